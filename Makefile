@@ -1,0 +1,67 @@
+# make demo, make test: each sets up .venv from pyproject.toml and constraints.txt, then runs. `make help` tells the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What an installation depends on: nothing is installed again before one of these changes.
+RECIPE := pyproject.toml constraints.txt hatch_build.py
+headline = @printf '\n== %s\n' "$(1)"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test bench slow clean
+
+help:
+	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, print the ranked table (files in demo/)'
+	@echo 'make test    lint, types, import rules, tests with coverage, the wheel in a clean environment'
+	@echo 'make bench   the benchmarks'
+	@echo 'make slow    the long calibration studies that make test leaves out'
+	@echo 'make clean   remove everything that make made, $(VENV) included'
+	@echo 'PYTHON=python3.12 make ... takes another Python (>= 3.11); run make clean first'
+
+demo: $(VENV)/.stamp-demo
+	$(BIN)/coffea-ddp demo -o demo
+
+test: $(VENV)/.stamp-test
+	$(call headline,ruff check)
+	$(BIN)/ruff check .
+	$(call headline,ruff format)
+	$(BIN)/ruff format --check .
+	$(call headline,mypy)
+	$(BIN)/mypy
+	$(call headline,import-linter)
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(call headline,pytest)
+	$(BIN)/python -m pytest --cov
+	$(call headline,wheel)
+	$(BIN)/python tests/check_wheel.py
+
+bench: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest benchmarks -s
+
+slow: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest tests -m slow
+
+clean:
+	rm -rf $(VENV) demo build dist .coverage .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .import_linter_cache .nox
+	find coffea_ddp processors tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'coffea_ddp needs Python >= 3.11: say which with PYTHON=..., as in PYTHON=python3.11 make demo' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-demo: $(RECIPE) | $(BIN)/python
+	$(call headline,installing into $(VENV) (some minutes the first time))
+	$(INSTALL) -e .
+	@touch $@
+
+# Holds all that the demo needs, so that `make demo` after `make test` installs nothing.
+$(VENV)/.stamp-test: $(RECIPE) | $(BIN)/python
+	$(call headline,installing into $(VENV) (some minutes the first time))
+	$(INSTALL) -e '.[dev,bench]'
+	@touch $(VENV)/.stamp-demo $@

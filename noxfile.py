@@ -1,0 +1,67 @@
+"""Checks over several Pythons and over the lower bounds; everyday work is `make test`.
+
+- `nox -s lint`: ruff, mypy, import-linter
+- `nox -s tests-3.12`: the tests on another Python (skipped where it is not installed)
+- `nox -s minimums`: the tests on the lower bounds of pyproject.toml
+- `nox -s bench`: the benchmarks
+- `nox -s wheel`: the wheel in a clean environment
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "tests"]
+nox.options.error_on_missing_interpreters = False
+
+OLDEST = "3.11"
+PYTHONS = [OLDEST, "3.12", "3.13"]
+EXACT = ("-c", "constraints.txt")
+
+
+def lower_bounds() -> list[str]:
+    """Return the package's own requirements at their lower bounds: `numpy>=2.1` is `numpy==2.1`."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["torch"]]
+    return [re.sub(r"\s*>=\s*", "==", requirement) for requirement in requirements]
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    session.install(*EXACT, "-e", ".[dev,bench]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    session.install(*EXACT, "-e", ".[test]")
+    session.run("python", "-m", "pytest", "--cov", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def minimums(session: nox.Session) -> None:
+    # Constraints and not requirements: what a lower bound does not name resolves as for any user.
+    bounds = Path(session.create_tmp(), "minimums.txt")
+    bounds.write_text("\n".join(lower_bounds()) + "\n")
+    session.install("-c", str(bounds), "-e", ".[test]")
+    # Old releases warn about what newer ones changed: that is no failure here.
+    session.run("python", "-m", "pytest", "-W", "default", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def bench(session: nox.Session) -> None:
+    session.install(*EXACT, "-e", ".[bench]")
+    session.run("python", "-m", "pytest", "benchmarks", "-s", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def wheel(session: nox.Session) -> None:
+    session.install(*EXACT, "build", "hatchling")
+    session.run("python", "tests/check_wheel.py")
