@@ -1,0 +1,171 @@
+"""Reading: the branches of one chunk of events, as flat numpy content and counts.
+
+Takes coffea's NanoEvents (virtual, eager, or a computed partition of dask-awkward; any schema that keeps NanoAOD's
+names) or a plain awkward
+record array with NanoAOD's branch names. After this step there is no awkward array in the pass.
+
+Examples
+--------
+>>> import awkward as ak
+>>> events = ak.Array({"Muon_pt": [[40.0, 20.0], [], [30.0]], "MET_pt": [10.0, 20.0, 30.0]})
+>>> columns = Columns(events)
+>>> columns.content("Muon_pt"), columns.counts("Muon")
+(array([40., 20., 30.]), array([2, 0, 1]))
+>>> columns.first_of("missing transverse momentum", ("PuppiMET_pt", "MET_pt"))
+'MET_pt'
+>>> columns.choices
+{'missing transverse momentum': 'MET_pt'}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+from coffea_ddp.errors import FileError, MissingBranchError
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, IntArray
+
+
+class Columns:
+    """The branches of one chunk, read when asked for and kept.
+
+    Parameters
+    ----------
+    events
+        NanoEvents or an awkward record array.
+    source
+        What error messages call the input: a file name, a chunk.
+
+    Attributes
+    ----------
+    choices
+        Which alternative was used where several were allowed.
+    """
+
+    def __init__(self, events: Any, source: str = "the events") -> None:
+        self.n_events = len(events)
+        self.source = source
+        self.choices: dict[str, str] = {}
+        # Names and numbers are all that is needed. coffea's behaviours would refuse a collection with a missing
+        # coordinate before we can say which branch that is.
+        self._events = ak.Array(ak.to_layout(events), behavior={})
+        self._fields = frozenset(ak.fields(events))
+        self._subfields: dict[str, frozenset[str]] = {}
+        self._values: dict[str, AnyArray] = {}
+        self._counts: dict[str, IntArray] = {}
+
+    def has(self, branch: str) -> bool:
+        """Tell whether the input has a branch."""
+        return branch in self._fields or self._nested(branch)
+
+    def _nested(self, branch: str) -> bool:
+        # NanoAODSchema turns Muon_pt into events.Muon.pt and HLT_IsoMu24 into events.HLT.IsoMu24.
+        collection, _, field = branch.partition("_")
+        if not field or collection not in self._fields:
+            return False
+        if collection not in self._subfields:
+            self._subfields[collection] = frozenset(ak.fields(self._events[collection]))
+        return field in self._subfields[collection]
+
+    def first_of(self, role: str, branches: Sequence[str], *, required: bool = True) -> str | None:
+        """Return the first branch that the input has, and remember the choice under ``role``.
+
+        Raises
+        ------
+        MissingBranchError
+            If there is none and one is required.
+        """
+        for branch in branches:
+            if self.has(branch):
+                self.choices[role] = branch
+                return branch
+        if required:
+            raise missing_branch(role, branches, self.source, self)
+        self.choices[role] = "none"
+        return None
+
+    def per_event(self, branch: str) -> AnyArray:
+        """Return a branch with one value an event, shape (n_events,)."""
+        values = self._read(branch)
+        if len(values) != self.n_events or branch in self._counts:
+            raise MissingBranchError(
+                f"{self.source}: branch {branch} is a list in every event; one value per event is needed"
+            )
+        return values
+
+    def content(self, branch: str) -> AnyArray:
+        """Return the flat content of a branch with a list in every event."""
+        values = self._read(branch)
+        if branch not in self._counts:
+            raise MissingBranchError(
+                f"{self.source}: branch {branch} has one value an event; a list (one entry an object) is needed"
+            )
+        return values
+
+    def counts(self, collection: str, like: str = "pt") -> IntArray:
+        """Return how many objects each event has in a collection, shape (n_events,)."""
+        branch = f"{collection}_{like}"
+        self.content(branch)
+        return self._counts[branch]
+
+    def _read(self, branch: str) -> AnyArray:
+        if branch not in self._values:
+            if not self.has(branch):
+                raise missing_branch(branch, (branch,), self.source, self)
+            collection, _, field = branch.partition("_")
+            array = self._events[branch] if branch in self._fields else self._events[collection][field]
+            try:
+                self._values[branch] = self._flat(branch, array)
+            except (MissingBranchError, MemoryError):
+                raise
+            except Exception as error:
+                # uproot, lz4, zlib and the file system all have their own ways to say that bytes are missing.
+                raise FileError(f"{self.source}: branch {branch} cannot be read: {describe(error)}") from error
+        return self._values[branch]
+
+    def _flat(self, branch: str, array: Any) -> AnyArray:
+        layout = ak.to_packed(ak.materialize(array)).layout
+        while layout.is_indexed or layout.is_option:
+            layout = layout.project()
+        if layout.is_list:
+            layout = layout.to_ListOffsetArray64(True)
+            self._counts[branch] = np.diff(np.asarray(layout.offsets.data)).astype(np.int64)
+            layout = layout.content
+        if layout.is_unknown:  # an awkward list that never saw a value has no type
+            layout = layout.to_NumpyArray(np.float64)
+        return np.asarray(layout.data)
+
+    def near_names(self, branch: str) -> list[str]:
+        """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""
+        import difflib  # only for an error message
+
+        collection, _, field = branch.partition("_")
+        if collection in self._fields:
+            self._nested(branch)
+            inside = self._subfields.get(collection, frozenset())
+            return [
+                f"{collection}_{name}" for name in difflib.get_close_matches(field, sorted(inside), n=3, cutoff=0.5)
+            ]
+        return difflib.get_close_matches(branch, sorted(self._fields), n=3, cutoff=0.5)
+
+
+def missing_branch(
+    role: str, branches: Sequence[str], source: str, columns: Columns | None = None
+) -> MissingBranchError:
+    """Return the error that names a missing branch, what was tried, and what the file has instead."""
+    tried = " or ".join(branches)
+    what = f"{source}: no branch {tried}" + (f" (needed for {role})" if role not in branches else "")
+    near = columns.near_names(branches[0]) if columns is not None and branches else []
+    hint = f"; the file has {', '.join(near)}" if near else ""
+    return MissingBranchError(f"{what}{hint}. Change the plan's object definitions, or leave the object out.")
+
+
+def describe(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,137 @@
+"""The loops of the pass that have to know the event, compiled by numba.
+
+Everything else in the pass is whole-array numpy. Objects are flat content with a start and a count per event. All
+arithmetic is in float64, so that an awkward reference (``tests/reference.py``) gives the same answers bit by bit, and
+nothing depends on what else is in the chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _compiled(function: _F) -> _F:
+    """Compile lazily; keep the machine code on disk where that is possible (some containers are read-only)."""
+    try:
+        return cast("_F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:
+        return cast("_F", numba.njit(nogil=True, error_model="numpy")(function))
+
+
+@_compiled
+def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
+    counts: IntArray,
+    eta: AnyArray,
+    phi: AnyArray,
+    keep: BoolArray,
+    other_starts: IntArray,
+    other_counts: IntArray,
+    other_eta: AnyArray,
+    other_phi: AnyArray,
+    radius: float,
+) -> BoolArray:
+    """Return ``keep`` without the objects that lie closer than ``radius`` to any of the others.
+
+    Parameters
+    ----------
+    counts
+        Objects per event, shape (n_events,); ``eta``, ``phi`` (in [-pi, pi]) and ``keep`` hold their content in order.
+    other_starts, other_counts, other_eta, other_phi
+        The others: where each event's begin, how many they are, and their content.
+    radius
+        The distance in (eta, phi) below which an object is dropped; at the distance it stays.
+    """
+    result = keep.copy()
+    square = radius * radius
+    first = 0
+    for event in range(len(counts)):
+        last = first + counts[event]
+        if other_counts[event] > 0:
+            begin = other_starts[event]
+            end = begin + other_counts[event]
+            for i in range(first, last):
+                if not result[i]:
+                    continue
+                for j in range(begin, end):
+                    d_eta = np.float64(eta[i]) - np.float64(other_eta[j])
+                    d_phi = abs(np.float64(phi[i]) - np.float64(other_phi[j]))
+                    if d_phi > math.pi:
+                        d_phi = 2.0 * math.pi - d_phi
+                    if d_eta * d_eta + d_phi * d_phi < square:
+                        result[i] = False
+                        break
+        first = last
+    return result
+
+
+@_compiled
+def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return the kept objects of every event, the largest value first; equal values stay in their order.
+
+    Returns
+    -------
+    index
+        Where the objects are in the content, event after event.
+    kept
+        How many each event has, shape (n_events,).
+    """
+    index = np.empty(np.count_nonzero(keep), np.int64)
+    kept = np.zeros(len(counts), np.int64)
+    first = 0
+    filled = 0
+    for event in range(len(counts)):
+        last = first + counts[event]
+        begin = filled
+        for i in range(first, last):
+            if not keep[i]:
+                continue
+            place = filled
+            while place > begin and values[index[place - 1]] < values[i]:
+                index[place] = index[place - 1]
+                place -= 1
+            index[place] = i
+            filled += 1
+        kept[event] = filled - begin
+        first = last
+    return index, kept
+
+
+@_compiled
+def sum_each(starts: IntArray, counts: IntArray, values: AnyArray) -> FloatArray:
+    """Return the sum of every event's values, added in their order in float64; 0 for an event that has none."""
+    sums = np.zeros(len(starts), np.float64)
+    for event in range(len(starts)):
+        total = 0.0
+        for i in range(starts[event], starts[event] + counts[event]):
+            total += np.float64(values[i])
+        sums[event] = total
+    return sums
+
+
+@_compiled
+def interleave(counts_1: IntArray, counts_2: IntArray) -> IntArray:
+    """Return the index that puts two collections, stored one after the other, together event by event (1 before 2)."""
+    index = np.empty(counts_1.sum() + counts_2.sum(), np.int64)
+    at_1 = 0
+    at_2 = counts_1.sum()
+    filled = 0
+    for event in range(len(counts_1)):
+        for _ in range(counts_1[event]):
+            index[filled] = at_1
+            at_1 += 1
+            filled += 1
+        for _ in range(counts_2[event]):
+            index[filled] = at_2
+            at_2 += 1
+            filled += 1
+    return index

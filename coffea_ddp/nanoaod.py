@@ -1,0 +1,170 @@
+"""Ready object definitions for NanoAOD v4 to v15: electrons, muons, hadronic taus, photons, jets, b-jets.
+
+A symmetry test wants *equal* selections, not the best one of each flavour: electrons and muons get the same pT and eta
+range, the same crack taken out of both, the same impact parameters and isolation. Every identification is an ordered
+list over the versions; the output names the one that was used.
+
+Working points are data: pass other numbers, or ``dataclasses.replace`` a definition.
+
+Examples
+--------
+>>> [definition.name for definition in standard_objects()]
+['e', 'mu', 'lepton', 'gamma', 'tau', 'j', 'b']
+>>> electron(pt_min=30).pt_min, muon(pt_min=30).pt_min
+(30, 30)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray
+
+CRACK = (1.444, 1.566)
+"""The gap between the barrel and the endcaps of the electromagnetic calorimeter, in abs(eta)."""
+
+ELECTRON_MASS, MUON_MASS = 0.000511, 0.10566
+"""GeV."""
+
+_IMPACT = (Cut("dxy", "abs<", 0.05), Cut("dz", "abs<", 0.1))
+_FROM_LEPTONS = (("e", 0.4), ("mu", 0.4))
+
+
+def electron(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) -> ObjectDefinition:
+    """Return ``"e"``: MVA identification at 90 % efficiency, relative isolation, prompt, outside the crack."""
+    identification = FirstAvailable(
+        "identification",
+        (
+            Cut("mvaIso_WP90"),  # v10 and later
+            Cut("mvaFall17V2Iso_WP90"),  # v5 to v9
+            Cut("mvaFall17V1Iso_WP90"),  # v5 and v6
+            Cut("mvaSpring16GP_WP90"),  # v4 and before
+            Cut("cutBased", ">=", 3),
+        ),
+    )
+    return ObjectDefinition(
+        "e", "Electron", pt_min, eta_max, (CRACK,), (identification, Cut("pfRelIso03_all", "<", isolation), *_IMPACT),
+        mass=ELECTRON_MASS, charged=True, flavour=11,
+    )  # fmt: skip
+
+
+def muon(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) -> ObjectDefinition:
+    """Return ``"mu"``: medium identification, the electron's thresholds, and the electron's crack taken out as well."""
+    return ObjectDefinition(
+        "mu", "Muon", pt_min, eta_max, (CRACK,), (Cut("mediumId"), Cut("pfRelIso04_all", "<", isolation), *_IMPACT),
+        mass=MUON_MASS, charged=True, flavour=13,
+    )  # fmt: skip
+
+
+def photon(pt_min: float = 25.0, eta_max: float = 2.4) -> ObjectDefinition:
+    """Return ``"gamma"``: MVA identification at 90 % efficiency, electron veto, away from leptons."""
+    return ObjectDefinition(
+        "gamma",
+        "Photon",
+        pt_min,
+        eta_max,
+        (CRACK,),
+        (Cut("mvaID_WP90"), Cut("electronVeto")),
+        _FROM_LEPTONS,
+        flavour=22,
+    )
+
+
+def tau(pt_min: float = 20.0, eta_max: float = 2.3) -> ObjectDefinition:
+    """Return ``"tau"``: a hadronic tau at the medium working point against jets, away from leptons."""
+    identification = FirstAvailable(
+        "identification",
+        (
+            Cut("idDeepTau2018v2p5VSjet", ">=", 5),  # v12 and later: a number, 5 is medium
+            Cut("idDeepTau2017v2p1VSjet", "has bits", 16),  # v6 to v11: bits
+            Cut("idMVAoldDM2017v2", "has bits", 8),  # v5
+            Cut("idMVAoldDM", "has bits", 4),  # v4 and 2016
+        ),
+    )
+    return ObjectDefinition(
+        "tau", "Tau", pt_min, eta_max, (), (identification, Cut("dz", "abs<", 0.2)), _FROM_LEPTONS,
+        mass=None, charged=True, flavour=15,
+    )  # fmt: skip
+
+
+def jet(pt_min: float = 30.0, eta_max: float = 4.7) -> ObjectDefinition:
+    """Return ``"j"``: a tight jet, away from leptons, photons and taus."""
+    identification = FirstAvailable(
+        "identification",
+        (
+            Cut("jetId", "has bits", 2),
+            ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet),  # v15 has no jetId
+        ),
+    )
+    away = (*_FROM_LEPTONS, ("gamma", 0.4), ("tau", 0.4))
+    return ObjectDefinition("j", "Jet", pt_min, eta_max, (), (identification,), away, mass=None)
+
+
+def b_jet(working_point: float = 0.6, pt_min: float = 30.0, eta_max: float = 2.4) -> ObjectDefinition:
+    """Return ``"b"``: a jet with a b-tag score above ``working_point``.
+
+    The number belongs to a tagger and an era; the default is between medium and tight for DeepJet. CSVv2 (v4 and
+    before) runs on another scale and keeps its own medium point, 0.8484.
+    """
+    tag = FirstAvailable(
+        "b tag",
+        (
+            Cut("btagDeepFlavB", ">", working_point),
+            Cut("btagUParTAK4B", ">", working_point),
+            Cut("btagPNetB", ">", working_point),
+            Cut("btagDeepB", ">", working_point),
+            Cut("btagCSVV2", ">", 0.8484),
+        ),
+    )
+    base = jet(pt_min, eta_max)
+    return dataclasses.replace(base, name="b", cuts=(*base.cuts, tag))
+
+
+def standard_objects(lepton_pt_min: float = 20.0, b_working_point: float = 0.6) -> tuple[Any, ...]:
+    """Return all objects in the order in which they clean each other, ``"lepton"`` being e and mu together."""
+    return (
+        electron(lepton_pt_min),
+        muon(lepton_pt_min),
+        MergedObject("lepton", ("e", "mu")),
+        photon(),
+        tau(),
+        jet(),
+        b_jet(b_working_point),
+    )
+
+
+_TIGHT_JET_FIELDS = ("eta", "neHEF", "chHEF", "neEmEF", "chMultiplicity", "neMultiplicity")
+
+
+def tight_jet(
+    eta: AnyArray,
+    neutral_hadrons: AnyArray,
+    charged_hadrons: AnyArray,
+    neutral_em: AnyArray,
+    n_charged: AnyArray,
+    n_neutral: AnyArray,
+) -> AnyArray:
+    """Return the tight jet identification from the energy fractions, for files without ``Jet_jetId`` (NanoAOD v15).
+
+    The Run 3 PUPPI recipe of the CMS jet group, in its four ranges of abs(eta).
+    """
+    distance = np.abs(eta)
+    # The multiplicities are unsigned bytes: their sum must not wrap around.
+    n_constituents = n_charged.astype(np.int64) + n_neutral.astype(np.int64)
+    central = (
+        (neutral_hadrons < 0.99)
+        & (neutral_em < 0.90)
+        & (n_constituents > 1)
+        & (charged_hadrons > 0.01)
+        & (n_charged > 0)
+    )
+    gap = (neutral_hadrons < 0.90) & (neutral_em < 0.99)
+    endcap = neutral_hadrons < 0.99
+    forward = (n_neutral >= 2) & (neutral_em < 0.40)
+    return np.select([distance <= 2.6, distance <= 2.7, distance <= 3.0], [central, gap, endcap], forward)

@@ -1,0 +1,335 @@
+"""Objects as data: which candidates of a NanoAOD collection are selected, and how they are cleaned.
+
+A definition says collection, thresholds, cracks, ids and isolations (each with fall-backs over the NanoAOD versions)
+and what it must not overlap with. Ready ones for NanoAOD v4 to v15 are in :mod:`coffea_ddp.nanoaod`.
+
+Examples
+--------
+A user's own collection as an object, to be counted by a multiplicity axis:
+
+>>> kaon = ObjectDefinition("K", "Kaon", pt_min=1.0, eta_max=2.5, cuts=(Cut("chi2", "<", 5.0),))
+>>> kaon.branches
+('Kaon_pt', 'Kaon_eta', 'Kaon_phi')
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp import kernels
+from coffea_ddp.branches import missing_branch
+from coffea_ddp.errors import FileError, InputError, PlanError
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, BoolArray, IntArray
+    from coffea_ddp.branches import Columns
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "abs<": lambda x, y: np.abs(x) < y,
+    "abs>": lambda x, y: np.abs(x) > y,
+    "has bits": lambda x, y: (x.astype(np.int64) & y) == y,
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A requirement on one field of a collection.
+
+    Parameters
+    ----------
+    field
+        The branch without the collection's name: ``"mediumId"`` of ``Muon_mediumId``.
+    op
+        One of ``== != >= <= > < abs< abs>`` and ``"has bits"`` (all bits of ``value`` set). NaN never passes an
+        ordered comparison.
+    value
+        What it is compared with.
+
+    Raises
+    ------
+    InputError
+        If the operation does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Cut("jetId", "has bits", 2).passes({"jetId": np.array([1, 2, 6])})
+    array([False,  True,  True])
+    """
+
+    field: str
+    op: str = "=="
+    value: float = True
+
+    def __post_init__(self) -> None:
+        if self.op not in _OPERATIONS:
+            raise InputError(
+                f"Cut({self.field!r}, {self.op!r}): no such operation; use one of {', '.join(_OPERATIONS)}"
+            )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the cut reads."""
+        return (self.field,)
+
+    def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
+        """Return which objects pass; ``values`` holds the flat content of every field."""
+        return np.asarray(_OPERATIONS[self.op](values[self.field], self.value), dtype=bool)
+
+
+@dataclass(frozen=True)
+class ComputedCut:
+    """A requirement that needs several fields: ``function(field_1, ...)`` of their flat content, one bool an object."""
+
+    name: str
+    fields: tuple[str, ...]
+    function: Callable[..., Any]
+
+    def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
+        """Return which objects pass."""
+        return np.asarray(self.function(*(values[name] for name in self.fields)), dtype=bool)
+
+
+@dataclass(frozen=True)
+class FirstAvailable:
+    """The first cut whose branches the file has: how one requirement is asked of many NanoAOD versions.
+
+    Parameters
+    ----------
+    role
+        What is asked ("identification"); error messages and the output name it.
+    cuts
+        Alternatives, best first.
+    required
+        ``False``: where no alternative exists nothing is asked, and the output says so.
+    """
+
+    role: str
+    cuts: tuple[Cut | ComputedCut, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class ObjectDefinition:
+    """Which candidates of one collection are selected.
+
+    Parameters
+    ----------
+    name
+        The object's name in the plan (``"e"``, ``"mu"``, ``"tau"``, ``"j"``, ``"b"``, ``"gamma"``, ``"K"`` ...).
+    collection
+        The NanoAOD collection (``"Electron"``).
+    pt_min, eta_max
+        Thresholds in GeV and in abs(eta): pt > pt_min, abs(eta) < eta_max.
+    eta_gaps
+        Ranges of abs(eta) that are left out (the calorimeter's crack).
+    cuts
+        What else is required.
+    away_from
+        ``(name, radius)`` pairs: dropped when closer than radius in (eta, phi) to a selected object defined before.
+    mass
+        GeV; ``None`` reads the branch ``<collection>_mass``.
+    charged
+        Whether the branch ``<collection>_charge`` is read (else the charge is 0).
+    flavour
+        A number that tells the object apart in a merged collection (the PDG code: 11, 13).
+    """
+
+    name: str
+    collection: str
+    pt_min: float = 0.0
+    eta_max: float = np.inf
+    eta_gaps: tuple[tuple[float, float], ...] = ()
+    cuts: tuple[Cut | ComputedCut | FirstAvailable, ...] = ()
+    away_from: tuple[tuple[str, float], ...] = ()
+    mass: float | None = 0.0
+    charged: bool = False
+    flavour: int = 0
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that no file may lack (ids with fall-backs not included)."""
+        names = ["pt", "eta", "phi"]
+        names += ["mass"] if self.mass is None else []
+        names += ["charge"] if self.charged else []
+        return tuple(f"{self.collection}_{name}" for name in names)
+
+
+@dataclass(frozen=True)
+class MergedObject:
+    """One collection out of several selected ones, ordered by pT (``"lepton"`` of ``("e", "mu")``).
+
+    Of equal pT, the object that is named first leads.
+    """
+
+    name: str
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ObjectArrays:
+    """The selected objects of one kind in every event, the largest pT first.
+
+    Attributes
+    ----------
+    starts, counts
+        Where each event's objects begin in the content and how many they are; shape (n_events,).
+    content
+        Flat arrays: ``pt`` (GeV), ``eta``, ``phi``, ``mass`` (GeV), ``charge``, ``flavour``.
+    """
+
+    starts: IntArray
+    counts: IntArray
+    content: Mapping[str, AnyArray]
+    not_finite: int = field(default=0, compare=False)
+
+    def take(self, index: IntArray) -> ObjectArrays:
+        """Return the objects of the chosen events; the content is shared, not copied."""
+        return ObjectArrays(self.starts[index], self.counts[index], self.content, self.not_finite)
+
+
+def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> dict[str, ObjectArrays]:
+    """Select all objects of a chunk.
+
+    Parameters
+    ----------
+    columns
+        The branches of the chunk.
+    definitions
+        In an order in which everything that cleans another object comes before it.
+
+    Returns
+    -------
+    dict
+        Name of the object -> its arrays. Objects with a NaN or infinite pT, eta or phi are never selected; they are
+        counted in ``not_finite``.
+
+    Raises
+    ------
+    MissingBranchError
+        If the file lacks a branch that a definition needs.
+    FileError
+        If a branch cannot be read, or the branches of a collection differ in length.
+    """
+    selected: dict[str, ObjectArrays] = {}
+    for definition in definitions:
+        if isinstance(definition, MergedObject):
+            selected[definition.name] = _merge([selected[name] for name in definition.of])
+        else:
+            selected[definition.name] = _select_one(columns, definition, selected)
+    return selected
+
+
+def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping[str, ObjectArrays]) -> ObjectArrays:
+    collection = definition.collection
+    for branch in definition.branches:
+        if not columns.has(branch):
+            raise missing_branch(f"the object {definition.name!r}", (branch,), columns.source, columns)
+    counts = columns.counts(collection)
+    pt, eta, phi = (_content(columns, collection, name) for name in ("pt", "eta", "phi"))
+    finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
+    distance = np.abs(eta)
+    keep = finite & (pt > definition.pt_min) & (distance < definition.eta_max)
+    for low, high in definition.eta_gaps:
+        keep &= (distance < low) | (distance > high)
+    for cut in definition.cuts:
+        chosen = _resolve(columns, definition, cut)
+        if chosen is not None:
+            keep &= chosen.passes({name: _content(columns, collection, name) for name in chosen.fields})
+    for name, radius in definition.away_from:
+        other = earlier[name]
+        keep = kernels.far_from(
+            counts, eta, phi, keep, other.starts, other.counts, other.content["eta"], other.content["phi"], radius
+        )
+    index, kept = kernels.by_descending(counts, pt, keep)
+    n = len(index)
+    mass = np.full(n, definition.mass) if definition.mass is not None else _content(columns, collection, "mass")[index]
+    charge = _content(columns, collection, "charge")[index] if definition.charged else np.zeros(n, np.int32)
+    content = {
+        "pt": pt[index],
+        "eta": eta[index],
+        "phi": phi[index],
+        "mass": mass.astype(np.float32),
+        "charge": charge.astype(np.int8),
+        "flavour": np.full(n, definition.flavour, np.int8),
+    }
+    return ObjectArrays(_starts(kept), kept, content, int(np.count_nonzero(~finite)))
+
+
+def _content(columns: Columns, collection: str, name: str) -> AnyArray:
+    values = columns.content(f"{collection}_{name}")
+    if len(values) != columns.counts(collection).sum():
+        raise FileError(
+            f"{columns.source}: {collection}_{name} has {len(values)} values, {collection}_pt has "
+            f"{columns.counts(collection).sum()}; the file is damaged or was filtered unevenly"
+        )
+    return values
+
+
+def _resolve(
+    columns: Columns, definition: ObjectDefinition, cut: Cut | ComputedCut | FirstAvailable
+) -> Cut | ComputedCut | None:
+    """Return the cut that this file can answer, and write the choice down."""
+
+    def names(one: Cut | ComputedCut) -> list[str]:
+        return [f"{definition.collection}_{name}" for name in one.fields]
+
+    if not isinstance(cut, FirstAvailable):
+        for name in names(cut):
+            if not columns.has(name):
+                raise missing_branch(f"the object {definition.name!r}", (name,), columns.source, columns)
+        return cut
+    role = f"{definition.name}: {cut.role}"
+    for one in cut.cuts:
+        if all(columns.has(name) for name in names(one)):
+            columns.choices[role] = one.name if isinstance(one, ComputedCut) else f"{definition.collection}_{one.field}"
+            return one
+    if cut.required:
+        tried = [names(one)[0] for one in cut.cuts]
+        raise missing_branch(f"the {cut.role} of the object {definition.name!r}", tried, columns.source, columns)
+    columns.choices[role] = "none"
+    return None
+
+
+def _merge(parts: Sequence[ObjectArrays]) -> ObjectArrays:
+    merged = parts[0]
+    for part in parts[1:]:
+        index = kernels.interleave(merged.counts, part.counts)
+        both = {name: np.concatenate([merged.content[name], part.content[name]])[index] for name in merged.content}
+        counts = merged.counts + part.counts
+        order, counts = kernels.by_descending(counts, both["pt"], np.ones(len(index), dtype=bool))
+        merged = ObjectArrays(_starts(counts), counts, {name: values[order] for name, values in both.items()})
+    return merged
+
+
+def _starts(counts: IntArray) -> IntArray:
+    starts = np.zeros(len(counts), dtype=np.int64)
+    np.cumsum(counts[:-1], out=starts[1:])
+    return starts
+
+
+def check_definitions(definitions: Sequence[ObjectDefinition | MergedObject]) -> None:
+    """Raise :class:`PlanError` if a name is used twice, or something is cleaned or merged with what comes later."""
+    known: list[str] = []
+    for definition in definitions:
+        if definition.name in known:
+            raise PlanError(f"object {definition.name!r} is defined twice; give every object a name of its own")
+        needs = definition.of if isinstance(definition, MergedObject) else [name for name, _ in definition.away_from]
+        for name in needs:
+            if name not in known:
+                raise PlanError(
+                    f"object {definition.name!r} refers to {name!r}, which is not defined before it; "
+                    f"the objects before it are: {', '.join(known) or 'none'}"
+                )
+        known.append(definition.name)

@@ -1,0 +1,190 @@
+"""Named properties of events: decays, topologies, triggers, the good-run mask.
+
+A predicate takes :class:`~coffea_ddp.selected.SelectedEvents` and returns one bool an event. Those here treat electrons
+and muons alike: they use the merged collection ``"lepton"``, never a flavour by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.selected import SelectedEvents, pair_mass, transverse_mass
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray
+
+Z_MASS = 91.19
+"""GeV."""
+
+_LEPTONS_TRIED = 4
+
+
+def z_candidate(events: SelectedEvents, window: float = 10.0) -> BoolArray:
+    """Return which events have a same-flavour opposite-sign pair with abs(m - 91.19 GeV) < window.
+
+    All pairs of the four leading leptons are tried.
+    """
+    found = np.zeros(events.n_events, dtype=bool)
+    # Few events have a second lepton: the masses are computed for those alone.
+    several = np.flatnonzero(events.count("lepton") > 1)
+    some = events.take(several)
+    leptons = [some.leading("lepton", k) for k in range(_LEPTONS_TRIED)]
+    for first, second in itertools.combinations(leptons, 2):
+        if not second.exists.any():
+            continue
+        pair = second.exists & (first.flavour == second.flavour) & (first.charge + second.charge == 0)
+        found[several] |= pair & (np.abs(pair_mass(first, second) - Z_MASS) < window)
+    return found
+
+
+def w_candidate(events: SelectedEvents, m_t_min: float = 40.0, met_min: float = 30.0) -> BoolArray:
+    """Return which events have mT(leading lepton, missing pT) > 40 GeV, missing pT > 30 GeV, and no Z candidate."""
+    m_t = transverse_mass(events.leading("lepton"), events.met)
+    return np.asarray((m_t > m_t_min) & (events.met.pt > met_min) & ~z_candidate(events))
+
+
+def vbf(events: SelectedEvents, m_jj_min: float = 500.0, d_eta_min: float = 3.5) -> BoolArray:
+    """Return which events have the two leading jets in opposite hemispheres, m_jj > 500 GeV and abs(d eta) > 3.5."""
+    result = np.zeros(events.n_events, dtype=bool)
+    several = np.flatnonzero(events.count("j") > 1)
+    some = events.take(several)
+    j0, j1 = some.leading("j", 0), some.leading("j", 1)
+    apart = (j0.eta * j1.eta < 0) & (np.abs(j0.eta - j1.eta) > d_eta_min)
+    result[several] = apart & (pair_mass(j0, j1) > m_jj_min)
+    return result
+
+
+def ttbar(events: SelectedEvents) -> BoolArray:
+    """Return which events look like a top pair.
+
+    Two leptons or more, not from a Z, with two jets, one of them b; or one lepton with four jets, two of them b.
+    """
+    leptons, jets, b_jets = events.count("lepton"), events.count("j"), events.count("b")
+    dilepton = (leptons > 1) & (jets > 1) & (b_jets > 0) & ~z_candidate(events)
+    semileptonic = (leptons == 1) & (jets > 3) & (b_jets > 1)
+    return np.asarray(dilepton | semileptonic)
+
+
+@dataclass(frozen=True)
+class LeadingAbove:
+    """Events whose leading object has pT > ``pt_min`` (GeV); events without the object fail."""
+
+    name: str
+    pt_min: float
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        """Return which events pass."""
+        return np.asarray(events.leading(self.name).pt > self.pt_min)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Events that fired any of several paths.
+
+    Parameters
+    ----------
+    any_of
+        Paths (``"HLT_IsoMu24"``); a tuple among them is one path under several names, of which the first that the
+        file has is used. All of them must be there: with the muon path alone, e/mu would be broken by the trigger.
+    required
+        ``False``: a file that lacks one is not cut on at all, and the output says so.
+    """
+
+    any_of: tuple[str | tuple[str, ...], ...]
+    required: bool = True
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        """Return which events fired.
+
+        Raises
+        ------
+        MissingBranchError
+            If a path is not in the file and the trigger is required.
+        """
+        used = []
+        for path in self.any_of:
+            names = (path,) if isinstance(path, str) else path
+            found = events.choose("trigger", names, required=self.required)
+            if found is None:
+                events.note("trigger", f"not applied: no {' or '.join(names)}")
+                return np.ones(events.n_events, dtype=bool)
+            used.append(found)
+        events.note("trigger", " or ".join(used))
+        return np.asarray(np.logical_or.reduce([events.branch(name).astype(bool) for name in used]))
+
+
+@dataclass(frozen=True)
+class GoodRuns:
+    """A good-run list ("golden JSON"): run -> ranges of luminosity blocks, both ends included.
+
+    Kept as text inside the plan, so that workers need no file and the plan's fingerprint sees its content.
+    Applied by coffea's ``LumiMask``.
+
+    Examples
+    --------
+    >>> GoodRuns.from_dict({"297050": [[12, 137]]}).mask([297050, 297050, 1], [12, 138, 12])
+    array([ True, False, False])
+    """
+
+    text: str
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> GoodRuns:
+        """Read a JSON file.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read or is no good-run list.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise FileError(f"good-run list {path}: cannot be read as JSON ({error})") from error
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise FileError(f"good-run list {path}: {error}") from None
+
+    @classmethod
+    def from_dict(cls, runs: Mapping[str, Sequence[Sequence[int]]]) -> GoodRuns:
+        """Take ``{"run": [[first, last], ...]}``.
+
+        Raises
+        ------
+        InputError
+            If it is anything else.
+        """
+        try:
+            clean = {str(int(run)): [[int(a), int(b)] for a, b in ranges] for run, ranges in runs.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputError(f'a good-run list maps runs to ranges, {{"297050": [[12, 137]]}}; got {error}') from None
+        return cls(json.dumps(clean, sort_keys=True))
+
+    def mask(self, runs: Any, luminosity_blocks: Any) -> BoolArray:
+        """Return which (run, luminosity block) pairs are good."""
+        return np.asarray(
+            _lumi_mask(self.text)(np.asarray(runs, dtype=np.uint32), np.asarray(luminosity_blocks, dtype=np.uint32))
+        )
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        """Return which events are in good luminosity blocks."""
+        return self.mask(events.branch("run"), events.branch("luminosityBlock"))
+
+
+@lru_cache(maxsize=4)
+def _lumi_mask(text: str) -> Any:
+    from coffea.lumi_tools import LumiMask  # only where a mask is asked for
+
+    # LumiMask reads a URL; the list travels with the plan, so it is given as one.
+    return LumiMask("data:application/json;base64," + base64.b64encode(text.encode()).decode())
