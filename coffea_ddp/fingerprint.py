@@ -1,0 +1,107 @@
+"""A plan's fingerprint: the same for the same physics, another one when a threshold, an axis or a function changes.
+
+Functions count by their source text, the values in their closures and defaults, the functions and constants of their
+module that they use, and the whole file that defines them; so two plans that differ in nothing but which side is called
+A, or in a helper three calls deep, have different fingerprints. The package's own functions count by their text.
+
+Examples
+--------
+>>> digest((1, "a", 0.5)) == digest((1, "a", 0.5)), digest((1, "a", 0.5)) == digest((1, "a", 0.6))
+(True, False)
+>>> digest(lambda x: x > 1) == digest(lambda x: x < 1)
+False
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PLAIN = (str, bytes, bool, int, float, type(None))
+
+
+def digest(value: Any) -> str:
+    """Return 16 hexadecimal digits that tell values apart."""
+    return hashlib.sha256(_describe(value, frozenset()).encode()).hexdigest()[:16]
+
+
+def _describe(value: Any, seen: frozenset[int]) -> str:
+    if isinstance(value, (*_PLAIN, np.generic)):
+        return f"{type(value).__name__}:{value!r}"
+    if id(value) in seen:
+        return "again"
+    seen = seen | {id(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = [f"{f.name}={_describe(getattr(value, f.name), seen)}" for f in dataclasses.fields(value)]
+        return f"{type(value).__name__}({','.join(parts)})"
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _describe_container(value, seen)
+    if isinstance(value, np.ndarray):
+        return f"array({value.dtype},{value.shape},{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()})"
+    return _describe_code(value, seen)
+
+
+def _describe_container(value: Any, seen: frozenset[int]) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_describe(k, seen)}:{_describe(v, seen)}" for k, v in value.items()) + "}"
+    items = [_describe(item, seen) for item in value]
+    return f"{{{','.join(sorted(items))}}}" if isinstance(value, set | frozenset) else f"[{','.join(items)}]"
+
+
+def _describe_code(value: Any, seen: frozenset[int]) -> str:
+    if isinstance(value, functools.partial):
+        return f"partial({_describe(value.func, seen)},{_describe(value.args, seen)},{_describe(value.keywords, seen)})"
+    if isinstance(value, types.MethodType):
+        return f"method({value.__func__.__qualname__},{_describe(value.__self__, seen)})"
+    if isinstance(value, types.FunctionType):
+        own = value.__module__.split(".")[0] == __name__.split(".")[0]
+        parts = [_source(value), _describe(value.__defaults__, seen), _closure(value, seen)]
+        return f"function({','.join(parts)},{'' if own else _around(value, seen)})"
+    if isinstance(value, type | types.BuiltinFunctionType | np.ufunc):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+    # hist axes and other values of libraries: their repr shows what they are, unless it is an address.
+    text = repr(value)
+    return f"{type(value).__name__}:{text if ' at 0x' not in text else ''}"
+
+
+def _source(function: types.FunctionType) -> str:
+    code = function.__code__
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):  # typed at a prompt, or built at run time
+        text = hashlib.sha256(code.co_code).hexdigest()
+    names = (code.co_names, tuple(repr(c) for c in code.co_consts if isinstance(c, _PLAIN)))
+    # Two lambdas on one line share their source line: where their bodies lie in it tells them apart.
+    columns = sorted({(start, end) for _, _, start, end in code.co_positions() if start is not None and start != end})
+    return f"{function.__qualname__}|{text}|{names}|{columns if '<lambda>' in function.__name__ else ''}"
+
+
+def _around(function: types.FunctionType, seen: frozenset[int]) -> str:
+    """Describe the defining file, and the module's functions and constants that a user's function refers to."""
+    used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
+    plain = {
+        name: value
+        for name, value in sorted(used.items())
+        if isinstance(value, (*_PLAIN, tuple, types.FunctionType, functools.partial))
+    }
+    return f"{_file_digest(function.__code__.co_filename)},{_describe(plain, seen)}"
+
+
+def _file_digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:  # a notebook's cell, a prompt
+        return ""
+
+
+def _closure(function: types.FunctionType, seen: frozenset[int]) -> str:
+    cells = function.__closure__ or ()
+    return ",".join(_describe(cell.cell_contents, seen) for cell in cells)

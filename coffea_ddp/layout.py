@@ -1,0 +1,235 @@
+"""What an output consists of, as pure data: names, axes, the grid of cells, kappa, and where each count is kept.
+
+An output carries its layout, so that it can be read, merged and scanned without running the plan's code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import hist
+import numpy as np
+from boost_histogram.serialization import from_uhi, to_uhi
+
+from coffea_ddp.cells import CellGrid
+from coffea_ddp.errors import PlanError, UnknownNameError
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import IntArray
+
+EVENTS = "events"
+"""The observable that every symmetry has: one bin, which counts the events of each side and cell."""
+
+MAX_SYMMETRIES = 32
+"""Two bits of a 64-bit word per symmetry tell a stored event's sides."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One observable of one symmetry: a block of keys.
+
+    The key of an event is ``base + (cell * 2 + side) * extent + bin``; ``bin`` runs over the flow bins too.
+    """
+
+    symmetry: str
+    observable: str
+    axes: tuple[Any, ...]
+    base: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of bins of every axis, flow bins included."""
+        return tuple(axis.extent for axis in self.axes)
+
+    @property
+    def extent(self) -> int:
+        """Number of bins of the matrix, flow bins included."""
+        return math.prod(self.shape)
+
+    def key(self, cells: IntArray, sides: IntArray, bins: IntArray) -> IntArray:
+        """Return the keys of events in cells, on sides (0 is A, 1 is B) and in bins; all of shape (n_events,)."""
+        return self.base + (cells * 2 + sides) * self.extent + bins
+
+
+@dataclass(frozen=True)
+class SymmetryLayout:
+    """A symmetry without its functions.
+
+    Attributes
+    ----------
+    name
+        For example ``"emu/mue OS"``.
+    sides
+        The names of A and B.
+    kappa
+        The expected ratio E[B] / E[A].
+    observables
+        Name and axes of each.
+    """
+
+    name: str
+    sides: tuple[str, str]
+    kappa: float
+    observables: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+@dataclass(frozen=True)
+class FeatureLayout:
+    """A stored feature without its function."""
+
+    name: str
+    label: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The structure of an output.
+
+    Attributes
+    ----------
+    plan, fingerprint
+        The plan's name, and the digest that tells plans apart.
+    grid
+        The axes of the cells.
+    symmetries, features
+        What was filled, and which features are stored per event.
+    weighted
+        Whether sums of weights and of their squares are kept.
+    max_stored
+        The largest number of events stored per symmetry and exclusive cell.
+    """
+
+    plan: str
+    fingerprint: str
+    grid: CellGrid
+    symmetries: tuple[SymmetryLayout, ...]
+    features: tuple[FeatureLayout, ...] = ()
+    weighted: bool = False
+    max_stored: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.symmetries) > MAX_SYMMETRIES:
+            raise PlanError(f"{len(self.symmetries)} symmetries in one plan: at most {MAX_SYMMETRIES}; make two plans")
+        if self.n_keys >= 2**62:
+            raise PlanError("the plan has more bins than a 64-bit key can number; use fewer cells or bins")
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """All channels, in the order of their keys; each symmetry begins with its :data:`EVENTS`."""
+        channels = []
+        base = 0
+        for symmetry in self.symmetries:
+            for name, axes in ((EVENTS, ()), *symmetry.observables):
+                channels.append(Channel(symmetry.name, name, axes, base))
+                base += self.grid.n_exclusive * 2 * channels[-1].extent
+        return tuple(channels)
+
+    @property
+    def n_keys(self) -> int:
+        """One more than the largest possible key."""
+        last = self.channels[-1] if self.channels else None
+        return last.base + self.grid.n_exclusive * 2 * last.extent if last else 0
+
+    def symmetry(self, name: str) -> SymmetryLayout:
+        """Return a symmetry by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        for symmetry in self.symmetries:
+            if symmetry.name == name:
+                return symmetry
+        known = ", ".join(repr(symmetry.name) for symmetry in self.symmetries)
+        raise UnknownNameError(f"no symmetry {name!r} in plan {self.plan!r}; it has: {known or 'none'}")
+
+    def channel_number(self, symmetry: str, observable: str) -> int:
+        """Return the number of a channel.
+
+        Raises
+        ------
+        UnknownNameError
+            If the symmetry, or the observable in it, does not exist.
+        """
+        found = self.symmetry(symmetry)
+        for number, channel in enumerate(self.channels):
+            if channel.symmetry == symmetry and channel.observable == observable:
+                return number
+        known = ", ".join(repr(name) for name, _ in found.observables)
+        raise UnknownNameError(f"no observable {observable!r} in symmetry {symmetry!r}; it has: {known or 'none'}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the layout as JSON-ready data; axes in the UHI form."""
+        return {
+            "plan": self.plan,
+            "fingerprint": self.fingerprint,
+            "cells": self.grid.to_dict(),
+            "symmetries": [
+                {
+                    "name": symmetry.name,
+                    "sides": list(symmetry.sides),
+                    "kappa": symmetry.kappa,
+                    "observables": [{"name": n, "axes": axes_to_uhi(axes)} for n, axes in symmetry.observables],
+                }
+                for symmetry in self.symmetries
+            ],
+            "features": [{"name": f.name, "label": f.label, "unit": f.unit} for f in self.features],
+            "weighted": self.weighted,
+            "max_stored": self.max_stored,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Layout:
+        """Return the layout that :meth:`to_dict` described."""
+        symmetries = tuple(
+            SymmetryLayout(
+                item["name"],
+                (item["sides"][0], item["sides"][1]),
+                float(item["kappa"]),
+                tuple((o["name"], axes_from_uhi(o["axes"])) for o in item["observables"]),
+            )
+            for item in data["symmetries"]
+        )
+        features = tuple(FeatureLayout(f["name"], f["label"], f["unit"]) for f in data["features"])
+        grid = CellGrid.from_dict(data["cells"])
+        return cls(
+            data["plan"],
+            data["fingerprint"],
+            grid,
+            symmetries,
+            features,
+            bool(data["weighted"]),
+            int(data["max_stored"]),
+        )
+
+
+def axes_to_uhi(axes: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Return ``hist`` axes in the JSON form of the Unified Histogram Interface."""
+    described: list[dict[str, Any]] = []
+    for axis in axes:
+        data = dict(to_uhi(hist.Hist(axis, storage=hist.storage.Int64()))["axes"][0])
+        if "edges" in data:
+            data["edges"] = [float(edge) for edge in data["edges"]]
+        described.append(data)
+    return described
+
+
+def axes_from_uhi(described: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """Return the ``hist`` axes that :func:`axes_to_uhi` described."""
+    axes = []
+    for data in described:
+        empty = {"uhi_schema": 1, "axes": [data], "storage": {"type": "int", "values": _zeros(data)}, "metadata": {}}
+        axes.append(hist.Hist(from_uhi(empty)).axes[0])
+    return tuple(axes)
+
+
+def _zeros(axis: Mapping[str, Any]) -> Any:
+
+    bins = axis["bins"] if "bins" in axis else len(axis["edges"]) - 1
+    return np.zeros(int(bins) + bool(axis["underflow"]) + bool(axis["overflow"]), dtype=np.int64)

@@ -1,0 +1,267 @@
+"""The plan: which symmetries, observables, cells and objects; frozen, with a fingerprint.
+
+Examples
+--------
+Any two exclusive properties of an event make a symmetry:
+
+>>> from coffea_ddp.observables import observable, pt_l0, met
+>>> from coffea_ddp.cells import Multiplicity
+>>> charge = Symmetry(
+...     "l-/l+",
+...     a=lambda ev: ev.leading("lepton").charge < 0,
+...     b=lambda ev: ev.leading("lepton").charge > 0,
+...     observables=(observable(pt_l0, met), observable(pt_l0)),
+... )
+>>> plan = ScanPlan("charge", symmetries=(charge,), cells=(Multiplicity("j", last=3),))
+>>> charge.sides, plan.layout.grid.n_cells, [channel.observable for channel in plan.layout.channels]
+(('l-', 'l+'), 7, ['events', 'pt_l0 x met', 'pt_l0'])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.errors import InputError, OverlapError, PlanError
+from coffea_ddp.fingerprint import digest
+from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.nanoaod import standard_objects
+from coffea_ddp.objects import MergedObject, ObjectDefinition, check_definitions
+from coffea_ddp.observables import Feature, Observable
+from coffea_ddp.selected import SelectedEvents
+from coffea_ddp.selections import GoodRuns, Trigger
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray
+
+SIDE_A, SIDE_B, NEITHER = 0, 1, -1
+
+Predicate = Callable[[SelectedEvents], Any]
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Two mutually exclusive samples, A and B, of one distribution.
+
+    Parameters
+    ----------
+    name
+        ``"A/B what"``: the text before and after the slash names the sides unless ``sides`` does.
+    a, b
+        Functions of the selection that give one bool an event. B is the side whose excess makes N_sigma positive.
+    observables
+        What is compared.
+    kappa
+        The expected ratio E[B] / E[A], for example of efficiencies.
+    sides
+        Names of A and B.
+
+    Raises
+    ------
+    InputError
+        If kappa is not a positive number.
+    PlanError
+        If two observables have one name.
+    """
+
+    name: str
+    a: Predicate
+    b: Predicate
+    observables: tuple[Observable, ...]
+    kappa: float = 1.0
+    sides: tuple[str, str] = ("", "")
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.kappa) and self.kappa > 0):
+            raise InputError(
+                f"symmetry {self.name!r}: kappa={self.kappa}; the expected ratio B/A must be a positive number"
+            )
+        object.__setattr__(self, "observables", tuple(self.observables))
+        names = [observable.name for observable in self.observables]
+        if len(set(names)) != len(names) or EVENTS in names:
+            raise PlanError(
+                f"symmetry {self.name!r}: observables {names}; each needs a name of its own, and not {EVENTS!r}"
+            )
+        if not all(self.sides):
+            object.__setattr__(self, "sides", _side_names(self.name))
+
+    @classmethod
+    def from_side(cls, name: str, side: Predicate, observables: tuple[Observable, ...], **options: Any) -> Symmetry:
+        """Return the symmetry of one function that gives 0 for side A, 1 for side B and -1 for neither."""
+        return cls(name, _Equals(side, SIDE_A), _Equals(side, SIDE_B), observables, **options)
+
+    def assign(self, events: SelectedEvents) -> NDArray[np.int8]:
+        """Return the side of every event: 0 is A, 1 is B, -1 neither.
+
+        Raises
+        ------
+        OverlapError
+            If an event is on both sides.
+        InputError
+            If a side's function does not give one bool an event.
+        """
+        on_a, on_b = (_mask(self.name, which, side(events), events) for which, side in (("A", self.a), ("B", self.b)))
+        both = np.count_nonzero(on_a & on_b)
+        if both:
+            raise OverlapError(
+                f"symmetry {self.name!r}: {both} of {events.n_events} events in {events.source} are on both sides, "
+                f"{self.sides[0]!r} and {self.sides[1]!r}; make the two conditions exclude each other"
+            )
+        result = np.full(events.n_events, NEITHER, dtype=np.int8)
+        result[on_a] = SIDE_A
+        result[on_b] = SIDE_B
+        return result
+
+
+@dataclass(frozen=True)
+class _Equals:
+    function: Predicate
+    side: int
+
+    def __call__(self, events: SelectedEvents) -> Any:
+        return np.asarray(self.function(events)) == self.side
+
+
+def _side_names(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    return (first.strip(), rest.split(" ")[0].strip()) if slash and rest.strip() else ("A", "B")
+
+
+def _mask(symmetry: str, which: str, values: Any, events: SelectedEvents) -> BoolArray:
+    mask = np.asarray(values)
+    if mask.shape != (events.n_events,) or mask.dtype != np.bool_:
+        raise InputError(
+            f"symmetry {symmetry!r}, side {which}: got {mask.dtype} of shape {mask.shape}; "
+            f"its function must return one bool for each of the {events.n_events} events"
+        )
+    return mask
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """Everything that a pass over the data needs to know.
+
+    Parameters
+    ----------
+    name
+        The plan's name, shown wherever its output is.
+    symmetries
+        What is compared, all in one pass.
+    objects
+        Object definitions, in the order in which they clean each other.
+    cells
+        The axes of the grid of cells.
+    selection
+        Events that fail are not looked at.
+    trigger, good_runs
+        Applied before anything else; the good-run list to data only (a file with ``genWeight`` is simulation).
+    weight
+        A function that gives every event a weight; then sums of weights and of squared weights are kept beside the
+        counts.
+    features
+        Stored per event besides those of the observables.
+    max_stored
+        Number of events stored per symmetry and exclusive cell; rarer cells are stored whole. 0 stores none.
+
+    Attributes
+    ----------
+    fingerprint
+        The digest of all of the above and of the files that define the functions in it; outputs of different
+        fingerprints are never added. Made once, where the plan is: a worker does not need those files.
+
+    Raises
+    ------
+    PlanError
+        If names are not unique, or a multiplicity counts an object that is not defined.
+    """
+
+    name: str
+    symmetries: tuple[Symmetry, ...]
+    objects: tuple[ObjectDefinition | MergedObject, ...] = field(default_factory=standard_objects)
+    cells: tuple[Multiplicity | Topology, ...] = ()
+    selection: Predicate | None = None
+    trigger: Trigger | None = None
+    good_runs: GoodRuns | None = None
+    weight: Predicate | None = None
+    features: tuple[Feature, ...] = ()
+    max_stored: int = 5_000
+    fingerprint: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("symmetries", "objects", "cells", "features"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_definitions(self.objects)
+        names = [symmetry.name for symmetry in self.symmetries]
+        if len(set(names)) != len(names):
+            raise PlanError(f"plan {self.name!r}: symmetries {names}; every symmetry needs a name of its own")
+        known = [definition.name for definition in self.objects]
+        for axis in self.cells:
+            if isinstance(axis, Multiplicity) and axis.of not in known:
+                raise PlanError(
+                    f"plan {self.name!r}: the multiplicity {axis.name!r} counts {axis.of!r}, "
+                    f"which is no object of the plan; the objects are: {', '.join(known) or 'none'}"
+                )
+            if isinstance(axis, Topology) and axis.predicate is None:
+                raise PlanError(f"plan {self.name!r}: the topology {axis.name!r} has no predicate")
+        if self.max_stored < 0:
+            raise PlanError(f"plan {self.name!r}: max_stored={self.max_stored}; give 0 or a positive number")
+        self._unique_features()
+        object.__setattr__(self, "fingerprint", digest(self))
+
+    def _unique_features(self) -> None:
+        by_name: dict[str, Feature] = {}
+        for feature in self.all_features:
+            if by_name.setdefault(feature.name, feature) != feature:
+                raise PlanError(f"plan {self.name!r}: two different features are called {feature.name!r}")
+
+    @cached_property
+    def all_features(self) -> tuple[Feature, ...]:
+        """The features of all observables and the extra ones, each once."""
+        found = [
+            feature
+            for symmetry in self.symmetries
+            for observable in symmetry.observables
+            for feature in observable.features
+        ]
+        return tuple(dict.fromkeys([*found, *self.features]))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The structure of the plan's output, as pure data."""
+        symmetries = tuple(
+            SymmetryLayout(s.name, s.sides, float(s.kappa), tuple((o.name, o.axes) for o in s.observables))
+            for s in self.symmetries
+        )
+        features = tuple(FeatureLayout(f.name, f.label, f.unit) for f in self.all_features)
+        return Layout(
+            self.name,
+            self.fingerprint,
+            CellGrid(self.cells),
+            symmetries,
+            features,
+            self.weight is not None,
+            self.max_stored,
+        )
+
+    def weights(self, events: SelectedEvents) -> FloatArray | None:
+        """Return the events' weights, shape (n_events,), or ``None`` for a plan without.
+
+        Raises
+        ------
+        InputError
+            If they are not one finite number an event.
+        """
+        if self.weight is None:
+            return None
+        weights = np.asarray(self.weight(events), dtype=np.float64)
+        if weights.shape != (events.n_events,) or not np.isfinite(weights).all():
+            raise InputError(f"plan {self.name!r}, {events.source}: the weights must be one finite number an event")
+        return weights

@@ -1,0 +1,149 @@
+"""The symmetries of the DDP table, as building blocks: each takes its observables and gives a :class:`Symmetry`.
+
+Every one is blind to flavour but for the labels it compares. B is the side whose excess makes N_sigma positive. Sources
+of real asymmetries (efficiencies, charge flips, acceptance) are listed in the docs, per symmetry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.plan import NEITHER, SIDE_A, SIDE_B, Symmetry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp.observables import Observable
+    from coffea_ddp.selected import SelectedEvents
+
+ELECTRON, MUON = 11, 13
+
+Observables = tuple["Observable", ...]
+
+
+def _pair(events: SelectedEvents, first: int, second: int, sign: int) -> BoolArray:
+    """Return events with exactly two leptons of these flavours, leading first; sign: of the product of charges."""
+    l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
+    two = events.count("lepton") == 2
+    return np.asarray(two & (l0.flavour == first) & (l1.flavour == second) & (l0.charge * l1.charge == sign))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A side made of lepton pairs: flavours in the order of pT, and relative charge."""
+
+    first: int
+    second: int
+    sign: int
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        return _pair(events, self.first, self.second, self.sign)
+
+
+def _leading_flavour(events: SelectedEvents) -> NDArray[np.int8]:
+    flavour = events.leading("lepton").flavour
+    return np.select([flavour == ELECTRON, flavour == MUON], [SIDE_A, SIDE_B], NEITHER).astype(np.int8)
+
+
+def e_mu(observables: Observables, **options: Any) -> Symmetry:
+    """Return e/mu, lepton universality in the inclusive lepton: the flavour of the leading lepton. A: e, B: mu."""
+    return Symmetry.from_side("e/mu", _leading_flavour, observables, **options)
+
+
+def ee_mumu_os(observables: Observables, **options: Any) -> Symmetry:
+    """Return ee/mumu OS: exactly two leptons, one flavour, opposite charges. A: ee, B: mumu."""
+    return Symmetry("ee/mumu OS", _Pair(ELECTRON, ELECTRON, -1), _Pair(MUON, MUON, -1), observables, **options)
+
+
+def ee_mumu_ss(observables: Observables, **options: Any) -> Symmetry:
+    """Return ee/mumu SS: exactly two leptons, one flavour, equal charges. A: ee (charge flips: a Z peak), B: mumu."""
+    return Symmetry("ee/mumu SS", _Pair(ELECTRON, ELECTRON, 1), _Pair(MUON, MUON, 1), observables, **options)
+
+
+def emu_mue_os(observables: Observables, **options: Any) -> Symmetry:
+    """Return e mu / mu e OS, by which lepton leads in pT (arXiv:1405.4545). A: e leads, B: mu leads; ties count as e.
+
+    H -> mu tau, tau -> e nu nu, has a hard muon and a softer electron: an excess in B. H -> e tau: in A. If both exist,
+    the test sees their difference only.
+    """
+    return Symmetry("emu/mue OS", _Pair(ELECTRON, MUON, -1), _Pair(MUON, ELECTRON, -1), observables, **options)
+
+
+def emu_mue_ss(observables: Observables, **options: Any) -> Symmetry:
+    """Return e mu / mu e SS, by which lepton leads in pT: fakes, and little else. A: e leads, B: mu leads."""
+    return Symmetry("emu/mue SS", _Pair(ELECTRON, MUON, 1), _Pair(MUON, ELECTRON, 1), observables, **options)
+
+
+def _electron_charge(events: SelectedEvents) -> NDArray[np.int8]:
+    opposite = _pair(events, ELECTRON, MUON, -1) | _pair(events, MUON, ELECTRON, -1)
+    l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
+    charge = np.where(l0.flavour == ELECTRON, l0.charge, l1.charge)
+    return np.select([opposite & (charge > 0), opposite & (charge < 0)], [SIDE_A, SIDE_B], NEITHER).astype(np.int8)
+
+
+def eplus_muminus(observables: Observables, **options: Any) -> Symmetry:
+    """Return e+mu-/e-mu+ (arXiv:1612.02697): exactly one e and one mu, opposite charges. A: e+ mu-, B: e- mu+."""
+    return Symmetry.from_side("e+mu-/e-mu+", _electron_charge, observables, **options)
+
+
+def collins_soper_cosine(events: SelectedEvents) -> FloatArray:
+    """Return cos(theta*) in the Collins-Soper frame of the two leading leptons; NaN unless their charges are opposite.
+
+    ``sign(pz) 2 (p1+ p2- - p1- p2+) / (m sqrt(m^2 + pT^2))`` with 1 the negative lepton and
+    ``p+- = (E +- pz) / sqrt(2)``.
+    """
+    from coffea_ddp.selected import Particles, four_momentum
+
+    l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
+    negative_leads = l0.charge < l1.charge
+
+    def choose(when: BoolArray) -> Any:
+        parts = (
+            np.where(when, getattr(l0, name), getattr(l1, name))
+            for name in ("pt", "eta", "phi", "mass", "charge", "flavour")
+        )
+        return four_momentum(Particles(*parts))
+
+    one, two = choose(negative_leads), choose(~negative_leads)
+    pair = one + two
+    plus_minus = (one.E + one.pz) * (two.E - two.pz) - (one.E - one.pz) * (two.E + two.pz)
+    cosine = np.sign(pair.pz) * plus_minus / (pair.mass * np.sqrt(pair.mass2 + pair.pt2))
+    return np.where(l0.charge * l1.charge == -1, cosine, np.nan)
+
+
+def _hemisphere(events: SelectedEvents) -> NDArray[np.int8]:
+    pair = _pair(events, ELECTRON, ELECTRON, -1) | _pair(events, MUON, MUON, -1)
+    result = np.full(events.n_events, NEITHER, dtype=np.int8)
+    # Few events have a pair: the frame is computed for those alone.
+    some = np.flatnonzero(pair)
+    cosine = collins_soper_cosine(events.take(some))
+    result[some] = np.select([cosine < 0, cosine > 0], [SIDE_A, SIDE_B], NEITHER)
+    return result
+
+
+def forward_backward(observables: Observables, **options: Any) -> Symmetry:
+    """Return backward/forward: the sign of cos(theta*) in the Collins-Soper frame, of ee and mumu OS pairs.
+
+    A: backward, B: forward. The Standard Model has a real asymmetry off the Z peak: an approximate symmetry.
+    """
+    return Symmetry.from_side("backward/forward", _hemisphere, observables, **options)
+
+
+def eta_sign(observables: Observables, *, of: str = "lepton", **options: Any) -> Symmetry:
+    """Return eta<0/eta>0 of the leading object: exact in the Standard Model, so a test of the detector."""
+    return Symmetry.from_side("eta<0/eta>0", _EtaSign(of), observables, **options)
+
+
+@dataclass(frozen=True)
+class _EtaSign:
+    """0 for negative, 1 for positive eta of the leading object."""
+
+    of: str
+
+    def __call__(self, events: SelectedEvents) -> NDArray[np.int8]:
+        eta = events.leading(self.of).eta
+        return np.select([eta < 0, eta > 0], [SIDE_A, SIDE_B], NEITHER).astype(np.int8)
