@@ -1,0 +1,252 @@
+"""The pass: one chunk of events in, its histograms out.
+
+``fill`` is pure and the only place where events are looked at. It serves coffea's Runner, dask-awkward and anybody's
+own ``ProcessorABC`` alike.
+
+Examples
+--------
+>>> import awkward as ak
+>>> from coffea_ddp.objects import ObjectDefinition
+>>> from coffea_ddp.observables import Feature, observable
+>>> from coffea_ddp.plan import ScanPlan, Symmetry
+>>> pt = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
+>>> charge = Symmetry(
+...     "mu-/mu+",
+...     a=lambda ev: ev.leading("mu").charge < 0,
+...     b=lambda ev: ev.leading("mu").charge > 0,
+...     observables=(observable(pt, bins=4),),
+... )
+>>> plan = ScanPlan("demo", (charge,), objects=(ObjectDefinition("mu", "Muon", charged=True),))
+>>> events = ak.Array(
+...     {
+...         "Muon_pt": [[30.0], [60.0], []],
+...         "Muon_eta": [[0.1], [0.2], []],
+...         "Muon_phi": [[0.0], [1.0], []],
+...         "Muon_charge": [[1], [-1], []],
+...     }
+... )
+>>> fill(events, plan)["mu-/mu+", "pt"].b.values().astype(int)
+array([0, 1, 0, 0])
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.branches import Columns
+from coffea_ddp.cells import Multiplicity
+from coffea_ddp.histograms import Histograms, stored_columns
+from coffea_ddp.layout import EVENTS
+from coffea_ddp.ledger import Chunk, Ledger
+from coffea_ddp.selected import SelectedEvents
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stored import StoredEvents, side_bits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.plan import ScanPlan, Symmetry
+
+
+def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histograms:
+    """Return the histograms of one chunk of events.
+
+    Parameters
+    ----------
+    events
+        coffea's NanoEvents or an awkward record array with NanoAOD's branches.
+    plan
+        What to look at.
+    chunk
+        Where the events come from; taken from ``events.metadata`` where coffea's Runner has put it. Without either,
+        adding the same events twice goes unnoticed (they are counted under ``ledger.unnamed``).
+
+    Returns
+    -------
+    Histograms
+        Of this chunk alone; add those of others.
+
+    Raises
+    ------
+    MissingBranchError, FileError
+        If a branch is not there or cannot be read.
+    OverlapError
+        If an event is on both sides of a symmetry.
+    """
+    chunk = chunk or chunk_of(events)
+    columns = Columns(events, str(chunk) if chunk else "the events")
+    selected = SelectedEvents.from_columns(columns, plan.objects)
+    cutflow = {"events": selected.n_events}
+    for name, count in selected.not_finite.items():
+        cutflow[f"{name}: NaN or infinite"] = count
+    passed, steps = _preselect(selected, plan)
+    # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
+    sides = (
+        np.stack([s.assign(passed) for s in plan.symmetries])
+        if plan.symmetries
+        else np.zeros((0, passed.n_events), np.int8)
+    )
+    wanted = np.flatnonzero((sides >= 0).any(axis=0))
+    cutflow |= steps | {"on a side of a symmetry": len(wanted)}
+    kept, sides = passed.take(wanted), sides[:, wanted]
+    cells = _cells(kept, plan)
+    features = {feature.name: feature.values(kept) for feature in plan.all_features}
+    weights = plan.weights(kept)
+    counts, not_filled = _count(plan, sides, cells, features, weights)
+    return Histograms(
+        plan.layout,
+        counts,
+        not_filled,
+        _store(plan, kept, sides, cells, features, weights, chunk),
+        Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
+        cutflow,
+        {role: (used,) for role, used in sorted(columns.choices.items())},
+    )
+
+
+def chunk_of(events: Any) -> Chunk | None:
+    """Return where NanoEvents come from, as coffea's Runner tells it in their metadata; ``None`` where it does not."""
+    metadata = getattr(events, "metadata", None) or {}
+    try:
+        return Chunk(
+            str(metadata.get("dataset", "")),
+            str(metadata["filename"]),
+            str(metadata["treename"]),
+            str(metadata["fileuuid"]),
+            int(metadata["entrystart"]),
+            int(metadata["entrystop"]),
+        )
+    except KeyError:
+        return None
+
+
+def _preselect(events: SelectedEvents, plan: ScanPlan) -> tuple[SelectedEvents, dict[str, int]]:
+    """Apply good-run list, trigger and selection, counting what each leaves."""
+    steps: dict[str, int] = {}
+    passed = events
+    if plan.good_runs is not None:
+        if events.has_branch("genWeight"):
+            events.note("good-run list", "not applied: simulation")
+        else:
+            passed = passed.take(np.flatnonzero(plan.good_runs(passed)))
+        steps["good luminosity blocks"] = passed.n_events
+    if plan.trigger is not None:
+        passed = passed.take(np.flatnonzero(plan.trigger(passed)))
+        steps["trigger"] = passed.n_events
+    if plan.selection is not None:
+        passed = passed.take(np.flatnonzero(np.asarray(plan.selection(passed), dtype=bool)))
+        steps["selection"] = passed.n_events
+    return passed, steps
+
+
+def _cells(events: SelectedEvents, plan: ScanPlan) -> IntArray:
+    values = [
+        events.count(axis.of) if isinstance(axis, Multiplicity) else _yes_no(axis.predicate, events)
+        for axis in plan.cells
+    ]
+    return plan.layout.grid.encode(values, events.n_events)
+
+
+def _yes_no(predicate: Any, events: SelectedEvents) -> AnyArray:
+    return np.asarray(predicate(events), dtype=bool)
+
+
+def _count(
+    plan: ScanPlan,
+    sides: NDArray[np.int8],
+    cells: IntArray,
+    features: dict[str, FloatArray],
+    weights: FloatArray | None,
+) -> tuple[SparseCounts, IntArray]:
+    """Make the keys of all channels, and count them in one go."""
+    layout = plan.layout
+    keys: list[IntArray] = []
+    rows: list[IntArray] = []
+    not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
+    number = 0
+    for symmetry, side in zip(plan.symmetries, sides, strict=True):
+        on = np.flatnonzero(side >= 0)
+        bins_of = _Binning(symmetry, features, on)
+        for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
+            bins, filled = bins_of(channel.observable)
+            not_filled[number] = np.bincount(side[on[~filled]], minlength=2)
+            inside = on[filled]
+            keys.append(channel.key(cells[inside], side[inside].astype(np.int64), bins[filled]))
+            rows.append(inside)
+            number += 1
+    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
+    all_weights = None if weights is None else weights[np.concatenate(rows)] if rows else np.zeros(0)
+    return SparseCounts.from_keys(all_keys, all_weights), not_filled
+
+
+class _Binning:
+    """The bins of one symmetry's events: each (feature, axis) is looked up once."""
+
+    def __init__(self, symmetry: Symmetry, features: dict[str, FloatArray], on: IntArray) -> None:
+        self._observables = {observable.name: observable for observable in symmetry.observables}
+        self._features = features
+        self._on = on
+
+    def __call__(self, name: str) -> tuple[IntArray, AnyArray]:
+        """Return the flat bin, flow bins included, and which events have one."""
+        n = len(self._on)
+        bins, filled = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
+        if name == EVENTS:
+            return bins, filled
+        observable = self._observables[name]
+        for feature, axis in zip(observable.features, observable.axes, strict=True):
+            values = self._features[feature.name][self._on]
+            filled &= np.isfinite(values)
+            # index() counts the underflow bin as -1; keys start at 0.
+            bins = bins * axis.extent + np.asarray(axis.index(values), dtype=np.int64) + 1
+        return bins, filled
+
+
+def _store(
+    plan: ScanPlan,
+    events: SelectedEvents,
+    sides: NDArray[np.int8],
+    cells: IntArray,
+    features: dict[str, FloatArray],
+    weights: FloatArray | None,
+    chunk: Chunk | None,
+) -> StoredEvents:
+    layout = plan.layout
+    sizes = {
+        "max_stored": plan.max_stored,
+        "n_symmetries": len(plan.symmetries),
+        "n_exclusive": layout.grid.n_exclusive,
+    }
+    columns = stored_columns(layout, events.n_events if plan.max_stored else 0)
+    if plan.max_stored:
+        columns |= _identity(events, chunk)
+        columns["cell"] = cells.astype(np.int32)
+        columns["sides"] = side_bits(sides)
+        columns |= {name: values.astype(np.float32) for name, values in features.items()}
+        if weights is not None:
+            columns["weight"] = weights
+    return StoredEvents.make(columns, **sizes)
+
+
+def _identity(events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray]:
+    """Return run, luminosity block and event; where the file has none, a number of the file and the entry."""
+    names = ("run", "luminosityBlock", "event")
+    if all(events.has_branch(name) for name in names):
+        run, block, event = (events.branch(name) for name in names)
+        return {
+            "run": run.astype(np.uint32),
+            "luminosityBlock": block.astype(np.uint32),
+            "event": event.astype(np.uint64),
+        }
+    events.note("event identity", "file and entry")
+    first = chunk.start if chunk else 0
+    file_number = zlib.crc32(f"{chunk.uuid}{chunk.tree}".encode()) if chunk else 0
+    return {
+        "run": np.zeros(events.n_events, np.uint32),
+        "luminosityBlock": np.full(events.n_events, file_number, np.uint32),
+        "event": (events.entries + first).astype(np.uint64),
+    }

@@ -1,0 +1,367 @@
+"""The accumulated output of a pass: a commutative monoid, and views of any cell as ``hist.Hist``.
+
+``+`` is associative and commutative, independent of chunks, order and executor; it refuses the same entries twice and
+another plan's output. What is stored is sparse and exclusive; symmetric and asymmetric matrices are views.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import hist
+import numpy as np
+
+from coffea_ddp.cells import INCLUSIVE, Cell
+from coffea_ddp.errors import InputError, MergeError
+from coffea_ddp.layout import EVENTS, Layout
+from coffea_ddp.ledger import Ledger, Missing
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stored import IDENTITY, StoredEvents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+
+Counters = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MatrixPair:
+    """The histograms A and B of one symmetry, one observable, one cell.
+
+    Attributes
+    ----------
+    a, b
+        ``hist.Hist`` with integer storage (weighted storage in a weighted plan), flow bins filled.
+    kappa
+        The expected ratio E[B] / E[A].
+    not_filled
+        Events of A and of B without a value of the observable, over *all* cells.
+    """
+
+    symmetry: str
+    observable: str
+    cell: Cell
+    a: Any
+    b: Any
+    kappa: float
+    not_filled: tuple[int, int]
+    partial: bool = False
+
+    @property
+    def symmetric(self) -> Any:
+        """The histogram A + B."""
+        return self.a + self.b
+
+    @property
+    def asymmetric(self) -> Any:
+        """The histogram B - A: values of a difference; with weighted storage the variances add."""
+        difference = self.b.copy()
+        view = difference.view(flow=True)
+        if view.dtype.names:
+            view["value"] -= self.a.view(flow=True)["value"]
+            view["variance"] += self.a.view(flow=True)["variance"]
+        else:
+            view -= self.a.view(flow=True)
+        return difference
+
+    @property
+    def counts(self) -> tuple[FloatArray, FloatArray]:
+        """The contents of A and B inside the axes (no flow bins), as float arrays."""
+        return np.asarray(self.a.values(), dtype=float), np.asarray(self.b.values(), dtype=float)
+
+    def __repr__(self) -> str:
+        """Return what it is and how many events it has."""
+        n_a, n_b = (float(np.sum(side)) for side in self.counts)
+        mark = " PARTIAL" if self.partial else ""
+        return f"MatrixPair({self.symmetry!r}, {self.observable!r}, {str(self.cell)!r}: n_a={n_a:g}, n_b={n_b:g}){mark}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<p><b>{html.escape(repr(self))}</b></p><table><tr><th>A</th><th>B</th></tr>"
+            f"<tr><td>{self.a._repr_html_()}</td><td>{self.b._repr_html_()}</td></tr></table>"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Histograms:
+    """The output of a pass over the data.
+
+    Attributes
+    ----------
+    layout
+        What the keys mean.
+    counts
+        The sparse cube of all channels.
+    not_filled
+        Per channel and side the events whose observable is missing or not finite; shape (n_channels, 2).
+    events
+        The stored events.
+    ledger
+        Where it all came from, and what is missing.
+    cutflow
+        Events left after every step, and what was seen on the way.
+    choices
+        Which branch was used where several NanoAOD versions have several; more than one in an output of mixed files.
+    """
+
+    layout: Layout
+    counts: SparseCounts
+    not_filled: IntArray
+    events: StoredEvents
+    ledger: Ledger = field(default_factory=Ledger)
+    cutflow: Counters = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    # -- the monoid --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, layout: Layout) -> Histograms:
+        """Return the output of no events: the neutral element of ``+``."""
+        columns: dict[str, AnyArray] = stored_columns(layout, 0)
+        events = StoredEvents.make(
+            columns,
+            max_stored=layout.max_stored,
+            n_symmetries=len(layout.symmetries),
+            n_exclusive=layout.grid.n_exclusive,
+        )
+        not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
+        return cls(layout, SparseCounts.empty(weighted=layout.weighted), not_filled, events)
+
+    def __add__(self, other: Histograms) -> Histograms:
+        """Return the output of both.
+
+        Raises
+        ------
+        MergeError
+            If the plans differ, or entries are in both.
+        """
+        if not isinstance(other, Histograms):
+            return NotImplemented
+        if self.layout.fingerprint != other.layout.fingerprint:
+            raise MergeError(
+                f"outputs of different plans: {self.layout.plan!r} ({self.layout.fingerprint}) and "
+                f"{other.layout.plan!r} ({other.layout.fingerprint}); only outputs of one plan, unchanged, can be added"
+            )
+        return Histograms(
+            self.layout,
+            self.counts + other.counts,
+            self.not_filled + other.not_filled,
+            self.events + other.events,
+            self.ledger + other.ledger,
+            _sum_counters(self.cutflow, other.cutflow),
+            _join_choices(self.choices, other.choices),
+        )
+
+    # coffea's accumulate calls + once and += from then on; frozen, so += is + as well.
+    __iadd__ = __add__
+
+    def __radd__(self, other: object) -> Histograms:
+        """Let ``sum()`` begin with 0."""
+        return self if other == 0 else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two outputs hold the same, event by event (sums of weights to 12 digits)."""
+        if not isinstance(other, Histograms):
+            return NotImplemented
+        return (
+            self.layout.fingerprint == other.layout.fingerprint
+            and self.counts == other.counts
+            and np.array_equal(self.not_filled, other.not_filled)
+            and self.events == other.events
+            and self.ledger == other.ledger
+            and dict(self.cutflow) == dict(other.cutflow)
+            and dict(self.choices) == dict(other.choices)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def with_missing(self, missing: list[Missing]) -> Histograms:
+        """Return the output with more marked as missing."""
+        return dataclasses.replace(self, ledger=self.ledger.without(missing)) if missing else self
+
+    # -- what is inside ----------------------------------------------------------------------------------------------
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What was expected and is not here; empty when the output is complete."""
+        return self.ledger.missing
+
+    @property
+    def partial(self) -> bool:
+        """Whether anything is missing: such an output says PARTIAL wherever it is shown."""
+        return self.ledger.partial
+
+    @property
+    def n_events(self) -> int:
+        """Number of events read."""
+        return self.ledger.n_entries
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """Names of the symmetries."""
+        return tuple(symmetry.name for symmetry in self.layout.symmetries)
+
+    def observables(self, symmetry: str) -> tuple[str, ...]:
+        """Names of the observables of a symmetry."""
+        return tuple(name for name, _ in self.layout.symmetry(symmetry).observables)
+
+    def __getitem__(self, key: Any) -> MatrixPair:
+        """Return the histograms of ``hists[symmetry, observable]`` or ``hists[symmetry, observable, cell]``.
+
+        Raises
+        ------
+        UnknownNameError
+            If one of the names does not exist; the message lists those that do.
+        """
+        if not isinstance(key, tuple) or len(key) not in (2, 3):
+            raise InputError(f"hists[{key!r}]: write hists[symmetry, observable] or hists[symmetry, observable, cell]")
+        cell = self.layout.grid.cell(key[2] if len(key) == 3 else INCLUSIVE)
+        number = self.layout.channel_number(key[0], key[1])
+        channel = self.layout.channels[number]
+        codes, matrices, squares = self.matrices(key[0], key[1], flow=True)
+        inside = self.layout.grid.contains(cell, codes)
+        total = matrices[inside].sum(axis=0)
+        variances = None if squares is None else squares[inside].sum(axis=0)
+        a, b = (_as_hist(channel.axes, total[side], None if variances is None else variances[side]) for side in (0, 1))
+        kappa = self.layout.symmetry(key[0]).kappa
+        unfilled = (int(self.not_filled[number, 0]), int(self.not_filled[number, 1]))
+        return MatrixPair(key[0], key[1], cell, a, b, kappa, unfilled, self.partial)
+
+    def matrices(
+        self, symmetry: str, observable: str = EVENTS, *, flow: bool = False
+    ) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Return the matrices of all occupied exclusive cells.
+
+        Parameters
+        ----------
+        symmetry, observable
+            Names; without an observable the numbers of events, in matrices of one bin.
+        flow
+            Whether the flow bins are kept.
+
+        Returns
+        -------
+        codes
+            The exclusive cells in which this symmetry has events, shape (n_codes,).
+        matrices
+            Contents (sums of weights in a weighted plan), shape (n_codes, 2, *bins): A, then B.
+        squares
+            Sums of squared weights of the same shape; ``None`` without weights.
+        """
+        number = self.layout.channel_number(symmetry, observable)
+        channel = self.layout.channels[number]
+        codes = self.occupied(symmetry)
+        n_exclusive = self.layout.grid.n_exclusive
+        part = self.counts.between(channel.base, channel.base + n_exclusive * 2 * channel.extent)
+        cell_side, place = np.divmod(part.keys - channel.base, channel.extent)
+        where = (np.searchsorted(codes, cell_side // 2) * 2 + cell_side % 2) * channel.extent + place
+
+        def dense(values: AnyArray) -> FloatArray:
+            flat = np.zeros(len(codes) * 2 * channel.extent)
+            flat[where] = values
+            matrix = flat.reshape(len(codes), 2, *channel.shape)
+            inside: tuple[Any, ...] = (..., *(slice(1, -1) for _ in channel.axes))
+            return matrix if flow else matrix[inside]
+
+        if part.sum_w is None or part.sum_w2 is None:
+            return codes, dense(part.counts), None
+        return codes, dense(part.sum_w), dense(part.sum_w2)
+
+    def occupied(self, symmetry: str) -> IntArray:
+        """Return the exclusive cells in which a symmetry has events, sorted."""
+        channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
+        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2)
+        return np.unique((part.keys - channel.base) // 2)
+
+    def cells(self, symmetry: str) -> pd.DataFrame:
+        """Return a table of the occupied exclusive cells: the bin of every axis, and the events of A and B."""
+        import pandas as pd  # 1 s, never needed in the pass
+
+        channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
+        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2)
+        codes = self.occupied(symmetry)
+        numbers = np.zeros((len(codes), 2), dtype=np.int64)
+        cell, side = np.divmod(part.keys - channel.base, 2)
+        numbers[np.searchsorted(codes, cell), side] = part.counts
+        axes = dict(zip((axis.name for axis in self.layout.grid.axes), self.layout.grid.decode(codes), strict=True))
+        return pd.DataFrame({**axes, "n_a": numbers[:, 0], "n_b": numbers[:, 1]})
+
+    # -- files and faces ---------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the output to a ``.ddp`` file (see :mod:`coffea_ddp.saving`)."""
+        from coffea_ddp.saving import save  # pyarrow, when writing only
+
+        return save(self, path)
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row per symmetry: events on each side, occupied exclusive cells, observables, kappa."""
+        import pandas as pd
+
+        rows = []
+        for symmetry in self.layout.symmetries:
+            cells = self.cells(symmetry.name)
+            rows.append(
+                {
+                    "symmetry": symmetry.name,
+                    "A": symmetry.sides[0],
+                    "B": symmetry.sides[1],
+                    "n_a": int(cells["n_a"].sum()),
+                    "n_b": int(cells["n_b"].sum()),
+                    "kappa": symmetry.kappa,
+                    "exclusive cells": len(cells),
+                    "observables": ", ".join(name for name, _ in symmetry.observables),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        """Return the plan, the number of events and of cells."""
+        mark = f", PARTIAL: {len(self.missing)} missing" if self.partial else ""
+        return (
+            f"Histograms(plan={self.layout.plan!r}, events={self.n_events}, symmetries={len(self.symmetries)}, "
+            f"lattice={self.layout.grid.n_cells} cells, stored events={len(self.events)}{mark})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(repr(self))}</b></p>{self.summary().to_html(index=False)}"
+
+
+def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:
+    """Return zeros for every column of the stored events, shape (n_events,)."""
+    columns: dict[str, AnyArray] = {name: np.zeros(n_events, dtype=dtype) for name, dtype in IDENTITY}
+    columns |= {feature.name: np.zeros(n_events, dtype=np.float32) for feature in layout.features}
+    if layout.weighted:
+        columns["weight"] = np.zeros(n_events, dtype=np.float64)
+    return columns
+
+
+def _as_hist(axes: tuple[Any, ...], values: FloatArray, variances: FloatArray | None) -> Any:
+    if variances is None:
+        plain = hist.Hist(*axes, storage=hist.storage.Int64())
+        plain.view(flow=True)[...] = values.astype(np.int64)
+        return plain
+    weighted = hist.Hist(*axes, storage=hist.storage.Weight())
+    view = weighted.view(flow=True)
+    view["value"], view["variance"] = values, variances
+    return weighted
+
+
+def _sum_counters(first: Counters, second: Counters) -> dict[str, int]:
+    names = [*first, *(name for name in second if name not in first)]
+    return {name: first.get(name, 0) + second.get(name, 0) for name in names}
+
+
+def _join_choices(
+    first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    roles = sorted({*first, *second})
+    return {role: tuple(sorted({*first.get(role, ()), *second.get(role, ())})) for role in roles}

@@ -1,0 +1,148 @@
+"""Sparse counts: sorted integer keys with their counts, and sums of weights where there are weights.
+
+What no event reached costs nothing, and adding two is a merge of sorted arrays.
+
+Examples
+--------
+>>> first, second = SparseCounts.from_keys([7, 3, 7]), SparseCounts.from_keys([3])
+>>> total = first + second
+>>> total.keys, total.counts
+(array([3, 7]), array([2, 2]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class SparseCounts:
+    """Counts by key.
+
+    Attributes
+    ----------
+    keys
+        Sorted, each once; shape (n,).
+    counts
+        Exact integers above 0.
+    sum_w, sum_w2
+        Sums of weights and of squared weights, or ``None`` without weights.
+    """
+
+    keys: IntArray
+    counts: IntArray
+    sum_w: FloatArray | None = None
+    sum_w2: FloatArray | None = None
+
+    @classmethod
+    def empty(cls, *, weighted: bool = False) -> SparseCounts:
+        """Return no counts."""
+        nothing = np.zeros(0, dtype=np.int64)
+        weights = np.zeros(0) if weighted else None
+        return cls(nothing, nothing, weights, weights)
+
+    @classmethod
+    def from_keys(cls, keys: ArrayLike, weights: ArrayLike | None = None) -> SparseCounts:
+        """Count keys (in any order); ``weights`` has one entry a key."""
+        keys = np.asarray(keys, dtype=np.int64)
+        if weights is None:
+            ordered = np.sort(keys)
+            starts = _starts(ordered)
+            return cls(ordered[starts], np.diff(np.append(starts, len(ordered))))
+        w = np.asarray(weights, dtype=np.float64)
+        order = np.argsort(keys, kind="stable")
+        return cls._grouped(keys[order], np.ones(len(keys), np.int64), w[order], w[order] ** 2)
+
+    @classmethod
+    def _grouped(
+        cls, keys: IntArray, counts: IntArray, sum_w: FloatArray | None, sum_w2: FloatArray | None
+    ) -> SparseCounts:
+        """Add up neighbours of equal key."""
+        starts = _starts(keys)
+        if not len(starts):
+            return cls.empty(weighted=sum_w is not None)
+
+        def add(values: Any) -> Any:
+            return None if values is None else np.add.reduceat(values, starts)
+
+        return cls(keys[starts], add(counts), add(sum_w), add(sum_w2))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether there are sums of weights."""
+        return self.sum_w is not None
+
+    def __len__(self) -> int:
+        """Return the number of different keys."""
+        return len(self.keys)
+
+    def __add__(self, other: SparseCounts) -> SparseCounts:
+        """Return the counts of both."""
+        if not len(other):
+            return self
+        if not len(self):
+            return other
+        keys = np.concatenate([self.keys, other.keys])
+        # A stable sort of two sorted runs is a linear merge.
+        order = np.argsort(keys, kind="stable")
+
+        def both(mine: AnyArray | None, theirs: AnyArray | None) -> Any:
+            return None if mine is None or theirs is None else np.concatenate([mine, theirs])[order]
+
+        return self._grouped(
+            keys[order],
+            both(self.counts, other.counts),
+            both(self.sum_w, other.sum_w),
+            both(self.sum_w2, other.sum_w2),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether keys and counts are equal, and sums of weights to 12 digits (added in another order)."""
+        if not isinstance(other, SparseCounts):
+            return NotImplemented
+        if not (np.array_equal(self.keys, other.keys) and np.array_equal(self.counts, other.counts)):
+            return False
+        if self.sum_w is None or other.sum_w is None or self.sum_w2 is None or other.sum_w2 is None:
+            return self.weighted == other.weighted
+        return bool(np.allclose(self.sum_w, other.sum_w, 1e-12) and np.allclose(self.sum_w2, other.sum_w2, 1e-12))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def between(self, low: int, high: int) -> SparseCounts:
+        """Return the counts with ``low <= key < high`` (views, no copies)."""
+        first, last = np.searchsorted(self.keys, [low, high])
+        part = slice(int(first), int(last))
+        return SparseCounts(
+            self.keys[part],
+            self.counts[part],
+            None if self.sum_w is None else self.sum_w[part],
+            None if self.sum_w2 is None else self.sum_w2[part],
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel small: differences of keys and counts, each in the shortest integer that holds them."""
+        return _restored, (compact(np.diff(self.keys, prepend=0)), compact(self.counts), self.sum_w, self.sum_w2)
+
+
+def _restored(steps: AnyArray, counts: AnyArray, sum_w: FloatArray | None, sum_w2: FloatArray | None) -> SparseCounts:
+    return SparseCounts(np.cumsum(steps, dtype=np.int64), counts.astype(np.int64), sum_w, sum_w2)
+
+
+def _starts(ordered: IntArray) -> IntArray:
+    """Return where each run of equal keys begins."""
+    if not len(ordered):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+
+
+def compact(values: AnyArray) -> AnyArray:
+    """Return non-negative integers in the shortest unsigned type that holds them."""
+    return values.astype(np.min_scalar_type(int(values.max()))) if len(values) else values.astype(np.uint8)
