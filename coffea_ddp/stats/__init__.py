@@ -1,0 +1,42 @@
+"""Statistics on arrays: no histogram library, no framework, no event data.
+
+All functions take arrays, have keyword-only options after the data, and return frozen results. Called
+directly they raise :class:`~coffea_ddp.errors.InputError` for data that they cannot use.
+
+Examples
+--------
+>>> from coffea_ddp import stats
+>>> result = stats.n_sigma([4, 0, 9], [9, 0, 16])
+>>> round(result.statistic, 3), result.n_bins
+(1.971, 2)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
+    from coffea_ddp.stats.status import Status
+    from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
+
+# scipy costs 0.2 s: names are resolved on first use (PEP 562).
+_HOME = {
+    "nsigma": ("NSigmaResult", "n_sigma"),
+    "status": ("Status",),
+    "trials": ("local_p", "p_from_z", "sidak", "sidak_z", "z_from_p"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["NSigmaResult", "Status", "local_p", "n_sigma", "p_from_z", "sidak", "sidak_z", "z_from_p"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,19 @@
+"""What became of one test in a scan: a failure is data, with a message for people.
+
+Examples
+--------
+>>> Status.TOO_FEW_ENTRIES.name, Status["OK"].value
+('TOO_FEW_ENTRIES', 'tested')
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(Enum):
+    """The outcome of one test; the value is its message, reports store the name."""
+
+    OK = "tested"
+    TOO_FEW_ENTRIES = "fewer entries inside the axes than the scan asks for"
+    NOT_FINITE = "the statistic is not a finite number"

@@ -1,0 +1,218 @@
+"""Trials: from local to global p-values, and between p and z.
+
+The global p-value of the best of N looks is at most ``1 - (1 - p)^N`` (Sidak). For statistics that are
+jointly normal, two-sided, this holds whatever their correlation (Z. Sidak, J. Am. Stat. Assoc. 62 (1967)
+626): a bound, which is sharp for independent looks and conservative for the overlapping cells of a lattice.
+
+Which tail is meant is always said: ``two_sided`` has no default.
+
+Examples
+--------
+A local 4.69 sigma among 1000 independent looks is a global 3 sigma:
+
+>>> p_local = local_p(p_from_z(3.0, two_sided=False), 1000)
+>>> round(z_from_p(p_local, two_sided=False), 2)
+4.69
+>>> sidak(1e-30, 10_000)
+1e-26
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from scipy import special
+
+from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+P_FLOOR = float(np.finfo(np.float64).tiny)
+"""No p-value is reported below the smallest normal double, 2.2e-308 (|z| = 37.5): never 0."""
+
+_LOG_TINY = -40.0
+"""Below this logarithm, x and log(1 + x) agree to double precision."""
+
+
+@overload
+def sidak(p: float, looks: float) -> float: ...
+@overload
+def sidak(p: ArrayLike, looks: float) -> Any: ...
+def sidak(p: ArrayLike, looks: float) -> Any:
+    """Return the bound on the global p-value, ``1 - (1 - p)^looks``.
+
+    Parameters
+    ----------
+    p
+        Local p-values in [0, 1], any shape.
+    looks
+        How many tests were made, 1 or more (not necessarily whole: an effective number is fine).
+
+    Returns
+    -------
+    float or ndarray
+        As ``p``; exact also where ``1 - p`` rounds to 1.
+
+    Raises
+    ------
+    InputError
+        If a p-value is outside [0, 1] or NaN, or ``looks < 1``.
+
+    Examples
+    --------
+    >>> round(sidak(0.01, 10), 5)
+    0.09562
+    """
+    local = _probabilities(p, "p")
+    n_looks = _looks(looks)
+    with np.errstate(divide="ignore"):
+        return _like(p, -np.expm1(n_looks * np.log1p(-local)))
+
+
+@overload
+def local_p(p_global: float, looks: float) -> float: ...
+@overload
+def local_p(p_global: ArrayLike, looks: float) -> Any: ...
+def local_p(p_global: ArrayLike, looks: float) -> Any:
+    """Return the local p-value that gives a global one after so many looks: the inverse of :func:`sidak`.
+
+    Raises
+    ------
+    InputError
+        If a p-value is outside [0, 1] or NaN, or ``looks < 1``.
+
+    Examples
+    --------
+    >>> round(local_p(0.05, 10), 6)
+    0.005116
+    """
+    probability = _probabilities(p_global, "p_global")
+    n_looks = _looks(looks)
+    with np.errstate(divide="ignore"):
+        return _like(p_global, -np.expm1(np.log1p(-probability) / n_looks))
+
+
+@overload
+def sidak_z(z: float, looks: float) -> float: ...
+@overload
+def sidak_z(z: ArrayLike, looks: float) -> Any: ...
+def sidak_z(z: ArrayLike, looks: float) -> Any:
+    """Return the global z of local, two-sided z values after so many looks, with their sign.
+
+    The same as :func:`sidak` between :func:`p_from_z` and :func:`z_from_p`, but in logarithms: it does not
+    saturate where the p-value underflows.
+
+    Parameters
+    ----------
+    z
+        Signed local z values, any shape; NaN stays NaN.
+    looks
+        How many tests were made, 1 or more.
+
+    Returns
+    -------
+    float or ndarray
+        As ``z``; ``abs`` never larger than that of ``z``; 0 where the global p-value is 1.
+
+    Raises
+    ------
+    InputError
+        If ``looks < 1``.
+
+    Examples
+    --------
+    >>> round(sidak_z(-5.0, 1000), 3), round(sidak_z(100.0, 1000), 2)
+    (-3.444, 99.93)
+    """
+    local = np.asarray(z, dtype=np.float64)
+    log_p = np.log(2.0) + special.log_ndtr(-np.abs(local))
+    with np.errstate(divide="ignore"):
+        # log(-log(1 - p)), then log(1 - (1 - p)^looks); both are the identity for small arguments.
+        log_rate = np.where(log_p < _LOG_TINY, log_p, np.log(-np.log1p(-np.exp(np.minimum(log_p, 0.0)))))
+        log_rate = log_rate + np.log(_looks(looks))
+        log_global = np.where(log_rate < _LOG_TINY, log_rate, np.log(-np.expm1(-np.exp(log_rate))))
+    size = np.maximum(0.0, -special.ndtri_exp(log_global - np.log(2.0)))
+    # Rounding must not make a look worth more than nothing.
+    return _like(z, np.copysign(np.minimum(size, np.abs(local)), local) + 0.0)
+
+
+@overload
+def p_from_z(z: float, *, two_sided: bool) -> float: ...
+@overload
+def p_from_z(z: ArrayLike, *, two_sided: bool) -> Any: ...
+def p_from_z(z: ArrayLike, *, two_sided: bool) -> Any:
+    """Return the tail probability of a standard normal.
+
+    Parameters
+    ----------
+    z
+        Any shape; NaN stays NaN.
+    two_sided
+        ``True``: P(|Z| >= |z|); ``False``: P(Z >= z).
+
+    Returns
+    -------
+    float or ndarray
+        As ``z``, never below :data:`P_FLOOR`.
+
+    Examples
+    --------
+    >>> round(p_from_z(-2.0, two_sided=True), 4), round(p_from_z(2.0, two_sided=False), 4)
+    (0.0455, 0.0228)
+    """
+    values = np.asarray(z, dtype=np.float64)
+    tail = 2.0 * special.ndtr(-np.abs(values)) if two_sided else special.ndtr(-values)
+    return _like(z, np.maximum(tail, P_FLOOR))
+
+
+@overload
+def z_from_p(p: float, *, two_sided: bool) -> float: ...
+@overload
+def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any: ...
+def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
+    """Return the normal quantile of a p-value: the inverse of :func:`p_from_z`.
+
+    Parameters
+    ----------
+    p
+        Above 0 and at most 1, any shape.
+    two_sided
+        ``True``: z >= 0 with P(|Z| >= z) = p; ``False``: P(Z >= z) = p, negative for p > 1/2, -inf for p = 1.
+
+    Raises
+    ------
+    InputError
+        If a p-value is 0 (a p-value is never 0), outside [0, 1] or NaN.
+
+    Examples
+    --------
+    >>> round(z_from_p(0.0455, two_sided=True), 2), round(z_from_p(2.87e-7, two_sided=False), 2)
+    (2.0, 5.0)
+    """
+    probability = _probabilities(p, "p")
+    if not (probability > 0).all():
+        raise InputError("p=0 has no z; a p-value is never 0: give the smallest one that the method can tell")
+    # "+ 0.0" turns the -0.0 of p = 1 into 0.
+    return _like(p, -special.ndtri(0.5 * probability if two_sided else probability) + 0.0)
+
+
+def _probabilities(p: ArrayLike, name: str) -> FloatArray:
+    values = np.asarray(p, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise InputError(f"{name}={p!r}: probabilities are between 0 and 1")
+    return values
+
+
+def _looks(looks: float) -> float:
+    if not (np.isfinite(looks) and looks >= 1):
+        raise InputError(f"looks={looks!r}: the number of tests is 1 or more")
+    return float(looks)
+
+
+def _like(given: ArrayLike, values: Any) -> Any:
+    """Return a float for a number, an array for an array."""
+    return float(values) if np.ndim(given) == 0 else values
