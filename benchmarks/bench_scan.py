@@ -1,0 +1,157 @@
+"""What a scan costs: per (symmetry, observable), in memory, and against a loop over all cells of the lattice.
+
+    python benchmarks/bench_scan.py [FOLDER]
+
+FOLDER holds NanoAOD files; by default the simulated set beside the repository. One core: the matrix products
+are kept to one thread. The loop is the obvious one: for every cell of the lattice, sum its exclusive cells
+and test the sum; its time is measured on a sample of cells and scaled, and its results must be those of the
+scan.
+"""
+
+# ruff: noqa: E402 (threads are limited before numpy is loaded)
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp import load_plan, stats
+from coffea_ddp.filling import fill
+from coffea_ddp.scanning import MIN_EVENTS, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coffea_ddp.cells import CellGrid
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.report import ScanReport
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = REPOSITORY.parent / "shared" / "data" / "nanoaod_sim"
+PLAN = REPOSITORY / "processors" / "symmetries.py"
+SECONDS = 2.0
+RATIO = 100.0
+N_SAMPLE = 1_000
+
+
+def main(folder: Path) -> int:
+    """Print the figures; 0 where all are reached, 1 where one is not."""
+    files = sorted(folder.glob("*.root"))
+    if not files:
+        print(f"skipped: no ROOT files in {folder}")
+        return 0
+    hists = read(files)
+    print(hists)
+    scan(hists, symmetries=hists.symmetries[-1:], best=1)  # loads scipy and the rest before the clock runs
+    slowest = max(one_channel(hists, s, o) for s in hists.symmetries for o in hists.observables(s))
+    everything = fastest(lambda: scan(hists), repeats=3)
+    report = scan(hists)
+    print(f"all symmetries and observables: {everything:.3f} s for {report.looks} looks")
+    print(f"slowest (symmetry, observable): {slowest:.3f} s [at most {SECONDS} s]")
+    ratio = against_loop(hists, hists.symmetries[0], hists.observables(hists.symmetries[0])[0])
+    return 0 if slowest <= SECONDS and ratio >= RATIO else 1
+
+
+def read(files: list[Path]) -> Histograms:
+    """Fill the histograms of all files, the whole lattice of the default plan."""
+    from coffea.nanoevents import BaseSchema, NanoEventsFactory
+
+    plan = load_plan(PLAN)
+    trees = ({str(file): "Events"} for file in files)
+    events = (NanoEventsFactory.from_root(tree, schemaclass=BaseSchema, mode="virtual").events() for tree in trees)
+    return sum(fill(chunk, plan) for chunk in events)
+
+
+def one_channel(hists: Histograms, symmetry: str, observable: str) -> float:
+    """Print and return the seconds of the scan of one observable of one symmetry."""
+    report = scan(hists, symmetries=[symmetry], observables=[observable])
+    seconds = fastest(lambda: scan(hists, symmetries=[symmetry], observables=[observable]), repeats=3)
+    summary = report.summaries[0]
+    peak = peak_memory(lambda: scan(hists, symmetries=[symmetry], observables=[observable]))
+    print(
+        f"{symmetry:>18} | {observable:<16} {seconds:7.4f} s, {peak:5.1f} MB; {summary.n_cells} cells, "
+        f"{summary.n_distinct} distinct, {report.looks} looks"
+    )
+    return seconds
+
+
+def against_loop(hists: Histograms, symmetry: str, observable: str) -> float:
+    """Print and return how many times faster the scan is than the loop over all cells of the lattice."""
+    grid = hists.layout.grid
+    codes, contents, _ = hists.matrices(symmetry, observable)
+    names = random_cells(grid, N_SAMPLE)
+    start = time.perf_counter()
+    found = [loop_step(grid, name, codes, contents) for name in names]
+    loop = (time.perf_counter() - start) / len(names) * grid.n_cells
+
+    def whole_scan(best: int = 1_000) -> ScanReport:
+        return scan(hists, symmetries=[symmetry], observables=[observable], best=best)
+
+    seconds = fastest(whole_scan, repeats=5)
+    check(found, whole_scan(best=grid.n_cells), grid.n_cells)
+    print(
+        f"{symmetry} | {observable}: looping over {grid.n_cells} cells takes {loop:.1f} s (from {len(names)}), "
+        f"the scan {seconds:.3f} s: {loop / seconds:.0f} x [at least {RATIO:.0f} x]"
+    )
+    return loop / seconds
+
+
+def random_cells(grid: CellGrid, n: int) -> list[str]:
+    """Return names of cells drawn evenly from the whole lattice."""
+    rng = np.random.default_rng(1)
+    questions = [[choice.text for choice in axis.choices] for axis in grid.axes]
+    drawn = zip(*(rng.integers(0, len(texts), n) for texts in questions), strict=True)
+    return [
+        " & ".join(filter(None, (texts[i] for texts, i in zip(questions, numbers, strict=True)))) or "inclusive"
+        for numbers in drawn
+    ]
+
+
+def loop_step(grid: CellGrid, name: str, codes: np.ndarray, contents: np.ndarray) -> float | None:
+    """Sum the exclusive cells of one cell and test the sum; ``None`` where there are too few entries."""
+    a, b = contents[grid.contains(name, codes)].sum(axis=0)
+    return stats.n_sigma(a, b).statistic if a.sum() + b.sum() >= MIN_EVENTS else None
+
+
+def check(found: list[float | None], report: ScanReport, n_cells: int) -> None:
+    """Stop unless the loop found the statistics of the scan, and tested the same share of the lattice."""
+    known = np.array(sorted(row.statistic for row in report.rows))
+    tested = np.array([z for z in found if z is not None])
+    nearest = np.abs(known[:, None] - tested).min(axis=0)
+    assert nearest.max() < 1e-9, f"the loop found statistics that the scan does not have: {nearest.max()} away"
+    share = sum(row.aliases for row in report.rows) / n_cells
+    error = 5 * np.sqrt(share * (1 - share) / len(found))
+    assert abs(len(tested) / len(found) - share) < error, f"loop: {len(tested)} of {len(found)}, scan: {share}"
+
+
+def fastest(function: Callable[[], object], repeats: int) -> float:
+    """Return the seconds of the fastest of some calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def peak_memory(function: Callable[[], object]) -> float:
+    """Return by how many MB the memory of Python and numpy grows at most during a call."""
+    tracemalloc.start()
+    function()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA))

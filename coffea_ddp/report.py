@@ -1,0 +1,353 @@
+"""The ranked outcome of a scan, and its faces: JSON, CSV, pandas, a table for terminals, HTML for notebooks.
+
+A report is data: it can be read without the plan, and a file from a stranger can only be wrong, not harmful.
+What the input lacked is told wherever the report is shown: PARTIAL.
+
+Examples
+--------
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"partial": False}, looks=0, rows=())
+>>> report
+ScanReport(plan='demo', looks=0, rows=0)
+>>> ScanReport.from_dict(report.to_dict()) == report
+True
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import html
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
+from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram, typed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+FORMAT = "coffea-ddp/report"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """The ranked outcome of a scan.
+
+    Attributes
+    ----------
+    plan, fingerprint, seed
+        What was looked at, and with which random seed.
+    inputs
+        Events, files, datasets, cutflow, branch choices, cell axes, and what is missing.
+    looks
+        How many tests were made: the trials of the global p-values.
+    rows
+        The best, ranked.
+    options
+        What the scan was asked for.
+    summaries
+        One per symmetry.
+    z_histogram
+        Of all looks.
+    """
+
+    plan: str
+    fingerprint: str
+    seed: int
+    inputs: Mapping[str, Any]
+    looks: int
+    rows: tuple[Row, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    summaries: tuple[SymmetrySummary, ...] = ()
+    z_histogram: ZHistogram = field(default_factory=ZHistogram)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the input lacks something that was expected."""
+        return bool(self.inputs.get("partial", False))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the input lacks, in words."""
+        return tuple(str(item) for item in self.inputs.get("missing", ()))
+
+    @property
+    def title(self) -> str:
+        """One line: the plan, how many rows and looks, PARTIAL where it is."""
+        mark = f"PARTIAL ({len(self.missing)} missing): " if self.partial else ""
+        return f"{mark}{self.plan}: the best {len(self.rows):,} of {self.looks:,} looks"
+
+    def best(self, symmetry: str | None = None) -> Row | None:
+        """Return the best row, of one symmetry where it is named; ``None`` where there is none.
+
+        Raises
+        ------
+        UnknownNameError
+            If the report has no such symmetry.
+        """
+        known = [summary.symmetry for summary in self.summaries]
+        if symmetry is not None and symmetry not in known:
+            raise UnknownNameError(
+                f"no symmetry {symmetry!r} in the report; it has: {', '.join(map(repr, known)) or 'none'}"
+            )
+        return next((row for row in self.rows if symmetry in (None, row.symmetry)), None)
+
+    # -- files -------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data; what is not finite is ``None``."""
+        data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        data["rows"] = [dict(vars(row)) for row in self.rows]
+        data["summaries"] = [dataclasses.asdict(summary) for summary in self.summaries]
+        data["z_histogram"] = dataclasses.asdict(self.z_histogram)
+        return {"format": FORMAT, "version": VERSION, **_finite(data)}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report as JSON; an existing file is replaced when the new one is whole.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        return _write(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> ScanReport:
+        """Read a report.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read.
+        FormatError
+            If it is no report, of another version of the format, or damaged.
+        """
+        try:
+            data = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant)
+            return cls.from_dict(data)
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
+        except FileNotFoundError:
+            raise FileError(f"{path}: no such file; `coffea-ddp scan HISTS -o {path}` makes one") from None
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except (ValueError, RecursionError) as error:
+            raise FormatError(
+                f"{path}: not a report, or damaged ({error}); make it again with `coffea-ddp scan`"
+            ) from error
+
+    @classmethod
+    def from_dict(cls, data: Any) -> ScanReport:
+        """Return the report that :meth:`to_dict` described.
+
+        Raises
+        ------
+        FormatError
+            If it is none; keys that this version does not know are left out.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise FormatError(f"not of the format {FORMAT!r}; give a file made by `coffea-ddp scan`")
+        if data.get("version") != VERSION:
+            raise FormatError(f"version {data.get('version')!r} of the format, this package reads version {VERSION}")
+        try:
+            return cls(
+                plan=typed(data, "plan", str),
+                fingerprint=typed(data, "fingerprint", str),
+                seed=typed(data, "seed", int),
+                inputs=typed(data, "inputs", dict),
+                looks=typed(data, "looks", int),
+                rows=tuple(Row.from_dict(item) for item in typed(data, "rows", list)),
+                options=typed(data, "options", dict, {}),
+                summaries=tuple(SymmetrySummary.from_dict(item) for item in typed(data, "summaries", list, [])),
+                z_histogram=ZHistogram.from_dict(typed(data, "z_histogram", dict, {})),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise FormatError(
+                f"damaged ({type(error).__name__}: {error}); make it again with `coffea-ddp scan`"
+            ) from error
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the rows as CSV, names first; the column ``partial`` marks an incomplete input.
+
+        Control characters in names are spelled out.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow((*COLUMNS, "partial"))
+        # None is an empty field.
+        for row in self.rows:
+            values = (_printable(value) if isinstance(value, str) else value for value in vars(row).values())
+            writer.writerow((*values, self.partial))
+        return _write(path, text.getvalue())
+
+    # -- faces -------------------------------------------------------------------------------------------
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the rows as a table, one column per attribute of :class:`Row`, and ``partial``."""
+        import pandas as pd  # 0.5 s, and not needed for files
+
+        frame = pd.DataFrame([vars(row) for row in self.rows], columns=list(COLUMNS))
+        frame["partial"] = self.partial
+        return frame
+
+    def table(self, n: int = 20) -> Table:
+        """Return the first ``n`` rows as a table for terminals: ``rich.print(report.table())``.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is negative.
+        """
+        return _table(self.title, self._caption(), _SHOWN, [_cells(row) for row in self._first(n)])
+
+    def summary_table(self) -> Table:
+        """Return one line per symmetry for terminals: its lattice, its looks, and its best row."""
+        return _table(self._summary_title(), "", _SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
+
+    def _summary_title(self) -> str:
+        return f"{'PARTIAL: ' if self.partial else ''}{self.plan}: symmetries"
+
+    def _summary_cells(self, summary: SymmetrySummary) -> list[str]:
+        numbers = (summary.n_cells, summary.n_cells - summary.n_empty, summary.n_distinct, summary.n_tested)
+        best = self.best(summary.symmetry)
+        where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", _number(best.z_local)]
+        return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
+
+    def _first(self, n: int) -> tuple[Row, ...]:
+        if n < 0:
+            raise InputError(f"n={n}: give how many rows to show, 0 or more")
+        return self.rows[:n]
+
+    def _caption(self) -> str:
+        lines = [f"p: {self.rows[0].method}"] if self.rows else ["no cell was tested"]
+        lines += [f"missing: {item}" for item in self.missing]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return the plan, the number of looks and the best row."""
+        mark = " PARTIAL" if self.partial else ""
+        top = self.rows[0] if self.rows else None
+        best = f", best={top.symmetry} | {top.observable} | {top.cell} z={_number(top.z_local)}" if top else ""
+        return _printable(f"ScanReport(plan={self.plan!r}, looks={self.looks}, rows={len(self.rows)}{best}){mark}")
+
+    def _repr_html_(self) -> str:
+        caption = "<br>".join(html.escape(text) for text in self._caption().splitlines())
+        rows = _html_table(_SHOWN, [_cells(row) for row in self._first(20)])
+        summaries = _html_table(_SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
+        return (
+            f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
+            f"<p><b>{html.escape(self._summary_title())}</b></p>{summaries}"
+        )
+
+
+# The columns of the tables, and the side to which each is flushed.
+_SHOWN: Mapping[str, Literal["left", "right"]] = {
+    "#": "right",
+    "symmetry": "left",
+    "observable": "left",
+    "cell": "left",
+    "n_a": "right",
+    "n_b": "right",
+    "z": "right",
+    "z global": "right",
+    "asymmetry": "right",
+}
+_SUMMARY: Mapping[str, Literal["left", "right"]] = {
+    "symmetry": "left",
+    "cells": "right",
+    "filled": "right",
+    "distinct": "right",
+    "looks": "right",
+    "best in": "left",
+    "cell": "left",
+    "z": "right",
+}
+
+
+def _table(title: str, caption: str, columns: Mapping[str, Literal["left", "right"]], lines: list[list[str]]) -> Table:
+    from rich import box  # 0.1 s, for terminals only
+    from rich.table import Table
+    from rich.text import Text
+
+    # Text is never parsed for markup, so names from a file cannot style or link anything.
+    table = Table(
+        title=Text(_printable(title)),
+        caption=Text(_printable(caption)) if caption else None,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for name, justify in columns.items():
+        table.add_column(name, justify=justify, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(_printable(text)) for text in line))
+    return table
+
+
+def _html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:
+    def row(tag: str, texts: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+    body = "".join(row("td", line) for line in lines)
+    return f"<table><thead>{row('th', list(columns))}</thead><tbody>{body}</tbody></table>"
+
+
+def _cells(row: Row) -> list[str]:
+    where = [row.symmetry or "", row.observable or "", " ".join(filter(None, (row.cell, row.region)))]
+    numbers = ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
+    asymmetry = "" if row.asymmetry is None else _percent(row.asymmetry)
+    return [str(row.rank or ""), *where, *numbers, _number(row.z_local), _number(row.z_global), asymmetry]
+
+
+def _percent(asymmetry: float) -> str:
+    """Above 100 % no difference of efficiencies explains anything, and the number itself says nothing more."""
+    return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:+.2f}"
+
+
+def _printable(text: str) -> str:
+    """Return the text with control characters (terminal escapes among them) spelled out."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON-ready data with ``None`` for what JSON cannot say."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: str | Path, text: str) -> Path:
+    from coffea_ddp.saving import write_in_place  # pyarrow comes with it
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    return write_in_place(path, write)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise FormatError(f"it says {name}, which JSON does not know; make it again with `coffea-ddp scan`")

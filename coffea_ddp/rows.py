@@ -1,0 +1,231 @@
+"""The parts of a report: a row per test of a cell, a summary per symmetry, the distribution of z.
+
+Each can be rebuilt from JSON-ready data, which may come from a stranger: what does not fit raises
+``FormatError``.
+
+Examples
+--------
+>>> histogram = ZHistogram().with_values(np.array([-12.0, 0.05, 0.06]))
+>>> histogram.counts[0], histogram.counts[101]
+(1, 2)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import FormatError
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+
+Number = int | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One test of one cell. ``None`` where a thing does not apply or is not finite.
+
+    Attributes
+    ----------
+    kind
+        ``"symmetry"`` or ``"spectrum"``.
+    symmetry, observable, cell, region
+        Where: the cell by its shortest name; the region is a part of the observable's range.
+    test, method, status
+        Which test, how its p-values were made, and the name of a :class:`coffea_ddp.stats.Status`.
+    n_a, n_b
+        In-range contents of A and of B: events, or sums of weights.
+    statistic
+        Of the test; positive where B is in excess.
+    p_local, z_local, p_global, z_global
+        Of this look alone, and after all looks of the report. z has the sign of the statistic.
+    rank
+        Place among all looks, 1 is the best; ``None`` for the best row of a (symmetry, observable) that is
+        not among the best of all.
+    n_bins, kappa
+        Non-empty bins, and the expected ratio B / A.
+    asymmetry
+        The relative difference of efficiency, equal in all bins, that would explain the statistic.
+    aliases
+        How many cells of the lattice hold exactly these events.
+    """
+
+    kind: str
+    symmetry: str | None
+    observable: str | None
+    cell: str | None
+    region: str | None
+    test: str
+    n_a: Number | None
+    n_b: Number | None
+    statistic: float | None
+    p_local: float | None
+    z_local: float | None
+    p_global: float | None
+    z_global: float | None
+    method: str
+    status: str
+    rank: int | None = None
+    n_bins: int | None = None
+    kappa: float | None = None
+    asymmetry: float | None = None
+    aliases: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            # JSON knows neither NaN nor infinity: what is not finite does not apply.
+            if isinstance(value, float) and not math.isfinite(value):
+                object.__setattr__(self, name, None)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Row:
+        """Return the row that ``vars(row)`` described; keys of later versions are left out.
+
+        Raises
+        ------
+        FormatError
+            If a key is missing or a value is of another type.
+        """
+        if not isinstance(data, Mapping) or not data.keys() >= _REQUIRED:
+            raise FormatError(
+                f"a row lacks one of {', '.join(sorted(_REQUIRED))}; make it again with `coffea-ddp scan`"
+            )
+        for name in COLUMNS:
+            value = data.get(name)
+            kind = str if name in _TEXT else int if name in _WHOLE else int | float
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise FormatError(f"a row's {name!r} is {type(value).__name__}; make it again with `coffea-ddp scan`")
+        return cls(**{name: data[name] for name in COLUMNS if name in data})
+
+
+COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
+_REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
+_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status"})
+_WHOLE = frozenset({"rank", "n_bins", "aliases"})
+
+
+@dataclass(frozen=True)
+class SymmetrySummary:
+    """What became of the lattice of one symmetry.
+
+    Attributes
+    ----------
+    symmetry, sides, kappa
+        The symmetry, the names of A and B, the expected ratio.
+    n_cells, n_empty, n_distinct
+        Cells of the lattice; those that hold no event; different sets of events among the others.
+    statuses
+        Outcome -> number of (observable, distinct cell, test).
+    """
+
+    symmetry: str
+    sides: tuple[str, str]
+    kappa: float
+    n_cells: int
+    n_empty: int
+    n_distinct: int
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_aliases(self) -> int:
+        """Cells that hold the events of another one with a shorter name, and are not tested again."""
+        return self.n_cells - self.n_empty - self.n_distinct
+
+    @property
+    def n_tested(self) -> int:
+        """Number of looks."""
+        return self.statuses.get("OK", 0)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SymmetrySummary:
+        """Return the summary that ``dataclasses.asdict`` described.
+
+        Raises
+        ------
+        FormatError, KeyError, TypeError, ValueError
+            If it is none.
+        """
+        first, second = typed(data, "sides", list)
+        return cls(
+            symmetry=typed(data, "symmetry", str),
+            sides=(str(first), str(second)),
+            kappa=float(data["kappa"]),
+            n_cells=typed(data, "n_cells", int),
+            n_empty=typed(data, "n_empty", int),
+            n_distinct=typed(data, "n_distinct", int),
+            statuses={str(name): int(count) for name, count in typed(data, "statuses", dict).items()},
+        )
+
+
+@dataclass(frozen=True)
+class ZHistogram:
+    """The distribution of z over all looks, the ones that are not kept as rows included.
+
+    Attributes
+    ----------
+    low, high
+        The range of the bins, which are of equal width.
+    counts
+        Below the range, in each bin, above the range.
+    """
+
+    low: float = -10.0
+    high: float = 10.0
+    counts: tuple[int, ...] = (0,) * 202
+
+    @property
+    def edges(self) -> FloatArray:
+        """Edges of the bins within the range, shape (n_bins + 1,)."""
+        return np.linspace(self.low, self.high, len(self.counts) - 1)
+
+    def with_values(self, z: FloatArray) -> ZHistogram:
+        """Return the histogram with more values in it, all finite."""
+        places = np.searchsorted(self.edges, z, side="right")
+        more = np.bincount(places, minlength=len(self.counts))
+        return dataclasses.replace(self, counts=tuple((np.array(self.counts, dtype=np.int64) + more).tolist()))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ZHistogram:
+        """Return the histogram that ``dataclasses.asdict`` described; the empty one of no data at all.
+
+        Raises
+        ------
+        FormatError, KeyError, TypeError, ValueError
+            If it is none.
+        """
+        if not data:
+            return cls()
+        low, high, counts = (
+            float(data["low"]),
+            float(data["high"]),
+            tuple(int(count) for count in data["counts"]),
+        )
+        if not (low < high and len(counts) > 2):
+            raise FormatError("the histogram of z has no bins; make it again with `coffea-ddp scan`")
+        return cls(low, high, counts)
+
+
+def typed(data: Mapping[str, Any], key: str, kind: type, default: Any = None) -> Any:
+    """Return ``data[key]``, checked to be of a kind; without a default it has to be there.
+
+    Raises
+    ------
+    FormatError
+        If it is of another kind.
+    KeyError
+        If it is not there and has no default.
+    """
+    value = data[key] if default is None else data.get(key, default)
+    # bool is an int to Python, and never one in a report.
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise FormatError(
+            f"{key!r} is {type(value).__name__}, not {kind.__name__}; make it again with `coffea-ddp scan`"
+        )
+    return value
