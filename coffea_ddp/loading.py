@@ -1,0 +1,102 @@
+"""Plans from files: ``processors/x.py`` by its path, or a shipped plan by its name.
+
+A plan's file is loaded by path and its module is registered for pickling by value: the workers of a cluster, which do
+not have the file, get its functions with the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+import cloudpickle
+
+from coffea_ddp.branches import describe
+from coffea_ddp.errors import DDPError, FileError, PlanError
+from coffea_ddp.plan import ScanPlan
+
+_PACKAGE = Path(__file__).parent
+_SHIPPED = (_PACKAGE / "plans", _PACKAGE.parent / "processors")
+"""Where shipped plans are: inside of an installed package, or beside it in a checkout."""
+
+
+def shipped_plans() -> dict[str, Path]:
+    """Return the plans that come with the package, by name."""
+    for folder in _SHIPPED:
+        found = {path.stem: path for path in sorted(folder.glob("*.py"))}
+        if found:
+            return found
+    return {}
+
+
+def load_plan(plan: str | Path) -> ScanPlan:
+    """Return the plan that a file defines as ``plan``.
+
+    Parameters
+    ----------
+    plan
+        A path to a Python file, or the name of a shipped plan. The file is *run*: load plans of people you trust.
+
+    Raises
+    ------
+    FileError
+        If there is no such file or name.
+    PlanError
+        If the file does not run or defines no ``plan``.
+    """
+    path = _resolve(plan)
+    module = _import(path)
+    found = getattr(module, "plan", None)
+    if not isinstance(found, ScanPlan):
+        kind = "defines no `plan`" if found is None else f"its `plan` is a {type(found).__name__}"
+        raise PlanError(f"{path}: {kind}; end the file with `plan = ScanPlan(...)`")
+    return found
+
+
+def _resolve(plan: str | Path) -> Path:
+    path = Path(plan)
+    if path.suffix == ".py" or path.exists():
+        if not path.is_file():
+            raise FileError(f"plan {plan}: no such file; {_known()}")
+        return path.resolve()
+    if str(plan) in shipped_plans():
+        return shipped_plans()[str(plan)].resolve()
+    raise FileError(f"plan {plan!s}: neither a file nor a shipped plan; {_known()}")
+
+
+def _known() -> str:
+    return f"give a path to a Python file, or one of the shipped plans: {', '.join(shipped_plans()) or '(none found)'}"
+
+
+def _import(path: Path) -> ModuleType:
+    text = path.read_bytes()
+    # The content is part of the name: an edited plan is another module, and none of the old one's state is met again.
+    name = f"coffea_ddp_plan_{path.stem}_{hashlib.sha256(str(path).encode() + text).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PlanError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        raise PlanError(f"{path}, line {error.lineno}: {error.msg}; the plan is no valid Python") from error
+    except Exception as error:
+        del sys.modules[name]
+        reason = str(error) if isinstance(error, DDPError) else describe(error)
+        raise PlanError(f"{path}, line {_line(error, path)}: {reason}") from error
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def _line(error: Exception, path: Path) -> int | str:
+    """Return the last line of the plan's own file that the error went through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return lines[-1] if lines and lines[-1] is not None else "?"

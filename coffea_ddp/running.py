@@ -1,0 +1,233 @@
+"""Running a plan over files, through coffea's Runner; and accounting for every chunk.
+
+Examples
+--------
+>>> import tempfile
+>>> from coffea_ddp.testing import make_nanoaod
+>>> with tempfile.TemporaryDirectory() as folder:
+...     path = make_nanoaod(f"{folder}/nano.root", events=500, seed=1)
+...     hists = run("symmetries", path)
+>>> hists.n_events, hists.partial
+(500, False)
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coffea.processor import DaskExecutor, Runner
+from coffea.processor.executor import FileMeta, WorkItem
+
+from coffea_ddp.branches import describe
+from coffea_ddp.checkpoints import Shards
+from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.executors import Guard, LocalExecutor
+from coffea_ddp.fileset import TREE, Fileset, normalise
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.ledger import Missing
+from coffea_ddp.loading import load_plan
+from coffea_ddp.plan import ScanPlan
+from coffea_ddp.processor import ScanProcessor
+from coffea_ddp.schema import DDPSchema
+
+EXECUTORS = ("iterative", "futures", "dask")
+CHUNKSIZE = 200_000
+"""Default number of events a chunk; chunks end where the file's clusters do."""
+
+_OPENERS = 8
+
+Progress = Callable[[int, int], None]
+"""Called with the number of events done so far and the number in all."""
+
+
+def run(
+    plan: ScanPlan | ScanProcessor | str | Path,
+    fileset: Any,
+    *,
+    executor: str = "iterative",
+    workers: int = 2,
+    client: Any = None,
+    chunksize: int = CHUNKSIZE,
+    tree: str = TREE,
+    skip_bad_files: bool = False,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Histograms:
+    """Run a plan over files and return what was accumulated.
+
+    Parameters
+    ----------
+    plan
+        A plan, its processor, the path of a plan's file, or a shipped plan's name.
+    fileset
+        coffea's fileset, the path of its JSON, or ROOT files and globs.
+    executor
+        ``"iterative"`` (this process), ``"futures"`` (worker processes on this machine) or ``"dask"``.
+    workers
+        Number of worker processes, for ``"futures"``.
+    client
+        A ``distributed.Client``; implies ``"dask"``.
+    chunksize
+        Events a chunk.
+    tree
+        The tree of files given without one.
+    skip_bad_files
+        A file that cannot be read is left out, named in ``missing``, and the output is PARTIAL; else it stops the run.
+    checkpoint
+        A folder for the results of finished chunks; removed when everything is done.
+    resume
+        Take what is in that folder for done; without it, the folder is emptied first.
+    progress
+        Called after every chunk with the events done and the events in all.
+
+    Returns
+    -------
+    Histograms
+        Every chunk counted once; what is not in it is named in ``missing``.
+
+    Raises
+    ------
+    DDPError
+        With what went wrong, the file and what to do.
+    """
+    plan = _as_plan(plan)
+    if client is not None:
+        executor = "dask"
+    if executor not in EXECUTORS or workers < 1 or chunksize < 1:
+        raise InputError(
+            f"executor={executor!r}, workers={workers}, chunksize={chunksize}: "
+            f"the executors are {', '.join(EXECUTORS)}; workers and chunksize are at least 1"
+        )
+    if resume and checkpoint is None:
+        raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
+    files = normalise(fileset, tree=tree)
+    chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
+    shards = _shards(checkpoint, plan, resume=resume)
+    counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
+    engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
+    runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, checkpointer=shards, metadata_cache={})
+    done: Histograms = Histograms.empty(plan.layout)
+    processed: set[WorkItem] = set()
+    if chunks:
+        output = runner.run(chunks, ScanProcessor(plan))
+        done, processed = output["out"], set(output["processed"])
+    result = done.with_missing([*lost, *_unaccounted(chunks, processed, done)])
+    if checkpoint is not None and not result.partial:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    return result
+
+
+def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
+    if isinstance(plan, ScanPlan):
+        return plan
+    if isinstance(plan, ScanProcessor):
+        return plan.plan
+    return load_plan(plan)
+
+
+def _shards(checkpoint: str | Path | None, plan: ScanPlan, *, resume: bool) -> Shards | None:
+    if checkpoint is None:
+        return None
+    if not resume:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    return Shards(checkpoint, plan.fingerprint)
+
+
+@dataclass
+class _Counter:
+    """Counts events as chunks finish."""
+
+    total: int
+    progress: Progress | None
+    done: int = 0
+
+    def __call__(self, output: Any) -> None:
+        self.done += sum(len(item) for item in output["processed"])
+        self.done += sum(missing.stop - missing.start for missing in output["out"].missing)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+class _GuardedDask(DaskExecutor):  # type: ignore[misc]
+    """coffea's DaskExecutor with guarded chunks."""
+
+    guard: Guard | None = None
+
+    def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:
+        return super().__call__(items, self.guard(function) if self.guard else function, accumulator)
+
+
+def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Counter) -> Any:
+    if executor != "dask":
+        return LocalExecutor(workers=workers if executor == "futures" else 0, guard=guard, done=counter)
+    engine = _GuardedDask(client=client, status=False, retries=0)
+    _GuardedDask.guard = guard
+    return engine
+
+
+def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tuple[list[WorkItem], list[Missing]]:
+    """Open every file and return its chunks, and the files that cannot be read.
+
+    Raises
+    ------
+    FileError
+        If files cannot be read and are not to be skipped; up to five are named.
+    """
+    metas = [
+        FileMeta(dataset, path, tree, entry["metadata"] or None)
+        for dataset, entry in files.items()
+        for path, tree in entry["files"].items()
+    ]
+    with ThreadPoolExecutor(_OPENERS) as pool:
+        opened = list(pool.map(_open, metas))
+    lost = [problem for problem in opened if isinstance(problem, Missing)]
+    if lost and not skip_bad_files:
+        more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
+        reasons = "; ".join(missing.reason for missing in lost[:5])
+        raise FileError(
+            f"{reasons}{more}. To leave such files out and have the output marked PARTIAL: --skip-bad-files"
+        )
+    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
+    return chunks, lost
+
+
+def _open(meta: FileMeta) -> FileMeta | Missing:
+    """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
+    try:
+        (found,) = Runner.metadata_fetcher_root(60, True, {}, meta)
+    except Exception as error:  # noqa: BLE001
+        # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
+        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))
+    return found
+
+
+def _reason(meta: FileMeta, error: Exception) -> str:
+    if "UprootMissTree" in type(error).__name__:
+        trees = _trees(meta.filename)
+        return f"{meta.filename}: no tree {meta.treename!r}; it has: {', '.join(trees) or 'no tree'} (use --tree NAME)"
+    if Path(meta.filename).is_file() and Path(meta.filename).stat().st_size == 0:
+        return f"{meta.filename}: the file has no bytes"
+    return f"{meta.filename}: not a ROOT file, or truncated ({describe(error)})"
+
+
+def _trees(path: str) -> list[str]:
+    import uproot  # only for an error message
+
+    with uproot.open(path) as file:
+        return [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
+
+
+def _unaccounted(chunks: Sequence[WorkItem], processed: set[WorkItem], done: Histograms) -> list[Missing]:
+    """Return the chunks that neither came back nor were named as missing: the ledger's last line of defence."""
+    named = {(missing.filename, missing.start, missing.stop) for missing in done.missing}
+    return [
+        Missing(item.dataset, item.filename, item.entrystart, item.entrystop, "the executor returned nothing for it")
+        for item in chunks
+        if item not in processed and (item.filename, item.entrystart, item.entrystop) not in named
+    ]

@@ -1,0 +1,144 @@
+"""Plans from files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+from coffea_ddp.errors import FileError, PlanError
+from coffea_ddp.loading import load_plan, shipped_plans
+
+GOOD = """
+from coffea_ddp import ScanPlan, Symmetry, observable
+from coffea_ddp.observables import pt_l0
+
+THRESHOLD = 1
+
+def enough(events):
+    return events.count("lepton") >= THRESHOLD
+
+plan = ScanPlan("mine", (
+    Symmetry(
+        "A/B",
+        a=lambda ev: enough(ev) & (ev.leading("lepton").charge < 0),
+        b=lambda ev: enough(ev) & (ev.leading("lepton").charge > 0),
+        observables=(observable(pt_l0),),
+    ),
+))
+"""
+
+
+def write(folder: Path, text: str, name: str = "mine.py") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_shipped_plans_load_by_name() -> None:
+    assert {"symmetries", "dimuon_charge"} <= set(shipped_plans())
+    for name in shipped_plans():
+        assert load_plan(name).name == name
+
+
+def test_default_plan_has_all_rows_and_columns_of_the_table() -> None:
+    layout = load_plan("symmetries").layout
+    assert [s.name for s in layout.symmetries] == [
+        "e/mu", "ee/mumu OS", "ee/mumu SS", "emu/mue OS", "emu/mue SS", "e+mu-/e-mu+", "backward/forward",
+    ]  # fmt: skip
+    assert [axis.name for axis in layout.grid.axes] == ["tau", "j", "b", "gamma", "Z", "W", "VBF", "ttbar"]
+    assert layout.grid.n_cells >= 100_000
+    matrices = [axes for s in layout.symmetries for _, axes in s.observables if len(axes) == 2]
+    assert all(len(axis) == 28 for axes in matrices for axis in axes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("charge < 0", "charge < -0.5"),
+        ("THRESHOLD = 1", "THRESHOLD = 2"),
+        (">= THRESHOLD", "> THRESHOLD"),
+        ('a=lambda ev: enough(ev) & (ev.leading("lepton").charge < 0)', 'a=lambda ev: ev.leading("lepton").charge < 0'),
+        ("observable(pt_l0)", "observable(pt_l0, bins=5)"),
+    ],
+)
+def test_fingerprint_sees_every_change(tmp_path: Path, old: str, new: str) -> None:
+    assert old in GOOD
+    first = load_plan(write(tmp_path, GOOD))
+    second = load_plan(write(tmp_path, GOOD.replace(old, new), "other.py"))
+    assert first.fingerprint != second.fingerprint
+
+
+def test_fingerprint_sees_swapped_sides(tmp_path: Path) -> None:
+    swapped = GOOD.replace("a=lambda", "x=lambda").replace("b=lambda", "a=lambda").replace("x=lambda", "b=lambda")
+    plans = [load_plan(write(tmp_path, text, f"{i}.py")) for i, text in enumerate([GOOD, swapped])]
+    assert plans[0].fingerprint != plans[1].fingerprint
+
+
+def test_fingerprint_is_the_same_elsewhere(tmp_path: Path) -> None:
+    """In another process, in another folder, under another name."""
+    plan = load_plan(write(tmp_path, GOOD))
+    (tmp_path / "sub").mkdir()
+    copy = write(tmp_path / "sub", GOOD, "renamed.py")
+    code = f"from coffea_ddp.loading import load_plan; print(load_plan({str(copy)!r}).fingerprint)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == plan.fingerprint
+
+
+def test_a_process_without_the_file_can_use_the_plan(tmp_path: Path) -> None:
+    """What a worker of a cluster does: it gets the plan pickled, and has no processors folder."""
+    path = write(tmp_path, GOOD)
+    plan = load_plan(path)
+    (tmp_path / "plan.pkl").write_bytes(cloudpickle.dumps(plan))
+    path.unlink()
+    code = (
+        "import cloudpickle, awkward as ak, coffea_ddp as ddp\n"
+        "plan = cloudpickle.load(open('plan.pkl', 'rb'))\n"
+        "objects = ('Electron', 'Muon', 'Photon', 'Tau', 'Jet')\n"
+        "names = 'pt eta phi mass charge mvaIso_WP90 pfRelIso03_all pfRelIso04_all dxy dz mediumId mvaID_WP90'\n"
+        "names += ' electronVeto idMVAoldDM jetId btagDeepFlavB'\n"
+        "none = ak.values_astype(ak.Array([[]]), 'f4')\n"
+        "empty = {f'{c}_{f}': none for c in objects for f in names.split()}\n"
+        "hists = ddp.fill(ak.Array({**empty, 'MET_pt': [1.0], 'MET_phi': [0.0]}), plan)\n"
+        "print(hists.layout.fingerprint, hists.n_events)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stderr == ""
+    assert done.stdout.split() == [plan.fingerprint, "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plan = (", r"line 1: .*no valid Python"),
+        ("x = 1\nimport nothing_of_that_name", r"line 2: .*nothing_of_that_name"),
+        ("x = 1", "defines no `plan`"),
+        ("plan = 3", "its `plan` is a int"),
+        ("from coffea_ddp.observables import feature\n\nfeature('m_lll')", r"line 3: no feature 'm_lll'.*m_ll"),
+        (
+            "import coffea_ddp as ddp\nplan = ddp.ScanPlan('x', (), cells=(ddp.Multiplicity('kaon', last=2),))",
+            r"line 2: .*'kaon'.*objects are: e, mu",
+        ),
+    ],
+)
+def test_bad_plans(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(PlanError, match=message) as caught:
+        load_plan(path)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_plans(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"absent\.py: no such file.*symmetries"):
+        load_plan(tmp_path / "absent.py")
+    with pytest.raises(FileError, match=r"neither a file nor a shipped plan.*symmetries"):
+        load_plan("symetries")
+
+
+def test_an_edited_plan_is_loaded_anew(tmp_path: Path) -> None:
+    first = load_plan(write(tmp_path, GOOD))
+    second = load_plan(write(tmp_path, GOOD.replace('"mine"', '"changed"')))
+    assert (first.name, second.name) == ("mine", "changed")

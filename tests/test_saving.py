@@ -1,0 +1,142 @@
+"""Files: round trips, and what happens to those that are not ours."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+
+import coffea_ddp as ddp
+from coffea_ddp.cells import Multiplicity
+from coffea_ddp.errors import FileError, FormatError
+from coffea_ddp.filling import fill
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.ledger import Chunk, Missing
+from coffea_ddp.observables import Feature, observable
+from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.saving import load
+
+PT = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
+CHARGE = Symmetry(
+    "mu-/mu+",
+    a=lambda ev: ev.leading("mu").charge < 0,
+    b=lambda ev: ev.leading("mu").charge > 0,
+    observables=(observable(PT, bins=7), observable(PT, axes=(PT.axis(3, 10.0, 20.0),), name="soft pt")),
+    kappa=1.25,
+)
+
+
+def make_plan(**options: object) -> ScanPlan:
+    muon = ddp.ObjectDefinition("mu", "Muon", charged=True)
+    return ScanPlan("saved", (CHARGE,), objects=(muon,), cells=(Multiplicity("mu", last=2),), **options)  # type: ignore[arg-type]
+
+
+def make_events(n: int = 200, seed: int = 1) -> ak.Array:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 4, n)
+    total = int(counts.sum())
+
+    def jagged(values: np.ndarray) -> ak.Array:
+        return ak.unflatten(values, counts)
+
+    pt = rng.exponential(30.0, total)
+    pt[:3] = [np.nan, np.inf, 500.0]
+    return ak.Array(
+        {
+            "run": np.full(n, 7),
+            "luminosityBlock": np.arange(n) // 50,
+            "event": np.arange(n),
+            "Muon_pt": jagged(pt),
+            "Muon_eta": jagged(rng.normal(size=total)),
+            "Muon_phi": jagged(rng.uniform(-np.pi, np.pi, total)),
+            "Muon_charge": jagged(rng.choice([-1, 1], total)),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"weight": lambda ev: np.full(ev.n_events, 0.5)}, {"max_stored": 0}, {"max_stored": 5}],
+    ids=["plain", "weighted", "nothing stored", "thinned"],
+)
+def test_round_trip(tmp_path: Path, options: dict[str, object]) -> None:
+    chunk = Chunk("data", "a.root", "Events", "uuid", 0, 200)
+    hists = fill(make_events(), make_plan(**options), chunk=chunk)
+    hists = hists.with_missing([Missing("data", "b.root", reason="gone")])
+    again = load(hists.save(tmp_path / "h.ddp"))
+    assert again == hists
+    assert again.layout == hists.layout
+    assert again.partial
+    assert again.missing == hists.missing
+    cell = "mu>=1"
+    for side in ("a", "b"):
+        mine, theirs = (getattr(h["mu-/mu+", "soft pt", cell], side) for h in (hists, again))
+        assert mine == theirs
+        assert mine.axes[0].label == "pT [GeV]"
+
+
+def test_round_trip_of_nothing(tmp_path: Path) -> None:
+    empty = Histograms.empty(make_plan().layout)
+    assert load(empty.save(tmp_path / "h.ddp")) == empty
+
+
+def test_saved_outputs_add_up(tmp_path: Path) -> None:
+    events, plan = make_events(), make_plan()
+    chunks = [Chunk("data", "a.root", "Events", "uuid", start, start + 100) for start in (0, 100)]
+    parts = [fill(events[c.start : c.stop], plan, chunk=c) for c in chunks]
+    first, second = (load(part.save(tmp_path / f"{i}.ddp")) for i, part in enumerate(parts))
+    whole = fill(events, plan, chunk=Chunk("data", "a.root", "Events", "uuid", 0, 200))
+    assert first + second == whole
+
+
+def test_no_file_is_left_half_written(tmp_path: Path) -> None:
+    hists = fill(make_events(), make_plan())
+    with pytest.raises(FileError, match="nowhere"):
+        hists.save(tmp_path / "nowhere" / "h.ddp")
+    assert list(tmp_path.iterdir()) == []
+    hists.save(tmp_path / "h.ddp")
+    assert [path.name for path in tmp_path.iterdir()] == ["h.ddp"]
+
+
+def test_nothing_inside_is_a_pickle(tmp_path: Path) -> None:
+    path = fill(make_events(), make_plan()).save(tmp_path / "h.ddp")
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == ["counts.parquet", "events.parquet", "manifest.json", "thresholds.parquet"]
+        for name in archive.namelist():
+            assert archive.read(name)[:4] in (b"PAR1", b'{\n "')
+
+
+def _with_manifest(path: Path, target: Path, **changes: object) -> Path:
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "manifest.json":
+                data = json.dumps({**json.loads(data), **changes}).encode()
+            copy.writestr(name, data)
+    return target
+
+
+def test_foreign_and_damaged_files(tmp_path: Path) -> None:
+    path = fill(make_events(), make_plan()).save(tmp_path / "h.ddp")
+    with pytest.raises(FileError, match="no such file"):
+        load(tmp_path / "absent.ddp")
+    text = tmp_path / "text.ddp"
+    text.write_text("hello")
+    with pytest.raises(FormatError, match="not a coffea-ddp output"):
+        load(text)
+    half = tmp_path / "half.ddp"
+    half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(FormatError, match=r"half\.ddp"):
+        load(half)
+    with pytest.raises(FormatError, match="version 99"):
+        load(_with_manifest(path, tmp_path / "new.ddp", version=99))
+    with pytest.raises(FormatError, match="format"):
+        load(_with_manifest(path, tmp_path / "other.ddp", format="somebody/else"))
+    with pytest.raises(FormatError, match="damaged"):
+        load(_with_manifest(path, tmp_path / "bad.ddp", not_filled=[[1, 2]]))
+    with pytest.raises(FormatError, match="damaged"):
+        load(_with_manifest(path, tmp_path / "list.ddp", layout=[1]))
