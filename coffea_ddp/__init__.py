@@ -1,0 +1,102 @@
+"""coffea_ddp: scan all of the data for broken symmetries, without simulation.
+
+The Data-Directed Paradigm takes a property that the Standard Model guarantees and looks everywhere in the data for
+where it breaks. Processors fill every cell in one pass over NanoAOD; ``scan`` tests and ranks all cells.
+
+>>> import coffea_ddp as ddp
+>>> "ScanPlan" in dir(ddp)
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coffea_ddp import nanoaod, observables, selections, stats, symmetries, testing
+    from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
+    from coffea_ddp.errors import DDPError
+    from coffea_ddp.filling import fill
+    from coffea_ddp.histograms import Histograms, MatrixPair
+    from coffea_ddp.loading import load_plan
+    from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
+    from coffea_ddp.observables import Feature, Observable, observable
+    from coffea_ddp.plan import ScanPlan, Symmetry
+    from coffea_ddp.processor import ScanProcessor
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.running import run
+    from coffea_ddp.saving import load
+    from coffea_ddp.scanning import scan
+    from coffea_ddp.selections import GoodRuns, Trigger
+
+# A worker pays for what it uses: names are resolved on first use (PEP 562).
+_HOME = {
+    "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
+    "errors": ("DDPError",),
+    "filling": ("fill",),
+    "histograms": ("Histograms", "MatrixPair"),
+    "loading": ("load_plan",),
+    "objects": ("ComputedCut", "Cut", "FirstAvailable", "MergedObject", "ObjectDefinition"),
+    "observables": ("Feature", "Observable", "observable"),
+    "plan": ("ScanPlan", "Symmetry"),
+    "processor": ("ScanProcessor",),
+    "report": ("ScanReport",),
+    "running": ("run",),
+    "saving": ("load",),
+    "scanning": ("scan",),
+    "selections": ("GoodRuns", "Trigger"),
+}
+_MODULES = ("nanoaod", "observables", "selections", "stats", "symmetries", "testing")
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Cell",
+    "CellGrid",
+    "ComputedCut",
+    "Cut",
+    "DDPError",
+    "Feature",
+    "FirstAvailable",
+    "GoodRuns",
+    "Histograms",
+    "MatrixPair",
+    "MergedObject",
+    "Multiplicity",
+    "ObjectDefinition",
+    "Observable",
+    "ScanPlan",
+    "ScanProcessor",
+    "ScanReport",
+    "Symmetry",
+    "Topology",
+    "Trigger",
+    "fill",
+    "load",
+    "load_plan",
+    "nanoaod",
+    "observable",
+    "observables",
+    "run",
+    "scan",
+    "selections",
+    "stats",
+    "symmetries",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("coffea-ddp")
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"coffea_ddp.{_MODULE_OF[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"coffea_ddp.{name}")
+    raise AttributeError(f"module 'coffea_ddp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,109 @@
+"""Does a plan fit its files? Branches, exclusive sides, empty cells: from the first events of every file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from coffea.processor import Runner
+
+from coffea_ddp.cells import Multiplicity
+from coffea_ddp.executors import Guard, LocalExecutor
+from coffea_ddp.fileset import TREE, normalise
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.loading import load_plan
+from coffea_ddp.plan import ScanPlan
+from coffea_ddp.processor import ScanProcessor
+from coffea_ddp.running import find_chunks
+from coffea_ddp.schema import DDPSchema
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found.
+
+    Attributes
+    ----------
+    histograms
+        Of the events that were read.
+    problems
+        One line for every file that the plan cannot use; empty when all is well.
+    """
+
+    histograms: Histograms
+    problems: tuple[str, ...]
+
+    @property
+    def empty_bins(self) -> dict[str, list[str]]:
+        """Per axis of the cells, the bins that no event of any symmetry is in."""
+        hists = self.histograms
+        seen = [np.asarray(hists.occupied(name)) for name in hists.symmetries]
+        bins = hists.layout.grid.decode(np.unique(np.concatenate(seen)) if seen else np.zeros(0, np.int64))
+        empty = {}
+        for axis, found in zip(hists.layout.grid.axes, bins, strict=True):
+            names = _bin_names(axis)
+            empty[axis.name] = [name for number, name in enumerate(names) if number not in set(found.tolist())]
+        return empty
+
+    def tables(self) -> list[Table]:
+        """Return what was found as tables for a terminal."""
+        from rich.table import Table
+
+        hists = self.histograms
+        sides = Table(title=f"{hists.layout.plan}: sides in the first {hists.n_events:,} events")
+        for heading in ("symmetry", "A", "B", "exclusive cells", "not filled"):
+            sides.add_column(heading)
+        for row in hists.summary().to_dict("records"):
+            numbers = [i for i, c in enumerate(hists.layout.channels) if c.symmetry == row["symmetry"]]
+            unfilled = int(hists.not_filled[numbers].sum())
+            a, b = f"{row['n_a']:,} {row['A']}", f"{row['n_b']:,} {row['B']}"
+            sides.add_row(row["symmetry"], a, b, str(row["exclusive cells"]), str(unfilled))
+        used = Table(title="branches chosen")
+        used.add_column("for")
+        used.add_column("used")
+        for role, branches in hists.choices.items():
+            used.add_row(role, ", ".join(branches))
+        empty = Table(title="bins of the cells' axes without any event")
+        empty.add_column("axis")
+        empty.add_column("empty")
+        for axis, names in self.empty_bins.items():
+            empty.add_row(axis, ", ".join(names) or "none")
+        return [sides, used, empty]
+
+
+def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, tree: str = TREE) -> Validation:
+    """Try a plan on the first events of every file.
+
+    Parameters
+    ----------
+    plan, fileset, tree
+        As for :func:`coffea_ddp.running.run`.
+    events
+        How many events of each file are read, at most a cluster more.
+
+    Raises
+    ------
+    DDPError
+        If the plan itself is at fault: it cannot be loaded, its sides overlap, a function of it fails.
+    """
+    loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
+    chunks, lost = find_chunks(normalise(fileset, tree=tree), events, skip_bad_files=True)
+    firsts = [chunk for chunk in chunks if chunk.entrystart == 0]
+    found = Histograms.empty(loaded.layout)
+    if firsts:
+        engine = LocalExecutor(guard=Guard(loaded.layout, skip_bad_files=True))
+        runner = Runner(engine, schema=DDPSchema, metadata_cache={})
+        found = runner.run(firsts, ScanProcessor(loaded))["out"]
+    problems = [missing.reason for missing in (*lost, *found.missing)]
+    return Validation(found, tuple(problems))
+
+
+def _bin_names(axis: Any) -> list[str]:
+    if isinstance(axis, Multiplicity):
+        return [*(str(n) for n in range(axis.last)), f"{axis.last}+"]
+    return ["no", "yes"]

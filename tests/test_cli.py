@@ -1,0 +1,179 @@
+"""The command line, as a user meets it: exit codes, stdout for data, no tracebacks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coffea_ddp import testing
+from coffea_ddp.cli import main
+
+EVENTS = 2_000
+
+
+def invoke(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Run the command line; return its exit code, stdout and stderr."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    return int(stop.value.code or 0), out, err
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    testing.make_dataset(folder, files=2, events=EVENTS, seed=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hists(data: Path) -> Path:
+    path = data / "hists.ddp"
+    with pytest.raises(SystemExit):
+        main(["run", "symmetries", str(data / "*.root"), "-o", str(path), "--executor", "iterative"])
+    return path
+
+
+def test_run_writes_one_file_and_says_so(capfd: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "h.ddp"
+    code, out, err = invoke(capfd, "run", "symmetries", data / "*.root", "-o", target, "--workers", 2)
+    assert (code, out) == (0, "")
+    assert f"wrote {target}" in err
+    assert "events/s" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["h.ddp"]
+
+
+def test_scan_prints_a_ranked_table(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
+    report, table = tmp_path / "r.json", tmp_path / "r.csv"
+    code, out, err = invoke(capfd, "scan", hists, "-o", report, "--csv", table, "--top", 5)
+    assert code == 0
+    assert "symmetry" in out
+    assert "e/mu" in out
+    assert f"wrote {report}" in err
+    saved = json.loads(report.read_text())
+    assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 1, "symmetries")
+    strengths = [abs(row["z_local"]) for row in saved["rows"]]
+    assert strengths == sorted(strengths, reverse=True)
+    with table.open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(saved["rows"])
+
+
+def test_merge_equals_one_run(capfd: pytest.CaptureFixture[str], data: Path, hists: Path, tmp_path: Path) -> None:
+    from coffea_ddp import load
+
+    for i in (0, 1):
+        code, _, _ = invoke(
+            capfd, "run", "symmetries", data / f"nano_{i}.root", "-o", tmp_path / f"{i}.ddp", "--executor", "iterative"
+        )
+        assert code == 0
+    merged = tmp_path / "all.ddp"
+    assert invoke(capfd, "merge", tmp_path / "0.ddp", tmp_path / "1.ddp", "-o", merged)[0] == 0
+    assert load(merged) == load(hists)
+    code, _, err = invoke(capfd, "merge", tmp_path / "0.ddp", merged, "-o", tmp_path / "twice.ddp")
+    assert code == 1
+    assert "counted before" in err
+    assert not (tmp_path / "twice.ddp").exists()
+
+
+def test_validate_tells_what_fits(capfd: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
+    code, out, err = invoke(capfd, "validate", "symmetries", data / "*.root", "--events", 500)
+    assert code == 0
+    assert "Electron_mvaFall17V2Iso_WP90" in out or "Electron_mvaIso_WP90" in out
+    assert "emu/mue OS" in out
+    assert "without any event" in out
+    lacking = testing.make_nanoaod(tmp_path / "lacking.root", events=50, drop=["Tau_pt"])
+    code, _, err = invoke(capfd, "validate", "symmetries", data / "nano_0.root", lacking)
+    assert code == 1
+    assert "lacking.root" in err
+    assert "Tau_pt" in err
+
+
+def test_skipping_ends_with_2_and_says_partial_everywhere(
+    capfd: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    bad = testing.make_not_root(tmp_path / "bad.root")
+    target = tmp_path / "h.ddp"
+    arguments = ("run", "symmetries", data / "nano_0.root", bad, "-o", target, "--executor", "iterative")
+    code, _, err = invoke(capfd, *arguments)
+    assert code == 1
+    assert "bad.root" in err
+    assert not target.exists()
+    code, _, err = invoke(capfd, *arguments, "--skip-bad-files")
+    assert code == 2
+    assert "PARTIAL" in err
+    assert "bad.root" in err
+    code, out, err = invoke(capfd, "scan", target, "-o", tmp_path / "r.json")
+    assert code == 2
+    assert "PARTIAL" in out
+    assert "bad.root" in err
+    assert json.loads((tmp_path / "r.json").read_text())["inputs"]["partial"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Usage"),
+        (("run",), "Missing argument"),
+        (("run", "symmetries", "a.root"), "Missing option '-o'"),
+        (("run", "symmetries", "absent.root", "-o", "h.ddp"), "no such file: absent.root"),
+        (("run", "absent.py", "absent.root", "-o", "h.ddp"), "absent.py: no such file"),
+        (("run", "symmetries", "a.root", "-o", "nowhere/h.ddp"), "nowhere"),
+        (("run", "symmetries", "a.root", "-o", "h.ddp", "--workers", "0"), "--workers"),
+        (("run", "symmetries", "{data}/nano_0.root", "-o", "h.ddp", "--executor", "pbs"), "iterative, futures, dask"),
+        (
+            ("run", "symmetries", "{data}/nano_0.root", "-o", "h.ddp", "--tree", "Evnts"),
+            "no tree 'Evnts'; it has: Events",
+        ),
+        (("scan", "absent.ddp"), "absent.ddp: no such file"),
+        (("scan", "{data}/nano_0.root"), "not a coffea-ddp output"),
+        (("scan", "{hists}", "--tests", "nsigna"), "nsigna"),
+        (("scan", "{hists}", "-o", "nowhere/r.json"), "nowhere"),
+        (("merge", "-o", "h.ddp"), "Missing argument"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_wrong_input_ends_with_1_and_tells_the_way_out(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    data: Path,
+    hists: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = invoke(capfd, *(a.format(data=data, hists=hists) for a in arguments))
+    assert message in out + err
+    assert code == (1 if arguments else 0 if out else 1)
+
+
+@pytest.mark.parametrize("command", ["run", "scan", "merge", "validate", "demo"])
+def test_help_has_examples(capfd: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = invoke(capfd, command, "--help")
+    assert code == 0
+    assert out.count(f"coffea-ddp {command}") >= 2
+
+
+def test_demo_finds_what_it_hid(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A smaller one than `make demo`: the hidden symmetry and cell lead the table."""
+    folder = tmp_path / "demo"
+    code, out, err = invoke(capfd, "demo", "-o", folder, "--events", 40_000, "--workers", 2)
+    assert code == 0
+    assert (folder / "report.json").exists()
+    assert "hidden:" in err
+    top = json.loads((folder / "report.json").read_text())["rows"][0]
+    assert (top["symmetry"], top["cell"]) == ("emu/mue OS", "tau>=1") or "tau" in top["cell"]
+    assert "emu/mue OS" in out
+
+
+def test_it_is_installed_as_a_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "coffea_ddp", "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith("coffea-ddp 0.")

@@ -1,0 +1,41 @@
+"""What importing costs: a worker pays for what it uses and for nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import coffea_ddp as ddp
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that are loaded after running ``code`` in a fresh interpreter."""
+    program = f"{code}\nimport sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_package_is_light() -> None:
+    heavy = {"torch", "coffea", "dask", "matplotlib", "awkward", "numba", "pandas", "hist", "scipy"}
+    assert not modules_after("import coffea_ddp") & heavy
+
+
+def test_the_pass_loads_neither_torch_nor_matplotlib() -> None:
+    loaded = modules_after("import coffea_ddp as ddp; ddp.fill, ddp.ScanPlan, ddp.Histograms")
+    assert not loaded & {"torch", "matplotlib", "dask", "pandas"}
+
+
+def test_stats_knows_arrays_only() -> None:
+    loaded = modules_after("from coffea_ddp.stats import n_sigma; n_sigma([[1.0]], [[2.0]])")
+    assert not loaded & {"coffea", "awkward", "dask", "hist", "torch", "matplotlib"}
+
+
+def test_help_is_quick() -> None:
+    loaded = modules_after("from coffea_ddp.cli import cli; cli.main(['--help'], standalone_mode=False)")
+    assert not loaded & {"torch", "coffea", "dask", "matplotlib", "awkward", "numba", "pandas"}
+
+
+def test_every_public_name_resolves() -> None:
+    for name in ddp.__all__:
+        assert getattr(ddp, name) is not None
+    assert set(ddp.__all__) <= set(dir(ddp))
