@@ -1,0 +1,242 @@
+"""The pass over events: what it costs, and against what. Ratios of things measured in one run.
+
+python benchmarks/bench_pass.py            # needs the simulated NanoAOD files, or makes its own
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+import uproot
+from coffea.nanoevents import NanoEventsFactory
+
+import coffea_ddp as ddp
+from coffea_ddp import filling
+from coffea_ddp.branches import Columns
+from coffea_ddp.loading import load_plan
+from coffea_ddp.schema import DDPSchema
+from coffea_ddp.selected import SelectedEvents
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.testing import make_dataset
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"
+REPEAT = 5
+
+
+def inputs() -> list[str]:
+    """Return the simulated files, or some of our own."""
+    files = sorted(str(path) for path in SHARED.glob("*.root"))
+    return files or [str(path) for path in make_dataset(tempfile.mkdtemp(), files=4, events=120_000, seed=1)]
+
+
+def open_events(path: str, stop: int | None = None) -> Any:
+    """Return a file's events, unread."""
+    return NanoEventsFactory.from_root(
+        {path: "Events"}, schemaclass=DDPSchema, mode="virtual", entry_stop=stop
+    ).events()
+
+
+def best(*functions: Callable[[], object]) -> list[float]:
+    """Return the shortest time of each, measured in turns so that a busy moment hits all of them."""
+    times = [[] for _ in functions]
+    for _ in range(REPEAT):
+        for function, kept in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            kept.append(time.perf_counter() - start)
+    return [min(kept) for kept in times]
+
+
+def show(what: str, value: float, aim: str, unit: str = "x") -> None:
+    print(f"{what:<88} {value:10.3g} {unit:<6} {aim}", flush=True)
+
+
+def bench_lattice_and_reading(files: list[str]) -> None:
+    plan = load_plan("symmetries")
+    inclusive = replace(plan, cells=())
+
+    def passes(which: ddp.ScanPlan) -> Callable[[], object]:
+        return lambda: [ddp.fill(open_events(path), which) for path in files]
+
+    columns = Columns(open_events(files[0]))
+    selected = SelectedEvents.from_columns(columns, plan.objects)
+    _ = selected.met
+    names = [
+        *columns._values,
+        "MET_phi",
+        "run",
+        "luminosityBlock",
+        "event",
+        "HLT_Ele32_WPTight_Gsf",
+        "HLT_IsoMu24",
+    ]
+    names = list(dict.fromkeys(names))
+
+    def read() -> None:
+        for path in files:
+            with uproot.open(path) as file:
+                file["Events"].arrays(names, library="ak")
+
+    passes(plan)()
+    lattice, one, alone = best(passes(plan), passes(inclusive), read)
+    show(f"pass with {plan.layout.grid.n_cells:,} cells / with one inclusive cell", lattice / one, "<= 1.2")
+    show(f"whole pass / reading the same {len(names)} columns with uproot", lattice / alone, "<= 5, aim 2")
+    n_events = sum(len(open_events(path)) for path in files)
+    show("events per second, one core", n_events / lattice, "", "/s")
+
+
+def bench_filling_share(files: list[str]) -> None:
+    """The share of making keys and counting them: the same pass, with that step timed from inside."""
+    plan = load_plan("symmetries")
+    spent = [0.0]
+    original = filling._count
+
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return original(*arguments)
+        finally:
+            spent[0] += time.perf_counter() - start
+
+    shares = []
+    filling._count = timed
+    try:
+        for _ in range(REPEAT):
+            spent[0] = 0.0
+            start = time.perf_counter()
+            for path in files:
+                ddp.fill(open_events(path), plan)
+            shares.append(spent[0] / (time.perf_counter() - start))
+    finally:
+        filling._count = original
+    show("filling / whole pass", 100 * min(shares), "<= 5 %", "%")
+
+
+def bench_partial(files: list[str]) -> None:
+    plan = load_plan("symmetries")
+    with tempfile.TemporaryDirectory() as folder:
+        with uproot.recreate(f"{folder}/chunk.root") as target:
+            arrays = uproot.concatenate([f"{path}:Events" for path in files], library="ak")[:100_000]
+            fields = {name: arrays[name] for name in arrays.fields if not name.startswith("n")}
+            target.mktree("Events", {name: array.type.content for name, array in fields.items()})
+            target["Events"].extend(fields)
+        events = open_events(f"{folder}/chunk.root")
+        halves = [ddp.fill(events[start : start + 50_000], plan) for start in (0, 50_000)]
+    size = max(len(pickle.dumps(half)) for half in halves)
+    show("partial result of a chunk of 50,000 events", size / 1e6, "<= 1 MB", "MB")
+    (adding,) = best(lambda: halves[0] + halves[1])
+    show("adding two of them", 1e3 * adding, "<= 10 ms", "ms")
+
+
+def bench_usual_way(files: list[str], n_cells: int = 3_000) -> None:
+    """A mask and a `hist.fill` per cell, against exclusive cells and sums; contents compared bin by bin.
+
+    Both start from the same selected events with the same features, and end with the matrices A and B of every cell.
+    """
+    plan = replace(load_plan("symmetries"), max_stored=10**9)
+    symmetry, observable = "e/mu", "pt_l0 x met"
+    hists = sum(ddp.fill(open_events(path), plan) for path in files)
+    grid, layout = plan.layout.grid, plan.layout
+    axes = dict(layout.symmetry(symmetry).observables)[observable]
+    number = hists.symmetries.index(symmetry)
+    stored = hists.events.columns
+    bits = (stored["sides"] >> np.uint64(2 * number)) & np.uint64(3)
+    on = bits > 0
+    side, codes = (bits[on] == 2).astype(np.int64), stored["cell"][on].astype(np.int64)
+    values = [stored[axis.name][on].astype(np.float64) for axis in axes]
+    in_bins = grid.decode(codes)
+    rng = np.random.default_rng(1)
+    chosen = np.stack([rng.integers(len(axis.choices), size=n_cells) for axis in grid.axes])
+    tables = [np.array([choice.bins for choice in axis.choices]) for axis in grid.axes]
+
+    def usual() -> list[np.ndarray]:
+        contents = []
+        for cell in chosen.T:
+            inside = np.ones(len(codes), dtype=bool)
+            for table, choice, values_of_axis in zip(tables, cell, in_bins, strict=True):
+                if not table[choice].all():
+                    inside &= table[choice][values_of_axis]
+            pair = []
+            for which in (0, 1):
+                mask = inside & (side == which)
+                h = hist.Hist(*axes, storage=hist.storage.Int64())
+                h.fill(*(v[mask] for v in values))
+                pair.append(h.values())
+            contents.append(np.stack(pair))
+        return contents
+
+    def ours() -> tuple[np.ndarray, np.ndarray]:
+        bins = np.ravel_multi_index(
+            [axis.index(v) + 1 for axis, v in zip(axes, values, strict=True)], [axis.extent for axis in axes]
+        )
+        channel = layout.channels[layout.channel_number(symmetry, observable)]
+        filled = SparseCounts.from_keys(channel.key(codes, side, bins))
+        exclusive, matrices, _ = replace(hists, counts=hists.counts.between(0, channel.base) + filled).matrices(
+            symmetry, observable
+        )
+        rows = np.ones((n_cells, len(exclusive)), dtype=bool)
+        for table, choice, values_of_axis in zip(tables, chosen, grid.decode(exclusive), strict=True):
+            rows &= table[choice][:, values_of_axis]
+        flat = matrices.reshape(len(exclusive), -1)
+        occupied = np.flatnonzero(flat.any(axis=0))
+        return occupied, rows.astype(np.float32) @ flat[:, occupied].astype(np.float32)  # exact below 2^24 events
+
+    start = time.perf_counter()
+    slow = usual()
+    slow_time = time.perf_counter() - start
+    (fast_time,) = best(ours)
+    occupied, sums = ours()
+    for content, total in zip(slow, sums, strict=True):
+        dense = np.zeros(content.size)
+        dense[occupied] = total
+        np.testing.assert_array_equal(content.reshape(-1), dense)
+    what = f"a mask and a hist.fill per cell / exclusive cells and sums, {n_cells:,} cells, {len(codes):,} events"
+    show(what, slow_time / fast_time, ">= 50")
+
+
+def bench_memory() -> None:
+    """Peak memory of a process that fills one chunk of 200,000 events."""
+    code = (
+        "import sys, resource, coffea_ddp as ddp\n"
+        "hists = ddp.run('symmetries', sys.argv[1])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        (path,) = make_dataset(folder, files=1, events=200_000, seed=1)
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    show("peak memory of a worker, one chunk of 200,000 events", float(done.stdout), "<= 1000 MB", "MB")
+
+
+def bench_import() -> None:
+    def start_python(code: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    nothing, package, awkward = best(
+        start_python("pass"), start_python("import coffea_ddp"), start_python("import awkward")
+    )
+    show("import coffea_ddp / import awkward", (package - nothing) / (awkward - nothing), "< 3")
+
+
+def main() -> None:
+    files = inputs()
+    print(f"inputs: {len(files)} files, {'simulated' if SHARED.exists() else 'made here'}")
+    bench_lattice_and_reading(files)
+    bench_filling_share(files)
+    bench_partial(files)
+    bench_usual_way(files)
+    bench_memory()
+    bench_import()
+
+
+if __name__ == "__main__":
+    main()
