@@ -59,6 +59,11 @@ class Columns:
         self._values: dict[str, AnyArray] = {}
         self._counts: dict[str, IntArray] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The branches that were read."""
+        return tuple(self._values)
+
     def has(self, branch: str) -> bool:
         """Tell whether the input has a branch."""
         return branch in self._fields or self._nested(branch)

@@ -57,7 +57,7 @@ def cli(verbose: bool, traceback: bool) -> None:
 @click.argument("plan")
 @click.argument("fileset", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
-@click.option("--executor", default="futures", show_default=True, help="iterative, futures or dask.")
+@click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--scheduler", help="Address of a running Dask scheduler (implies --executor dask).")
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
@@ -84,10 +84,10 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     loaded = load_plan(plan)
     scheduler = options.pop("scheduler")
     options["workers"] = options["workers"] or os.cpu_count() or 1
+    # A graph of delayed partitions has no checkpoints.
+    parts = None if options["executor"] == "dask-awkward" else f"{output}.parts"
     with _client(scheduler, options) as client, _events_bar() as progress:
-        histograms = run_plan(
-            loaded, list(fileset), client=client, checkpoint=f"{output}.parts", progress=progress, **options
-        )
+        histograms = run_plan(loaded, list(fileset), client=client, checkpoint=parts, progress=progress, **options)
     histograms.save(output)
     _describe(histograms)
     _note(f"wrote {output}")
@@ -257,7 +257,7 @@ def _steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 @contextmanager
 def _client(scheduler: str | None, options: dict[str, Any]) -> Iterator[Any]:
-    if scheduler is None and options["executor"] != "dask":
+    if scheduler is None and options["executor"] != "dask":  # dask-awkward without a scheduler computes in this process
         yield None
         return
     try:

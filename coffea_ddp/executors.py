@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coffea.processor import accumulate
+from coffea.processor import DaskExecutor, accumulate
 from coffea.processor.executor import ExecutorBase
 
 from coffea_ddp.branches import describe
@@ -53,6 +53,17 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
             self.done(output)
             accumulator = accumulate([output], accumulator)
         return accumulator, 0
+
+
+@dataclass
+class GuardedDaskExecutor(DaskExecutor):  # type: ignore[misc]
+    """coffea's DaskExecutor with guarded chunks."""
+
+    guard: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] | None = None
+
+    def __call__(self, items: Any, function: Callable[[Any], Any], accumulator: Any) -> Any:
+        """Return what coffea's executor returns."""
+        return super().__call__(items, self.guard(function) if self.guard else function, accumulator)
 
 
 def _in_processes(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -102,19 +113,21 @@ class _Guarded:
     def __call__(self, item: Any) -> Any:
         try:
             return self.function(item)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it becomes one of ours)
             work = item[0] if isinstance(item, tuple) else item
-            problem = explain(error, work.filename)
-            if not (self.guard.skip_bad_files and isinstance(problem, FileError | MissingBranchError)):
-                raise problem from error
-            missing = Missing(work.dataset, work.filename, work.entrystart, work.entrystop, str(problem))
-            return {"out": Histograms.empty(self.guard.layout).with_missing([missing]), "processed": set()}
+            found = explain(error, work.filename)
+        # Raised here, as a new error: one that carries uproot's as its cause cannot travel between processes.
+        problem = type(found)(str(found))
+        if not (self.guard.skip_bad_files and isinstance(problem, FileError | MissingBranchError)):
+            raise problem
+        missing = Missing(work.dataset, work.filename, work.entrystart, work.entrystop, str(problem))
+        return {"out": Histograms.empty(self.guard.layout).with_missing([missing]), "processed": set()}
 
 
 def explain(error: BaseException, filename: str) -> DDPError:
     """Return what an exception of coffea's work function means: ours as it is, a bad file, or a fault of the plan."""
     chain = [error]
-    while chain[-1].__cause__ is not None:
+    while chain[-1].__cause__ is not None and chain[-1].__cause__ not in chain:
         chain.append(chain[-1].__cause__)
     for one in chain:
         if isinstance(one, DDPError):

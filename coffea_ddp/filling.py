@@ -78,7 +78,23 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
         If an event is on both sides of a symmetry.
     """
     chunk = chunk or chunk_of(events)
-    columns = Columns(events, str(chunk) if chunk else "the events")
+    return _fill(Columns(events, str(chunk) if chunk else "the events"), plan, chunk)
+
+
+def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:
+    """Return the branches that a plan reads from such events; nothing but their structure is looked at.
+
+    Raises
+    ------
+    MissingBranchError
+        If the plan needs one that is not there.
+    """
+    columns = Columns(events[:0], "the events")
+    _fill(columns, plan, None)
+    return columns.names
+
+
+def _fill(columns: Columns, plan: ScanPlan, chunk: Chunk | None) -> Histograms:
     selected = SelectedEvents.from_columns(columns, plan.objects)
     cutflow = {"events": selected.n_events}
     for name, count in selected.not_finite.items():

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coffea.processor import DaskExecutor, Runner
+from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
 from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.executors import Guard, LocalExecutor
+from coffea_ddp.executors import Guard, GuardedDaskExecutor, LocalExecutor
 from coffea_ddp.fileset import TREE, Fileset, normalise
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Missing
@@ -35,7 +35,7 @@ from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.schema import DDPSchema
 
-EXECUTORS = ("iterative", "futures", "dask")
+EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 CHUNKSIZE = 200_000
 """Default number of events a chunk; chunks end where the file's clusters do."""
 
@@ -68,11 +68,12 @@ def run(
     fileset
         coffea's fileset, the path of its JSON, or ROOT files and globs.
     executor
-        ``"iterative"`` (this process), ``"futures"`` (worker processes on this machine) or ``"dask"``.
+        ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` (coffea's Runner on a Dask
+        cluster) or ``"dask-awkward"`` (a graph of delayed partitions; on ``client``, or on this machine without).
     workers
         Number of worker processes, for ``"futures"``.
     client
-        A ``distributed.Client``; implies ``"dask"``.
+        A ``distributed.Client``; implies ``"dask"`` unless ``"dask-awkward"`` is asked for.
     chunksize
         Events a chunk.
     tree
@@ -97,7 +98,7 @@ def run(
         With what went wrong, the file and what to do.
     """
     plan = _as_plan(plan)
-    if client is not None:
+    if client is not None and executor != "dask-awkward":
         executor = "dask"
     if executor not in EXECUTORS or workers < 1 or chunksize < 1:
         raise InputError(
@@ -108,6 +109,8 @@ def run(
         raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
     files = normalise(fileset, tree=tree)
     chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
+    if executor == "dask-awkward":
+        return _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
     shards = _shards(checkpoint, plan, resume=resume)
     counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
     engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
@@ -121,6 +124,18 @@ def run(
     if checkpoint is not None and not result.partial:
         shutil.rmtree(checkpoint, ignore_errors=True)
     return result
+
+
+def _run_delayed(
+    plan: ScanPlan, chunks: Sequence[WorkItem], client: Any, *, skip_bad_files: bool, checkpoint: str | Path | None
+) -> Histograms:
+    if skip_bad_files or checkpoint is not None:
+        raise InputError(
+            "the executor 'dask-awkward' neither skips bad files nor writes checkpoints; use 'dask' (coffea's Runner)"
+        )
+    from coffea_ddp.delayed import run_delayed
+
+    return run_delayed(plan, chunks, client)
 
 
 def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
@@ -154,21 +169,10 @@ class _Counter:
             self.progress(self.done, self.total)
 
 
-class _GuardedDask(DaskExecutor):  # type: ignore[misc]
-    """coffea's DaskExecutor with guarded chunks."""
-
-    guard: Guard | None = None
-
-    def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:
-        return super().__call__(items, self.guard(function) if self.guard else function, accumulator)
-
-
 def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Counter) -> Any:
     if executor != "dask":
         return LocalExecutor(workers=workers if executor == "futures" else 0, guard=guard, done=counter)
-    engine = _GuardedDask(client=client, status=False, retries=0)
-    _GuardedDask.guard = guard
-    return engine
+    return GuardedDaskExecutor(client=client, status=False, retries=0, guard=guard)
 
 
 def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tuple[list[WorkItem], list[Missing]]:

@@ -308,3 +308,39 @@ def test_one_file_under_two_names_is_refused(tmp_path: Path, files: list[Path]) 
     shutil.copy(files[0], copy)
     with pytest.raises(MergeError, match="counted before"):
         ddp.run(charge_plan(), [files[0], copy])
+
+
+# -- dask --------------------------------------------------------------------------------------------------------------
+
+
+def test_dask_awkward_equals_the_runner(files: list[Path], whole: Histograms, tmp_path: Path) -> None:
+    empty = testing.make_empty(tmp_path / "empty.root")
+    hists = run("symmetries", [*files, empty], executor="dask-awkward", chunksize=500)
+    assert hists == run("symmetries", [*files, empty])
+    assert hists.counts == whole.counts
+    with pytest.raises(InputError, match="neither skips bad files"):
+        run("symmetries", files, executor="dask-awkward", skip_bad_files=True)
+
+
+def test_dask_awkward_names_what_fails(files: list[Path], bad: dict[str, tuple[Path, str]]) -> None:
+    with pytest.raises(MissingBranchError, match="no branch PuppiMET_pt or MET_pt"):
+        run("symmetries", [files[0], bad["missing branch"][0]], executor="dask-awkward")
+    with pytest.raises(OverlapError, match="nano_0"):
+        run(charge_plan(a=lambda ev: ev.count("lepton") > 0), files[0], executor="dask-awkward")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*unclosed.*")
+def test_a_dask_cluster_equals_the_runner(
+    files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]]
+) -> None:
+    """Two worker processes; both roads, and a bad file skipped."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    with cluster, distributed.Client(cluster) as client:
+        assert run("symmetries", files, client=client, chunksize=500) == whole
+        assert run("symmetries", files, client=client, executor="dask-awkward", chunksize=500) == whole
+        skipped = run("symmetries", [*files, bad["corrupt basket"][0]], client=client, skip_bad_files=True)
+        with pytest.raises(FileError, match=r"corrupt\.root"):
+            run("symmetries", [*files, bad["corrupt basket"][0]], client=client)
+    assert skipped.counts == whole.counts
+    assert [Path(missing.filename).name for missing in skipped.missing] == ["corrupt.root"]

@@ -1,0 +1,116 @@
+"""The dask-awkward road: a graph of delayed partitions, one ``fill`` each, and a tree of sums.
+
+For those whose analysis is a dask graph already. The main road is coffea's Runner (:mod:`coffea_ddp.running`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+import awkward as ak
+from coffea.nanoevents import NanoEventsFactory
+from coffea.processor.executor import WorkItem
+
+from coffea_ddp.errors import DDPError, InputError
+from coffea_ddp.executors import explain
+from coffea_ddp.filling import fill, needed_branches
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.ledger import Chunk
+from coffea_ddp.plan import ScanPlan
+from coffea_ddp.schema import DDPSchema
+
+_BRANCHING = 8
+"""How many partial results one task adds."""
+
+
+def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:
+    """Run a plan over chunks through dask-awkward.
+
+    Parameters
+    ----------
+    plan
+        What to look at.
+    chunks
+        coffea's work items: which entries of which files.
+    client
+        A ``distributed.Client``; ``None`` computes in this process.
+
+    Raises
+    ------
+    InputError
+        If dask-awkward is not installed.
+    DDPError
+        What went wrong in a partition.
+    """
+    delayed = _delayed()
+    partials: list[Any] = []
+    for (filename, tree), items in itertools.groupby(chunks, key=lambda item: (item.filename, item.treename)):
+        work = [item for item in items if len(item)]
+        if work:
+            partials += _partials(plan, filename, tree, work)
+    while len(partials) > 1:
+        partials = [delayed(_add)(partials[i : i + _BRANCHING]) for i in range(0, len(partials), _BRANCHING)]
+    empty = _empties(plan, chunks)
+    if not partials:
+        return empty
+    task = partials[0]
+    try:
+        total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
+    except DDPError:
+        raise
+    except Exception as error:
+        raise explain(error, "one of the partitions") from error
+    return empty + total
+
+
+def _delayed() -> Any:
+    try:
+        import dask
+        import dask_awkward  # noqa: F401 (NanoEventsFactory needs it)
+    except ImportError:
+        raise InputError("the executor 'dask-awkward' needs it: pip install 'coffea-ddp[dask-awkward]'") from None
+    return getattr(dask, "delayed")  # noqa: B009 (dask ships types that do not export it)
+
+
+def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]) -> list[Any]:
+    # The structure of the file tells which branches the plan reads; no other column gets into the graph.
+    form = NanoEventsFactory.from_root({filename: tree}, schemaclass=DDPSchema, mode="virtual", entry_stop=0).events()
+    names = needed_branches(form, plan)
+    steps = [[item.entrystart, item.entrystop] for item in work]
+    source = {filename: {"object_path": tree, "steps": steps}}
+    events = NanoEventsFactory.from_root(source, schemaclass=DDPSchema, mode="dask").events()
+    # ak.zip of dask arrays is dask-awkward's.
+    columns = ak.zip({name: _column(events, name) for name in names}, depth_limit=1)
+    parts = columns.to_delayed(optimize_graph=True)
+    return [_delayed()(fill)(part, plan, chunk=_chunk(item)) for part, item in zip(parts, work, strict=True)]
+
+
+def _column(events: Any, name: str) -> Any:
+    collection, _, field = name.partition("_")
+    return events[name] if name in events.fields else events[collection][field]
+
+
+def _chunk(item: WorkItem) -> Chunk:
+    file_uuid = str(uuid.UUID(bytes=item.fileuuid)) if item.fileuuid else ""
+    return Chunk(item.dataset, item.filename, item.treename, file_uuid, item.entrystart, item.entrystop)
+
+
+def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:
+    """Return the (empty) results of files without events: dask-awkward has no partition for them."""
+    total = Histograms.empty(plan.layout)
+    for item in chunks:
+        if not len(item):
+            events = NanoEventsFactory.from_root(
+                {item.filename: item.treename}, schemaclass=DDPSchema, mode="virtual", entry_stop=0
+            ).events()
+            total = total + fill(events, plan, chunk=_chunk(item))
+    return total
+
+
+def _add(partials: Sequence[Histograms]) -> Histograms:
+    return reduce(add, partials)
