@@ -40,7 +40,7 @@ test: $(VENV)/.stamp-test
 	$(BIN)/python tests/check_wheel.py
 
 bench: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest benchmarks -s
+	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done
 
 slow: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest tests -m slow

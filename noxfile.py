@@ -58,7 +58,8 @@ def minimums(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def bench(session: nox.Session) -> None:
     session.install(*EXACT, "-e", ".[bench]")
-    session.run("python", "-m", "pytest", "benchmarks", "-s", *session.posargs)
+    for script in sorted(Path("benchmarks").glob("bench_*.py")):
+        session.run("python", str(script))
 
 
 @nox.session(python=OLDEST)
