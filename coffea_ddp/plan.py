@@ -244,7 +244,8 @@ class ScanPlan:
         return Layout(
             self.name,
             self.fingerprint,
-            CellGrid(self.cells),
+            # The output carries no code: predicates stay in the plan.
+            CellGrid(tuple(Topology(axis.name) if isinstance(axis, Topology) else axis for axis in self.cells)),
             symmetries,
             features,
             self.weight is not None,
