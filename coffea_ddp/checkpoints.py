@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ class Shards(CheckpointerABC):  # type: ignore[misc]
         chunk = f"{metadata['treename'].replace('/', '_')}-{metadata['entrystart']}-{metadata['entrystop']}.ddp"
         return self.folder / (metadata["fileuuid"] or "no-uuid") / chunk
 
+    def count(self, items: Sequence[WorkItem]) -> int:
+        """Return how many of these chunks were done before."""
+        return sum(self.path(_metadata(item)).exists() for item in items)
+
     def load(self, metadata: Mapping[str, Any], processor_instance: Any) -> dict[str, Any] | None:
         """Return a chunk that was done before, or ``None``; a damaged shard counts as not done."""
         del processor_instance  # its plan is in the path
@@ -65,3 +69,12 @@ class Shards(CheckpointerABC):  # type: ignore[misc]
         path = self.path(metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
         output["out"].save(path)
+
+
+def _metadata(item: WorkItem) -> dict[str, Any]:
+    return {
+        "treename": item.treename,
+        "entrystart": item.entrystart,
+        "entrystop": item.entrystop,
+        "fileuuid": str(uuid.UUID(bytes=item.fileuuid)) if item.fileuuid else "",
+    }

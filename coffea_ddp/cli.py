@@ -50,7 +50,9 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     """
     del traceback  # looked up by main()
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, stream=sys.stderr)
+    log = logging.getLogger("coffea_ddp")
+    log.handlers = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 @cli.command()
@@ -157,8 +159,9 @@ def merge(hists: Sequence[str], output: str) -> int:
 )
 @click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
+@click.option("--similar", is_flag=True, help="Show rows with mostly the events of a stronger one, too.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
-def scan(hists: str, output: str | None, csv_file: str | None, tests: str, top: int, **options: Any) -> int:
+def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
 
     \b
@@ -170,10 +173,11 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str, top: 
 
     for path in (output, csv_file):
         _check_writable(path)
+    shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
     with _steps_bar("scanning") as progress:
         report = scan_all(histograms, [name.strip() for name in tests.split(",")], progress=progress, **options)
-    _show(report, top, output, csv_file)
+    _show(report, shown, output, csv_file)
     return _missing(histograms)
 
 
@@ -199,7 +203,7 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> 
             Path(output), events=events, seed=seed, workers=workers or os.cpu_count() or 1, progress=progress
         )
     _note(result.story)
-    _show(result.report, top, str(result.report_path), None)
+    _show(result.report, {"n": top}, str(result.report_path), None)
     for what, path in result.files.items():
         _note(f"{what}: {path}")
     return DONE
@@ -300,9 +304,9 @@ def _missing(histograms: Histograms) -> int:
     return SOMETHING_MISSING if histograms.partial else DONE
 
 
-def _show(report: ScanReport, top: int, output: str | None, csv_file: str | None) -> None:
+def _show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file: str | None) -> None:
     console = _console()
-    console.print(report.table(top))
+    console.print(report.table(**shown))
     console.print(report.summary_table())
     if output is not None:
         report.save(output)

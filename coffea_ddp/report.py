@@ -20,6 +20,7 @@ import html
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,15 +206,23 @@ class ScanReport:
         frame["partial"] = self.partial
         return frame
 
-    def table(self, n: int = 20) -> Table:
+    def table(self, n: int = 20, *, similar: bool = False) -> Table:
         """Return the first ``n`` rows as a table for terminals: ``rich.print(report.table())``.
+
+        Parameters
+        ----------
+        n
+            How many rows.
+        similar
+            Also rows that hold mostly the same events as a stronger one (of which the column "similar" says how many
+            there are).
 
         Raises
         ------
         InputError
             If ``n`` is negative.
         """
-        return _table(self.title, self._caption(), _SHOWN, [_cells(row) for row in self._first(n)])
+        return _table(self.title, self._caption(), _SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
         """Return one line per symmetry for terminals: its lattice, its looks, and its best row."""
@@ -228,10 +237,12 @@ class ScanReport:
         where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", _number(best.z_local)]
         return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
 
-    def _first(self, n: int) -> tuple[Row, ...]:
+    def _lines(self, n: int, *, similar: bool) -> list[list[str]]:
         if n < 0:
             raise InputError(f"n={n}: give how many rows to show, 0 or more")
-        return self.rows[:n]
+        followers = Counter(row.like for row in self.rows if not row.leads)
+        rows = [row for row in self.rows if similar or row.leads][:n]
+        return [[*_cells(row), str(followers.get(row.rank, "") if row.leads else f"like {row.like}")] for row in rows]
 
     def _caption(self) -> str:
         lines = [f"p: {self.rows[0].method}"] if self.rows else ["no cell was tested"]
@@ -247,7 +258,7 @@ class ScanReport:
 
     def _repr_html_(self) -> str:
         caption = "<br>".join(html.escape(text) for text in self._caption().splitlines())
-        rows = _html_table(_SHOWN, [_cells(row) for row in self._first(20)])
+        rows = _html_table(_SHOWN, self._lines(20, similar=False))
         summaries = _html_table(_SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
@@ -266,6 +277,7 @@ _SHOWN: Mapping[str, Literal["left", "right"]] = {
     "z": "right",
     "z global": "right",
     "asymmetry": "right",
+    "similar": "right",
 }
 _SUMMARY: Mapping[str, Literal["left", "right"]] = {
     "symmetry": "left",

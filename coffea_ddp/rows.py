@@ -55,6 +55,10 @@ class Row:
         The relative difference of efficiency, equal in all bins, that would explain the statistic.
     aliases
         How many cells of the lattice hold exactly these events.
+    like
+        The rank of the strongest row of the same symmetry and direction that holds mostly the same events
+        (see :func:`coffea_ddp.stats.similar.leaders`); its own rank where there is none stronger, ``None`` without
+        a rank.
     """
 
     kind: str
@@ -77,6 +81,12 @@ class Row:
     kappa: float | None = None
     asymmetry: float | None = None
     aliases: int | None = None
+    like: int | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether no stronger row holds mostly the same events."""
+        return self.like in (None, self.rank)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -108,7 +118,7 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status"})
-_WHOLE = frozenset({"rank", "n_bins", "aliases"})
+_WHOLE = frozenset({"rank", "n_bins", "aliases", "like"})
 
 
 @dataclass(frozen=True)

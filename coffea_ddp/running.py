@@ -13,6 +13,7 @@ Examples
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,8 @@ CHUNKSIZE = 200_000
 """Default number of events a chunk; chunks end where the file's clusters do."""
 
 _OPENERS = 8
+
+_LOG = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with the number of events done so far and the number in all."""
@@ -109,9 +112,12 @@ def run(
         raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
     files = normalise(fileset, tree=tree)
     chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
+    _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     if executor == "dask-awkward":
         return _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
     shards = _shards(checkpoint, plan, resume=resume)
+    if shards is not None and resume:
+        _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
     counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
     engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
     runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, checkpointer=shards, metadata_cache={})

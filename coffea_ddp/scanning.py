@@ -33,6 +33,7 @@ from coffea_ddp.layout import EVENTS
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row, SymmetrySummary, ZHistogram
 from coffea_ddp.stats.nsigma import METHOD, BlockNSigma, block_n_sigma
+from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak, sidak_z
 
@@ -231,16 +232,29 @@ class _Collector:
         found = (p_local, sidak(p_local, looks), sidak_z(z, looks))
         columns = zip(*(values.tolist() for values in found), strict=True)
         method = f"{METHOD}; global: Sidak bound over {looks} looks"
+        like = self._like(hists)
         return tuple(
-            self._row(hists, candidate, rank, method, probabilities)
+            self._row(hists, candidate, (rank, like.get(rank)), method, probabilities)
             for (rank, candidate), probabilities in zip(ranked, columns, strict=True)
         )
+
+    def _like(self, hists: Histograms) -> dict[int | None, int]:
+        """Return rank -> rank of the strongest row that holds mostly the same events."""
+        like: dict[int | None, int] = {}
+        for symmetry in dict.fromkeys(candidate.where.symmetry for candidate in self.candidates):
+            ranks = [i for i, candidate in enumerate(self.candidates, 1) if candidate.where.symmetry == symmetry]
+            mine = [self.candidates[rank - 1] for rank in ranks]
+            members = np.concatenate([c.where.cells.rows(c.cell, c.cell + 1) for c in mine])
+            _, events, _ = hists.matrices(symmetry)
+            heads = leaders(members, np.maximum(events.sum(axis=1), 0.0), [candidate.statistic for candidate in mine])
+            like |= {rank: ranks[head] for rank, head in zip(ranks, heads.tolist(), strict=True)}
+        return like
 
     @staticmethod
     def _row(
         hists: Histograms,
         candidate: _Candidate,
-        rank: int | None,
+        ranks: tuple[int | None, int | None],
         method: str,
         found: tuple[float, float, float],
     ) -> Row:
@@ -262,11 +276,12 @@ class _Collector:
             z_global=found[2],
             method=method,
             status=Status.OK.name,
-            rank=rank,
+            rank=ranks[0],
             n_bins=candidate.n_bins,
             kappa=hists.layout.symmetry(where.symmetry).kappa,
             asymmetry=candidate.asymmetry,
             aliases=int(where.cells.aliases[candidate.cell]),
+            like=ranks[1],
         )
 
 

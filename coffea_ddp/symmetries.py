@@ -126,11 +126,12 @@ def _hemisphere(events: SelectedEvents) -> NDArray[np.int8]:
 
 
 def forward_backward(observables: Observables, **options: Any) -> Symmetry:
-    """Return backward/forward: the sign of cos(theta*) in the Collins-Soper frame, of ee and mumu OS pairs.
+    """Return forward/backward: the sign of cos(theta*) in the Collins-Soper frame, of ee and mumu OS pairs.
 
     A: backward, B: forward. The Standard Model has a real asymmetry off the Z peak: an approximate symmetry.
     """
-    return Symmetry.from_side("backward/forward", _hemisphere, observables, **options)
+    options = {"sides": ("backward", "forward"), **options}
+    return Symmetry.from_side("forward/backward", _hemisphere, observables, **options)
 
 
 def eta_sign(observables: Observables, *, of: str = "lepton", **options: Any) -> Symmetry:

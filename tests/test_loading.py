@@ -47,7 +47,7 @@ def test_shipped_plans_load_by_name() -> None:
 def test_default_plan_has_all_rows_and_columns_of_the_table() -> None:
     layout = load_plan("symmetries").layout
     assert [s.name for s in layout.symmetries] == [
-        "e/mu", "ee/mumu OS", "ee/mumu SS", "emu/mue OS", "emu/mue SS", "e+mu-/e-mu+", "backward/forward",
+        "e/mu", "ee/mumu OS", "ee/mumu SS", "emu/mue OS", "emu/mue SS", "e+mu-/e-mu+", "forward/backward",
     ]  # fmt: skip
     assert [axis.name for axis in layout.grid.axes] == ["tau", "j", "b", "gamma", "Z", "W", "VBF", "ttbar"]
     assert layout.grid.n_cells >= 100_000

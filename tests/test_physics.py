@@ -91,7 +91,7 @@ def test_charge_conjugation_swaps_eplus_muminus_and_backward_forward(toy: ak.Arr
     conjugate = ak.with_field(toy, -toy.Electron_charge, "Electron_charge")
     conjugate = ak.with_field(conjugate, -toy.Muon_charge, "Muon_charge")
     one, two = fill(toy, PLAN), fill(conjugate, PLAN)
-    for name in ("e+mu-/e-mu+", "backward/forward"):
+    for name in ("e+mu-/e-mu+", "forward/backward"):
         for what in one.observables(name):
             first, second = one[name, what], two[name, what]
             assert first.a.sum() > 0
@@ -108,7 +108,7 @@ def test_reflection_swaps_the_sign_of_eta_and_keeps_the_rest(toy: ak.Array) -> N
         two["eta<0/eta>0", "pt_l0"].a,
     )
     assert one["emu/mue OS", "m_coll x pt_l0"].a == two["emu/mue OS", "m_coll x pt_l0"].a
-    assert one["backward/forward", "m_ll"].b == two["backward/forward", "m_ll"].b
+    assert one["forward/backward", "m_ll"].b == two["forward/backward", "m_ll"].b
 
 
 def leptons(*each: tuple[int, float, float, float, int], met: float = 50.0, met_phi: float = 0.0) -> ak.Array:

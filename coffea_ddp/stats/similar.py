@@ -1,0 +1,70 @@
+"""Which results tell the same story: cells of one lattice overlap, so a deviation shows up in hundreds of them.
+
+Examples
+--------
+>>> members = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1]], dtype=bool)
+>>> leaders(members, np.array([10.0, 8.0, 5.0]), np.array([1.0, 1.0, -1.0]))
+array([0, 0, 2])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import IntArray
+
+OVERLAP = 0.5
+"""Two cells are similar when more than this share of their events is in both (the Jaccard index)."""
+
+
+def leaders(members: ArrayLike, weights: ArrayLike, signs: ArrayLike, *, overlap: float = OVERLAP) -> IntArray:
+    """Return for every cell the first, so the strongest, that holds mostly the same events.
+
+    Parameters
+    ----------
+    members
+        Which pieces each cell is made of, the strongest cell first; bools of shape (n_cells, n_pieces).
+    weights
+        Events of every piece; shape (n_pieces,), not negative.
+    signs
+        Direction of each cell's deviation; opposite ones are never similar. Shape (n_cells,).
+    overlap
+        Events in both over events in either, above which two cells are similar.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_cells,)
+        The number of its leader; its own for a cell that leads.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+    """
+    inside = np.asarray(members, dtype=np.float64)
+    events = np.asarray(weights, dtype=np.float64)
+    direction = np.sign(np.asarray(signs, dtype=np.float64))
+    if inside.ndim != 2 or events.shape != inside.shape[1:] or direction.shape != inside.shape[:1]:
+        raise InputError(
+            f"members {inside.shape}, weights {events.shape}, signs {direction.shape}: "
+            "give (n_cells, n_pieces), (n_pieces,) and (n_cells,)"
+        )
+    common = (inside * events) @ inside.T
+    sizes = np.diagonal(common)
+    either = sizes[:, None] + sizes[None, :] - common
+    similar = (common > overlap * either) & (direction[:, None] == direction[None, :])
+    result = np.arange(len(inside))
+    heads: list[int] = []
+    for number in range(1, len(inside)):
+        heads += [number - 1] if result[number - 1] == number - 1 else []
+        first = np.flatnonzero(similar[number, heads])
+        if len(first):
+            result[number] = heads[first[0]]
+    return result
