@@ -22,10 +22,8 @@ from coffea.nanoevents import NanoEventsFactory
 
 import coffea_ddp as ddp
 from coffea_ddp import filling
-from coffea_ddp.branches import Columns
 from coffea_ddp.loading import load_plan
 from coffea_ddp.schema import DDPSchema
-from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.testing import make_dataset
 
@@ -39,10 +37,10 @@ def inputs() -> list[str]:
     return files or [str(path) for path in make_dataset(tempfile.mkdtemp(), files=4, events=120_000, seed=1)]
 
 
-def open_events(path: str, stop: int | None = None) -> Any:
-    """Return a file's events, unread."""
+def open_events(path: str, preload: frozenset[str] | None = None) -> Any:
+    """Return a file's events; unread, or with branches read at once as our own runs do."""
     return NanoEventsFactory.from_root(
-        {path: "Events"}, schemaclass=DDPSchema, mode="virtual", entry_stop=stop
+        {path: "Events"}, schemaclass=DDPSchema, mode="virtual", preload=preload
     ).events()
 
 
@@ -66,21 +64,9 @@ def bench_lattice_and_reading(files: list[str]) -> None:
     inclusive = replace(plan, cells=())
 
     def passes(which: ddp.ScanPlan) -> Callable[[], object]:
-        return lambda: [ddp.fill(open_events(path), which) for path in files]
+        return lambda: [ddp.fill(open_events(path, frozenset(names)), which) for path in files]
 
-    columns = Columns(open_events(files[0]))
-    selected = SelectedEvents.from_columns(columns, plan.objects)
-    _ = selected.met
-    names = [
-        *columns._values,
-        "MET_phi",
-        "run",
-        "luminosityBlock",
-        "event",
-        "HLT_Ele32_WPTight_Gsf",
-        "HLT_IsoMu24",
-    ]
-    names = list(dict.fromkeys(names))
+    names = list(filling.needed_branches(open_events(files[0]), plan))
 
     def read() -> None:
         for path in files:

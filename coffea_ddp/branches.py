@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.errors import FileError, MissingBranchError
+from coffea_ddp.errors import DDPError, FileError, MissingBranchError
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -123,10 +123,10 @@ class Columns:
             if not self.has(branch):
                 raise missing_branch(branch, (branch,), self.source, self)
             collection, _, field = branch.partition("_")
-            array = self._events[branch] if branch in self._fields else self._events[collection][field]
+            array = self._events[branch] if branch in self._fields else self._events[collection, field]
             try:
                 self._values[branch] = self._flat(branch, array)
-            except (MissingBranchError, MemoryError):
+            except (DDPError, MemoryError):
                 raise
             except Exception as error:
                 # uproot, lz4, zlib and the file system all have their own ways to say that bytes are missing.
@@ -134,16 +134,31 @@ class Columns:
         return self._values[branch]
 
     def _flat(self, branch: str, array: Any) -> AnyArray:
-        layout = ak.to_packed(ak.materialize(array)).layout
-        while layout.is_indexed or layout.is_option:
-            layout = layout.project()
+        layout = ak.materialize(array).layout
+        # What comes from a file is packed already; what somebody sliced is not.
+        if not (_is_flat(layout) or (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout))):
+            layout = ak.to_packed(layout, highlevel=False)
+        layout = self._without_options(branch, layout)
         if layout.is_list:
             layout = layout.to_ListOffsetArray64(True)
             self._counts[branch] = np.diff(np.asarray(layout.offsets.data)).astype(np.int64)
-            layout = layout.content
+            layout = self._without_options(branch, layout.content)
         if layout.is_unknown:  # an awkward list that never saw a value has no type
             layout = layout.to_NumpyArray(np.float64)
+        if not _is_flat(layout):
+            raise FileError(f"{self.source}: branch {branch} has no plain number for each event, or for each object")
         return np.asarray(layout.data)
+
+    def _without_options(self, branch: str, layout: Any) -> Any:
+        """Return the plain layout of what may be indexed or have missing values, but has none."""
+        while layout.is_indexed or layout.is_option:
+            if layout.is_option and not np.all(layout.mask_as_bool(valid_when=True)):
+                raise FileError(
+                    f"{self.source}: branch {branch} has missing values (None); drop them, or fill them with NaN, "
+                    "so that objects stay in their events"
+                )
+            layout = layout.project()
+        return layout
 
     def near_names(self, branch: str) -> list[str]:
         """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""
@@ -157,6 +172,15 @@ class Columns:
                 f"{collection}_{name}" for name in difflib.get_close_matches(field, sorted(inside), n=3, cutoff=0.5)
             ]
         return difflib.get_close_matches(branch, sorted(self._fields), n=3, cutoff=0.5)
+
+
+def _is_flat(layout: Any) -> bool:
+    return bool(layout.is_numpy and layout.purelist_depth == 1)
+
+
+def _is_packed(layout: Any) -> bool:
+    offsets = layout.offsets.data
+    return bool(_is_flat(layout.content) and offsets[0] == 0 and offsets[-1] == len(layout.content))
 
 
 def missing_branch(

@@ -8,6 +8,7 @@ the ledger or into one of our errors. Clusters are Dask's business (``DaskExecut
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -115,7 +116,11 @@ class _Guarded:
             return self.function(item)
         except Exception as error:  # noqa: BLE001 (whatever it is, it becomes one of ours)
             work = item[0] if isinstance(item, tuple) else item
+            # Reading all branches at once says less of what is wrong than reading the one that is.
+            again = None if work.preload is None else dataclasses.replace(work, preload=None)
             found = explain(error, work.filename)
+        if again is not None:
+            return self((again, *item[1:]) if isinstance(item, tuple) else again)
         # Raised here, as a new error: one that carries uproot's as its cause cannot travel between processes.
         problem = type(found)(str(found))
         if not (self.guard.skip_bad_files and isinstance(problem, FileError | MissingBranchError)):

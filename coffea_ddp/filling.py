@@ -34,13 +34,15 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import hist
 import numpy as np
 
 from coffea_ddp.branches import Columns
-from coffea_ddp.cells import Multiplicity
+from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.ledger import Chunk, Ledger
+from coffea_ddp.plan import one_bool_each
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents, side_bits
@@ -154,21 +156,20 @@ def _preselect(events: SelectedEvents, plan: ScanPlan) -> tuple[SelectedEvents, 
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
         steps["trigger"] = passed.n_events
     if plan.selection is not None:
-        passed = passed.take(np.flatnonzero(np.asarray(plan.selection(passed), dtype=bool)))
+        keep = one_bool_each(f"plan {plan.name!r}, selection", plan.selection(passed), passed)
+        passed = passed.take(np.flatnonzero(keep))
         steps["selection"] = passed.n_events
     return passed, steps
 
 
 def _cells(events: SelectedEvents, plan: ScanPlan) -> IntArray:
-    values = [
-        events.count(axis.of) if isinstance(axis, Multiplicity) else _yes_no(axis.predicate, events)
-        for axis in plan.cells
-    ]
+    values = [events.count(axis.of) if isinstance(axis, Multiplicity) else _yes_no(axis, events) for axis in plan.cells]
     return plan.layout.grid.encode(values, events.n_events)
 
 
-def _yes_no(predicate: Any, events: SelectedEvents) -> AnyArray:
-    return np.asarray(predicate(events), dtype=bool)
+def _yes_no(axis: Topology, events: SelectedEvents) -> AnyArray:
+    assert axis.predicate is not None  # the plan has seen to it
+    return one_bool_each(f"topology {axis.name!r}", axis.predicate(events), events)
 
 
 def _count(
@@ -216,7 +217,10 @@ class _Binning:
         observable = self._observables[name]
         for feature, axis in zip(observable.features, observable.axes, strict=True):
             values = self._features[feature.name][self._on]
-            filled &= np.isfinite(values)
+            finite = np.isfinite(values)
+            filled &= finite
+            if isinstance(axis, hist.axis.Integer):  # takes integers only; numbers far outside must not wrap around
+                values = np.clip(np.floor(np.where(finite, values, 0.0)), axis.edges[0] - 1.0, axis.edges[-1])
             # index() counts the underflow bin as -1; keys start at 0.
             bins = bins * axis.extent + np.asarray(axis.index(values), dtype=np.int64) + 1
         return bins, filled

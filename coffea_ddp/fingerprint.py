@@ -41,7 +41,7 @@ def _describe(value: Any, seen: frozenset[int]) -> str:
     seen = seen | {id(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = [f"{f.name}={_describe(getattr(value, f.name), seen)}" for f in dataclasses.fields(value)]
-        return f"{type(value).__name__}({','.join(parts)})"
+        return f"{type(value).__name__}({','.join(parts)}){_methods(type(value), seen)}"
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return _describe_container(value, seen)
     if isinstance(value, np.ndarray):
@@ -62,14 +62,34 @@ def _describe_code(value: Any, seen: frozenset[int]) -> str:
     if isinstance(value, types.MethodType):
         return f"method({value.__func__.__qualname__},{_describe(value.__self__, seen)})"
     if isinstance(value, types.FunctionType):
-        own = value.__module__.split(".")[0] == __name__.split(".")[0]
         parts = [_source(value), _describe(value.__defaults__, seen), _closure(value, seen)]
-        return f"function({','.join(parts)},{'' if own else _around(value, seen)})"
+        return f"function({','.join(parts)},{'' if _is_own(value) else _around(value, seen)})"
     if isinstance(value, type | types.BuiltinFunctionType | np.ufunc):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
-    # hist axes and other values of libraries: their repr shows what they are, unless it is an address.
+    # hist axes and other values of libraries: their repr shows what they are, edges to the last digit apart.
     text = repr(value)
-    return f"{type(value).__name__}:{text if ' at 0x' not in text else ''}"
+    if " at 0x" in text:  # an address: what is inside instead, and what it does
+        text = _describe(getattr(value, "__dict__", {}), seen) + _methods(type(value), seen)
+    edges = getattr(value, "edges", None)
+    return f"{type(value).__name__}:{text}{_describe(edges, seen) if isinstance(edges, np.ndarray) else ''}"
+
+
+def _is_own(value: Any) -> bool:
+    return str(value.__module__).split(".", maxsplit=1)[0] == __name__.split(".", maxsplit=1)[0]
+
+
+def _methods(cls: type, seen: frozenset[int]) -> str:
+    """Describe what a user's class does: its methods (of the generated ones none), and those of its bases beside it."""
+    if _is_own(cls):
+        return ""
+    found = {
+        f"{base.__qualname__}.{name}": member
+        for base in cls.__mro__
+        if base.__module__ == cls.__module__
+        for name, member in vars(base).items()
+        if isinstance(member, types.FunctionType) and (name == "__call__" or not name.startswith("__"))
+    }
+    return _describe(found, seen)
 
 
 def _source(function: types.FunctionType) -> str:
@@ -77,11 +97,21 @@ def _source(function: types.FunctionType) -> str:
     try:
         text = inspect.getsource(function)
     except (OSError, TypeError):  # typed at a prompt, or built at run time
-        text = hashlib.sha256(code.co_code).hexdigest()
-    names = (code.co_names, tuple(repr(c) for c in code.co_consts if isinstance(c, _PLAIN)))
+        text = _bytecode(code)
+    names = _names(code)
     # Two lambdas on one line share their source line: where their bodies lie in it tells them apart.
     columns = sorted({(start, end) for _, _, start, end in code.co_positions() if start is not None and start != end})
     return f"{function.__qualname__}|{text}|{names}|{columns if '<lambda>' in function.__name__ else ''}"
+
+
+def _names(code: types.CodeType) -> tuple[Any, ...]:
+    return code.co_names, tuple(repr(c) for c in code.co_consts if isinstance(c, _PLAIN))
+
+
+def _bytecode(code: types.CodeType) -> str:
+    """Describe compiled code, with the functions and comprehensions inside of it."""
+    inner = [_bytecode(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return f"{hashlib.sha256(code.co_code).hexdigest()}{_names(code)}{inner}"
 
 
 def _around(function: types.FunctionType, seen: frozenset[int]) -> str:

@@ -77,9 +77,16 @@ class DistinctCells:
         texts = (asked[choice] for asked, choice in zip(self._texts, self.choices[index], strict=True))
         return Cell(tuple(text for text in texts if text))
 
+    def members(self, index: ArrayLike) -> FloatArray:
+        """Return chosen rows of the membership matrix, shape (n, n_codes), of 0.0 and 1.0."""
+        return self._unpacked(self._words[np.asarray(index, dtype=np.int64)])
+
     def rows(self, start: int, stop: int) -> FloatArray:
         """Return rows ``start`` to ``stop`` of the membership matrix, shape (stop - start, n_codes), of 0.0 and 1.0."""
-        packed = self._words[start:stop].view(np.uint8)
+        return self._unpacked(self._words[start:stop])
+
+    def _unpacked(self, words: NDArray[np.uint64]) -> FloatArray:
+        packed = np.ascontiguousarray(words).view(np.uint8)
         return np.unpackbits(packed, axis=1, count=len(self.codes), bitorder="little").astype(np.float64)
 
 

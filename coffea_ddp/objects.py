@@ -269,10 +269,12 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
 
 def _content(columns: Columns, collection: str, name: str) -> AnyArray:
     values = columns.content(f"{collection}_{name}")
-    if len(values) != columns.counts(collection).sum():
+    counts, mine = columns.counts(collection), columns.counts(collection, name)
+    if not np.array_equal(mine, counts):
+        event = int(np.argmax(mine != counts))
         raise FileError(
-            f"{columns.source}: {collection}_{name} has {len(values)} values, {collection}_pt has "
-            f"{columns.counts(collection).sum()}; the file is damaged or was filtered unevenly"
+            f"{columns.source}: {collection}_{name} has {len(values)} values, {collection}_pt has {counts.sum()} "
+            f"(event {event}: {mine[event]} and {counts[event]}); the file is damaged or was filtered unevenly"
         )
     return values
 

@@ -80,8 +80,9 @@ class Feature:
         widths = self.growth ** np.linspace(0.0, 1.0, bins)
         edges = start + (stop - start) * np.cumsum([0.0, *widths]) / widths.sum()
         # Round numbers read better; the last edge is the range's.
-        rounded = [*(round(float(edge), 2) for edge in edges[:-1]), float(stop)]
-        return hist.axis.Variable(rounded, name=self.name, label=self.title)
+        rounded = np.array([*(round(float(edge), 2) for edge in edges[:-1]), float(stop)])
+        chosen = rounded if np.all(np.diff(rounded) > 0) else edges
+        return hist.axis.Variable(chosen, name=self.name, label=self.title)
 
     def values(self, events: SelectedEvents) -> FloatArray:
         """Return the feature of every event.
@@ -91,7 +92,14 @@ class Feature:
         InputError
             If the function does not give one number an event.
         """
-        values = np.asarray(self.function(events), dtype=np.float64)
+        found = self.function(events)
+        try:
+            values = np.asarray(found, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"feature {self.name!r} gave no array of numbers ({str(error).splitlines()[0]}); its function must "
+                "return one number an event, NaN where there is none (for awkward: ak.fill_none(..., np.nan))"
+            ) from error
         if values.shape != (events.n_events,):
             raise InputError(
                 f"feature {self.name!r} gave an array of shape {values.shape} for {events.n_events} events; "
@@ -116,6 +124,11 @@ class Observable:
             raise InputError(
                 f"observable {self.name!r}: {len(self.features)} features and {len(self.axes)} axes; "
                 "give one or two of both"
+            )
+        names = [axis.name for axis in self.axes if getattr(axis, "name", "")]
+        if len(set(names)) != len(names):
+            raise InputError(
+                f"observable {self.name!r}: two axes are called {names[0]!r}; each needs a name of its own"
             )
         for axis in self.axes:
             if not isinstance(axis, hist.axis.Regular | hist.axis.Variable | hist.axis.Integer):

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 SIDE_A, SIDE_B, NEITHER = 0, 1, -1
 
+RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "weight")
+"""The columns of stored events that are no features."""
+
 Predicate = Callable[[SelectedEvents], Any]
 
 
@@ -108,7 +111,10 @@ class Symmetry:
         InputError
             If a side's function does not give one bool an event.
         """
-        on_a, on_b = (_mask(self.name, which, side(events), events) for which, side in (("A", self.a), ("B", self.b)))
+        on_a, on_b = (
+            one_bool_each(f"symmetry {self.name!r}, side {which}", side(events), events)
+            for which, side in (("A", self.a), ("B", self.b))
+        )
         both = np.count_nonzero(on_a & on_b)
         if both:
             raise OverlapError(
@@ -135,13 +141,21 @@ def _side_names(name: str) -> tuple[str, str]:
     return (first.strip(), rest.split(" ")[0].strip()) if slash and rest.strip() else ("A", "B")
 
 
-def _mask(symmetry: str, which: str, values: Any, events: SelectedEvents) -> BoolArray:
-    mask = np.asarray(values)
+def one_bool_each(what: str, values: Any, events: SelectedEvents) -> BoolArray:
+    """Return a function's answer as an array of one bool an event.
+
+    Raises
+    ------
+    InputError
+        If it is anything else: a mask of another shape would choose other events without a word.
+    """
+    must = f"its function must return one bool for each of the {events.n_events} events"
+    try:
+        mask = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: got no plain array ({str(error).splitlines()[0]}); {must}") from error
     if mask.shape != (events.n_events,) or mask.dtype != np.bool_:
-        raise InputError(
-            f"symmetry {symmetry!r}, side {which}: got {mask.dtype} of shape {mask.shape}; "
-            f"its function must return one bool for each of the {events.n_events} events"
-        )
+        raise InputError(f"{what}: got {mask.dtype} of shape {mask.shape}; {must}")
     return mask
 
 
@@ -218,6 +232,12 @@ class ScanPlan:
 
     def _unique_features(self) -> None:
         by_name: dict[str, Feature] = {}
+        taken = [feature.name for feature in self.all_features if feature.name in RESERVED]
+        if taken:
+            raise PlanError(
+                f"plan {self.name!r}: a feature cannot be called {taken[0]!r}; "
+                f"stored events have columns {', '.join(RESERVED)} of their own"
+            )
         for feature in self.all_features:
             if by_name.setdefault(feature.name, feature) != feature:
                 raise PlanError(f"plan {self.name!r}: two different features are called {feature.name!r}")

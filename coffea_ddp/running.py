@@ -13,6 +13,7 @@ Examples
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coffea.nanoevents import NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
@@ -29,6 +31,7 @@ from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.executors import Guard, GuardedDaskExecutor, LocalExecutor
 from coffea_ddp.fileset import TREE, Fileset, normalise
+from coffea_ddp.filling import needed_branches
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Missing
 from coffea_ddp.loading import load_plan
@@ -116,6 +119,7 @@ def run(
     if executor == "dask-awkward":
         return _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
     shards = _shards(checkpoint, plan, resume=resume)
+    chunks = _with_preload(plan, chunks)
     if shards is not None and resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
     counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
@@ -205,6 +209,29 @@ def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tupl
         )
     chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
     return chunks, lost
+
+
+def _with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
+    """Have coffea read all branches of a chunk at once; which ones, the first file of every dataset tells.
+
+    A file of another version reads what differs when it is asked for.
+    """
+    names: dict[str, frozenset[str] | None] = {}
+    for item in chunks:
+        if item.dataset not in names:
+            names[item.dataset] = _branches(plan, item)
+    return [dataclasses.replace(item, preload=names[item.dataset]) for item in chunks]
+
+
+def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
+    source = {item.filename: item.treename}
+    try:
+        options = {"schemaclass": DDPSchema, "mode": "virtual", "entry_stop": 0}
+        names = frozenset(needed_branches(NanoEventsFactory.from_root(source, **options).events(), plan))
+        NanoEventsFactory.from_root(source, preload=names, **options)  # an RNTuple cannot
+        return names
+    except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)
+        return None
 
 
 def _open(meta: FileMeta) -> FileMeta | Missing:

@@ -244,7 +244,7 @@ class _Collector:
         for symmetry in dict.fromkeys(candidate.where.symmetry for candidate in self.candidates):
             ranks = [i for i, candidate in enumerate(self.candidates, 1) if candidate.where.symmetry == symmetry]
             mine = [self.candidates[rank - 1] for rank in ranks]
-            members = np.concatenate([c.where.cells.rows(c.cell, c.cell + 1) for c in mine])
+            members = mine[0].where.cells.members([candidate.cell for candidate in mine])
             _, events, _ = hists.matrices(symmetry)
             heads = leaders(members, np.maximum(events.sum(axis=1), 0.0), [candidate.statistic for candidate in mine])
             like |= {rank: ranks[head] for rank, head in zip(ranks, heads.tolist(), strict=True)}

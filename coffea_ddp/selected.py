@@ -23,14 +23,14 @@ array([56.57,   nan])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp import kernels
-from coffea_ddp.errors import UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.objects import MergedObject, ObjectArrays, ObjectDefinition, select
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class SelectedEvents:
     _objects: dict[str, ObjectArrays]
     _columns: Columns
     _index: IntArray | None = None
-    _cache: dict[tuple[str, int], Particles] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_columns(cls, columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> SelectedEvents:
@@ -94,6 +94,8 @@ class SelectedEvents:
         key = (name, k)
         if key not in self._cache:
             arrays = self._arrays(name)
+            if k < 0:
+                raise InputError(f"leading({name!r}, {k}): objects are counted from 0, the one with the largest pT")
             has = arrays.counts > k
             where = arrays.starts[has] + k
 
@@ -106,7 +108,15 @@ class SelectedEvents:
             self._cache[key] = Particles(
                 **floats, charge=pick("charge", 0, np.int8), flavour=pick("flavour", 0, np.int8)
             )
-        return self._cache[key]
+        found: Particles = self._cache[key]
+        return found
+
+    def once(self, key: Any, compute: Callable[[], AnyArray]) -> AnyArray:
+        """Return what ``compute`` gives, computing it once: for what several predicates or features need."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        found: AnyArray = self._cache[key]
+        return found
 
     def sum_pt(self, name: str) -> FloatArray:
         """Return the scalar sum of the pT of all selected objects, in GeV; 0 where there is none."""
@@ -154,16 +164,21 @@ class SelectedEvents:
 
     @property
     def met(self) -> Particles:
-        """The missing transverse momentum (eta and mass 0), of the first of PuppiMET, MET, PFMET that the file has."""
+        """The missing transverse momentum (eta and mass 0), of the first of PuppiMET, MET, PFMET that the file has.
+
+        NaN where the file's is NaN or infinite.
+        """
         key = ("met", -1)
         if key not in self._cache:
             branch = self._columns.first_of("missing transverse momentum", [f"{name}_pt" for name in MET_BRANCHES])
             pt = self.branch(str(branch)).astype(np.float64)
             phi = self.branch(str(branch).replace("_pt", "_phi")).astype(np.float64)
-            zero = np.where(np.isnan(pt), np.nan, 0.0)
+            finite = np.isfinite(pt) & np.isfinite(phi)
+            pt, phi, zero = (np.where(finite, values, np.nan) for values in (pt, phi, np.zeros(self.n_events)))
             nothing = np.zeros(self.n_events, np.int8)
             self._cache[key] = Particles(pt, zero, phi, zero, nothing, nothing)
-        return self._cache[key]
+        found: Particles = self._cache[key]
+        return found
 
     def take(self, index: IntArray) -> SelectedEvents:
         """Return the chosen events only; nothing is copied but starts and counts."""

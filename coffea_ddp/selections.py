@@ -34,6 +34,10 @@ def z_candidate(events: SelectedEvents, window: float = 10.0) -> BoolArray:
 
     All pairs of the four leading leptons are tried.
     """
+    return events.once(("z_candidate", window), lambda: _z_candidate(events, window))
+
+
+def _z_candidate(events: SelectedEvents, window: float) -> BoolArray:
     found = np.zeros(events.n_events, dtype=bool)
     # Few events have a second lepton: the masses are computed for those alone.
     several = np.flatnonzero(events.count("lepton") > 1)

@@ -112,7 +112,10 @@ class SparseCounts:
             return False
         if self.sum_w is None or other.sum_w is None or self.sum_w2 is None or other.sum_w2 is None:
             return self.weighted == other.weighted
-        return bool(np.allclose(self.sum_w, other.sum_w, 1e-12) and np.allclose(self.sum_w2, other.sum_w2, 1e-12))
+        # |sum w| <= sqrt(n sum w^2): the scale of the terms, also where weights of both signs cancel.
+        scale = np.sqrt(self.counts * self.sum_w2)
+        same = np.abs(self.sum_w - other.sum_w) <= 1e-12 * scale
+        return bool(same.all() and np.allclose(self.sum_w2, other.sum_w2, rtol=1e-12, atol=0.0))
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -148,16 +148,18 @@ class StoredEvents:
             nothing = {name: values[:0] for name, values in self.columns.items()}
             return self._with(nothing, self.groups[:0], self.thresholds[:0])
         cells = self.columns["cell"].astype(np.int64)
+        # Counted by their number among the cells that are here: the grid may have 10^9.
+        numbers = cells if self.n_exclusive <= 1_000_000 else np.unique(cells, return_inverse=True)[1]
         hashes: NDArray[np.uint64] | None = None
         groups, thresholds = self.groups, self.thresholds
         for symmetry in range(self.n_symmetries):
             on = np.flatnonzero(self.on_symmetry(symmetry))
-            sizes = np.bincount(cells[on]) if len(on) else np.zeros(0, np.int64)
+            sizes = np.bincount(numbers[on]) if len(on) else np.zeros(0, np.int64)
             crowded = sizes > self.max_stored
             if not crowded.any():
                 continue
             hashes = self.hashes if hashes is None else hashes
-            members = on[crowded[cells[on]]]
+            members = on[crowded[numbers[on]]]
             order = members[np.lexsort((hashes[members], cells[members]))]
             starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
             over = order[starts + self.max_stored]  # the (k+1)-th smallest hash of every crowded cell

@@ -56,15 +56,15 @@ def leaders(members: ArrayLike, weights: ArrayLike, signs: ArrayLike, *, overlap
             f"members {inside.shape}, weights {events.shape}, signs {direction.shape}: "
             "give (n_cells, n_pieces), (n_pieces,) and (n_cells,)"
         )
-    common = (inside * events) @ inside.T
-    sizes = np.diagonal(common)
-    either = sizes[:, None] + sizes[None, :] - common
-    similar = (common > overlap * either) & (direction[:, None] == direction[None, :])
+    sizes = inside @ events
     result = np.arange(len(inside))
-    heads: list[int] = []
-    for number in range(1, len(inside)):
-        heads += [number - 1] if result[number - 1] == number - 1 else []
-        first = np.flatnonzero(similar[number, heads])
-        if len(first):
-            result[number] = heads[first[0]]
+    free = np.ones(len(inside), dtype=bool)
+    while free.any():
+        # The strongest one that follows nobody leads; a pass over all cells per leader, and leaders are few.
+        head = int(np.argmax(free))
+        common = inside @ (inside[head] * events)
+        similar = (common > overlap * (sizes + sizes[head] - common)) & (direction == direction[head])
+        similar[head] = True
+        result[free & similar] = head
+        free &= ~similar
     return result
