@@ -165,13 +165,12 @@ class Columns:
         import difflib  # only for an error message
 
         collection, _, field = branch.partition("_")
-        if collection in self._fields:
-            self._nested(branch)
-            inside = self._subfields.get(collection, frozenset())
-            return [
-                f"{collection}_{name}" for name in difflib.get_close_matches(field, sorted(inside), n=3, cutoff=0.5)
-            ]
-        return difflib.get_close_matches(branch, sorted(self._fields), n=3, cutoff=0.5)
+        self._nested(branch)
+        inside = {f"{collection}_{name}" for name in self._subfields.get(collection, ())}
+        inside |= {name for name in self._fields if name.startswith(f"{collection}_")}
+        # Within the collection a resemblance is enough; elsewhere only a slip of the pen is meant.
+        names, cutoff = (inside, 0.6) if inside and field else (self._fields, 0.75)
+        return difflib.get_close_matches(branch, sorted(names), n=3, cutoff=cutoff)
 
 
 def _is_flat(layout: Any) -> bool:

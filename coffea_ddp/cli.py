@@ -194,7 +194,7 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> 
 
     \b
     coffea-ddp demo
-    coffea-ddp demo -o /tmp/demo --events 50000 --seed 3
+    coffea-ddp demo -o mine --events 50000 --seed 3
     """
     from coffea_ddp.demo import run_demo
 

@@ -79,8 +79,9 @@ class Feature:
             return hist.axis.Regular(bins, start, stop, name=self.name, label=self.title)
         widths = self.growth ** np.linspace(0.0, 1.0, bins)
         edges = start + (stop - start) * np.cumsum([0.0, *widths]) / widths.sum()
-        # Round numbers read better; the last edge is the range's.
-        rounded = np.array([*(round(float(edge), 2) for edge in edges[:-1]), float(stop)])
+        edges[0], edges[-1] = start, stop
+        # Round numbers read better, where they are fine enough; the outer edges are the range's.
+        rounded = np.array([start, *(round(float(edge), 2) for edge in edges[1:-1]), stop], dtype=np.float64)
         chosen = rounded if np.all(np.diff(rounded) > 0) else edges
         return hist.axis.Variable(chosen, name=self.name, label=self.title)
 

@@ -116,13 +116,15 @@ def run(
     files = normalise(fileset, tree=tree)
     chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
+    counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
     if executor == "dask-awkward":
-        return _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
+        result = _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
+        counter.finish()
+        return result
     shards = _shards(checkpoint, plan, resume=resume)
     chunks = _with_preload(plan, chunks)
     if shards is not None and resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
-    counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
     engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
     runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, checkpointer=shards, metadata_cache={})
     done: Histograms = Histograms.empty(plan.layout)
@@ -130,6 +132,7 @@ def run(
     if chunks:
         output = runner.run(chunks, ScanProcessor(plan))
         done, processed = output["out"], set(output["processed"])
+        counter.finish()
     result = done.with_missing([*lost, *_unaccounted(chunks, processed, done)])
     if checkpoint is not None and not result.partial:
         shutil.rmtree(checkpoint, ignore_errors=True)
@@ -175,6 +178,15 @@ class _Counter:
     def __call__(self, output: Any) -> None:
         self.done += sum(len(item) for item in output["processed"])
         self.done += sum(missing.stop - missing.start for missing in output["out"].missing)
+        self._tell()
+
+    def finish(self) -> None:
+        """Tell that all is done, where the executor (a cluster's) did not tell on the way."""
+        if self.done < self.total:
+            self.done = self.total
+            self._tell()
+
+    def _tell(self) -> None:
         if self.progress is not None:
             self.progress(self.done, self.total)
 
