@@ -1,0 +1,119 @@
+"""The ready definitions: electrons and muons treated alike, and the tight jet without `jetId`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coffea_ddp import nanoaod
+from coffea_ddp.objects import Cut, FirstAvailable, MergedObject
+
+
+def test_electrons_and_muons_are_selected_alike() -> None:
+    """What breaks the symmetry by itself must not differ: thresholds, acceptance, the crack, impact parameters."""
+    for options in ({}, {"pt_min": 31.0}, {"eta_max": 2.1, "isolation": 0.1}):
+        e, mu = nanoaod.electron(**options), nanoaod.muon(**options)
+        for name in ("pt_min", "eta_max", "eta_gaps", "away_from", "charged"):
+            assert getattr(e, name) == getattr(mu, name), name
+        cuts = [
+            {c.field: (c.op, c.value) for c in one.cuts if isinstance(c, Cut) and "Id" not in c.field}
+            for one in (e, mu)
+        ]
+        assert cuts[0].pop("pfRelIso03_all") == cuts[1].pop("pfRelIso04_all") == ("<", options.get("isolation", 0.15))
+        assert cuts[0] == cuts[1] == {"dxy": ("abs<", 0.05), "dz": ("abs<", 0.1)}
+
+
+def test_both_leptons_clean_the_others_alike() -> None:
+    for definition in nanoaod.standard_objects():
+        if not isinstance(definition, MergedObject) and definition.name not in ("e", "mu"):
+            radii = dict(definition.away_from)
+            assert radii["e"] == radii["mu"] == 0.4, definition.name
+    assert nanoaod.standard_objects(33.0)[0].pt_min == nanoaod.standard_objects(33.0)[1].pt_min == 33.0
+    assert nanoaod.standard_objects(b_working_point=0.3)[6].cuts[-1].cuts[0].value == 0.3
+
+
+def test_a_b_jet_is_a_jet() -> None:
+    jet, b = nanoaod.jet(30.0, 2.4), nanoaod.b_jet()
+    assert b.cuts[: len(jet.cuts)] == jet.cuts
+    assert dataclasses.replace(b, name="j", cuts=jet.cuts) == jet
+
+
+def test_every_identification_falls_back() -> None:
+    """The newest version first: v15's names are no names of v4, so the order decides where a file has several."""
+    found = {
+        definition.name: [
+            one.field if isinstance(one, Cut) else one.name
+            for cut in definition.cuts if isinstance(cut, FirstAvailable) for one in cut.cuts
+        ]
+        for definition in nanoaod.standard_objects() if not isinstance(definition, MergedObject)
+    }  # fmt: skip
+    assert found["e"][0] == "mvaIso_WP90"
+    assert found["tau"][:2] == ["idDeepTau2018v2p5VSjet", "idDeepTau2017v2p1VSjet"]
+    assert found["j"][0] == "jetId"
+    assert "btagCSVV2" in found["b"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "value", "passes"),
+    [
+        (Cut("idDeepTau2018v2p5VSjet", ">=", 5), 4, False),
+        (Cut("idDeepTau2018v2p5VSjet", ">=", 5), 5, True),
+        (Cut("idDeepTau2017v2p1VSjet", "has bits", 16), 0b1111, False),
+        (Cut("idDeepTau2017v2p1VSjet", "has bits", 16), 0b11111, True),
+        (Cut("jetId", "has bits", 2), 4, False),
+        (Cut("jetId", "has bits", 2), 6, True),
+        (Cut("dz", "abs<", 0.1), -0.2, False),
+        (Cut("dz", "abs<", 0.1), -0.05, True),
+        (Cut("x", "abs>", 0.1), -0.2, True),
+        (Cut("x", "<", 0.15), np.nan, False),
+        (Cut("x", ">", 0.15), np.nan, False),
+        (Cut("x", "abs<", 0.15), np.nan, False),
+        (Cut("mediumId"), True, True),
+        (Cut("x", "!=", 3), 3, False),
+        (Cut("x", "<=", 3), 3, True),
+    ],
+)
+def test_cuts(cut: Cut, value: float, passes: bool) -> None:
+    assert cut.passes({cut.field: np.array([value])}).tolist() == [passes]
+
+
+fraction = st.floats(0.0, 1.0, width=32)
+multiplicity = st.integers(0, 255)
+
+
+@given(
+    eta=st.floats(-5.2, 5.2),
+    fractions=st.tuples(fraction, fraction, fraction),
+    numbers=st.tuples(multiplicity, multiplicity),
+)
+def test_the_tight_jet_recipe(eta: float, fractions: tuple[float, ...], numbers: tuple[int, int]) -> None:
+    """Range by range as the jet group writes it; the multiplicities are unsigned bytes, whose sum must not wrap."""
+    neutral_hadrons, charged_hadrons, neutral_em = fractions
+    charged, neutral = numbers
+    if abs(eta) <= 2.6:
+        expected = (
+            neutral_hadrons < 0.99
+            and neutral_em < 0.9
+            and charged + neutral > 1
+            and charged_hadrons > 0.01
+            and charged > 0
+        )
+    elif abs(eta) <= 2.7:
+        expected = neutral_hadrons < 0.9 and neutral_em < 0.99
+    elif abs(eta) <= 3.0:
+        expected = neutral_hadrons < 0.99
+    else:
+        expected = neutral >= 2 and neutral_em < 0.4
+    found = nanoaod.tight_jet(
+        np.array([eta]),
+        np.array([neutral_hadrons]),
+        np.array([charged_hadrons]),
+        np.array([neutral_em]),
+        np.array([charged], np.uint8),
+        np.array([neutral], np.uint8),
+    )
+    assert found.tolist() == [expected]
