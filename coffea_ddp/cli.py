@@ -241,9 +241,11 @@ def _events_bar() -> Iterator[Callable[[int, int], None]]:
 
     rate = TextColumn("{task.completed:,.0f}/{task.fields[all]:,.0f} events, {task.fields[rate]:,.0f} events/s")
     with _bar(rate) as bar:
-        task = bar.add_task("reading", total=None, all=0, rate=0.0)
+        task = bar.add_task("reading", start=False, total=None, all=0, rate=0.0)
 
         def update(done: int, total: int) -> None:
+            if not bar.tasks[task].started:
+                bar.start_task(task)
             elapsed = bar.tasks[task].elapsed or 0.0
             bar.update(task, completed=done, total=total, all=total, rate=done / elapsed if elapsed else 0.0)
 

@@ -91,7 +91,7 @@ def run(
     resume
         Take what is in that folder for done; without it, the folder is emptied first.
     progress
-        Called after every chunk with the events done and the events in all.
+        Called at the start and after every chunk with the events done and the events in all.
 
     Returns
     -------
@@ -117,6 +117,7 @@ def run(
     chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
+    counter.begin()
     if executor == "dask-awkward":
         result = _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
         counter.finish()
@@ -178,6 +179,10 @@ class _Counter:
     def __call__(self, output: Any) -> None:
         self.done += sum(len(item) for item in output["processed"])
         self.done += sum(missing.stop - missing.start for missing in output["out"].missing)
+        self._tell()
+
+    def begin(self) -> None:
+        """Tell how much there is to do."""
         self._tell()
 
     def finish(self) -> None:

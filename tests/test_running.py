@@ -88,7 +88,7 @@ def test_coffeas_own_runner_takes_the_processor(files: list[Path], whole: Histog
 def test_progress_counts_events(files: list[Path]) -> None:
     seen: list[tuple[int, int]] = []
     run(charge_plan(), files, chunksize=500, progress=lambda done, total: seen.append((done, total)))
-    assert [done for done, _ in seen] == list(range(500, EVENTS + 1, 500))
+    assert [done for done, _ in seen] == list(range(0, EVENTS + 1, 500))
     assert {total for _, total in seen} == {EVENTS}
 
 
