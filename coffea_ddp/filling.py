@@ -64,8 +64,9 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
     plan
         What to look at.
     chunk
-        Where the events come from; taken from ``events.metadata`` where coffea's Runner has put it. Without either,
-        adding the same events twice goes unnoticed (they are counted under ``ledger.unnamed``).
+        Where the events come from, told by you or taken from ``events.metadata`` where coffea's Runner has put it (and
+        the events are the whole chunk, not a selection of it). Without either, adding the same events twice goes
+        unnoticed: they are counted under ``ledger.unnamed``.
 
     Returns
     -------
@@ -79,8 +80,11 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
     OverlapError
         If an event is on both sides of a symmetry.
     """
-    chunk = chunk or chunk_of(events)
-    return _fill(Columns(events, str(chunk) if chunk else "the events"), plan, chunk)
+    told = chunk or chunk_of(events)
+    source = str(told) if told else "the events"
+    # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
+    whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
+    return _fill(Columns(events, source), plan, told if whole else None)
 
 
 def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:

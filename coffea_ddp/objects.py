@@ -38,7 +38,7 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "abs<": lambda x, y: np.abs(x) < y,
     "abs>": lambda x, y: np.abs(x) > y,
-    "has bits": lambda x, y: (x.astype(np.int64) & y) == y,
+    "has bits": lambda x, y: (x.astype(np.int64) & int(y)) == int(y),
 }
 
 
@@ -77,6 +77,9 @@ class Cut:
             raise InputError(
                 f"Cut({self.field!r}, {self.op!r}): no such operation; use one of {', '.join(_OPERATIONS)}"
             )
+
+        if self.op == "has bits" and self.value != int(self.value):
+            raise InputError(f"Cut({self.field!r}, 'has bits', {self.value!r}): bits are a whole number")
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.errors import MergeError
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -85,11 +87,19 @@ class SparseCounts:
         return len(self.keys)
 
     def __add__(self, other: SparseCounts) -> SparseCounts:
-        """Return the counts of both."""
+        """Return the counts of both.
+
+        Raises
+        ------
+        MergeError
+            If one has weights and the other has none.
+        """
         if not len(other):
             return self
         if not len(self):
             return other
+        if self.weighted != other.weighted:
+            raise MergeError("counts with and without weights cannot be added; fill both with one plan")
         keys = np.concatenate([self.keys, other.keys])
         # A stable sort of two sorted runs is a linear merge.
         order = np.argsort(keys, kind="stable")

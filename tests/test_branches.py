@@ -35,6 +35,8 @@ def test_every_layout_reads_the_same(rows: list[list[float]], seed: int) -> None
     check(Columns(ak.Array({"Muon": ak.zip({"pt": pt, "eta": pt})})), rows)
     check(Columns(ak.Array({"Muon_pt": padded[1:-1]})), rows)
     check(Columns(ak.Array({"Muon_pt": padded})[1:-1]), rows)
+    check(Columns(ak.Array({"Muon_pt": numbers([[1.0, 2.0], *rows])[1:]})), rows)
+    check(Columns(ak.Array({"Muon_pt": numbers([*rows, [3.0]])[:-1]})), rows)
     check(Columns(ak.Array({"Muon_pt": pt})[order]), [rows[i] for i in order])
     check(Columns(ak.Array({"Muon_pt": ak.mask(pt, np.ones(len(rows), bool))})), rows)
     check(Columns(ak.Array({"Muon": ak.zip({"pt": pt})})[order][::-1]), [rows[i] for i in order[::-1]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from pathlib import Path
 
 import awkward as ak
 import hist
@@ -171,6 +172,29 @@ def test_coffea_accumulates_it_inside_anybodys_output() -> None:
     assert merged["seen"] == 90
     assert merged["ddp"]["data"] == whole
     assert whole.ledger.unnamed == 90
+
+
+def test_a_part_of_a_chunk_is_not_the_chunk(tmp_path: Path) -> None:
+    """NanoEvents that somebody sliced keep the chunk's metadata; two halves are still two halves."""
+    from coffea.nanoevents import NanoEventsFactory
+
+    from coffea_ddp import testing
+    from coffea_ddp.schema import DDPSchema
+
+    path = testing.make_nanoaod(tmp_path / "nano.root", events=200, seed=1)
+    where = {"filename": str(path), "treename": "Events", "fileuuid": "u", "entrystart": 0, "entrystop": 200}
+    events = NanoEventsFactory.from_root({str(path): "Events"}, schemaclass=DDPSchema, metadata=where).events()
+    plan = ScanPlan("part", ())
+    halves = fill(events[:80], plan) + fill(events[80:], plan)
+    assert (halves.n_events, halves.ledger.unnamed) == (200, 200)
+    assert fill(events, plan).ledger.unnamed == 0
+    with pytest.raises(MergeError, match="counted before"):
+        _ = fill(events, plan) + fill(events, plan)
+
+
+def test_counts_with_and_without_weights_do_not_mix() -> None:
+    with pytest.raises(MergeError, match="with and without weights"):
+        _ = SparseCounts.from_keys([1]) + SparseCounts.from_keys([1], [0.5])
 
 
 # -- law 1: exclusive cells and their sums -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod
@@ -90,6 +90,8 @@ multiplicity = st.integers(0, 255)
     fractions=st.tuples(fraction, fraction, fraction),
     numbers=st.tuples(multiplicity, multiplicity),
 )
+@example(eta=0.0, fractions=(0.1, 0.5, 0.1), numbers=(255, 1))
+@example(eta=0.0, fractions=(0.1, 0.5, 0.1), numbers=(200, 57))
 def test_the_tight_jet_recipe(eta: float, fractions: tuple[float, ...], numbers: tuple[int, int]) -> None:
     """Range by range as the jet group writes it; the multiplicities are unsigned bytes, whose sum must not wrap."""
     neutral_hadrons, charged_hadrons, neutral_em = fractions

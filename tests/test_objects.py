@@ -218,6 +218,9 @@ def test_definitions_must_come_in_order(definitions: tuple[ObjectDefinition, ...
 def test_names_that_do_not_exist() -> None:
     with pytest.raises(InputError, match="no such operation"):
         Cut("pt", "=>", 3)
+    with pytest.raises(InputError, match="whole number"):
+        Cut("jetId", "has bits", 2.5)
+    assert Cut("jetId", "has bits", 2.0).passes({"jetId": np.array([1, 6])}).tolist() == [False, True]
     selected = SelectedEvents.from_columns(Columns(muons()), [ObjectDefinition("mu", "Muon")])
     with pytest.raises(UnknownNameError, match="no object 'muon' in the plan; the objects are: mu"):
         selected.count("muon")

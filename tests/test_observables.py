@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import awkward as ak
 import hist
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import random_events, select, with_branches
+from makers import OBJECTS, random_events, select, with_branches
 
 from coffea_ddp import observables as obs
 from coffea_ddp.errors import InputError
@@ -91,6 +93,30 @@ def test_the_collinear_mass_is_the_visible_one_without_missing_momentum(seed: in
     np.testing.assert_allclose(found["m_coll"], found["m_ll"], rtol=1e-6, atol=1e-4)
     exists = np.isfinite(found["m_ll"])
     assert np.all(values(events, ("m_coll",))["m_coll"][exists] >= found["m_coll"][exists])
+
+
+@given(
+    mass=st.floats(80.0, 400.0),
+    x=st.floats(0.1, 1.0),
+    eta=st.floats(-2.0, 2.0),
+    phi=st.floats(-1.5, 1.5),
+)
+def test_the_collinear_mass_finds_the_parent(mass: float, x: float, eta: float, phi: float) -> None:
+    """H -> mu tau at rest in the transverse plane; the tau's neutrinos take 1 - x of it, along the electron."""
+    pt = mass / 2.0 / np.cosh(eta)
+    back = phi - np.pi if phi > 0 else phi + np.pi
+    one = random_events(1, 1)
+    record = {
+        f"{name}_{part}": np.array([[value]])
+        for name, each in (("Muon", (pt, eta, phi, 1)), ("Electron", (x * pt, -eta, back, -1)))
+        for part, value in zip(("pt", "eta", "phi", "charge"), each, strict=True)
+    }
+    events = with_branches(one, **record, MET_pt=np.array([(1.0 - x) * pt]), MET_phi=np.array([back]))
+    selected = select(
+        events, tuple(dataclasses.replace(d, pt_min=0.0) if d.name in ("e", "mu") else d for d in OBJECTS)
+    )
+    assert obs.m_coll.values(selected)[0] == pytest.approx(mass, rel=1e-5)
+    assert obs.m_ll.values(selected)[0] == pytest.approx(mass * np.sqrt(x), rel=1e-5)
 
 
 def test_values_exist_exactly_where_the_objects_do() -> None:
