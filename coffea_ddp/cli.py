@@ -294,8 +294,9 @@ def _check_writable(path: str | None) -> None:
 
 def _describe(histograms: Histograms) -> None:
     _note(repr(histograms))
-    for step, number in histograms.cutflow.items():
-        _note(f"  {step}: {number:,}")
+    for dataset, cutflow in histograms.cutflows.items():
+        for step, number in cutflow.items():
+            _note(f"  {dataset}: {step}: {number:,}")
 
 
 def _missing(histograms: Histograms) -> int:

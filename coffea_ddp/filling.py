@@ -84,7 +84,7 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
     source = str(told) if told else "the events"
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
     whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
-    return _fill(Columns(events, source), plan, told if whole else None)
+    return _fill(Columns(events, source), plan, told, whole=whole)
 
 
 def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:
@@ -100,7 +100,8 @@ def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:
     return columns.names
 
 
-def _fill(columns: Columns, plan: ScanPlan, chunk: Chunk | None) -> Histograms:
+def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, *, whole: bool = True) -> Histograms:
+    chunk = told if whole else None
     selected = SelectedEvents.from_columns(columns, plan.objects)
     cutflow = {"events": selected.n_events}
     for name, count in selected.not_finite.items():
@@ -125,7 +126,7 @@ def _fill(columns: Columns, plan: ScanPlan, chunk: Chunk | None) -> Histograms:
         not_filled,
         _store(plan, kept, sides, cells, features, weights, chunk),
         Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
-        cutflow,
+        {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted(columns.choices.items())},
     )
 

@@ -106,8 +106,8 @@ class Histograms:
         The stored events.
     ledger
         Where it all came from, and what is missing.
-    cutflow
-        Events left after every step, and what was seen on the way.
+    cutflows
+        Per dataset the events left after every step, and what was seen on the way.
     choices
         Which branch was used where several NanoAOD versions have several; more than one in an output of mixed files.
     """
@@ -117,7 +117,7 @@ class Histograms:
     not_filled: IntArray
     events: StoredEvents
     ledger: Ledger = field(default_factory=Ledger)
-    cutflow: Counters = field(default_factory=dict)
+    cutflows: Mapping[str, Counters] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     # -- the monoid --------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Histograms:
             self.not_filled + other.not_filled,
             self.events + other.events,
             self.ledger + other.ledger,
-            _sum_counters(self.cutflow, other.cutflow),
+            _sum_cutflows(self.cutflows, other.cutflows),
             _join_choices(self.choices, other.choices),
         )
 
@@ -177,7 +177,7 @@ class Histograms:
             and np.array_equal(self.not_filled, other.not_filled)
             and self.events == other.events
             and self.ledger == other.ledger
-            and dict(self.cutflow) == dict(other.cutflow)
+            and dict(self.cutflows) == dict(other.cutflows)
             and dict(self.choices) == dict(other.choices)
         )
 
@@ -203,6 +203,25 @@ class Histograms:
     def n_events(self) -> int:
         """Number of events read."""
         return self.ledger.n_entries
+
+    @property
+    def cutflow(self) -> Counters:
+        """Events left after every step, and what was seen on the way, of all datasets together."""
+        total: Counters = {}
+        for cutflow in self.cutflows.values():
+            total = _sum_counters(total, cutflow)
+        return total
+
+    def dropped(self, symmetry: str) -> pd.DataFrame:
+        """Return a table of the occupied exclusive cells of a symmetry: code, events, and how many are not stored."""
+        import pandas as pd
+
+        codes = self.occupied(symmetry)
+        events = self.cells(symmetry)[["n_a", "n_b"]].sum(axis=1).to_numpy()
+        number = self.symmetries.index(symmetry)
+        mine = self.events.columns["cell"][self.events.on_symmetry(number)].astype(np.int64)
+        stored = np.bincount(np.searchsorted(codes, mine), minlength=len(codes)) if len(codes) else np.zeros(0, int)
+        return pd.DataFrame({"cell": codes, "events": events, "dropped": events - stored})
 
     @property
     def symmetries(self) -> tuple[str, ...]:
@@ -353,6 +372,11 @@ def _as_hist(axes: tuple[Any, ...], values: FloatArray, variances: FloatArray | 
     view = weighted.view(flow=True)
     view["value"], view["variance"] = values, variances
     return weighted
+
+
+def _sum_cutflows(first: Mapping[str, Counters], second: Mapping[str, Counters]) -> dict[str, Counters]:
+    datasets = sorted({*first, *second})
+    return {dataset: _sum_counters(first.get(dataset, {}), second.get(dataset, {})) for dataset in datasets}
 
 
 def _sum_counters(first: Counters, second: Counters) -> dict[str, int]:

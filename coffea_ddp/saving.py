@@ -1,6 +1,6 @@
 """Files: an output as one ``.ddp`` file in open formats.
 
-A zip archive (stored, not compressed again) of ``manifest.json`` (format, version, layout, ledger, cutflow, choices),
+A zip archive (stored, not compressed again) of ``manifest.json`` (format, version, layout, ledger, cutflows, choices),
 ``counts.parquet`` and, where events are stored, ``events.parquet`` and ``thresholds.parquet``. Nothing in it is
 executable: a file from a stranger is safe to open. It is written under a temporary name and moved into place, so that
 there is never half a file.
@@ -61,7 +61,7 @@ def save(histograms: Histograms, path: str | Path) -> Path:
         "layout": histograms.layout.to_dict(),
         "not_filled": histograms.not_filled.tolist(),
         "ledger": histograms.ledger.to_dict(),
-        "cutflow": dict(histograms.cutflow),
+        "cutflows": {dataset: dict(cutflow) for dataset, cutflow in histograms.cutflows.items()},
         "choices": {role: list(used) for role, used in histograms.choices.items()},
     }
     counts, events = histograms.counts, histograms.events.ordered()
@@ -185,6 +185,9 @@ def _rebuild(manifest: Mapping[str, Any], tables: Mapping[str, dict[str, AnyArra
         not_filled,
         stored,
         Ledger.from_dict(manifest["ledger"]),
-        {str(step): int(number) for step, number in manifest["cutflow"].items()},
+        {
+            str(dataset): {str(step): int(number) for step, number in cutflow.items()}
+            for dataset, cutflow in manifest["cutflows"].items()
+        },
         {str(role): tuple(map(str, used)) for role, used in manifest["choices"].items()},
     )

@@ -340,7 +340,7 @@ def _inputs(hists: Histograms) -> dict[str, Any]:
         "datasets": sorted({record.dataset for record in files}),
         "partial": hists.partial,
         "missing": [str(missing) for missing in hists.missing],
-        "cutflow": dict(hists.cutflow),
+        "cutflow": {dataset: dict(cutflow) for dataset, cutflow in hists.cutflows.items()},
         "choices": {role: list(used) for role, used in hists.choices.items()},
         "cells": hists.layout.grid.to_dict(),
         "weighted": hists.layout.weighted,

@@ -367,6 +367,18 @@ def test_thinning_keeps_the_smallest_hashes_of_every_group(seed: int, k: int, ed
             assert np.array_equal(mine, group[group < bound])
 
 
+def test_what_was_dropped_is_told() -> None:
+    events = make_events(200, 3)
+    whole, thinned = fill(events, PLAN), fill(events, THINNED)
+    for symmetry in PLAN.layout.symmetries:
+        assert whole.dropped(symmetry.name)["dropped"].sum() == 0
+        told = thinned.dropped(symmetry.name)
+        assert (told["dropped"] == np.maximum(told["events"] - 4, 0)).all()
+        assert told["dropped"].sum() > 0
+    nothing = fill(events, make_plan(max_stored=0)).dropped("mu-/mu+")
+    assert (nothing["dropped"] == nothing["events"]).all()
+
+
 def test_thinning_treats_both_sides_alike() -> None:
     """One threshold for A and B: of 3 n_A = n_B events, the stored ones keep the ratio (binomial, 4 sigma)."""
     n = 40_000

@@ -301,6 +301,8 @@ def test_a_fileset_json_keeps_datasets(tmp_path: Path, files: list[Path], whole:
     hists = run("symmetries", fileset)
     assert hists.counts == whole.counts
     assert {record.dataset for record in hists.ledger.files.values()} == {"one", "two"}
+    assert {dataset: cutflow["events"] for dataset, cutflow in hists.cutflows.items()} == {"one": 1000, "two": 2000}
+    assert hists.cutflow == whole.cutflow
 
 
 def test_one_file_under_two_names_is_refused(tmp_path: Path, files: list[Path]) -> None:
