@@ -71,10 +71,15 @@ class Shards(CheckpointerABC):  # type: ignore[misc]
         output["out"].save(path)
 
 
+def file_uuid(item: WorkItem) -> str:
+    """Return the uuid of a chunk's file as coffea writes it into the metadata of events; empty where there is none."""
+    return str(uuid.UUID(bytes=item.fileuuid)) if item.fileuuid else ""
+
+
 def _metadata(item: WorkItem) -> dict[str, Any]:
     return {
         "treename": item.treename,
         "entrystart": item.entrystart,
         "entrystop": item.entrystop,
-        "fileuuid": str(uuid.UUID(bytes=item.fileuuid)) if item.fileuuid else "",
+        "fileuuid": file_uuid(item),
     }

@@ -6,7 +6,6 @@ For those whose analysis is a dask graph already. The main road is coffea's Runn
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
@@ -16,13 +15,14 @@ import awkward as ak
 from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.checkpoints import file_uuid
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.executors import explain
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Chunk
 from coffea_ddp.plan import ScanPlan
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.schema import DDPSchema, no_events
 
 _BRANCHING = 8
 """How many partial results one task adds."""
@@ -79,8 +79,7 @@ def _delayed() -> Any:
 
 def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]) -> list[Any]:
     # The structure of the file tells which branches the plan reads; no other column gets into the graph.
-    form = NanoEventsFactory.from_root({filename: tree}, schemaclass=DDPSchema, mode="virtual", entry_stop=0).events()
-    names = needed_branches(form, plan)
+    names = needed_branches(no_events(filename, tree), plan)
     steps = [[item.entrystart, item.entrystop] for item in work]
     source = {filename: {"object_path": tree, "steps": steps}}
     events = NanoEventsFactory.from_root(source, schemaclass=DDPSchema, mode="dask").events()
@@ -96,8 +95,7 @@ def _column(events: Any, name: str) -> Any:
 
 
 def _chunk(item: WorkItem) -> Chunk:
-    file_uuid = str(uuid.UUID(bytes=item.fileuuid)) if item.fileuuid else ""
-    return Chunk(item.dataset, item.filename, item.treename, file_uuid, item.entrystart, item.entrystop)
+    return Chunk(item.dataset, item.filename, item.treename, file_uuid(item), item.entrystart, item.entrystop)
 
 
 def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:
@@ -105,10 +103,7 @@ def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:
     total = Histograms.empty(plan.layout)
     for item in chunks:
         if not len(item):
-            events = NanoEventsFactory.from_root(
-                {item.filename: item.treename}, schemaclass=DDPSchema, mode="virtual", entry_stop=0
-            ).events()
-            total = total + fill(events, plan, chunk=_chunk(item))
+            total = total + fill(no_events(item.filename, item.treename), plan, chunk=_chunk(item))
     return total
 
 

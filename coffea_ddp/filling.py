@@ -206,7 +206,7 @@ def _count(
 
 
 class _Binning:
-    """The bins of one symmetry's events: each (feature, axis) is looked up once."""
+    """The bins of one symmetry's events, observable by observable."""
 
     def __init__(self, symmetry: Symmetry, features: dict[str, FloatArray], on: IntArray) -> None:
         self._observables = {observable.name: observable for observable in symmetry.observables}

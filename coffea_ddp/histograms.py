@@ -17,7 +17,7 @@ import numpy as np
 
 from coffea_ddp.cells import INCLUSIVE, Cell
 from coffea_ddp.errors import InputError, MergeError
-from coffea_ddp.layout import EVENTS, Layout
+from coffea_ddp.layout import EVENTS, Channel, Layout
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import IDENTITY, StoredEvents
@@ -278,8 +278,7 @@ class Histograms:
         number = self.layout.channel_number(symmetry, observable)
         channel = self.layout.channels[number]
         codes = self.occupied(symmetry)
-        n_exclusive = self.layout.grid.n_exclusive
-        part = self.counts.between(channel.base, channel.base + n_exclusive * 2 * channel.extent)
+        part = self._counts_of(channel)
         cell_side, place = np.divmod(part.keys - channel.base, channel.extent)
         where = (np.searchsorted(codes, cell_side // 2) * 2 + cell_side % 2) * channel.extent + place
 
@@ -294,10 +293,13 @@ class Histograms:
             return codes, dense(part.counts), None
         return codes, dense(part.sum_w), dense(part.sum_w2)
 
+    def _counts_of(self, channel: Channel) -> SparseCounts:
+        return self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2 * channel.extent)
+
     def occupied(self, symmetry: str) -> IntArray:
         """Return the exclusive cells in which a symmetry has events, sorted."""
         channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
-        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2)
+        part = self._counts_of(channel)
         return np.unique((part.keys - channel.base) // 2)
 
     def cells(self, symmetry: str) -> pd.DataFrame:
@@ -305,7 +307,7 @@ class Histograms:
         import pandas as pd  # 1 s, never needed in the pass
 
         channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
-        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2)
+        part = self._counts_of(channel)
         codes = self.occupied(symmetry)
         numbers = np.zeros((len(codes), 2), dtype=np.int64)
         cell, side = np.divmod(part.keys - channel.base, 2)

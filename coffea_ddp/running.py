@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coffea.nanoevents import NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
@@ -37,7 +36,7 @@ from coffea_ddp.ledger import Missing
 from coffea_ddp.loading import load_plan
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.schema import DDPSchema, no_events
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 CHUNKSIZE = 200_000
@@ -241,11 +240,9 @@ def _with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
 
 
 def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
-    source = {item.filename: item.treename}
     try:
-        options = {"schemaclass": DDPSchema, "mode": "virtual", "entry_stop": 0}
-        names = frozenset(needed_branches(NanoEventsFactory.from_root(source, **options).events(), plan))
-        NanoEventsFactory.from_root(source, preload=names, **options)  # an RNTuple cannot
+        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan))
+        no_events(item.filename, item.treename, preload=names)  # an RNTuple cannot
         return names
     except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from coffea.nanoevents import NanoAODSchema
+from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 
 class DDPSchema(NanoAODSchema):  # type: ignore[misc]
@@ -19,3 +19,11 @@ class DDPSchema(NanoAODSchema):  # type: ignore[misc]
             # "Branch Photon_mass already exists but its values will be replaced": photons have no mass here either.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
             super().__init__(*args, **kwargs)
+
+
+def no_events(filename: str, tree: str, *, preload: frozenset[str] | None = None) -> Any:
+    """Return a file's events without any event: its structure, which tells what a plan would read."""
+    factory = NanoEventsFactory.from_root(
+        {filename: tree}, schemaclass=DDPSchema, mode="virtual", preload=preload, entry_stop=0
+    )
+    return factory.events()
