@@ -1,0 +1,85 @@
+"""The command line: arguments in, one library call, one file out.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong input, 2 done with something missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
+from coffea_ddp.cli.passes import merge, run, validate
+from coffea_ddp.cli.scans import demo, scan
+from coffea_ddp.errors import DDPError
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"coffea-ddp {version('coffea-ddp')}")
+        context.exit()
+
+
+@click.group(context_settings=_CONTEXT)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done.")
+@click.option("--traceback", is_flag=True, help="Show Python's traceback with an error.")
+def cli(verbose: bool, traceback: bool) -> None:
+    r"""Scan all of the data for broken symmetries, without simulation (the Data-Directed Paradigm).
+
+    \b
+    coffea-ddp demo                                       see it work, on files that it makes
+    coffea-ddp validate symmetries 'data/*.root'          is the plan right for these files?
+    coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
+    coffea-ddp scan hists.ddp -o report.json              test and rank every cell
+    """
+    del traceback  # looked up by main()
+    log = logging.getLogger("coffea_ddp")
+    log.handlers = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+for command in (demo, validate, run, merge, scan):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Parameters
+    ----------
+    arguments
+        Instead of ``sys.argv[1:]``.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        code = WRONG_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted; `coffea-ddp run ... --resume` goes on from the chunks that were finished")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our stdout has seen enough (`| head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except Exception as error:
+        if "--traceback" in given:
+            raise
+        known = isinstance(error, DDPError)
+        note(
+            f"error: {error}"
+            if known
+            else f"error: {type(error).__name__}: {error} (a bug? see it all with --traceback)"
+        )
+        code = WRONG_INPUT
+    sys.exit(code if isinstance(code, int) else DONE)

@@ -1,0 +1,119 @@
+"""The commands that read events: run, validate, merge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coffea_ddp.cli.around import (
+    DONE,
+    WRONG_INPUT,
+    check_writable,
+    dask_client,
+    describe,
+    events_bar,
+    note,
+    tell_missing,
+    terminal,
+)
+from coffea_ddp.errors import DDPError, InputError
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+
+
+@click.command()
+@click.argument("plan")
+@click.argument("fileset", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
+@click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
+@click.option("--scheduler", help="Address of a running Dask scheduler (implies --executor dask).")
+@click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
+@click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
+@click.option(
+    "--skip-bad-files", is_flag=True, help="Leave out files that cannot be read; the output is marked PARTIAL."
+)
+def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
+    r"""Fill the histograms of a PLAN in one pass over a FILESET.
+
+    PLAN is a Python file, or the name of a shipped plan. FILESET is coffea's fileset JSON, or ROOT files and globs.
+
+    \b
+    coffea-ddp run symmetries 'data/*.root' -o hists.ddp
+    coffea-ddp run processors/mine.py fileset.json -o hists.ddp --workers 8
+    coffea-ddp run symmetries fileset.json -o hists.ddp --skip-bad-files
+    coffea-ddp run symmetries fileset.json -o hists.ddp --resume
+    """
+    from coffea_ddp.loading import load_plan  # each command imports what it needs, so that --help is quick
+    from coffea_ddp.running import run as run_plan
+
+    check_writable(output)
+    loaded = load_plan(plan)
+    scheduler = options.pop("scheduler")
+    options["workers"] = options["workers"] or os.cpu_count() or 1
+    # A graph of delayed partitions has no checkpoints.
+    parts = None if options["executor"] == "dask-awkward" else f"{output}.parts"
+    with dask_client(scheduler, options) as client, events_bar() as progress:
+        histograms = run_plan(loaded, list(fileset), client=client, checkpoint=parts, progress=progress, **options)
+    histograms.save(output)
+    describe(histograms)
+    note(f"wrote {output}")
+    return tell_missing(histograms)
+
+
+@click.command()
+@click.argument("plan")
+@click.argument("fileset", nargs=-1, required=True)
+@click.option(
+    "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="Events read of every file."
+)
+@click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
+    r"""Check a PLAN against a FILESET: branches, exclusive sides, empty cells.
+
+    Reads the first events of every file and tells, per file, what is missing; then which branches were chosen, how many
+    events each side has, and which bins of the cells' axes stay empty. Exit code 1 if a file does not fit the plan.
+
+    \b
+    coffea-ddp validate processors/mine.py 'data/*.root'
+    """
+    from coffea_ddp.validating import validate as check
+
+    result = check(plan, list(fileset), events=events, tree=tree)
+    stdout = terminal()
+    for table in result.tables():
+        stdout.print(table)
+    for problem in result.problems:
+        note(f"problem: {problem}")
+    return WRONG_INPUT if result.problems else DONE
+
+
+@click.command()
+@click.argument("hists", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
+def merge(hists: Sequence[str], output: str) -> int:
+    r"""Add outputs of one plan over different files.
+
+    \b
+    coffea-ddp merge run2016.ddp run2017.ddp -o all.ddp
+    """
+    from coffea_ddp.saving import load
+
+    check_writable(output)
+    total: Histograms | None = None
+    for path in hists:
+        try:
+            total = load(path) if total is None else total + load(path)
+        except DDPError as error:
+            raise type(error)(f"{error}" if str(path) in str(error) else f"{path}: {error}") from error
+    if total is None:
+        raise InputError("nothing to merge; give at least one .ddp file")
+    total.save(output)
+    describe(total)
+    note(f"wrote {output}")
+    return tell_missing(total)

@@ -1,0 +1,71 @@
+"""The commands that test histograms: scan, demo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coffea_ddp.cli.around import DONE, check_writable, events_bar, note, show, steps_bar, tell_missing
+
+
+@click.command()
+@click.argument("hists", type=click.Path())
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The report to write (JSON).")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The best rows as CSV.")
+@click.option("--tests", default="nsigma", show_default=True, help="Comma-separated names of tests.")
+@click.option(
+    "--min-events", type=click.IntRange(min=0), default=20, show_default=True, help="Fewer events: not tested."
+)
+@click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
+@click.option("--similar", is_flag=True, help="Show rows with mostly the events of a stronger one, too.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **options: Any) -> int:
+    r"""Test every cell of the lattice and rank them.
+
+    \b
+    coffea-ddp scan hists.ddp
+    coffea-ddp scan hists.ddp -o report.json --csv report.csv --top 50
+    """
+    from coffea_ddp.saving import load
+    from coffea_ddp.scanning import scan as scan_all
+
+    for path in (output, csv_file):
+        check_writable(path)
+    shown = {"n": options.pop("top"), "similar": options.pop("similar")}
+    histograms = load(hists)
+    with steps_bar("scanning") as progress:
+        report = scan_all(histograms, [name.strip() for name in tests.split(",")], progress=progress, **options)
+    show(report, shown, output, csv_file)
+    return tell_missing(histograms)
+
+
+@click.command()
+@click.option(
+    "-o", "--output", default="demo", show_default=True, type=click.Path(file_okay=False), help="Folder to write."
+)
+@click.option("--events", type=click.IntRange(min=1000), default=200_000, show_default=True, help="Events to make.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the files.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
+@click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Rows shown.")
+def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> int:
+    r"""See it work: make files with a signal hidden in one cell, run the pass, and find it.
+
+    \b
+    coffea-ddp demo
+    coffea-ddp demo -o mine --events 50000 --seed 3
+    """
+    from coffea_ddp.demo import run_demo
+
+    with events_bar() as progress:
+        result = run_demo(
+            Path(output), events=events, seed=seed, workers=workers or os.cpu_count() or 1, progress=progress
+        )
+    note(result.story)
+    show(result.report, {"n": top}, str(result.report_path), None)
+    for what, path in result.files.items():
+        note(f"{what}: {path}")
+    return DONE
