@@ -20,9 +20,8 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,15 +29,13 @@ from coffea_ddp.blocks import Block, CellBlocks
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.layout import EVENTS
+from coffea_ddp.ranking import Collector, Where
 from coffea_ddp.report import ScanReport
-from coffea_ddp.rows import Row, SymmetrySummary, ZHistogram
-from coffea_ddp.stats.nsigma import METHOD, BlockNSigma, block_n_sigma
-from coffea_ddp.stats.similar import leaders
+from coffea_ddp.rows import SymmetrySummary
+from coffea_ddp.stats.nsigma import BlockNSigma, block_n_sigma
 from coffea_ddp.stats.status import Status
-from coffea_ddp.stats.trials import p_from_z, sidak, sidak_z
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, IntArray
     from coffea_ddp.histograms import Histograms
 
 Progress = Callable[[int, int, str], None]
@@ -109,7 +106,7 @@ def scan(
         if value < 1:
             raise InputError(f"{name}={value}: give 1 or more")
     channels = _channels(hists, symmetries, observables)
-    collector = _Collector(best)
+    collector = Collector(best)
     summaries = []
     done, total = 0, sum(len(names) for _, names in channels)
     for symmetry, names in channels:
@@ -120,7 +117,7 @@ def scan(
                 progress(done, total, f"{symmetry}: {observable}")
             blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events)
             for test in chosen:
-                _run(_Where(test, symmetry, observable, cells), blocks, collector, statuses)
+                _run(Where(test, symmetry, observable, cells), blocks, collector, statuses)
             done += 1
         summaries.append(_summary(hists, symmetry, cells, statuses))
     if progress is not None:
@@ -147,17 +144,7 @@ TESTS: dict[str, BlockTest] = {"nsigma": _nsigma}
 """The tests that exist."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Where:
-    """What all candidates of one channel share."""
-
-    test: str
-    symmetry: str
-    observable: str
-    cells: DistinctCells
-
-
-def _run(where: _Where, blocks: CellBlocks, collector: _Collector, statuses: dict[str, int]) -> None:
+def _run(where: Where, blocks: CellBlocks, collector: Collector, statuses: dict[str, int]) -> None:
     """Test all cells of one channel, keeping the best and counting the rest."""
     tested = 0
     for block in blocks:
@@ -168,121 +155,6 @@ def _run(where: _Where, blocks: CellBlocks, collector: _Collector, statuses: dic
         statuses[Status.NOT_FINITE.name] += int((~finite).sum())
         collector.add(where, block, found, finite)
     statuses[Status.TOO_FEW_ENTRIES.name] += len(where.cells) - tested
-
-
-class _Candidate(NamedTuple):
-    """What a row is made of, once it is known that it stays."""
-
-    where: _Where
-    cell: int
-    n_a: float
-    n_b: float
-    statistic: float
-    n_bins: int
-    asymmetry: float
-
-
-def _size(candidate: _Candidate) -> float:
-    return abs(candidate.statistic)
-
-
-@dataclass
-class _Collector:
-    """The best candidates so far, the best of every channel, and the histogram of all z."""
-
-    best: int
-    candidates: list[_Candidate] = field(default_factory=list)
-    leaders: dict[tuple[str, str, str], _Candidate] = field(default_factory=dict)
-    z_histogram: ZHistogram = field(default_factory=ZHistogram)
-
-    def add(self, where: _Where, block: Block, found: BlockNSigma, finite: BoolArray) -> None:
-        """Take in a block; of equal abs(z) the first to come stays, so the size of blocks does not show."""
-        self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
-        usable = np.flatnonzero(finite)
-        ranked = usable[np.argsort(-np.abs(found.statistic[usable]), kind="stable")]
-        if not len(ranked):
-            return
-        columns = (block.cells, block.n_a, block.n_b, found.statistic, found.n_bins, found.asymmetry)
-
-        def candidates(chosen: IntArray) -> list[_Candidate]:
-            values = zip(*(column[chosen].tolist() for column in columns), strict=True)
-            return [_Candidate(where, *row) for row in values]
-
-        key = (where.test, where.symmetry, where.observable)
-        first = candidates(ranked[:1])[0]
-        if key not in self.leaders or abs(first.statistic) > abs(self.leaders[key].statistic):
-            self.leaders[key] = first
-        full = len(self.candidates) >= self.best
-        least = abs(self.candidates[-1].statistic) if full else -1.0
-        better = ranked[np.abs(found.statistic[ranked]) > least][: self.best]
-        merged = sorted([*self.candidates, *candidates(better)], key=_size, reverse=True)
-        self.candidates = merged[: self.best]
-
-    def rows(self, hists: Histograms, looks: int) -> tuple[Row, ...]:
-        """Return the rows, ranked, with their global p-values."""
-        if not self.candidates:
-            return ()
-        # Leaders beyond the best have no rank: how many looks lie between is not known.
-        kept = {(candidate.where, candidate.cell) for candidate in self.candidates}
-        beyond = (leader for leader in self.leaders.values() if (leader.where, leader.cell) not in kept)
-        others = sorted(beyond, key=_size, reverse=True)
-        ranked = [*enumerate(self.candidates, start=1), *((None, leader) for leader in others)]
-        z = np.array([candidate.statistic for _, candidate in ranked])
-        p_local = p_from_z(z, two_sided=True)
-        found = (p_local, sidak(p_local, looks), sidak_z(z, looks))
-        columns = zip(*(values.tolist() for values in found), strict=True)
-        method = f"{METHOD}; global: Sidak bound over {looks} looks"
-        like = self._like(hists)
-        return tuple(
-            self._row(hists, candidate, (rank, like.get(rank)), method, probabilities)
-            for (rank, candidate), probabilities in zip(ranked, columns, strict=True)
-        )
-
-    def _like(self, hists: Histograms) -> dict[int | None, int]:
-        """Return rank -> rank of the strongest row that holds mostly the same events."""
-        like: dict[int | None, int] = {}
-        for symmetry in dict.fromkeys(candidate.where.symmetry for candidate in self.candidates):
-            ranks = [i for i, candidate in enumerate(self.candidates, 1) if candidate.where.symmetry == symmetry]
-            mine = [self.candidates[rank - 1] for rank in ranks]
-            members = mine[0].where.cells.members([candidate.cell for candidate in mine])
-            _, events, _ = hists.matrices(symmetry)
-            heads = leaders(members, np.maximum(events.sum(axis=1), 0.0), [candidate.statistic for candidate in mine])
-            like |= {rank: ranks[head] for rank, head in zip(ranks, heads.tolist(), strict=True)}
-        return like
-
-    @staticmethod
-    def _row(
-        hists: Histograms,
-        candidate: _Candidate,
-        ranks: tuple[int | None, int | None],
-        method: str,
-        found: tuple[float, float, float],
-    ) -> Row:
-        where = candidate.where
-        number = float if hists.layout.weighted else int
-        return Row(
-            kind="symmetry",
-            symmetry=where.symmetry,
-            observable=where.observable,
-            cell=str(where.cells.cell(candidate.cell)),
-            region=None,
-            test=where.test,
-            n_a=number(candidate.n_a),
-            n_b=number(candidate.n_b),
-            statistic=candidate.statistic,
-            p_local=found[0],
-            z_local=candidate.statistic,
-            p_global=found[1],
-            z_global=found[2],
-            method=method,
-            status=Status.OK.name,
-            rank=ranks[0],
-            n_bins=candidate.n_bins,
-            kappa=hists.layout.symmetry(where.symmetry).kappa,
-            asymmetry=candidate.asymmetry,
-            aliases=int(where.cells.aliases[candidate.cell]),
-            like=ranks[1],
-        )
 
 
 def _tests(names: Sequence[str]) -> tuple[str, ...]:
