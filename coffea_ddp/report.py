@@ -21,15 +21,16 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram, typed
+from coffea_ddp.tables import SHOWN, SUMMARY, html_table, number, printable, row_cells, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +193,7 @@ class ScanReport:
         writer.writerow((*COLUMNS, "partial"))
         # None is an empty field.
         for row in self.rows:
-            values = (_printable(value) if isinstance(value, str) else value for value in vars(row).values())
+            values = (printable(value) if isinstance(value, str) else value for value in vars(row).values())
             writer.writerow((*values, self.partial))
         return _write(path, text.getvalue())
 
@@ -222,11 +223,13 @@ class ScanReport:
         InputError
             If ``n`` is negative.
         """
-        return _table(self.title, self._caption(), _SHOWN, self._lines(n, similar=similar))
+        return text_table(self.title, self._caption(), SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
         """Return one line per symmetry for terminals: its lattice, its looks, and its best row."""
-        return _table(self._summary_title(), "", _SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
+        return text_table(
+            self._summary_title(), "", SUMMARY, [self._summary_cells(summary) for summary in self.summaries]
+        )
 
     def _summary_title(self) -> str:
         return f"{'PARTIAL: ' if self.partial else ''}{self.plan}: symmetries"
@@ -234,7 +237,7 @@ class ScanReport:
     def _summary_cells(self, summary: SymmetrySummary) -> list[str]:
         numbers = (summary.n_cells, summary.n_cells - summary.n_empty, summary.n_distinct, summary.n_tested)
         best = self.best(summary.symmetry)
-        where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", _number(best.z_local)]
+        where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", number(best.z_local)]
         return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
 
     def _lines(self, n: int, *, similar: bool) -> list[list[str]]:
@@ -242,7 +245,9 @@ class ScanReport:
             raise InputError(f"n={n}: give how many rows to show, 0 or more")
         followers = Counter(row.like for row in self.rows if not row.leads)
         rows = [row for row in self.rows if similar or row.leads][:n]
-        return [[*_cells(row), str(followers.get(row.rank, "") if row.leads else f"like {row.like}")] for row in rows]
+        return [
+            [*row_cells(row), str(followers.get(row.rank, "") if row.leads else f"like {row.like}")] for row in rows
+        ]
 
     def _caption(self) -> str:
         lines = [f"p: {self.rows[0].method}"] if self.rows else ["no cell was tested"]
@@ -253,92 +258,17 @@ class ScanReport:
         """Return the plan, the number of looks and the best row."""
         mark = " PARTIAL" if self.partial else ""
         top = self.rows[0] if self.rows else None
-        best = f", best={top.symmetry} | {top.observable} | {top.cell} z={_number(top.z_local)}" if top else ""
-        return _printable(f"ScanReport(plan={self.plan!r}, looks={self.looks}, rows={len(self.rows)}{best}){mark}")
+        best = f", best={top.symmetry} | {top.observable} | {top.cell} z={number(top.z_local)}" if top else ""
+        return printable(f"ScanReport(plan={self.plan!r}, looks={self.looks}, rows={len(self.rows)}{best}){mark}")
 
     def _repr_html_(self) -> str:
         caption = "<br>".join(html.escape(text) for text in self._caption().splitlines())
-        rows = _html_table(_SHOWN, self._lines(20, similar=False))
-        summaries = _html_table(_SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
+        rows = html_table(SHOWN, self._lines(20, similar=False))
+        summaries = html_table(SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
             f"<p><b>{html.escape(self._summary_title())}</b></p>{summaries}"
         )
-
-
-# The columns of the tables, and the side to which each is flushed.
-_SHOWN: Mapping[str, Literal["left", "right"]] = {
-    "#": "right",
-    "symmetry": "left",
-    "observable": "left",
-    "cell": "left",
-    "n_a": "right",
-    "n_b": "right",
-    "z": "right",
-    "z global": "right",
-    "asymmetry": "right",
-    "similar": "right",
-}
-_SUMMARY: Mapping[str, Literal["left", "right"]] = {
-    "symmetry": "left",
-    "cells": "right",
-    "filled": "right",
-    "distinct": "right",
-    "looks": "right",
-    "best in": "left",
-    "cell": "left",
-    "z": "right",
-}
-
-
-def _table(title: str, caption: str, columns: Mapping[str, Literal["left", "right"]], lines: list[list[str]]) -> Table:
-    from rich import box  # 0.1 s, for terminals only
-    from rich.table import Table
-    from rich.text import Text
-
-    # Text is never parsed for markup, so names from a file cannot style or link anything.
-    table = Table(
-        title=Text(_printable(title)),
-        caption=Text(_printable(caption)) if caption else None,
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-    )
-    for name, justify in columns.items():
-        table.add_column(name, justify=justify, overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(_printable(text)) for text in line))
-    return table
-
-
-def _html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:
-    def row(tag: str, texts: Sequence[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
-
-    body = "".join(row("td", line) for line in lines)
-    return f"<table><thead>{row('th', list(columns))}</thead><tbody>{body}</tbody></table>"
-
-
-def _cells(row: Row) -> list[str]:
-    where = [row.symmetry or "", row.observable or "", " ".join(filter(None, (row.cell, row.region)))]
-    numbers = ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
-    asymmetry = "" if row.asymmetry is None else _percent(row.asymmetry)
-    return [str(row.rank or ""), *where, *numbers, _number(row.z_local), _number(row.z_global), asymmetry]
-
-
-def _percent(asymmetry: float) -> str:
-    """Above 100 % no difference of efficiencies explains anything, and the number itself says nothing more."""
-    return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:+.2f}"
-
-
-def _printable(text: str) -> str:
-    """Return the text with control characters (terminal escapes among them) spelled out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _finite(value: Any) -> Any:
