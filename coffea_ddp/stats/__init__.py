@@ -18,18 +18,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
+    from coffea_ddp.stats.null import relabel
+    from coffea_ddp.stats.ratio import KappaResult, estimate_kappa
     from coffea_ddp.stats.status import Status
+    from coffea_ddp.stats.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
+    from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
     "nsigma": ("NSigmaResult", "n_sigma"),
+    "null": ("relabel",),
+    "ratio": ("KappaResult", "estimate_kappa"),
     "status": ("Status",),
+    "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
+    "tail": ("PermutationP", "permutation_p"),
     "trials": ("local_p", "p_from_z", "sidak", "sidak_z", "z_from_p"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = ["NSigmaResult", "Status", "local_p", "n_sigma", "p_from_z", "sidak", "sidak_z", "z_from_p"]
+__all__ = [
+    "BestRectangles",
+    "KappaResult",
+    "NSigmaResult",
+    "PermutationP",
+    "Status",
+    "SubmatrixResult",
+    "best_rectangles",
+    "estimate_kappa",
+    "local_p",
+    "n_sigma",
+    "p_from_z",
+    "permutation_p",
+    "relabel",
+    "scan_submatrices",
+    "sidak",
+    "sidak_z",
+    "z_from_p",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,11 @@ A)`` is biased for kappa other than 1.)
 Weighted events enter with their sums W and sums of squares V: ``(W_B - kappa W_A) / sqrt(kappa (V_A +
 V_B))``.
 
+kappa may differ from bin to bin, have an uncertainty, or be estimated from the pair's own totals, which makes the
+test one of shape (:mod:`coffea_ddp.stats.ratio`). A relative error eps of kappa, independent from bin to bin, enters
+the bin's variance: ``kappa n + eps^2 (kappa n / (1 + kappa))^2``. One that the bins share is ``kappa_error``. All of
+it changes its sign, exactly, with A and B swapped and kappa to 1 / kappa with the same relative errors.
+
 Examples
 --------
 >>> result = n_sigma([[10, 0], [5, 8]], [[20, 0], [5, 18]])
@@ -20,6 +25,12 @@ Leading axes are a batch where ``batch_ndim`` says so:
 >>> batch = n_sigma([[10, 5], [3, 3]], [[20, 5], [3, 3]], batch_ndim=1)
 >>> batch.statistic.round(3), batch.n_bins
 (array([1.291, 0.   ]), array([2, 2]))
+
+Only the shape, whatever the normalisation:
+
+>>> result = n_sigma([10, 20, 80], [40, 60, 180], kappa="totals")
+>>> round(result.statistic, 2), round(result.kappa, 2)
+(1.7, 2.55)
 """
 
 from __future__ import annotations
@@ -31,6 +42,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.given import aligned, errors_of_bins, finite, given_kappa, relative_error, squares_of_both
+from coffea_ddp.stats.ratio import TOTALS, common_asymmetry, estimate_kappa, given_variance, sample_variance
 from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:
@@ -42,6 +55,9 @@ EmptyBins = Literal["skip", "all"]
 
 METHOD = "asymptotic normal, two-sided"
 """How the p-value of N_sigma is made."""
+
+LEAST_VARIANCE = 0.01
+"""With less left of the variance after kappa is estimated, the statistic says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +76,13 @@ class NSigmaResult:
     n_bins
         The number M of bins in the sum.
     asymmetry
-        The relative excess eps of B, equal in every bin, that explains the statistic: B = kappa (1 + eps) A.
+        The relative excess eps of B, equal in every bin, that explains the pulls: B_i = kappa_i (1 + eps) A_i.
         An efficiency that is known no better than this makes it insignificant. -1: B is empty; inf: A is
         empty.
     method
         How the p-value was made.
+    kappa, kappa_error
+        The expected ratio and its absolute error, as used: in the shape given, or (batch) for ``"totals"``.
     """
 
     statistic: Any
@@ -73,21 +91,35 @@ class NSigmaResult:
     n_bins: Any
     asymmetry: Any
     method: str = METHOD
+    kappa: Any = 1.0
+    kappa_error: Any = 0.0
 
 
 class BlockNSigma(NamedTuple):
-    """What the kernel finds; all of shape (...)."""
+    """What the kernel finds; all of shape (...).
+
+    Attributes
+    ----------
+    statistic, n_bins, asymmetry
+        As in :class:`NSigmaResult`; NaN, 0, NaN where there is nothing to compare.
+    scale
+        What the plain statistic was multiplied with because of what is not known of kappa: one over the root of its
+        variance. 1 where kappa is exact; NaN, like the statistic, where less than :data:`LEAST_VARIANCE` is left.
+    """
 
     statistic: FloatArray
     n_bins: IntArray
     asymmetry: FloatArray
+    scale: FloatArray
 
 
 def n_sigma(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    kappa: ArrayLike = 1.0,
+    kappa: ArrayLike | Literal["totals"] = 1.0,
+    kappa_error: ArrayLike = 0.0,
+    systematic: ArrayLike = 0.0,
     variance_a: ArrayLike | None = None,
     variance_b: ArrayLike | None = None,
     batch_ndim: int = 0,
@@ -101,7 +133,13 @@ def n_sigma(
         Contents of A and B, of one shape (*batch, *bins): counts, or sums of weights. B is the side whose
         excess is positive.
     kappa
-        The expected ratio E[B] / E[A]: a number, or an array of shape (*batch).
+        The expected ratio E[B] / E[A]: a number, or an array of shape (*batch) or (*bins), or of as many
+        dimensions as ``a`` and fitting to it; or ``"totals"``: from those of each pair, a test of shape alone.
+    kappa_error
+        Absolute error of a given kappa, common to all bins: one standard deviation shifts every kappa by its
+        error. A number, or an array of the shapes that kappa may have; 0: kappa is exact.
+    systematic
+        Relative error of kappa in every bin, independent from bin to bin: a number, or an array of shape (*bins).
     variance_a, variance_b
         Sums of squared weights, of the shape of ``a``; with both, contents need not be whole or positive.
     batch_ndim
@@ -118,44 +156,99 @@ def n_sigma(
     Raises
     ------
     InputError
-        If shapes differ, contents are negative, not finite or, without variances, fractional; if a pair is
-        empty; if kappa is not positive.
+        If shapes differ or that of kappa is ambiguous, contents are negative, not finite or, without variances,
+        fractional; if a pair is empty; if kappa is not above 0, or an error below; with ``"totals"``, if a side is
+        empty or nothing is left to test.
 
     Notes
     -----
-    arXiv:2203.07529. An efficiency difference eps between the sides gives a mean of ``eps sqrt(N/2)`` at N
-    events a side: it grows without limit, so compare ``asymmetry`` with what is known of the efficiencies.
+    arXiv:2203.07529; for what the uncertainty of kappa does, see :mod:`coffea_ddp.stats.ratio`. An
+    efficiency difference eps between the sides gives a mean of ``eps sqrt(N/2)`` at N events a side: it grows without
+    limit, so compare ``asymmetry`` with what is known of the efficiencies.
 
     Examples
     --------
     >>> result = n_sigma([100, 100], [121, 121])
     >>> round(result.statistic, 3), round(result.asymmetry, 2)
     (1.998, 0.21)
+    >>> round(n_sigma([100, 100], [121, 121], systematic=0.1).statistic, 3)
+    1.603
+    >>> round(n_sigma([100, 100], [121, 121], kappa_error=0.1).statistic, 3)
+    1.377
     """
     if empty not in get_args(EmptyBins):
         raise InputError(f"empty={empty!r}: choose one of {', '.join(get_args(EmptyBins))}")
-    first, second = _contents(a, "a"), _contents(b, "b")
+    first, second = finite(a, "a"), finite(b, "b")
     if first.shape != second.shape:
         raise InputError(f"a has shape {first.shape} and b {second.shape}; give two matrices of the same bins")
     if not 0 <= batch_ndim <= first.ndim:
         raise InputError(f"batch_ndim={batch_ndim} for arrays of shape {first.shape}; give 0 to {first.ndim}")
-    variance = _variance(first, second, variance_a, variance_b)
-    batch = first.shape[:batch_ndim]
-    ratio = _kappa(kappa, batch)
+    variance = squares_of_both(first, second, variance_a, variance_b)
+    batch, bins = first.shape[:batch_ndim], first.shape[batch_ndim:]
 
     def flat(values: FloatArray) -> FloatArray:
-        return values.reshape(*batch, math.prod(first.shape[batch_ndim:]))
+        return values.reshape(*batch, math.prod(bins))
 
+    a, b = flat(first), flat(second)
+    estimated = isinstance(kappa, str)
+    if estimated:
+        used, error = _from_totals(kappa, kappa_error, a, b, [variance_a, variance_b])
+    else:
+        used, error = given_kappa(kappa, kappa_error)
+    ratio = aligned(used, "kappa", batch, bins)
+    relative = (
+        None
+        if estimated or not error.any()
+        else relative_error(aligned(error, "kappa_error", batch, bins), ratio, ndim=a.ndim)
+    )
+    spread = errors_of_bins(systematic, bins)
+    squares = None if variance is None else flat(variance)
     found = block_n_sigma(
-        flat(first),
-        flat(second),
+        a,
+        b,
         ratio,
-        None if variance is None else flat(variance),
+        squares,
         every_bin=empty == "all",
+        systematic=spread,
+        kappa_error=relative,
+        estimated_from=_entries(a + b, squares) if estimated else None,
     )
     _check_filled(found, batch)
-    statistic, n_bins, asymmetry = found if batch else (values.item() for values in found)
-    return NSigmaResult(statistic, p_from_z(statistic, two_sided=True), statistic, n_bins, asymmetry)
+    statistic, n_bins, asymmetry, _ = found if batch else (values.item() for values in found)
+    method = method_text(
+        from_totals=estimated,
+        kappa_error=relative is not None,
+        per_bin=ratio.ndim == a.ndim,
+        systematic=spread is not None,
+    )
+    shown = [values if values.ndim else values.item() for values in (used, error)]
+    return NSigmaResult(statistic, p_from_z(statistic, two_sided=True), statistic, n_bins, asymmetry, method, *shown)
+
+
+def method_text(
+    *, from_totals: bool = False, kappa_error: bool = False, per_bin: bool = False, systematic: bool = False
+) -> str:
+    """Tell how the p-value of N_sigma is made.
+
+    Parameters
+    ----------
+    from_totals
+        Whether kappa is estimated from totals that contain the pair.
+    kappa_error, per_bin, systematic
+        Whether a given kappa has an uncertainty, whether kappa differs from bin to bin, and whether a systematic
+        error is part of the variance of the bins.
+
+    Examples
+    --------
+    >>> method_text(from_totals=True, systematic=True)
+    'asymptotic normal, two-sided; kappa from the totals; systematic error per bin'
+    """
+    words = [METHOD]
+    words += ["kappa from the totals"] * from_totals
+    words += ["uncertainty of kappa propagated"] * kappa_error
+    words += ["kappa per bin"] * per_bin
+    words += ["systematic error per bin"] * systematic
+    return "; ".join(words)
 
 
 def block_n_sigma(
@@ -165,6 +258,9 @@ def block_n_sigma(
     variance: FloatArray | None = None,
     *,
     every_bin: bool = False,
+    systematic: FloatArray | float | None = None,
+    kappa_error: FloatArray | float | None = None,
+    estimated_from: FloatArray | float | None = None,
 ) -> BlockNSigma:
     """Compare a block of pairs, without checks: what :func:`n_sigma` and the scan share.
 
@@ -173,19 +269,46 @@ def block_n_sigma(
     a, b
         Contents, shape (..., bins).
     kappa
-        Expected ratio, a number or shape (...).
+        Expected ratio: a number, shape (...), or as many dimensions as ``a`` and fitting to it (per bin).
     variance
         V_A + V_B, shape (..., bins); ``None``: contents are counts, and the variance is A + B.
     every_bin
         Whether empty bins count into M.
+    systematic
+        Relative error of kappa in every bin, independent from bin to bin: a number, or shape (bins).
+    kappa_error
+        Relative error of kappa, common to all bins, independent of these pairs: a number, or as many dimensions
+        as ``a`` and fitting to it.
+    estimated_from
+        kappa is sum B / sum r A (r: factors per bin) of a sample with so many events, which contains the pair: a
+        number, or shape (...); with weights, effective entries. The pair's own number is its own totals.
 
     Returns
     -------
     BlockNSigma
-        Statistic (NaN where no bin counts), number of bins M, and asymmetry (NaN where there is nothing to
-        compare).
+        Statistic (NaN where no bin counts, or where kappa from the totals leaves nothing to test), number of
+        bins M, asymmetry (NaN where there is nothing to compare), and scale.
+
+    Raises
+    ------
+    InputError
+        If both ``kappa_error`` and ``estimated_from`` are given.
+
+    Examples
+    --------
+    >>> a, b = np.array([[10.0, 20.0, 80.0]]), np.array([[20.0, 20.0, 70.0]])
+    >>> block_n_sigma(a, b, np.array([[1.0, 1.1, 0.9]]), systematic=0.02, kappa_error=0.01).statistic.round(3)
+    array([0.778])
     """
+    if kappa_error is not None and estimated_from is not None:
+        raise InputError("kappa_error and estimated_from exclude each other: kappa is given, or from the sample")
     ratio = np.asarray(kappa, dtype=np.float64)
+    per_bin = ratio.ndim == a.ndim
+    if per_bin or systematic is not None or kappa_error is not None or estimated_from is not None:
+        ratio = ratio if per_bin else ratio[..., None]
+        if (ratio == ratio[..., :1]).all():  # the same in all bins: half of the work
+            ratio = ratio[..., :1]
+        return _block_with_errors(a, b, ratio, variance, every_bin, systematic, kappa_error, estimated_from)
     total = a + b
     spread = total if variance is None else variance
     found = np.count_nonzero(spread, axis=-1)
@@ -202,60 +325,76 @@ def block_n_sigma(
         # for eps. Where A is empty nothing rests but rounding, and eps is infinite.
         rest = np.sqrt(ratio) - share * ratio
         asymmetry = share * (1 + ratio) / np.where(rest < 1e-12 * np.sqrt(ratio), 0.0, rest)
-    return BlockNSigma(statistic, np.asarray(n_bins, dtype=np.int64), asymmetry)
+    return BlockNSigma(statistic, np.asarray(n_bins, dtype=np.int64), asymmetry, np.ones(np.shape(statistic)))
 
 
-def _contents(values: ArrayLike, name: str) -> FloatArray:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: not an array of numbers ({error})") from error
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} has NaN or infinite contents; give finite numbers")
-    return array
+def _block_with_errors(
+    a: FloatArray,
+    b: FloatArray,
+    ratio: FloatArray,
+    variance: FloatArray | None,
+    every_bin: bool,
+    systematic: FloatArray | float | None,
+    kappa_error: FloatArray | float | None,
+    estimated_from: FloatArray | float | None,
+) -> BlockNSigma:
+    """Do the same with errors; ``ratio`` has as many dimensions as ``a``."""
+    total = a + b
+    counted = total if variance is None else variance
+    expected = total * (ratio / (1 + ratio))
+    poisson = ratio * counted
+    spread = poisson if systematic is None else poisson + (systematic * expected) ** 2
+    found = np.count_nonzero(counted, axis=-1)
+    n_bins = np.where(found, a.shape[-1], 0) if every_bin else found
+    root = np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny))
+    pulls = ((b - ratio * a) / root).sum(axis=-1)
+    left = np.ones(pulls.shape)
+    if kappa_error is not None:
+        left = given_variance(kappa_error, expected, spread, found)
+    elif estimated_from is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.minimum(_entries(total, variance) / estimated_from, 1.0)
+        left = sample_variance(share, expected, poisson, spread, found)
+    scale = 1 / np.sqrt(np.where(left >= LEAST_VARIANCE, left, np.nan))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = pulls / np.sqrt(n_bins) * scale
+    asymmetry = common_asymmetry(pulls, total / root, ratio)
+    return BlockNSigma(statistic, np.asarray(n_bins, dtype=np.int64), asymmetry, scale)
 
 
-def _variance(
-    a: FloatArray, b: FloatArray, variance_a: ArrayLike | None, variance_b: ArrayLike | None
-) -> FloatArray | None:
-    """Return V_A + V_B, checked; ``None`` where contents are counts."""
-    if (variance_a is None) != (variance_b is None):
-        raise InputError("variance_a and variance_b come together: give both sums of squared weights, or none")
-    if variance_a is None or variance_b is None:
-        for name, values in (("a", a), ("b", b)):
-            if (values < 0).any():
-                raise InputError(
-                    f"{name} has negative contents: counts are 0 or more; give variances with sums of weights"
-                )
-            if (values != np.rint(values)).any():
-                raise InputError(
-                    f"{name} has fractional contents: counts are whole; give variances with sums of weights"
-                )
-        return None
-    for name, given, values in (("a", variance_a, a), ("b", variance_b, b)):
-        squares = _contents(given, f"variance_{name}")
-        if squares.shape != values.shape:
-            raise InputError(f"variance_{name} has shape {squares.shape} and {name} {values.shape}; give one per bin")
-        if (squares < 0).any() or ((squares == 0) & (values != 0)).any():
-            raise InputError(f"variance_{name}: sums of squares are above 0 where {name} has anything, never below 0")
-    return np.asarray(variance_a, dtype=np.float64) + np.asarray(variance_b, dtype=np.float64)
+def _entries(total: FloatArray, variance: FloatArray | None) -> FloatArray:
+    """Return the (effective) events of every pair."""
+    events = total.sum(axis=-1)
+    if variance is None:
+        return np.asarray(events)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(events**2 / variance.sum(axis=-1))
 
 
-def _kappa(kappa: ArrayLike, batch: tuple[int, ...]) -> FloatArray:
-    ratio = _contents(kappa, "kappa")
-    if ratio.shape not in ((), batch):
-        raise InputError(f"kappa has shape {ratio.shape}; give a number, or one for each of the batch {batch}")
-    if not (ratio > 0).all():
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
-    return ratio
+def _from_totals(
+    kappa: object, kappa_error: ArrayLike, a: FloatArray, b: FloatArray, squares: list[ArrayLike | None]
+) -> tuple[FloatArray, FloatArray]:
+    if kappa != TOTALS:
+        raise InputError(f"kappa={kappa!r}: give a positive number, an array of them, or {TOTALS!r}")
+    if finite(kappa_error, "kappa_error").any():
+        raise InputError(f"kappa_error={kappa_error!r}: kappa={TOTALS!r} brings its own error; leave it out")
+    sums = [None if each is None else np.asarray(each, np.float64).reshape(a.shape).sum(axis=-1) for each in squares]
+    found = estimate_kappa(a.sum(axis=-1), b.sum(axis=-1), variance_a=sums[0], variance_b=sums[1])
+    return np.asarray(found.value), np.asarray(found.error)
 
 
 def _check_filled(found: BlockNSigma, batch: tuple[int, ...]) -> None:
     empty = np.argwhere(found.n_bins == 0)
     if len(empty):
-        where = (
-            f"pair {tuple(int(i) for i in empty[0])} of the batch (one of {len(empty)}) is"
-            if batch
-            else "a and b are both"
-        )
+        where = f"{_pair(empty)} is" if batch else "a and b are both"
         raise InputError(f"{where} empty: there is nothing to compare; leave empty pairs out")
+    flat = np.argwhere(np.isnan(found.scale))
+    if len(flat):
+        raise InputError(
+            f"{_pair(flat) if batch else 'this pair'} is flat, and kappa={TOTALS!r} takes all of its N_sigma: nothing "
+            "is left to test; give kappa, compare the shapes with a chi-square, or scan the windows"
+        )
+
+
+def _pair(found: IntArray) -> str:
+    return f"pair {tuple(int(i) for i in found[0])} of the batch (one of {len(found)})"

@@ -24,7 +24,14 @@ OVERLAP = 0.5
 """Two cells are similar when more than this share of their events is in both (the Jaccard index)."""
 
 
-def leaders(members: ArrayLike, weights: ArrayLike, signs: ArrayLike, *, overlap: float = OVERLAP) -> IntArray:
+def leaders(
+    members: ArrayLike,
+    weights: ArrayLike,
+    signs: ArrayLike,
+    *,
+    apart: ArrayLike | None = None,
+    overlap: float = OVERLAP,
+) -> IntArray:
     """Return for every cell the first, so the strongest, that holds mostly the same events.
 
     Parameters
@@ -32,9 +39,12 @@ def leaders(members: ArrayLike, weights: ArrayLike, signs: ArrayLike, *, overlap
     members
         Which pieces each cell is made of, the strongest cell first; bools of shape (n_cells, n_pieces).
     weights
-        Events of every piece; shape (n_pieces,), not negative.
+        Events of every piece, not negative; shape (n_pieces,). Or the events that each cell is about, where that is
+        only a region of it: shape (n_cells, n_pieces).
     signs
         Direction of each cell's deviation; opposite ones are never similar. Shape (n_cells,).
+    apart
+        Which pairs of cells are about different regions, and so never similar; shape (n_cells, n_cells).
     overlap
         Events in both over events in either, above which two cells are similar.
 
@@ -51,19 +61,23 @@ def leaders(members: ArrayLike, weights: ArrayLike, signs: ArrayLike, *, overlap
     inside = np.asarray(members, dtype=np.float64)
     events = np.asarray(weights, dtype=np.float64)
     direction = np.sign(np.asarray(signs, dtype=np.float64))
-    if inside.ndim != 2 or events.shape != inside.shape[1:] or direction.shape != inside.shape[:1]:
+    if inside.ndim != 2 or events.shape not in (inside.shape[1:], inside.shape) or direction.shape != inside.shape[:1]:
         raise InputError(
             f"members {inside.shape}, weights {events.shape}, signs {direction.shape}: "
-            "give (n_cells, n_pieces), (n_pieces,) and (n_cells,)"
+            "give (n_cells, n_pieces), (n_pieces,) or the same, and (n_cells,)"
         )
-    sizes = inside @ events
+    events = np.broadcast_to(events, inside.shape)
+    different = None if apart is None else np.asarray(apart, dtype=bool)
     result = np.arange(len(inside))
     free = np.ones(len(inside), dtype=bool)
     while free.any():
         # The strongest one that follows nobody leads; a pass over all cells per leader, and leaders are few.
         head = int(np.argmax(free))
-        common = inside @ (inside[head] * events)
+        sizes = inside @ events[head]
+        common = inside @ (inside[head] * events[head])
         similar = (common > overlap * (sizes + sizes[head] - common)) & (direction == direction[head])
+        if different is not None:
+            similar &= ~different[head]
         similar[head] = True
         result[free & similar] = head
         free &= ~similar

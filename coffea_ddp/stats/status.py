@@ -17,3 +17,4 @@ class Status(Enum):
     OK = "tested"
     TOO_FEW_ENTRIES = "fewer entries inside the axes than the scan asks for"
     NOT_FINITE = "the statistic is not a finite number"
+    NO_RATIO = "kappa cannot be estimated: a side is empty, or nothing is left to test"

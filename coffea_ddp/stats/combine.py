@@ -1,0 +1,95 @@
+"""Many looks, one p-value: the largest score of all, and the smallest p of several families of looks.
+
+A *family* is what one test made of one observable: its looks are on one scale, so the family is represented by its
+largest score (max-type). Families are not on one scale (a maximum over 164,836 rectangles is larger than one over as
+many cells), so each is mapped to the z of its own p-value first, that of its null (min-p; P. H. Westfall and S. S.
+Young, Resampling-Based Multiple Testing, 1993, 2.3). The pseudo-experiments have all families at once, with their
+correlations: what the data's largest z is worth is counted among theirs.
+
+Examples
+--------
+>>> rng = np.random.default_rng(1)
+>>> nulls = np.abs(rng.standard_normal((2, 999)))
+>>> found = combine([nulls[0], 10 * nulls[1]], [[3.5], [20.0]])
+>>> [round(float(z[0]), 1) for z in found.z], found.report(found.z[0][0]).n_ge
+([3.5, 2.0], 2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.tail import PermutationP, permutation_p, smooth_p
+from coffea_ddp.stats.trials import z_from_p
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Scores of several families on one scale.
+
+    Attributes
+    ----------
+    z
+        Per family the observed scores as z of their p-value within the family; arrays of the shapes given.
+    null
+        Per family the same of the pseudo-experiments' largest scores; shape (n_families, n).
+    """
+
+    z: tuple[FloatArray, ...]
+    null: FloatArray
+
+    def report(self, z: float, families: Sequence[int] | None = None) -> PermutationP:
+        """Return the p-value of a z after all looks of some families.
+
+        Parameters
+        ----------
+        z
+            On the common scale.
+        families
+            Their numbers; all by default.
+        """
+        chosen = self.null if families is None else self.null[list(families)]
+        return permutation_p(z, chosen.max(axis=0))
+
+
+def combine(nulls: Sequence[ArrayLike], scores: Sequence[ArrayLike]) -> Combined:
+    """Put the scores of several families on one scale.
+
+    Parameters
+    ----------
+    nulls
+        Per family the largest score of every pseudo-experiment, shape (n,); the same n pseudo-experiments in the same
+        order for all.
+    scores
+        Per family the observed scores to translate; any shape.
+
+    Returns
+    -------
+    Combined
+
+    Raises
+    ------
+    InputError
+        If there is no family, or their numbers or lengths differ.
+    """
+    samples = [np.asarray(null, dtype=np.float64) for null in nulls]
+    if not samples or len(samples) != len(scores) or len({sample.shape for sample in samples}) != 1:
+        raise InputError(f"{len(samples)} nulls and {len(scores)} lists of scores: give as many, all of one length")
+
+    def on_scale(values: ArrayLike, sample: FloatArray) -> FloatArray:
+        return np.asarray(z_from_p(smooth_p(values, sample), two_sided=True))
+
+    return Combined(
+        tuple(on_scale(np.asarray(found, dtype=np.float64), null) for found, null in zip(scores, samples, strict=True)),
+        np.stack([on_scale(null, null) for null in samples]),
+    )

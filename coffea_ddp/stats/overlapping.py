@@ -1,0 +1,285 @@
+"""Statistics of many overlapping cells under one relabelling, compiled by numba.
+
+The data are *entries*: the bins of the exclusive cells that hold events, grouped by exclusive cell. A cell is a list of
+exclusive cells. Labels are drawn per entry, and every cell that holds the entry sees the same labels: that is where the
+correlations between cells come from. All pseudo-experiments of a block (:data:`TOYS`) are done in the innermost loop.
+
+Nothing of the size (cells x bins) is stored: the variance of a cell's bins does not depend on the labels and is made
+again for every block, for less than the block's own work.
+
+The references in plain numpy are in ``tests/test_overlapping.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coffea_ddp.stats.rectangles import TOYS, compiled, exact_extremes, linear_extremes, squeeze
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.stats.binomial import ZTable
+
+    Single = NDArray[np.float32]
+
+
+class Pieces(NamedTuple):
+    """What all cells are made of, whatever the labels.
+
+    Attributes
+    ----------
+    starts
+        Where the entries of every exclusive cell begin, and the end; shape (n_codes + 1,).
+    bins
+        The bin of every entry; shape (n_entries,).
+    n
+        Its events on both sides; shape (n_entries,).
+    v
+        Its variance of ``B - kappa A`` under the null, ``kappa n`` for counts; shape (n_entries,).
+    extra
+        What a systematic error adds: the variance of a bin is ``v + extra v^2``; shape (n_bins,).
+    """
+
+    starts: IntArray
+    bins: IntArray
+    n: IntArray
+    v: FloatArray
+    extra: FloatArray
+
+
+class Members(NamedTuple):
+    """The exclusive cells that each cell is made of.
+
+    Attributes
+    ----------
+    starts
+        Where each cell's list begins, and the end; shape (n_cells + 1,).
+    codes
+        Numbers of exclusive cells; shape (n_members,).
+    scale
+        What the statistic of each cell is multiplied with (1, unless kappa has an uncertainty); shape (n_cells,).
+    v_scale
+        What the variances of each cell are multiplied with (kappa, where each cell has its own); shape (n_cells,).
+    keep
+        Number of the cell among those whose every value is wanted, -1 for the others; shape (n_cells,).
+    """
+
+    starts: IntArray
+    codes: IntArray
+    scale: FloatArray
+    v_scale: FloatArray
+    keep: IntArray
+
+
+class Labels(NamedTuple):
+    """One block of pseudo-experiments, per entry.
+
+    Attributes
+    ----------
+    x, y
+        ``B - kappa A`` and nothing, or (``floating``) B and A, for kappa = sum(B) / sum(A) of each cell in each
+        pseudo-experiment; A may carry a factor per bin. Shape (n_entries, TOYS).
+    floating
+        Which of the two.
+    """
+
+    x: Single
+    y: Single
+    floating: bool
+
+
+class Best(NamedTuple):
+    """What is taken from a block of pseudo-experiments.
+
+    Attributes
+    ----------
+    sign
+        1: B in excess; -1: A in excess; 0: either, by size.
+    best
+        The largest score of all cells so far, changed in place; shape (TOYS,).
+    kept
+        The scores of the cells to keep, filled in place; shape (n_kept, TOYS).
+    """
+
+    sign: int
+    best: Single
+    kept: Single
+
+
+@compiled
+def nsigma_cells(pieces: Pieces, members: Members, labels: Labels, out: Best) -> None:
+    """Take the largest N_sigma of all cells in every pseudo-experiment."""
+    v = np.zeros(len(pieces.extra))
+    weight = np.zeros(len(pieces.extra), np.float32)
+    value = np.zeros(TOYS, np.float32)
+    for cell in range(len(members.scale)):
+        n_bins = _weights(pieces, members, cell, v, weight)
+        if n_bins == 0:
+            continue
+        value[:] = 0.0
+        for member in range(members.starts[cell], members.starts[cell + 1]):
+            code = members.codes[member]
+            for entry in range(pieces.starts[code], pieces.starts[code + 1]):
+                w = weight[pieces.bins[entry]]
+                for t in range(TOYS):
+                    value[t] += w * labels.x[entry, t]
+        if labels.floating:
+            _subtract_ratio(pieces, members, cell, labels, weight, value)
+        factor = np.float32(members.scale[cell] / np.sqrt(n_bins))
+        for t in range(TOYS):
+            value[t] *= factor
+        _take(value, value, members.keep[cell], out)
+
+
+@compiled
+def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels, weight: Single, value: Single) -> None:
+    """Subtract ``kappa A`` from the weighted sum of B, with the cell's own kappa in every pseudo-experiment."""
+    other, sum_x, sum_y = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
+    for member in range(members.starts[cell], members.starts[cell + 1]):
+        code = members.codes[member]
+        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
+            w = weight[pieces.bins[entry]]
+            for t in range(TOYS):
+                other[t] += w * labels.y[entry, t]
+                sum_x[t] += labels.x[entry, t]
+                sum_y[t] += labels.y[entry, t]
+    for t in range(TOYS):
+        value[t] -= other[t] * sum_x[t] / max(sum_y[t], np.float32(1e-30))
+
+
+@compiled
+def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, weight: Single) -> int:
+    """Fill ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
+    v[:] = 0.0
+    for member in range(members.starts[cell], members.starts[cell + 1]):
+        code = members.codes[member]
+        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
+            v[pieces.bins[entry]] += pieces.v[entry]
+    n_bins = 0
+    for i in range(len(v)):
+        variance = v[i] * members.v_scale[cell]
+        if variance > 0.0:
+            weight[i] = 1.0 / np.sqrt(variance + pieces.extra[i] * variance * variance)
+            n_bins += 1
+        else:
+            weight[i] = 0.0
+    return n_bins
+
+
+@compiled
+def exact_cells(
+    pieces: Pieces, members: Members, shape: tuple[int, int], table: ZTable, labels: Labels, out: Best
+) -> None:
+    """Take the largest binomial z of all rectangles of all cells in every pseudo-experiment.
+
+    Parameters
+    ----------
+    pieces, members, out
+        As everywhere here.
+    shape
+        Rows and columns of the bins.
+    table
+        z of few events.
+    labels
+        With x the events on side B.
+    """
+    n_all = np.zeros(shape[0] * shape[1], np.int64)
+    high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
+    for cell in range(len(members.scale)):
+        n_all[:] = 0
+        for member in range(members.starts[cell], members.starts[cell + 1]):
+            code = members.codes[member]
+            for entry in range(pieces.starts[code], pieces.starts[code + 1]):
+                n_all[pieces.bins[entry]] += pieces.n[entry]
+        place, n_rows, n_columns = squeeze(n_all, shape)
+        if n_rows == 0:
+            continue
+        n = np.zeros(n_rows * n_columns, np.int64)
+        for i in range(len(n_all)):
+            n[place[i]] += n_all[i]
+        found = _gather(pieces, members, cell, place, len(n), labels.x).reshape(n_rows, n_columns, TOYS)
+        _reset(high, low)
+        exact_extremes(found, n.reshape(n_rows, n_columns), table.p, table.rows, table.most, high, low)
+        _take(high, low, members.keep[cell], out)
+
+
+@compiled
+def linear_cells(
+    pieces: Pieces, members: Members, shape: tuple[int, int], pulls: bool, labels: Labels, out: Best
+) -> None:
+    """Take the largest linear score of all rectangles of all cells in every pseudo-experiment.
+
+    Parameters
+    ----------
+    pieces, members, labels, out
+        As everywhere here.
+    shape
+        Rows and columns of the bins.
+    pulls
+        Whether the score is N_sigma of the rectangle, or the significance of its sum.
+    """
+    v = np.zeros(shape[0] * shape[1])
+    weight = np.zeros(shape[0] * shape[1], np.float32)
+    high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
+    for cell in range(len(members.scale)):
+        if _weights(pieces, members, cell, v, weight) == 0:
+            continue
+        place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
+        found = _gather(pieces, members, cell, place, n_rows * n_columns, labels.x)
+        if labels.floating:
+            _float_ratio(found, _gather(pieces, members, cell, place, n_rows * n_columns, labels.y))
+        variances = np.zeros(n_rows * n_columns)
+        for i in np.flatnonzero(weight):
+            if pulls:
+                found[place[i]] *= weight[i]
+            variances[place[i]] = 1.0 if pulls else 1.0 / (weight[i] * weight[i])
+        _reset(high, low)
+        shaped = found.reshape(n_rows, n_columns, TOYS)
+        linear_extremes(shaped, variances.reshape(n_rows, n_columns), high, low)
+        _take(high, low, members.keep[cell], out)
+
+
+@compiled
+def _reset(high: Single, low: Single) -> None:
+    high[:] = -np.float32(1e30)
+    low[:] = np.float32(1e30)
+
+
+@compiled
+def _float_ratio(b: Single, a: Single) -> None:
+    """Turn B into ``B - kappa A`` with kappa = sum(B) / sum(A), in place."""
+    sum_b, sum_a = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
+    for i in range(len(b)):
+        for t in range(TOYS):
+            sum_b[t] += b[i, t]
+            sum_a[t] += a[i, t]
+    for i in range(len(b)):
+        for t in range(TOYS):
+            b[i, t] -= a[i, t] * sum_b[t] / max(sum_a[t], np.float32(1e-30))
+
+
+@compiled
+def _take(high: Single, low: Single, place: int, out: Best) -> None:
+    """Take the scores of one cell."""
+    for t in range(TOYS):
+        score = high[t] if out.sign > 0 else -low[t] if out.sign < 0 else max(high[t], -low[t])
+        out.best[t] = max(out.best[t], score)
+        if place >= 0:
+            out.kept[place, t] = score
+
+
+@compiled
+def _gather(pieces: Pieces, members: Members, cell: int, place: IntArray, n_places: int, x: Single) -> Single:
+    """Return the sums of x over a cell, per place and pseudo-experiment; shape (n_places, TOYS)."""
+    total = np.zeros((n_places, TOYS), np.float32)
+    for member in range(members.starts[cell], members.starts[cell + 1]):
+        code = members.codes[member]
+        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
+            i = place[pieces.bins[entry]]
+            for t in range(TOYS):
+                total[i, t] += x[entry, t]
+    return total
