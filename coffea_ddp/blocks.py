@@ -54,6 +54,10 @@ class Block(NamedTuple):
         Matrices, flat, without the bins that are empty in every cell; shape (n, bins).
     variance
         Sums of squared weights of A and B together, shape (n, bins); ``None`` without weights.
+    used
+        Which bins of the whole matrix these are; shape (bins,).
+    shape
+        Rows and columns of the whole matrix; one row for a spectrum.
     """
 
     cells: IntArray
@@ -62,6 +66,8 @@ class Block(NamedTuple):
     a: FloatArray
     b: FloatArray
     variance: FloatArray | None
+    used: IntArray
+    shape: tuple[int, int]
 
 
 class CellBlocks:
@@ -97,7 +103,8 @@ class CellBlocks:
         flat, flat_squares = contents.reshape(shape), None if squares is None else squares.reshape(shape)
         # Bins that are empty in every cell say nothing: leaving them out shortens the products.
         used = np.flatnonzero((flat if flat_squares is None else flat_squares).any(axis=(0, 1)))
-        self.kappa = hists.layout.symmetry(symmetry).kappa
+        self._used = used
+        self._shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
         self._contents = np.ascontiguousarray(flat[:, :, used])
         self._variance = None if flat_squares is None else flat_squares[:, :, used].sum(axis=1)
         self._cells = cells
@@ -124,6 +131,8 @@ class CellBlocks:
                 a=matrices[:, 0],
                 b=matrices[:, 1],
                 variance=None if self._variance is None else members @ self._variance,
+                used=self._used,
+                shape=self._shape,
             )
 
     def _enough(self, entries: FloatArray, squares: FloatArray | None) -> BoolArray:

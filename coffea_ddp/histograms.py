@@ -255,7 +255,7 @@ class Histograms:
         return MatrixPair(key[0], key[1], cell, a, b, kappa, unfilled, self.partial)
 
     def matrices(
-        self, symmetry: str, observable: str = EVENTS, *, flow: bool = False
+        self, symmetry: str, observable: str = EVENTS, *, flow: bool = False, entries: bool = False
     ) -> tuple[IntArray, FloatArray, FloatArray | None]:
         """Return the matrices of all occupied exclusive cells.
 
@@ -265,6 +265,8 @@ class Histograms:
             Names; without an observable the numbers of events, in matrices of one bin.
         flow
             Whether the flow bins are kept.
+        entries
+            The numbers of events in a weighted plan, too, and no squares.
 
         Returns
         -------
@@ -289,7 +291,7 @@ class Histograms:
             inside: tuple[Any, ...] = (..., *(slice(1, -1) for _ in channel.axes))
             return matrix if flow else matrix[inside]
 
-        if part.sum_w is None or part.sum_w2 is None:
+        if entries or part.sum_w is None or part.sum_w2 is None:
             return codes, dense(part.counts), None
         return codes, dense(part.sum_w), dense(part.sum_w2)
 

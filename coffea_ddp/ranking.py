@@ -14,26 +14,38 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.rows import Row, ZHistogram
-from coffea_ddp.stats.nsigma import METHOD, BlockNSigma
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
-from coffea_ddp.stats.trials import p_from_z, sidak, sidak_z
+from coffea_ddp.stats.trials import p_from_z, sidak_z
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, IntArray
+    from collections.abc import Mapping, Sequence
+
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.blocks import Block
+    from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.looks import Found, Look
+    from coffea_ddp.permuting import Family
+    from coffea_ddp.significance import Significance
 
 
 @dataclass(frozen=True, eq=False)
 class Where:
-    """What all candidates of one channel share."""
+    """What all candidates of one family share: one test of one observable of one symmetry."""
 
     test: str
     symmetry: str
     observable: str
     cells: DistinctCells
+    look: Look
+    expected: ChannelExpectation
+
+    @property
+    def family(self) -> Family:
+        """Test, symmetry, observable."""
+        return self.test, self.symmetry, self.observable
 
 
 class Candidate(NamedTuple):
@@ -41,111 +53,192 @@ class Candidate(NamedTuple):
 
     where: Where
     cell: int
+    statistic: float
+    plain: float
     n_a: float
     n_b: float
-    statistic: float
     n_bins: int
     asymmetry: float
+    kappa: float
+    n_regions: int
+    region: tuple[int, ...] | None
+    order: float
+
+
+def _order(candidate: Candidate) -> float:
+    return candidate.order
+
+
+@dataclass
+class Collector:
+    """The best candidates of every test so far, the best of every family, and the histogram of z.
+
+    Candidates are ordered by the size of z after the regions of their own cell (the Sidak bound).
+    """
+
+    best: int
+    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
+    leaders: dict[Family, Candidate] = field(default_factory=dict)
+    z_histogram: ZHistogram = field(default_factory=ZHistogram)
+    trials: dict[str, int] = field(default_factory=dict)
+
+    def add(self, where: Where, block: Block, found: Found, finite: BoolArray) -> None:
+        """Take in a block; of equals the first to come stays, so the size of blocks does not show."""
+        if found.where is None:
+            # The maximum of many regions is not normal: only whole cells are compared with a normal distribution.
+            self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
+        self.trials[where.test] = self.trials.get(where.test, 0) + int(found.looks[finite].sum())
+        usable = np.flatnonzero(finite)
+        order = np.abs(_after_regions(found.statistic[usable], found.looks[usable]))
+        ranked = np.argsort(-order, kind="stable")
+        if not len(ranked):
+            return
+
+        def candidates(chosen: IntArray) -> list[Candidate]:
+            rows = usable[chosen]
+            columns = (block.cells, found.statistic, found.plain, found.n_a, found.n_b, found.n_bins, found.asymmetry,
+                       found.kappa, found.looks)  # fmt: skip
+            values = [column[rows].tolist() for column in columns]
+            regions = (
+                [None] * len(rows) if found.where is None else [tuple(span) for span in found.where[rows].tolist()]
+            )
+            sizes = order[chosen].tolist()
+            return [Candidate(where, *row) for row in zip(*values, regions, sizes, strict=True)]
+
+        first = candidates(ranked[:1])[0]
+        if where.family not in self.leaders or first.order > self.leaders[where.family].order:
+            self.leaders[where.family] = first
+        known = self.candidates.get(where.test, [])
+        least = known[-1].order if len(known) >= self.best else -1.0
+        better = ranked[order[ranked] > least][: self.best]
+        self.candidates[where.test] = sorted([*known, *candidates(better)], key=_order, reverse=True)[: self.best]
+
+    def everything(self) -> list[Candidate]:
+        """Return all candidates, the best of every family among them, each once; the largest order first."""
+        known = [candidate for mine in self.candidates.values() for candidate in mine]
+        kept = {(candidate.where.family, candidate.cell) for candidate in known}
+        beyond = [leader for leader in self.leaders.values() if (leader.where.family, leader.cell) not in kept]
+        return sorted([*known, *beyond], key=_order, reverse=True)
+
+    def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
+        """Return the rows: the best of all, ranked, then the other families' best without a rank.
+
+        Where there are looks that are no candidates, a rank is given only to those that are sure to be better.
+        """
+        ranked = np.lexsort((-np.array([_size(c) for c in candidates]), -worth.order)).tolist() if candidates else []
+        best = {id(leader) for leader in self.leaders.values()}
+        chosen = {number for mine in self.candidates.values() for number in map(id, mine)}
+        among = [i for i in ranked if id(candidates[i]) in chosen][: self.best]
+        rest = [i for i in ranked if i not in set(among) and id(candidates[i]) in best]
+        ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
+        like = _like(hists, candidates, among)
+        return tuple(_row(hists, candidates[i], (ranks.get(i), like.get(i)), worth, i) for i in [*among, *rest])
 
 
 def _size(candidate: Candidate) -> float:
     return abs(candidate.statistic)
 
 
-@dataclass
-class Collector:
-    """The best candidates so far, the best of every channel, and the histogram of all z."""
+def _after_regions(z: FloatArray, looks: IntArray) -> FloatArray:
+    """Return z after the regions of the same cell, with its sign."""
+    if (looks == 1).all():
+        return z
+    return np.array([sidak_z(value, number) for value, number in zip(z.tolist(), looks.tolist(), strict=True)])
 
-    best: int
-    candidates: list[Candidate] = field(default_factory=list)
-    leaders: dict[tuple[str, str, str], Candidate] = field(default_factory=dict)
-    z_histogram: ZHistogram = field(default_factory=ZHistogram)
 
-    def add(self, where: Where, block: Block, found: BlockNSigma, finite: BoolArray) -> None:
-        """Take in a block; of equal abs(z) the first to come stays, so the size of blocks does not show."""
-        self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
-        usable = np.flatnonzero(finite)
-        ranked = usable[np.argsort(-np.abs(found.statistic[usable]), kind="stable")]
-        if not len(ranked):
-            return
-        columns = (block.cells, block.n_a, block.n_b, found.statistic, found.n_bins, found.asymmetry)
+def _like(hists: Histograms, candidates: Sequence[Candidate], among: Sequence[int]) -> dict[int, int]:
+    """Return for every candidate the rank of the strongest one that holds mostly the same events."""
+    like: dict[int, int] = {}
+    for symmetry in dict.fromkeys(candidates[i].where.symmetry for i in among):
+        mine = [(rank, i) for rank, i in enumerate(among, 1) if candidates[i].where.symmetry == symmetry]
+        chosen = [candidates[i] for _, i in mine]
+        members = chosen[0].where.cells.members([candidate.cell for candidate in chosen])
+        contents = _Contents(hists, symmetry)
+        weights = np.array([contents.of(candidate) for candidate in chosen])
+        heads = leaders(members, weights, [candidate.statistic for candidate in chosen], apart=_apart(chosen))
+        like |= {i: mine[head][0] for (_, i), head in zip(mine, heads.tolist(), strict=True)}
+    return like
 
-        def candidates(chosen: IntArray) -> list[Candidate]:
-            values = zip(*(column[chosen].tolist() for column in columns), strict=True)
-            return [Candidate(where, *row) for row in values]
 
-        key = (where.test, where.symmetry, where.observable)
-        first = candidates(ranked[:1])[0]
-        if key not in self.leaders or abs(first.statistic) > abs(self.leaders[key].statistic):
-            self.leaders[key] = first
-        full = len(self.candidates) >= self.best
-        least = abs(self.candidates[-1].statistic) if full else -1.0
-        better = ranked[np.abs(found.statistic[ranked]) > least][: self.best]
-        merged = sorted([*self.candidates, *candidates(better)], key=_size, reverse=True)
-        self.candidates = merged[: self.best]
+class _Contents:
+    """How many events of every exclusive cell a candidate is about: all of them, or those in its region."""
 
-    def rows(self, hists: Histograms, looks: int) -> tuple[Row, ...]:
-        """Return the rows, ranked, with their global p-values."""
-        if not self.candidates:
-            return ()
-        # Leaders beyond the best have no rank: how many looks lie between is not known.
-        kept = {(candidate.where, candidate.cell) for candidate in self.candidates}
-        beyond = (leader for leader in self.leaders.values() if (leader.where, leader.cell) not in kept)
-        others = sorted(beyond, key=_size, reverse=True)
-        ranked = [*enumerate(self.candidates, start=1), *((None, leader) for leader in others)]
-        z = np.array([candidate.statistic for _, candidate in ranked])
-        p_local = p_from_z(z, two_sided=True)
-        found = (p_local, sidak(p_local, looks), sidak_z(z, looks))
-        columns = zip(*(values.tolist() for values in found), strict=True)
-        method = f"{METHOD}; global: Sidak bound over {looks} looks"
-        like = self._like(hists)
-        return tuple(
-            self._row(hists, candidate, (rank, like.get(rank)), method, probabilities)
-            for (rank, candidate), probabilities in zip(ranked, columns, strict=True)
-        )
+    def __init__(self, hists: Histograms, symmetry: str) -> None:
+        self._hists, self._symmetry = hists, symmetry
+        self._sums: dict[str, FloatArray] = {}
+        _, events, _ = hists.matrices(symmetry)
+        self._all: FloatArray = np.maximum(events.sum(axis=1), 0.0)
 
-    def _like(self, hists: Histograms) -> dict[int | None, int]:
-        """Return rank -> rank of the strongest row that holds mostly the same events."""
-        like: dict[int | None, int] = {}
-        for symmetry in dict.fromkeys(candidate.where.symmetry for candidate in self.candidates):
-            ranks = [i for i, candidate in enumerate(self.candidates, 1) if candidate.where.symmetry == symmetry]
-            mine = [self.candidates[rank - 1] for rank in ranks]
-            members = mine[0].where.cells.members([candidate.cell for candidate in mine])
-            _, events, _ = hists.matrices(symmetry)
-            heads = leaders(members, np.maximum(events.sum(axis=1), 0.0), [candidate.statistic for candidate in mine])
-            like |= {rank: ranks[head] for rank, head in zip(ranks, heads.tolist(), strict=True)}
-        return like
+    def of(self, candidate: Candidate) -> FloatArray:
+        """Return the numbers, shape (n_codes,)."""
+        if candidate.region is None:
+            return self._all
+        name = candidate.where.observable
+        if name not in self._sums:
+            _, contents, _ = self._hists.matrices(self._symmetry, name)
+            sums = np.maximum(contents.sum(axis=1), 0.0)
+            self._sums[name] = sums if sums.ndim == 3 else sums.reshape(len(sums), 1, -1)
+        first_row, stop_row, first_column, stop_column = candidate.region
+        inside = self._sums[name][:, first_row:stop_row, first_column:stop_column]
+        found: FloatArray = inside.sum(axis=(1, 2))
+        return found
 
-    @staticmethod
-    def _row(
-        hists: Histograms,
-        candidate: Candidate,
-        ranks: tuple[int | None, int | None],
-        method: str,
-        found: tuple[float, float, float],
-    ) -> Row:
-        where = candidate.where
-        number = float if hists.layout.weighted else int
-        return Row(
-            kind="symmetry",
-            symmetry=where.symmetry,
-            observable=where.observable,
-            cell=str(where.cells.cell(candidate.cell)),
-            region=None,
-            test=where.test,
-            n_a=number(candidate.n_a),
-            n_b=number(candidate.n_b),
-            statistic=candidate.statistic,
-            p_local=found[0],
-            z_local=candidate.statistic,
-            p_global=found[1],
-            z_global=found[2],
-            method=method,
-            status=Status.OK.name,
-            rank=ranks[0],
-            n_bins=candidate.n_bins,
-            kappa=hists.layout.symmetry(where.symmetry).kappa,
-            asymmetry=candidate.asymmetry,
-            aliases=int(where.cells.aliases[candidate.cell]),
-            like=ranks[1],
-        )
+
+def _apart(chosen: Sequence[Candidate]) -> BoolArray:
+    """Return which pairs are about regions of one observable that have no bin in common; shape (n, n)."""
+    nowhere = (0, 0, 0, 0)
+    spans = np.array([nowhere if candidate.region is None else candidate.region for candidate in chosen])
+    observable = np.unique([candidate.where.observable for candidate in chosen], return_inverse=True)[1]
+    both = np.array([candidate.region is not None for candidate in chosen])
+    same = (observable[:, None] == observable) & both[:, None] & both
+    low, high = spans[:, 0::2], spans[:, 1::2]
+    disjoint = (low[:, None] >= high[None]) | (low[None] >= high[:, None])
+    return np.asarray(same & disjoint.any(axis=2))
+
+
+def _row(
+    hists: Histograms, candidate: Candidate, ranks: tuple[int | None, int | None], worth: Significance, number: int
+) -> Row:
+    where, statistic = candidate.where, candidate.statistic
+    kind = float if hists.layout.weighted else int
+    tails: Mapping[str, float] = dict(zip(("p_tail", "p_tail_low", "p_tail_high"), worth.tails[number], strict=True))
+    return Row(
+        kind="symmetry",
+        symmetry=where.symmetry,
+        observable=where.observable,
+        cell=str(where.cells.cell(candidate.cell)),
+        region=None if candidate.region is None else region_text(hists, where, candidate.region),
+        test=where.test,
+        n_a=kind(candidate.n_a),
+        n_b=kind(candidate.n_b),
+        statistic=statistic,
+        p_local=float(p_from_z(statistic, two_sided=True)),
+        z_local=statistic,
+        p_global=float(worth.p_global[number]),
+        z_global=float(worth.z_global[number]),
+        method=f"{where.look.method(where.expected)}; global: {worth.method}",
+        status=Status.OK.name,
+        rank=ranks[0],
+        n_bins=candidate.n_bins,
+        kappa=candidate.kappa,
+        asymmetry=candidate.asymmetry,
+        aliases=int(where.cells.aliases[candidate.cell]),
+        like=ranks[1],
+        n_regions=None if candidate.region is None else candidate.n_regions,
+        p_cell=float(worth.p_cell[number]),
+        p_symmetry=float(worth.p_symmetry[number]),
+        z_plain=None if where.expected.plain else candidate.plain,
+        **{name: float(value) for name, value in tails.items()},
+    )
+
+
+def region_text(hists: Histograms, where: Where, region: tuple[int, ...]) -> str:
+    """Return a rectangle in the units of its axes, as in ``"m_ll 514 to 683 GeV, met 0 to 40 GeV"``."""
+    channel = hists.layout.channels[hists.layout.channel_number(where.symmetry, where.observable)]
+    spans = (region[:2], region[2:])[2 - len(channel.axes) :]
+    texts = []
+    for axis, (start, stop) in zip(channel.axes, spans, strict=True):
+        unit = axis.label[axis.label.rindex("[") + 1 : -1] if axis.label.endswith("]") else ""
+        low, high = float(axis.edges[start]), float(axis.edges[stop])
+        texts.append(f"{axis.name or axis.label} {low:.5g} to {high:.5g} {unit}".rstrip())
+    return ", ".join(texts)

@@ -29,8 +29,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
-from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram, typed
-from coffea_ddp.tables import SHOWN, SUMMARY, html_table, number, printable, row_cells, text_table
+from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
+from coffea_ddp.tables import (
+    REGIONS,
+    SHOWN,
+    SUMMARY,
+    TAIL_NOTE,
+    html_table,
+    number,
+    printable,
+    probability,
+    region_cells,
+    row_cells,
+    tail_text,
+    text_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +72,9 @@ class ScanReport:
     summaries
         One per symmetry.
     z_histogram
-        Of all looks.
+        Of all looks at whole cells.
+    global_p
+        What the best of every symmetry, of every test, and of all are worth; empty without pseudo-experiments.
     """
 
     plan: str
@@ -71,6 +86,7 @@ class ScanReport:
     options: Mapping[str, Any] = field(default_factory=dict)
     summaries: tuple[SymmetrySummary, ...] = ()
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
+    global_p: tuple[GlobalP, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -110,6 +126,7 @@ class ScanReport:
         data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         data["rows"] = [dict(vars(row)) for row in self.rows]
         data["summaries"] = [dataclasses.asdict(summary) for summary in self.summaries]
+        data["global_p"] = [dataclasses.asdict(found) for found in self.global_p]
         data["z_histogram"] = dataclasses.asdict(self.z_histogram)
         return {"format": FORMAT, "version": VERSION, **_finite(data)}
 
@@ -172,6 +189,7 @@ class ScanReport:
                 options=typed(data, "options", dict, {}),
                 summaries=tuple(SymmetrySummary.from_dict(item) for item in typed(data, "summaries", list, [])),
                 z_histogram=ZHistogram.from_dict(typed(data, "z_histogram", dict, {})),
+                global_p=tuple(GlobalP.from_dict(item) for item in typed(data, "global_p", list, [])),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(
@@ -231,6 +249,47 @@ class ScanReport:
             self._summary_title(), "", SUMMARY, [self._summary_cells(summary) for summary in self.summaries]
         )
 
+    def regions_table(self, n: int = 3) -> Table:
+        """Return the best regions of every symmetry for terminals, with their p-values before and after all looks.
+
+        Parameters
+        ----------
+        n
+            How many of each; fewer where no more are kept. Rows that hold mostly the events of a stronger one are left
+            out.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is negative.
+        """
+        lines = [region_cells(row) for row in self.best_regions(n)]
+        return text_table(f"{self.plan}: the best regions of every symmetry", self._region_caption(), REGIONS, lines)
+
+    def best_regions(self, n: int = 3) -> list[Row]:
+        """Return the best rows of every symmetry, in the order of the plan; see :meth:`regions_table`."""
+        _check_n(n)
+        found = []
+        for summary in self.summaries:
+            mine = [row for row in self.rows if row.symmetry == summary.symmetry and row.leads]
+            found += mine[:n]
+        return found
+
+    def _region_caption(self) -> str:
+        lines = [
+            f"best of {found.scope}: p = {probability(found.p_value)} ({found.n_ge} of {found.n}) "
+            f"{tail_text(found)}; {found.method}"
+            for found in self.global_p
+            if found.scope
+        ]
+        lines += [
+            f"whole report, {found.what}: p = {probability(found.p_value)} ({found.n_ge} of {found.n}) "
+            f"{tail_text(found)}; {found.method}"
+            for found in self.global_p
+            if not found.scope
+        ]
+        return "\n".join([*lines, TAIL_NOTE] if lines else [])
+
     def _summary_title(self) -> str:
         return f"{'PARTIAL: ' if self.partial else ''}{self.plan}: symmetries"
 
@@ -241,8 +300,7 @@ class ScanReport:
         return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
 
     def _lines(self, n: int, *, similar: bool) -> list[list[str]]:
-        if n < 0:
-            raise InputError(f"n={n}: give how many rows to show, 0 or more")
+        _check_n(n)
         followers = Counter(row.like for row in self.rows if not row.leads)
         rows = [row for row in self.rows if similar or row.leads][:n]
         return [
@@ -264,11 +322,19 @@ class ScanReport:
     def _repr_html_(self) -> str:
         caption = "<br>".join(html.escape(text) for text in self._caption().splitlines())
         rows = html_table(SHOWN, self._lines(20, similar=False))
+        regions = html_table(REGIONS, [region_cells(row) for row in self.best_regions()])
+        notes = "<br>".join(html.escape(text) for text in self._region_caption().splitlines())
         summaries = html_table(SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
+            f"<p><b>The best regions of every symmetry</b></p>{regions}<p>{notes}</p>"
             f"<p><b>{html.escape(self._summary_title())}</b></p>{summaries}"
         )
+
+
+def _check_n(n: int) -> None:
+    if n < 0:
+        raise InputError(f"n={n}: give how many rows to show, 0 or more")
 
 
 def _finite(value: Any) -> Any:

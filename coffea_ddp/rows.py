@@ -55,6 +55,16 @@ class Row:
         The relative difference of efficiency, equal in all bins, that would explain the statistic.
     aliases
         How many cells of the lattice hold exactly these events.
+    n_regions
+        How many regions of the cell were looked at; ``None`` where it was tested as a whole.
+    p_cell, p_symmetry
+        After all regions of this cell, and after all looks at this symmetry, from pseudo-experiments.
+    p_tail, p_tail_low, p_tail_high
+        An extrapolation of ``p_global`` beyond what the number of pseudo-experiments resolves, from a fitted tail, and
+        its 68 % interval; ``None`` where it is not needed.
+    z_plain
+        What z_local would be with the plan's kappa, taken as exact, and no correction or systematic error; ``None``
+        where that is what was used.
     like
         The rank of the strongest row of the same symmetry and direction that holds mostly the same events
         (see :func:`coffea_ddp.stats.similar.leaders`); its own rank where there is none stronger, ``None`` without
@@ -82,6 +92,13 @@ class Row:
     asymmetry: float | None = None
     aliases: int | None = None
     like: int | None = None
+    n_regions: int | None = None
+    p_cell: float | None = None
+    p_symmetry: float | None = None
+    p_tail: float | None = None
+    p_tail_low: float | None = None
+    p_tail_high: float | None = None
+    z_plain: float | None = None
 
     @property
     def leads(self) -> bool:
@@ -118,7 +135,61 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status"})
-_WHOLE = frozenset({"rank", "n_bins", "aliases", "like"})
+_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalP:
+    """What the best of many looks is worth, from pseudo-experiments of all of them.
+
+    Attributes
+    ----------
+    scope
+        Which looks: the name of a symmetry, or ``None`` for the whole report.
+    what
+        ``"min-p"``: the smallest p of all tests and observables; or ``"max NAME"``: the largest z of one test.
+    score
+        The observed value, a z.
+    p_value, n_ge, n
+        ``(n_ge + 1) / (n + 1)``; how many pseudo-experiments reach the score, and how many there are.
+    p_tail, p_tail_low, p_tail_high
+        From a fitted tail, with its 68 % interval; ``None`` where it is not needed.
+    method
+        How the pseudo-experiments were made.
+    """
+
+    scope: str | None
+    what: str
+    score: float
+    p_value: float
+    n_ge: int
+    n: int
+    method: str
+    p_tail: float | None = None
+    p_tail_low: float | None = None
+    p_tail_high: float | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GlobalP:
+        """Return what ``dataclasses.asdict`` described.
+
+        Raises
+        ------
+        FormatError, KeyError, TypeError, ValueError
+            If it is none.
+        """
+        scope = data.get("scope")
+        tails = {name: data.get(name) for name in ("p_tail", "p_tail_low", "p_tail_high")}
+        return cls(
+            scope=None if scope is None else str(scope),
+            what=typed(data, "what", str),
+            score=float(data["score"]),
+            p_value=float(data["p_value"]),
+            n_ge=typed(data, "n_ge", int),
+            n=typed(data, "n", int),
+            method=typed(data, "method", str),
+            **{name: None if value is None else float(value) for name, value in tails.items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,30 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.blocks import Block, CellBlocks
+from coffea_ddp.blocks import CellBlocks
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.expectation import Expectation
 from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.layout import EVENTS
-from coffea_ddp.ranking import Collector, Where
+from coffea_ddp.looks import TESTS
+from coffea_ddp.permuting import Channel, Family, permute
+from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import SymmetrySummary
-from coffea_ddp.stats.nsigma import BlockNSigma, block_n_sigma
+from coffea_ddp.significance import Significance, bounds, from_nulls
+from coffea_ddp.stats.null import NullKind, check_null
+from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms import Histograms
 
 Progress = Callable[[int, int, str], None]
@@ -47,18 +54,23 @@ MIN_EVENTS = 20
 N_BEST = 1_000
 """How many rows a report keeps."""
 
-BlockTest = Callable[[Block, float], BlockNSigma]
-
 
 def scan(
     hists: Histograms,
     tests: Sequence[str] = ("nsigma",),
     *,
+    permutations: int = 0,
+    null: str | None = None,
     seed: int = 0,
     min_events: int = MIN_EVENTS,
     best: int = N_BEST,
     symmetries: Sequence[str] | None = None,
     observables: Sequence[str] | None = None,
+    kappa: float | str = "plan",
+    kappa_error: float = 0.0,
+    systematic: float = 0.0,
+    correction: Any = None,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ScanReport:
     """Test every cell of the lattice and rank what was found.
@@ -68,93 +80,202 @@ def scan(
     hists
         The output of a pass.
     tests
-        Names of tests; ``"nsigma"`` compares the in-range bins of A and B (:func:`coffea_ddp.stats.n_sigma`).
+        Names of tests. ``"nsigma"`` compares the in-range bins of A and B (:func:`coffea_ddp.stats.n_sigma`);
+        ``"submatrix"`` finds the best of all rectangles by its summed counts, ``"submatrix_nsigma"`` by its N_sigma
+        (:func:`coffea_ddp.stats.scan_submatrices`).
+    permutations
+        Pseudo-experiments with relabelled events, from which global p-values come; 0: the Sidak bound.
+    null
+        How they are relabelled: ``"binomial"``, or ``"fixed"`` with N_A kept (:mod:`coffea_ddp.stats.null`). By default
+        the one that is right for ``kappa``: fixed for ``"global"``, else binomial.
     seed
-        Stored in the report; the asymptotic tests draw no random numbers.
+        Of the pseudo-experiments.
     min_events
         Cells with fewer in-range entries on both sides together are counted as ``TOO_FEW_ENTRIES`` and not
         tested; with weights, fewer effective entries ``(sum w)^2 / sum w^2``.
     best
-        How many rows the report keeps; the best one of every (symmetry, observable) is kept besides, and all
+        How many rows the report keeps; the best one of every (test, symmetry, observable) is kept besides, and all
         tested cells are in the histogram of z.
     symmetries, observables
         Names; all by default. ``"events"`` is the observable that every symmetry has, the number of events:
         one bin, which is tested only where it is asked for.
+    kappa, kappa_error, systematic, correction
+        What is expected of side B (:class:`coffea_ddp.expectation.Expectation`): by default the plan's kappa, taken as
+        exact. Rows then also tell what z would be without.
+    jobs
+        Threads for the pseudo-experiments; all cores by default. No result depends on it.
     progress
-        Called before each (symmetry, observable) and once at the end.
+        Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
     Returns
     -------
     ScanReport
-        Ranked by abs(z); global p-values are Sidak bounds over all looks of this scan.
+        Ranked. Global p-values are counted among pseudo-experiments, or bounds; ``method`` says which.
 
     Raises
     ------
     UnknownNameError
         If a test, symmetry or observable does not exist.
     InputError
-        If ``min_events`` or ``best`` is below 1, or no test is named.
+        If ``min_events`` or ``best`` is below 1, ``permutations`` below 0, no test is named, or an option cannot be
+        used.
 
     Notes
     -----
-    The statistic of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells
-    overlap; the Sidak bound holds for jointly normal statistics whatever their correlation, and is
-    conservative.
+    The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
+    the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
     chosen = _tests(tests)
-    for name, value in (("min_events", min_events), ("best", best)):
-        if value < 1:
-            raise InputError(f"{name}={value}: give 1 or more")
+    for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
+        if value < least:
+            raise InputError(f"{name}={value}: give {least} or more")
+    expectation = Expectation(kappa, kappa_error, systematic, correction)
     channels = _channels(hists, symmetries, observables)
+    expectation.check(hists, channels)
+    kind = _null(null, expectation)
     collector = Collector(best)
-    summaries = []
-    done, total = 0, sum(len(names) for _, names in channels)
+    steps = _Steps(progress, sum(len(names) for _, names in channels), -(-permutations // TOYS))
+    summaries, looked = [], []
     for symmetry, names in channels:
         cells = distinct_cells(hists.layout.grid, hists.occupied(symmetry))
         statuses = dict.fromkeys((status.name for status in Status), 0)
         for observable in names:
-            if progress is not None:
-                progress(done, total, f"{symmetry}: {observable}")
+            steps.begin(f"{symmetry}: {observable}")
+            expected = expectation.of(hists, symmetry, observable)
             blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events)
-            for test in chosen:
-                _run(Where(test, symmetry, observable, cells), blocks, collector, statuses)
-            done += 1
+            families = [Where(test, symmetry, observable, cells, TESTS[test], expected) for test in chosen]
+            looked.append([(where, _run(where, blocks, collector, statuses)) for where in families])
+            steps.done += 1
         summaries.append(_summary(hists, symmetry, cells, statuses))
-    if progress is not None:
-        progress(done, total, "")
-    looks = sum(summary.n_tested for summary in summaries)
+    candidates = collector.everything()
+    draw = _Draw(permutations, kind, seed, jobs)
+    worth = _worth(hists, looked, candidates, collector.trials, draw, steps)
+    steps.end()
     return ScanReport(
         plan=hists.layout.plan,
         fingerprint=hists.layout.fingerprint,
         seed=seed,
         inputs=_inputs(hists),
-        options={"tests": list(chosen), "min_events": min_events, "best": best},
-        looks=looks,
-        rows=collector.rows(hists, looks),
+        options={
+            "tests": list(chosen), "min_events": min_events, "best": best, "permutations": permutations,
+            "null": kind if permutations else None, "expectation": expectation.method,
+        },
+        looks=sum(summary.n_tested for summary in summaries),
+        rows=collector.rows(hists, candidates, worth),
         summaries=tuple(summaries),
         z_histogram=collector.z_histogram,
-    )
+        global_p=worth.summary,
+    )  # fmt: skip
 
 
-def _nsigma(block: Block, kappa: float) -> BlockNSigma:
-    return block_n_sigma(block.a, block.b, kappa, block.variance)
+class _Tested(NamedTuple):
+    """The cells that a test could test; all of shape (n_tested,)."""
+
+    cells: IntArray
+    kappa: FloatArray
+    scale: FloatArray
 
 
-TESTS: dict[str, BlockTest] = {"nsigma": _nsigma}
-"""The tests that exist."""
+@dataclass
+class _Steps:
+    """Progress in steps of one: observables first, then blocks of pseudo-experiments."""
+
+    progress: Progress | None
+    n_observables: int
+    n_blocks: int
+    done: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.n_observables * (1 + self.n_blocks)
+
+    def begin(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total, what)
+
+    def block(self, what: str) -> None:
+        self.done += 1
+        self.begin(what)
+
+    def end(self) -> None:
+        if self.progress is not None:
+            self.progress(self.total, self.total, "")
 
 
-def _run(where: Where, blocks: CellBlocks, collector: Collector, statuses: dict[str, int]) -> None:
+def _run(where: Where, blocks: CellBlocks, collector: Collector, statuses: dict[str, int]) -> _Tested:
     """Test all cells of one channel, keeping the best and counting the rest."""
     tested = 0
+    parts = []
     for block in blocks:
-        found = TESTS[where.test](block, blocks.kappa)
+        found = where.look.observed(block, where.expected)
         finite = np.isfinite(found.statistic)
         tested += len(finite)
         statuses[Status.OK.name] += int(finite.sum())
-        statuses[Status.NOT_FINITE.name] += int((~finite).sum())
+        lost = Status.NO_RATIO if where.expected.own or where.expected.status else Status.NOT_FINITE
+        statuses[lost.name] += int((~finite).sum())
         collector.add(where, block, found, finite)
+        parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
     statuses[Status.TOO_FEW_ENTRIES.name] += len(where.cells) - tested
+    if not parts:
+        return _Tested(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    return _Tested(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class _Draw(NamedTuple):
+    """How pseudo-experiments are made."""
+
+    permutations: int
+    null: NullKind
+    seed: int
+    jobs: int | None
+
+
+def _worth(
+    hists: Histograms,
+    looked: list[list[tuple[Where, _Tested]]],
+    candidates: list[Candidate],
+    trials: Mapping[str, int],
+    draw: _Draw,
+    steps: _Steps,
+) -> Significance:
+    """Return what the candidates are worth after all looks."""
+    families = [candidate.where.family for candidate in candidates]
+    statistics = np.array([candidate.statistic for candidate in candidates])
+    if not draw.permutations or not candidates:
+        return bounds(families, statistics, np.array([candidate.order for candidate in candidates]), trials)
+    channels = _to_relabel(looked, candidates)
+    nulls = permute(
+        hists, channels, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.block
+    )
+    cells = [candidate.cell for candidate in candidates]
+    how = {"binomial": "binomial labels", "fixed": "labels with N_A kept"}[draw.null]
+    return from_nulls(families, cells, statistics, nulls, how=how)
+
+
+def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Candidate]) -> Iterator[Channel]:
+    """Return the observables in which any cell was tested, and which cells' pseudo-experiments are wanted."""
+    kept: dict[Family, set[int]] = {}
+    for candidate in candidates:
+        kept.setdefault(candidate.where.family, set()).add(candidate.cell)
+    for tests in looked:
+        used = [(where, tested) for where, tested in tests if len(tested.cells)]
+        if used:
+            where = used[0][0]
+            yield Channel(
+                where.symmetry,
+                where.observable,
+                where.cells,
+                {where.test: tested.cells for where, tested in used},
+                {where.test: np.array(sorted(kept[where.family]), dtype=np.int64) for where, _ in used},
+                {where.test: tested.scale for where, tested in used},
+                {where.test: tested.kappa for where, tested in used},
+                where.expected,
+            )
+
+
+def _null(null: str | None, expectation: Expectation) -> NullKind:
+    """Return how labels are drawn, the right way for kappa unless told."""
+    return check_null(("fixed" if expectation.kappa == "global" else "binomial") if null is None else null)
 
 
 def _tests(names: Sequence[str]) -> tuple[str, ...]:

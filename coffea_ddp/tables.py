@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from coffea_ddp.rows import Row
+    from coffea_ddp.rows import GlobalP, Row
 
 # The columns of the tables, and the side to which each is flushed.
 SHOWN: Mapping[str, Literal["left", "right"]] = {
     "#": "right",
+    "test": "left",
     "symmetry": "left",
     "observable": "left",
-    "cell": "left",
+    "cell and region": "left",
     "n_a": "right",
     "n_b": "right",
     "z": "right",
@@ -30,6 +31,21 @@ SHOWN: Mapping[str, Literal["left", "right"]] = {
     "asymmetry": "right",
     "similar": "right",
 }
+REGIONS: Mapping[str, Literal["left", "right"]] = {
+    "symmetry": "left",
+    "test": "left",
+    "observable": "left",
+    "cell and region": "left",
+    "n_a": "right",
+    "n_b": "right",
+    "z": "right",
+    "p local": "right",
+    "p cell": "right",
+    "p symmetry": "right",
+    "p global": "right",
+    "tail": "left",
+}
+TAIL_NOTE = "~: from a generalised Pareto tail fitted to the pseudo-experiments, with its 68 % interval"
 SUMMARY: Mapping[str, Literal["left", "right"]] = {
     "symmetry": "left",
     "cells": "right",
@@ -77,15 +93,43 @@ def html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:
 
 def row_cells(row: Row) -> list[str]:
     """Return the columns :data:`SHOWN` of a row, but the last."""
-    where = [row.symmetry or "", row.observable or "", " ".join(filter(None, (row.cell, row.region)))]
-    numbers = ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
     asymmetry = "" if row.asymmetry is None else _percent(row.asymmetry)
-    return [str(row.rank or ""), *where, *numbers, number(row.z_local), number(row.z_global), asymmetry]
+    z = number(row.z_local) + ("" if row.z_plain is None else f" ({number(row.z_plain)})")
+    places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
+    return [str(row.rank or ""), *places, *_contents(row), z, number(row.z_global), asymmetry]
+
+
+def region_cells(row: Row) -> list[str]:
+    """Return the columns :data:`REGIONS` of a row."""
+    values = (row.p_local, row.p_cell, row.p_symmetry, row.p_global)
+    where = [row.symmetry or "", row.test, row.observable or "", _place(row)]
+    return [*where, *_contents(row), number(row.z_local), *(probability(p) for p in values), tail_text(row)]
+
+
+def _place(row: Row) -> str:
+    return "\n".join(filter(None, (row.cell, row.region)))
+
+
+def _contents(row: Row) -> list[str]:
+    return ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
+
+
+def tail_text(found: Row | GlobalP) -> str:
+    """Return an extrapolated p-value with its interval; nothing where there is none."""
+    if found.p_tail is None:
+        return ""
+    low, high = probability(found.p_tail_low), probability(found.p_tail_high)
+    return f"~{probability(found.p_tail)} [{low}, {high}]" if low and high else f"~{probability(found.p_tail)}"
 
 
 def _percent(asymmetry: float) -> str:
     """Above 100 % no difference of efficiencies explains anything, and the number itself says nothing more."""
     return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
+
+
+def probability(p: float | None) -> str:
+    """Return a probability with two digits; nothing for ``None``."""
+    return "" if p is None else f"{p:.2g}"
 
 
 def number(value: float | None) -> str:

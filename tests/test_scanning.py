@@ -316,7 +316,9 @@ def test_inputs_are_told():
     hists = make_histograms(make_layout(), 100, seed=13)
     report = scan(hists, seed=42, min_events=7, best=5)
     assert (report.plan, report.fingerprint, report.seed) == ("toys", "f" * 16, 42)
-    assert report.options == {"tests": ["nsigma"], "min_events": 7, "best": 5}
+    assert report.options == {
+        "tests": ["nsigma"], "min_events": 7, "best": 5, "permutations": 0, "null": None, "expectation": ""
+    }  # fmt: skip
     assert report.inputs["cells"] == GRID.to_dict()
     assert not report.partial
     incomplete = scan(hists.with_missing([Missing("data", "a.root", -1, -1, "truncated")]))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
+from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
 from coffea_ddp.cli.scans import demo, scan
 from coffea_ddp.errors import DDPError
@@ -40,6 +41,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp validate symmetries 'data/*.root'          is the plan right for these files?
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
+    coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     """
     del traceback  # looked up by main()
     log = logging.getLogger("coffea_ddp")
@@ -47,7 +49,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, run, merge, scan):
+for command in (demo, validate, run, merge, scan, compare):
     cli.add_command(command)
 
 

@@ -134,6 +134,7 @@ def show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file
     """Print a report and write it where files are asked for."""
     console = terminal()
     console.print(report.table(**shown))
+    console.print(report.regions_table())
     console.print(report.summary_table())
     if output is not None:
         report.save(output)

@@ -22,13 +22,38 @@ from coffea_ddp.cli.around import DONE, check_writable, events_bar, note, show, 
 @click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
 @click.option("--similar", is_flag=True, help="Show rows with mostly the events of a stronger one, too.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--permutations",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Pseudo-experiments with relabelled events, for global p-values; 0: the Sidak bound.",
+)
+@click.option(
+    "--null", type=click.Choice(["binomial", "fixed"]), help="Relabel every event, or keep N_A [default: by kappa]."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
+@click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; may be given again.")
+@click.option("--observable", "observables", multiple=True, help="Only this observable; may be given again.")
+@click.option("--kappa", default="plan", show_default=True, help="Expected B / A: plan, global, cell, or a number.")
+@click.option(
+    "--kappa-error", type=float, default=0.0, show_default=True, help="Its relative uncertainty, where it is given."
+)
+@click.option(
+    "--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A in every bin."
+)
+@click.option(
+    "--correction", help="Efficiency of B over that of A: a correctionlib file (FILE:NAME) or an array (.npy, .npz)."
+)
 def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
 
     \b
     coffea-ddp scan hists.ddp
     coffea-ddp scan hists.ddp -o report.json --csv report.csv --top 50
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix --permutations 1000 --seed 1
+    coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
     """
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan as scan_all
@@ -37,10 +62,20 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **opt
         check_writable(path)
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
+    options["kappa"] = _number_or_name(options["kappa"])
+    for name in ("symmetries", "observables"):
+        options[name] = options[name] or None
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, [name.strip() for name in tests.split(",")], progress=progress, **options)
     show(report, shown, output, csv_file)
     return tell_missing(histograms)
+
+
+def _number_or_name(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @click.command()

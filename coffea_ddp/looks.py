@@ -1,0 +1,243 @@
+"""What a scan can do to a cell: N_sigma of its matrix, or the best of all rectangles in it.
+
+Each test has two sides that must agree: :meth:`Look.observed` takes a block of cells as they are,
+:meth:`Look.relabelled` a block of pseudo-experiments of all cells. Scores are absolute z: an excess of either side
+counts.
+
+Examples
+--------
+>>> sorted(TESTS)
+['nsigma', 'submatrix', 'submatrix_nsigma']
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from coffea_ddp.stats.binomial import binomial_z, z_table
+from coffea_ddp.stats.matrix import best_of_cells, round_up
+from coffea_ddp.stats.nsigma import block_n_sigma, method_text
+from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
+from coffea_ddp.stats.rectangles import count_rectangles
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp.blocks import Block
+    from coffea_ddp.expectation import ChannelExpectation
+
+
+class Found(NamedTuple):
+    """What a test finds in a block of cells; all of shape (n_cells,), NaN where nothing can be said.
+
+    Attributes
+    ----------
+    statistic
+        Signed, a z: above 0 where B is in excess.
+    plain
+        The same with the plan's kappa, taken as exact, and no systematic error.
+    n_a, n_b, n_bins, asymmetry
+        Of the cell, or of the best rectangle.
+    kappa, scale
+        The expected ratio that was used, and what the statistic was multiplied with because of its uncertainty.
+    looks
+        How many regions of the cell were looked at.
+    where
+        The best rectangle (first and one-past-last row, then column); shape (n_cells, 4), ``None`` for whole cells.
+    """
+
+    statistic: FloatArray
+    plain: FloatArray
+    n_a: FloatArray
+    n_b: FloatArray
+    n_bins: IntArray
+    asymmetry: FloatArray
+    kappa: FloatArray
+    scale: FloatArray
+    looks: IntArray
+    where: IntArray | None
+
+
+class Look(Protocol):
+    """One kind of test."""
+
+    def observed(self, block: Block, expected: ChannelExpectation) -> Found:
+        """Test a block of cells."""
+        ...
+
+    def relabelled(
+        self,
+        pieces: Pieces,
+        members: Members,
+        shape: tuple[int, int],
+        labels: Labels,
+        expected: ChannelExpectation,
+        out: Best,
+    ) -> None:
+        """Test all cells in a block of pseudo-experiments."""
+        ...  # fmt: skip
+
+    def method(self, expected: ChannelExpectation) -> str:
+        """Tell how the local p-value is made."""
+        ...
+
+
+def kappa_of(block: Block, expected: ChannelExpectation) -> FloatArray:
+    """Return kappa of every cell of a block, NaN where it cannot be known; shape (n_cells,)."""
+    if expected.status is not None:
+        return np.full(len(block.cells), np.nan)
+    if not expected.own:
+        return np.full(len(block.cells), expected.kappa)
+    a, b = (block.a * expected.ratio[block.used]).sum(axis=1), block.b.sum(axis=1)
+    return np.where((a > 0) & (b > 0), b, np.nan) / np.where(a > 0, a, 1.0)
+
+
+@dataclass(frozen=True)
+class NSigma:
+    """N_sigma of the whole matrix (arXiv:2203.07529)."""
+
+    def observed(self, block: Block, expected: ChannelExpectation) -> Found:
+        """Test a block of cells."""
+        kappa = kappa_of(block, expected)
+        plain = block_n_sigma(block.a, block.b, expected.plan_kappa, block.variance)
+        found = plain
+        if not expected.plain:
+            found = block_n_sigma(
+                block.a,
+                block.b,
+                np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used],
+                block.variance,
+                systematic=expected.spread[block.used] if expected.spread.any() else None,
+                kappa_error=expected.kappa_error or None,
+                estimated_from=self._estimated_from(block, expected),
+            )
+        statistic = np.where(np.isfinite(kappa), found.statistic, np.nan)
+        ones = np.ones(len(kappa), dtype=np.int64)
+        return Found(
+            statistic, plain.statistic, block.n_a, block.n_b, found.n_bins, found.asymmetry, kappa,
+            found.scale, ones, None,
+        )  # fmt: skip
+
+    @staticmethod
+    def _estimated_from(block: Block, expected: ChannelExpectation) -> FloatArray | float | None:
+        if not expected.own:
+            return expected.estimated_from
+        total = block.n_a + block.n_b
+        return total if block.variance is None else total**2 / block.variance.sum(axis=1)
+
+    def relabelled(
+        self, pieces: Pieces, members: Members, shape: tuple[int, int], labels: Labels, expected: ChannelExpectation,
+        out: Best,
+    ) -> None:  # fmt: skip
+        """Test all cells in a block of pseudo-experiments."""
+        del shape, expected
+        nsigma_cells(pieces, members, labels, out)
+
+    def method(self, expected: ChannelExpectation) -> str:
+        """Tell how the local p-value is made."""
+        return method_text(
+            from_totals=expected.own or expected.fixed,
+            kappa_error=bool(expected.kappa_error),
+            per_bin=bool((expected.ratio != 1).any()),
+            systematic=bool(expected.spread.any()),
+        )
+
+
+@dataclass(frozen=True)
+class Rectangles:
+    """The best of all rectangles of the matrix.
+
+    Attributes
+    ----------
+    pulls
+        Whether a rectangle's score is its N_sigma, or the significance of its summed counts.
+    """
+
+    pulls: bool
+
+    def _exact(self, expected: ChannelExpectation) -> bool:
+        return not self.pulls and expected.exact
+
+    def observed(self, block: Block, expected: ChannelExpectation) -> Found:
+        """Test a block of cells."""
+        kappa = kappa_of(block, expected)
+        ratio = np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used]
+        z, where = self._best(block, ratio, expected.spread[block.used], expected)
+        inside = self._inside(block, where)
+        n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
+        if self._exact(expected):
+            # The tables are in single precision.
+            z = np.where(np.isfinite(z), binomial_z(n_b, n_a + n_b, expected.kappa / (1 + expected.kappa)), np.nan)
+        if expected.plain:
+            plain = z
+        else:
+            plan = np.full_like(ratio, expected.plan_kappa)
+            plain, _ = self._best(block, plan, np.zeros(ratio.shape[1]), expected)
+        z = np.where(np.isfinite(kappa), z, np.nan)
+        filled = (block.a + block.b if block.variance is None else block.variance) > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            asymmetry = n_b / (block.a * ratio * inside).sum(axis=1) - 1
+        looks = np.array(
+            [count_rectangles(self._whole(row, block).reshape(block.shape)) for row in filled.astype(np.float64)],
+            dtype=np.int64,
+        )
+        n_bins = (filled & inside).sum(axis=1)
+        return Found(z, plain, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), looks, where)
+
+    def _best(
+        self, block: Block, ratio: FloatArray, spread: FloatArray, expected: ChannelExpectation
+    ) -> tuple[FloatArray, IntArray]:
+        n = block.a + block.b
+        if self._exact(expected):
+            kappa = float(ratio[0, 0]) if len(ratio) else 1.0
+            table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))))
+            return best_of_cells(self._whole(block.b, block), self._whole(n, block), block.shape, 0, table)
+        v = ratio * (n if block.variance is None else block.variance)
+        v = v + (spread * v / (1 + ratio)) ** 2
+        x = block.b - ratio * block.a
+        if self.pulls:
+            x, v = x / np.sqrt(np.where(v > 0, v, 1.0)), (v > 0).astype(np.float64)
+        return best_of_cells(self._whole(x, block), self._whole(v, block), block.shape, 0, None)
+
+    @staticmethod
+    def _whole(values: FloatArray, block: Block) -> FloatArray:
+        """Put the bins that are used back in their places."""
+        whole = np.zeros((*values.shape[:-1], math.prod(block.shape)))
+        whole[..., block.used] = values
+        return whole
+
+    @staticmethod
+    def _inside(block: Block, where: IntArray) -> BoolArray:
+        row, column = np.divmod(block.used, block.shape[1])
+        first_row, stop_row, first_column, stop_column = where.T[:, :, None]
+        rows, columns = (row >= first_row) & (row < stop_row), (column >= first_column) & (column < stop_column)
+        return np.asarray(rows & columns)
+
+    def relabelled(
+        self, pieces: Pieces, members: Members, shape: tuple[int, int], labels: Labels, expected: ChannelExpectation,
+        out: Best,
+    ) -> None:  # fmt: skip
+        """Test all cells in a block of pseudo-experiments."""
+        if self._exact(expected):
+            # One table for all cells: the largest cell holds at most all events.
+            table = z_table(expected.kappa, round_up(int(pieces.n.sum())))
+            exact_cells(pieces, members, shape, table, Labels(labels.y, labels.y, False), out)
+        else:
+            linear_cells(pieces, members, shape, self.pulls, labels, out)
+
+    def method(self, expected: ChannelExpectation) -> str:
+        """Tell how the local p-value of the rectangle is made."""
+        if self._exact(expected):
+            return "binomial mid-p of the rectangle, two-sided"
+        return "asymptotic normal of the rectangle, two-sided"
+
+
+TESTS: dict[str, Look] = {
+    "nsigma": NSigma(),
+    "submatrix": Rectangles(pulls=False),
+    "submatrix_nsigma": Rectangles(pulls=True),
+}
+"""The tests that exist, by name."""

@@ -1,0 +1,322 @@
+"""Pseudo-experiments of a whole scan: the labels of all events drawn anew, and every test done again on every cell.
+
+Law 4: labels are drawn for exclusive cells, so one draw is one pseudo-experiment for all cells and all rectangles of an
+observable, with their correlations. Where all events of a symmetry are stored, its labels are drawn per event, keyed to
+the event's identity: then all its observables are relabelled alike, and so are other symmetries of which that is true.
+An event that is on the same side of two symmetries is put on the same side again in both, one that is on opposite sides
+on opposite ones, so the correlation of symmetries is that of the data. Elsewhere every observable draws its own labels;
+put together, they look independent, which overlapping events are not: a bound, and the report says so.
+
+Work is cut into (symmetry, observable, block of 64 pseudo-experiments). Random numbers belong to those, not to workers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.looks import TESTS
+from coffea_ddp.stats.null import NullKind, count_labels, event_labels, relabel
+from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
+from coffea_ddp.stats.rectangles import TOYS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp.expectation import ChannelExpectation
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.lattice import DistinctCells
+
+    Single = NDArray[np.float32]
+
+MISMATCH = 1e-3
+"""Stored features are in single precision: this share of the events may fall into another bin than in the pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """What is relabelled: one observable of one symmetry, with the cells that were tested.
+
+    Attributes
+    ----------
+    symmetry, observable
+        Names.
+    cells
+        The distinct cells of the symmetry.
+    tested
+        Per test the numbers of the cells that it tested; shape (n_tested,).
+    kept
+        Per test the numbers of those whose every pseudo-experiment is wanted.
+    scale
+        Per test what its statistic is multiplied with, per tested cell (1, unless kappa is uncertain).
+    kappa
+        Per test kappa of every tested cell.
+    expected
+        What is expected of side B.
+    """
+
+    symmetry: str
+    observable: str
+    cells: DistinctCells
+    tested: Mapping[str, IntArray]
+    kept: Mapping[str, IntArray]
+    scale: Mapping[str, FloatArray]
+    kappa: Mapping[str, FloatArray]
+    expected: ChannelExpectation
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyNull:
+    """The pseudo-experiments of one test of one observable.
+
+    Attributes
+    ----------
+    best
+        The largest score of all its cells; shape (n,).
+    kept
+        Cell -> its scores; shape (n,).
+    keyed
+        Whether labels were drawn per event, so that all families that say so have them in common.
+    """
+
+    best: FloatArray
+    kept: Mapping[int, FloatArray]
+    keyed: bool
+
+
+Family = tuple[str, str, str]
+"""Test, symmetry, observable."""
+
+
+def permute(
+    hists: Histograms,
+    channels: Iterable[Channel],
+    permutations: int,
+    *,
+    null: NullKind,
+    seed: int,
+    jobs: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[Family, FamilyNull]:
+    """Make the pseudo-experiments of a scan.
+
+    Parameters
+    ----------
+    hists
+        The output of a pass.
+    channels
+        What was tested.
+    permutations
+        How many.
+    null
+        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.null`).
+    seed
+        With the names of symmetry and observable the source of all random numbers.
+    jobs
+        Threads; all cores by default. Results do not depend on it.
+    progress
+        Told of every finished block, with the name of what it belongs to.
+
+    Returns
+    -------
+    dict
+        One :class:`FamilyNull` per test, symmetry and observable that tested any cell.
+    """
+    found: dict[Family, FamilyNull] = {}
+    blocks = range(-(-permutations // TOYS))
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        for channel in channels:
+            work = _Work.make(hists, channel, null, seed)
+            results = []
+            for result in pool.map(work.block, blocks):
+                results.append(result)
+                if progress is not None:
+                    progress(f"{channel.symmetry}: {channel.observable}")
+            for i, (test, cells) in enumerate(channel.kept.items()):
+                best = np.concatenate([result[i][0] for result in results])[:permutations]
+                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, :permutations]
+                found[test, channel.symmetry, channel.observable] = FamilyNull(
+                    best.astype(np.float64),
+                    {cell: kept[k].astype(np.float64) for k, cell in enumerate(cells.tolist())},
+                    work.keyed,
+                )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One channel, ready for its blocks."""
+
+    channel: Channel
+    pieces: Pieces
+    members: Mapping[str, Members]
+    shape: tuple[int, int]
+    weights: FloatArray | None
+    events: _Events | None
+    null: NullKind
+    n_b: int
+    seed: int
+
+    @property
+    def keyed(self) -> bool:
+        return self.events is not None
+
+    @classmethod
+    def make(cls, hists: Histograms, channel: Channel, null: NullKind, seed: int) -> _Work:
+        _, contents, squares = hists.matrices(channel.symmetry, channel.observable)
+        n_bins = math.prod(contents.shape[2:])
+        shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
+        flat = contents.reshape(len(contents), 2, n_bins)
+        events = _Events.make(hists, channel) if null == "binomial" and not channel.expected.varying else None
+        counts = _entries(hists, channel)
+        v = counts if squares is None else squares.reshape(len(contents), 2, n_bins).sum(axis=1)
+        if events is not None:
+            counts, v = events.tables(len(contents), n_bins)
+        code, place = np.nonzero(counts)
+        if events is not None:
+            events = events.placed(code * n_bins + place, n_bins)
+        n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
+        expected = channel.expected
+        kappa = np.ones(n_bins) if expected.own else expected.kappa * expected.ratio
+        pieces = Pieces(
+            starts=np.searchsorted(code, np.arange(len(contents) + 1)),
+            bins=place,
+            n=n,
+            v=(kappa * (expected.ratio if expected.own else 1.0))[place] * variances,
+            extra=(expected.spread / (1 + (expected.ratio if expected.own else kappa))) ** 2,
+        )
+        members = {test: _members(channel, test) for test in channel.kept}
+        weights = None if squares is None else np.sqrt(variances / n)
+        return cls(channel, pieces, members, shape, weights, events, null, int(flat[:, 1].sum()), seed)
+
+    def block(self, number: int) -> list[tuple[Single, Single]]:
+        """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
+        labels = self._labels(number)
+        expected, found = self.channel.expected, []
+        for test, members in self.members.items():
+            best = np.full(TOYS, -np.inf, np.float32)
+            kept = np.zeros((len(self.channel.kept[test]), TOYS), np.float32)
+            TESTS[test].relabelled(self.pieces, members, self.shape, labels, expected, Best(0, best, kept))
+            found.append((best, kept))
+        return found
+
+    def _labels(self, number: int) -> Labels:
+        expected, n = self.channel.expected, self.pieces.n[:, None]
+        ratio = expected.ratio[self.pieces.bins]
+        if self.events is not None:
+            b, a = self.events.sides(len(n), expected.kappa, self.seed, number)
+        else:
+            b = relabel(
+                self.pieces.n,
+                kappa=expected.kappa * ratio,
+                n_b=self.n_b if self.null == "fixed" else None,
+                spread=0.0 if self.null == "fixed" else expected.spread[self.pieces.bins],
+                common=expected.kappa_error,
+                seed=self.seed,
+                key=f"{self.channel.symmetry}|{self.channel.observable}",
+                block=number,
+            )
+            a = (n - b).astype(np.float32)
+            if self.weights is not None:
+                b, a = (b * self.weights[:, None]).astype(np.float32), (a * self.weights[:, None]).astype(np.float32)
+        if expected.own:
+            return Labels(b, (a * ratio[:, None]).astype(np.float32), True)
+        return Labels((b - (expected.kappa * ratio)[:, None] * a).astype(np.float32), b, False)
+
+
+def _members(channel: Channel, test: str) -> Members:
+    tested = channel.tested[test]
+    inside = channel.cells.members(tested).astype(bool)
+    cell, code = np.nonzero(inside)
+    keep = np.full(len(tested), -1)
+    keep[np.searchsorted(tested, channel.kept[test])] = np.arange(len(channel.kept[test]))
+    own = channel.kappa[test] if channel.expected.own else np.ones(len(tested))
+    return Members(np.searchsorted(cell, np.arange(len(tested) + 1)), code, channel.scale[test], own, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class _Events:
+    """The stored events of one channel."""
+
+    hashes: NDArray[np.uint64]
+    opposite: BoolArray
+    codes: IntArray
+    bins: IntArray
+    weights: FloatArray | None
+    entries: IntArray
+
+    @classmethod
+    def make(cls, hists: Histograms, channel: Channel) -> _Events | None:
+        """Return the events, or ``None`` where they are not all there or are not those of the histogram."""
+        number = hists.symmetries.index(channel.symmetry)
+        stored, layout = hists.events, hists.layout
+        axes = layout.channels[layout.channel_number(channel.symmetry, channel.observable)].axes
+        on = np.flatnonzero(stored.on_symmetry(number))
+        columns = stored.columns
+        codes = hists.occupied(channel.symmetry)
+        if hists.matrices(channel.symmetry, entries=True)[1].sum() != len(on) or any(
+            axis.name not in columns for axis in axes
+        ):
+            return None
+        bins, inside = np.zeros(len(on), dtype=np.int64), np.ones(len(on), dtype=bool)
+        for axis in axes:
+            values = columns[axis.name][on].astype(np.float64)
+            index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
+            inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
+            bins = bins * axis.size + index
+        on, bins = on[inside], bins[inside]
+        code = np.searchsorted(codes, columns["cell"][on].astype(np.int64))
+        sides = columns["sides"][on]
+        weights = columns["weight"][on] if layout.weighted else None
+        found = cls(stored.hashes[on], _opposite(sides, number), code, bins, weights, np.zeros(0, np.int64))
+        truth = _entries(hists, channel)
+        moved = np.abs(found.tables(*truth.shape)[0] - truth).sum() / 2
+        return found if moved <= MISMATCH * max(truth.sum(), 1) else None
+
+    def tables(self, n_codes: int, n_bins: int) -> tuple[FloatArray, FloatArray]:
+        """Return the number of events and the sums of squared weights; shape (n_codes, n_bins)."""
+        place = self.codes * n_bins + self.bins
+        counts = np.bincount(place, minlength=n_codes * n_bins).astype(np.float64).reshape(n_codes, n_bins)
+        if self.weights is None:
+            return counts, counts
+        squares = np.bincount(place, self.weights**2, minlength=n_codes * n_bins).astype(np.float64)
+        return counts, squares.reshape(n_codes, n_bins)
+
+    def placed(self, places: IntArray, n_bins: int) -> _Events:
+        """Return the events with the number of the entry that each is in, out of sorted ``code * n_bins + bin``."""
+        return dataclasses.replace(self, entries=np.searchsorted(places, self.codes * n_bins + self.bins))
+
+    def sides(self, n_entries: int, kappa: float, seed: int, block: int) -> tuple[Single, Single]:
+        """Return the contents of B and of A of every entry in every pseudo-experiment."""
+        same = event_labels(self.hashes, kappa, seed=seed, block=block)
+        # The mirrored coins: side B where the others would be on A with the inverse ratio.
+        mirrored = ~event_labels(self.hashes, 1 / kappa, seed=seed, block=block)
+        labels = np.where(self.opposite, mirrored, same)
+        return (
+            count_labels(labels, self.entries, n_entries, self.weights),
+            count_labels(~labels, self.entries, n_entries, self.weights),
+        )
+
+
+def _entries(hists: Histograms, channel: Channel) -> FloatArray:
+    """Return the number of events of every exclusive cell and bin, both sides; shape (n_codes, n_bins)."""
+    _, counts, _ = hists.matrices(channel.symmetry, channel.observable, entries=True)
+    return np.asarray(counts.sum(axis=1).reshape(len(counts), math.prod(counts.shape[2:])))
+
+
+def _opposite(sides: NDArray[np.uint64], symmetry: int) -> BoolArray:
+    """Return which events are on another side of this symmetry than of the first one that they are in."""
+    lowest = sides & (~sides + np.uint64(1))
+    # Side A of symmetry s is bit 2s, side B bit 2s + 1: odd places are side B.
+    odd = np.uint64(0xAAAAAAAAAAAAAAAA)
+    first_is_b = (lowest & odd) != 0
+    here_is_b = (sides >> np.uint64(2 * symmetry + 1)) & np.uint64(1) != 0
+    return np.asarray(first_is_b != here_is_b)

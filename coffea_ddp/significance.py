@@ -1,0 +1,197 @@
+"""From local to global: what each of the best looks of a scan is worth after all of them.
+
+With pseudo-experiments: min-p over the families (one test of one observable of one symmetry each), whose labels are
+shared or, where they are not, drawn independently, which is a bound. Without: the Sidak bound over all regions, each
+test paying for the number of tests besides.
+
+Examples
+--------
+>>> found = bounds([("nsigma", "e/mu", "met")], np.array([4.0]), np.array([4.0]), {"nsigma": 100})
+>>> round(float(found.p_global[0]), 4)
+0.0063
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coffea_ddp.rows import GlobalP
+from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.tail import NullSample, PermutationP
+from coffea_ddp.stats.trials import p_from_z, sidak, sidak_z, z_from_p
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+    from coffea_ddp.permuting import Family, FamilyNull
+
+
+@dataclass(frozen=True, eq=False)
+class Significance:
+    """What the candidates are worth; arrays of shape (n_candidates,), NaN where a thing does not apply.
+
+    Attributes
+    ----------
+    order
+        On which scale they are ranked: the larger, the rarer.
+    p_cell, p_symmetry, p_global, z_global
+        See :class:`coffea_ddp.rows.Row`.
+    tails
+        ``p_tail``, ``p_tail_low`` and ``p_tail_high``; shape (n_candidates, 3).
+    summary
+        What the best of each symmetry, of each test and of all are worth.
+    method
+        How the global p-values were made.
+    """
+
+    order: FloatArray
+    p_cell: FloatArray
+    p_symmetry: FloatArray
+    p_global: FloatArray
+    z_global: FloatArray
+    tails: FloatArray
+    summary: tuple[GlobalP, ...]
+    method: str
+
+
+def bounds(
+    families: Sequence[Family], statistics: FloatArray, order: FloatArray, trials: Mapping[str, int]
+) -> Significance:
+    """Return Sidak bounds.
+
+    Parameters
+    ----------
+    families
+        The test, symmetry and observable of every candidate.
+    statistics
+        Their signed z; shape (n_candidates,).
+    order
+        What they are ranked by; shape (n_candidates,).
+    trials
+        How many regions each test looked at.
+    """
+    n_tests = len(trials)
+    looks = np.array([max(1, n_tests * trials[test]) for test, _, _ in families], dtype=np.float64)
+    p_local = p_from_z(statistics, two_sided=True)
+    nothing = np.full(len(statistics), np.nan)
+    z_global = np.array([sidak_z(z, n) for z, n in zip(statistics.tolist(), looks.tolist(), strict=True)])
+    p_global = np.array([sidak(p, n) for p, n in zip(p_local.tolist(), looks.tolist(), strict=True)])
+    total = " + ".join(f"{number:,} of {test}" for test, number in trials.items()) if n_tests > 1 else ""
+    total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} looks"
+    return Significance(
+        order, nothing, nothing, p_global, z_global, np.full((len(statistics), 3), np.nan), (),
+        f"Sidak bound over {total}",
+    )  # fmt: skip
+
+
+def from_nulls(
+    families: Sequence[Family],
+    cells: Sequence[int],
+    statistics: FloatArray,
+    nulls: Mapping[Family, FamilyNull],
+    *,
+    how: str,
+) -> Significance:
+    """Return p-values from the pseudo-experiments of a scan.
+
+    Parameters
+    ----------
+    families, cells
+        The test, symmetry and observable, and the number of the cell, of every candidate.
+    statistics
+        Their signed z; shape (n_candidates,).
+    nulls
+        The pseudo-experiments of every family.
+    how
+        How labels were drawn, in words.
+    """
+    scores = np.abs(statistics)
+    names = list(nulls)
+    mine = {name: np.flatnonzero([family == name for family in families]) for name in names}
+    combined = combine([nulls[name].best for name in names], [scores[mine[name]] for name in names])
+    scale = np.zeros(len(scores))
+    for name, z in zip(names, combined.z, strict=True):
+        scale[mine[name]] = z
+    everything = _Looks.of(combined.null.max(axis=0), nulls.values())
+    symmetries = {symmetry: [i for i, name in enumerate(names) if name[1] == symmetry] for _, symmetry, _ in names}
+    of_symmetry = {
+        symmetry: _Looks.of(combined.null[rows].max(axis=0), [nulls[names[i]] for i in rows])
+        for symmetry, rows in symmetries.items()
+    }
+    p_global = [everything.sample.p(z) for z in scale.tolist()]
+    p_symmetry = [
+        of_symmetry[symmetry].sample.p(z, tail=False).p_value
+        for (_, symmetry, _), z in zip(families, scale.tolist(), strict=True)
+    ]
+    p_cell = [
+        NullSample(nulls[family].kept[cell]).p(score, tail=False).p_value
+        for family, cell, score in zip(families, cells, scores.tolist(), strict=True)
+    ]
+    values = np.array([p.p_value for p in p_global])
+    summary = [
+        *_best_of_symmetries(families, scale, of_symmetry, how),
+        *_best_of_tests(families, scores, nulls, how),
+        _global_p(None, "min-p", float(scale.max()), everything, how),
+    ]
+    return Significance(
+        scale,
+        np.array(p_cell),
+        np.array(p_symmetry),
+        values,
+        np.copysign(np.maximum(z_from_p(values, two_sided=True), 0.0), statistics) + 0.0,
+        np.array([[np.nan if x is None else x for x in (p.p_tail, p.p_low, p.p_high)] for p in p_global]),
+        tuple(summary),
+        f"(n + 1)/({len(everything.sample)} + 1) pseudo-experiments, min-p over {len(names)} (test, observable) pairs; "
+        f"{how}, {everything.relation}",
+    )
+
+
+class _Looks(NamedTuple):
+    """The largest scores of some families in every pseudo-experiment, and whether they have their labels in common."""
+
+    sample: NullSample
+    shared: bool
+
+    @classmethod
+    def of(cls, scores: FloatArray, nulls: Iterable[FamilyNull]) -> _Looks:
+        found = list(nulls)
+        return cls(NullSample(scores), len(found) == 1 or all(null.keyed for null in found))
+
+    @property
+    def relation(self) -> str:
+        """How the families' labels hang together."""
+        return "keyed to the events" if self.shared else "drawn anew for each observable (a bound)"
+
+
+def _global_p(scope: str | None, what: str, score: float, looks: _Looks, how: str) -> GlobalP:
+    found: PermutationP = looks.sample.p(score)
+    return GlobalP(
+        scope=scope, what=what, score=score, p_value=found.p_value, n_ge=found.n_ge, n=found.n,
+        p_tail=found.p_tail, p_tail_low=found.p_low, p_tail_high=found.p_high, method=f"{how}, {looks.relation}",
+    )  # fmt: skip
+
+
+def _best_of_symmetries(
+    families: Sequence[Family], scale: FloatArray, looks: Mapping[str, _Looks], how: str
+) -> list[GlobalP]:
+    best: dict[str, float] = {}
+    for (_, symmetry, _), z in zip(families, scale.tolist(), strict=True):
+        best[symmetry] = max(best.get(symmetry, 0.0), z)
+    return [_global_p(symmetry, "min-p", z, looks[symmetry], how) for symmetry, z in best.items()]
+
+
+def _best_of_tests(
+    families: Sequence[Family], scores: FloatArray, nulls: Mapping[Family, FamilyNull], how: str
+) -> list[GlobalP]:
+    best: dict[str, float] = {}
+    for (test, _, _), score in zip(families, scores.tolist(), strict=True):
+        best[test] = max(best.get(test, 0.0), score)
+    rows = []
+    for test, score in best.items():
+        of_test = [null for name, null in nulls.items() if name[0] == test]
+        looks = _Looks.of(np.max([null.best for null in of_test], axis=0), of_test)
+        rows.append(_global_p(None, f"max {test}", score, looks, how))
+    return rows

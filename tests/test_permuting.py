@@ -1,0 +1,225 @@
+"""Pseudo-experiments of whole scans: reproducible, keyed to events where they can be, and uniform under the null."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import hist
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms import Histograms, stored_columns
+from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.scanning import scan
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stored import StoredEvents, side_bits
+
+GRID = CellGrid((Multiplicity("j", last=3), Topology("VBF")))
+X = hist.axis.Regular(6, 0.0, 1.0, name="x", label="x [GeV]")
+Y = hist.axis.Regular(5, 0.0, 1.0, name="y", label="y")
+
+
+def make_layout(kappa=1.0, *, weighted=False, max_stored=100_000):
+    features = tuple(FeatureLayout(name, name, "") for name in ("x", "y"))
+    observables = (("x x y", (X, Y)), ("x", (X,)))
+    return Layout(
+        "toys",
+        "f" * 16,
+        GRID,
+        (
+            SymmetryLayout("e/mu", ("e", "mu"), kappa, observables),
+            SymmetryLayout("l-/l+", ("l-", "l+"), 1.0, (("y", (Y,)),)),
+        ),
+        features,
+        weighted=weighted,
+        max_stored=max_stored,
+    )
+
+
+def make_events(n, seed, *, kappa=1.0, excess=0, weighted=False, max_stored=100_000, drop_features=False):
+    """Events with two features and sides in both symmetries; ``excess`` of them on side B at large x and y."""
+    layout = make_layout(kappa, weighted=weighted, max_stored=max_stored)
+    rng = np.random.default_rng(seed)
+    total = n + excess
+    cells = np.minimum(rng.geometric(0.3, total) - 1, GRID.n_exclusive - 1)
+    x, y = rng.exponential(0.3, total).astype(np.float32), rng.random(total).astype(np.float32)
+    sides = np.stack([rng.random(total) < kappa / (1 + kappa), rng.random(total) < 0.5]).astype(np.int8)
+    sides[1, rng.random(total) < 0.3] = -1
+    x[n:], y[n:], sides[0, n:], cells[n:] = rng.uniform(0.7, 0.95, excess), rng.uniform(0.7, 0.95, excess), 1, 3
+    weight = rng.lognormal(0, 0.3, total)
+    keys, weights = [], []
+    for channel in layout.channels:
+        number = [symmetry.name for symmetry in layout.symmetries].index(channel.symmetry)
+        on = sides[number] >= 0
+        bins = np.zeros(total, dtype=np.int64)
+        for axis in channel.axes:
+            bins = bins * axis.extent + axis.index({"x": x, "y": y}[axis.name].astype(float)) + 1
+        keys.append(channel.key(cells, sides[number].astype(np.int64), bins)[on])
+        weights.append(weight[on])
+    counts = SparseCounts.from_keys(np.concatenate(keys), np.concatenate(weights) if weighted else None)
+    columns = stored_columns(layout, total)
+    columns["run"][:] = 1
+    columns["event"][:] = np.arange(total) + 1000 * seed
+    columns["cell"][:] = cells
+    columns["sides"][:] = side_bits(sides)
+    columns["x"][:], columns["y"][:] = (np.nan, np.nan) if drop_features else (x, y)
+    if weighted:
+        columns["weight"][:] = weight
+    events = StoredEvents.make(columns, max_stored=max_stored, n_symmetries=2, n_exclusive=GRID.n_exclusive)
+    return Histograms(layout, counts, Histograms.empty(layout).not_filled, events)
+
+
+TESTS = ("nsigma", "submatrix", "submatrix_nsigma")
+
+
+@pytest.fixture(scope="module")
+def hists():
+    return make_events(1_500, 1, excess=40)
+
+
+@pytest.fixture(scope="module")
+def report(hists):
+    return scan(hists, tests=TESTS, permutations=200, seed=3, min_events=10, best=50)
+
+
+def p_values(report):
+    return [(row.test, row.symmetry, row.observable, row.cell, row.p_cell, row.p_global) for row in report.rows]
+
+
+def test_results_depend_on_the_seed_and_not_on_the_threads(hists, report):
+    for jobs in (1, 3):
+        again = scan(hists, tests=TESTS, permutations=200, seed=3, min_events=10, best=50, jobs=jobs)
+        assert again.to_dict() == report.to_dict()
+    other = scan(hists, tests=TESTS, permutations=200, seed=4, min_events=10, best=50)
+    assert p_values(other) != p_values(report)
+
+
+def test_results_do_not_depend_on_the_order_of_events_or_of_merging(report):
+    parts = [make_events(1_500, 1, excess=40)]
+    half = parts[0].events
+    shuffled = np.random.default_rng(0).permutation(len(half))
+    events = StoredEvents.make(
+        {name: values[shuffled] for name, values in half.columns.items()},
+        max_stored=100_000,
+        n_symmetries=2,
+        n_exclusive=GRID.n_exclusive,
+    )
+    again = scan(
+        dataclasses.replace(parts[0], events=events), tests=TESTS, permutations=200, seed=3, min_events=10, best=50
+    )
+    assert again.to_dict() == report.to_dict()
+
+
+def test_the_excess_is_found_and_its_p_values_are_told(report):
+    top = report.rows[0]
+    assert (top.symmetry, top.test) == ("e/mu", "submatrix")
+    assert "x" in top.region
+    assert "GeV" in top.region
+    assert top.p_global == 1 / 201
+    assert top.p_local < 1e-6
+    assert top.p_tail is not None
+    assert top.p_cell <= top.p_symmetry <= top.p_global
+    for row in report.rows:
+        assert row.p_global >= 1 / 201
+        assert row.p_cell >= 1 / 201
+        assert row.n_regions is None or row.n_regions > 1
+    scopes = {(found.scope, found.what) for found in report.global_p}
+    assert {("e/mu", "min-p"), ("l-/l+", "min-p"), (None, "min-p"), (None, "max nsigma")} <= scopes
+    assert "keyed to the events" in top.method
+    assert "200 + 1" in top.method
+
+
+def test_p_values_grow_with_the_number_of_looks(report):
+    for row in report.rows:
+        assert row.p_symmetry <= row.p_global + 1e-12
+    order = [row for row in report.rows if row.rank]
+    assert [row.p_global for row in order] == sorted(row.p_global for row in order)
+
+
+def test_dropped_events_are_a_bound_and_named():
+    hists = make_events(1_500, 1, excess=40, max_stored=20)
+    report = scan(hists, permutations=100, min_events=10)
+    assert "a bound" in report.rows[0].method
+    # One observable of one symmetry is not a bound: there is nothing to put together.
+    one = scan(hists, permutations=100, min_events=10, symmetries=["l-/l+"])
+    assert "keyed to the events" in one.rows[0].method
+
+
+def test_stored_features_that_are_not_those_of_the_histograms_are_not_used():
+    hists = make_events(1_500, 1, drop_features=True)
+    assert "a bound" in scan(hists, permutations=64, min_events=10).rows[0].method
+
+
+def test_labels_by_event_and_by_channel_are_the_same_null():
+    """Each cell's null has the same distribution, however the labels are drawn."""
+    keyed, drawn = make_events(800, 5), make_events(800, 5, max_stored=10)
+    options = {
+        "permutations": 1_000,
+        "min_events": 10,
+        "best": 3,
+        "symmetries": ["e/mu"],
+        "tests": ["nsigma", "submatrix"],
+    }
+    for one, other in zip(scan(keyed, **options).rows, scan(drawn, **options).rows, strict=True):
+        assert (one.cell, one.test, one.observable) == (other.cell, other.test, other.observable)
+        p = (one.p_cell + other.p_cell) / 2
+        assert abs(one.p_cell - other.p_cell) < 5 * np.sqrt(2 * p * (1 - p) / 1_000) + 2e-3
+
+
+def test_observables_of_one_symmetry_share_their_labels():
+    """x and x x y hold the same events: keyed labels keep their N_sigma together, drawn ones do not."""
+
+    def best(max_stored, seed):
+        hists = make_events(1_200, seed, max_stored=max_stored)
+        return scan(hists, permutations=300, min_events=10, symmetries=["e/mu"], observables=[EVENTS, "x", "x x y"])
+
+    keyed = [best(100_000, seed).global_p[-1].p_value for seed in range(12)]
+    drawn = [best(10, seed).global_p[-1].p_value for seed in range(12)]
+    # Independent draws can only add looks: the bound is not below, but for the noise of 300.
+    assert np.mean(drawn) > np.mean(keyed) - 0.02
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kappa", [1.0, 5.0])
+def test_global_p_values_are_uniform(kappa, weighted):
+    """300 whole pseudo-scans with overlapping cells, all tests combined."""
+    p = [global_p(seed, kappa, weighted) for seed in range(300)]
+    p = np.array(p) - np.random.default_rng(1).random(300) / 65
+    assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def global_p(seed, kappa, weighted, **options):
+    hists = make_events(250, seed + 10, kappa=kappa, weighted=weighted)
+    given = {"tests": ["nsigma", "submatrix_nsigma"], "permutations": 64, "best": 20, "seed": seed} | options
+    report = scan(hists, symmetries=["e/mu"], **given)
+    return report.global_p[-1].p_value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [{}, {"kappa": "global"}, {"kappa": "cell"}, {"systematic": 0.05}, {"kappa_error": 0.05}]
+)
+def test_global_p_values_are_uniform_in_full(options):
+    p = [global_p(seed, 1.5, False, tests=["nsigma", "submatrix", "submatrix_nsigma"], permutations=128, **options)
+         if options.get("kappa") != "cell" else
+         global_p(seed, 1.5, False, tests=["nsigma", "submatrix_nsigma"], permutations=128, **options)
+         for seed in range(600)]  # fmt: skip
+    p = np.array(p) - np.random.default_rng(1).random(600) / 129
+    assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_event_labels_flip_symmetries_together():
+    """Events are on the same side of both symmetries, or on opposite ones: relabelled, they stay so."""
+    hists = make_events(3_000, 3)
+    sides = hists.events.columns["sides"]
+    both = (sides & np.uint64(0b1111)).astype(int)
+    equal = np.isin(both, (0b0101, 0b1010))
+    opposite = np.isin(both, (0b0110, 0b1001))
+    assert equal.sum() > 500
+    assert opposite.sum() > 500
+    from coffea_ddp.permuting import _opposite
+
+    np.testing.assert_array_equal(_opposite(sides, 1)[equal | opposite], opposite[equal | opposite])
+    assert not _opposite(sides, 0).any()
