@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
     from coffea_ddp.stats.null import relabel
     from coffea_ddp.stats.ratio import KappaResult, estimate_kappa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
+    "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
     "nsigma": ("NSigmaResult", "n_sigma"),
     "null": ("relabel",),
     "ratio": ("KappaResult", "estimate_kappa"),
@@ -40,20 +42,26 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "BestRectangles",
     "KappaResult",
+    "LikelihoodResult",
     "NSigmaResult",
     "PermutationP",
     "Status",
     "SubmatrixResult",
+    "asimov_l1",
+    "asimov_l2",
     "best_rectangles",
     "estimate_kappa",
     "local_p",
     "n_sigma",
     "p_from_z",
     "permutation_p",
+    "q0_l1",
+    "q0_l2",
     "relabel",
     "scan_submatrices",
     "sidak",
     "sidak_z",
+    "signal_for_z",
     "z_from_p",
 ]
 
