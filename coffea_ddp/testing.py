@@ -33,6 +33,7 @@ import numpy as np
 
 from coffea_ddp._generator.branches import NEWEST, OLDEST, branches, contents
 from coffea_ddp._generator.detector import Efficiency, Reconstructed, reconstruct
+from coffea_ddp._generator.injection import inject, inject_events
 from coffea_ddp._generator.processes import add_backgrounds
 from coffea_ddp._generator.record import Record
 from coffea_ddp._generator.signals import LFVSignal, Resonance, Signal
@@ -53,6 +54,8 @@ __all__ = [
     "LFVSignal",
     "Resonance",
     "Signal",
+    "inject",
+    "inject_events",
     "make_corrupt",
     "make_dataset",
     "make_empty",
