@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,12 +155,29 @@ class Expectation:
                     known = ", ".join(map(repr, sorted(names)))
                     raise UnknownNameError(f"correction: no observable {name!r} in this scan; it has: {known}")
             return
-        axes = [channel.axes for channel in hists.layout.channels if channel.observable in names and channel.axes]
-        if not any(efficiency_ratio(self.correction, each, missing_ok=True) for each in axes):
+        fitting = {
+            channel.observable
+            for channel in hists.layout.channels
+            if channel.observable in names
+            and channel.axes
+            and efficiency_ratio(self.correction, channel.axes, missing_ok=True) is not None
+        }
+        if not fitting:
             raise InputError(
                 f"the correction fits none of the observables of this scan: {', '.join(map(repr, sorted(names)))}; "
                 "its inputs have to be called like their axes"
             )
+        if len(fitting) > 1 and not _named(self.correction):
+            raise InputError(
+                f"an array of corrections fits {len(fitting)} observables: {', '.join(map(repr, sorted(fitting)))}; "
+                "say of which it is, as in {observable: array} (--correction OBSERVABLE=FILE)"
+            )
+
+
+def _named(correction: Any) -> bool:
+    """Return whether a correction names its inputs: a correctionlib file or object."""
+    text = str(correction) if isinstance(correction, str | Path) else ""
+    return hasattr(correction, "evaluate") or (bool(text) and not text.endswith((".npy", ".npz")))
 
 
 @dataclass(frozen=True, eq=False)

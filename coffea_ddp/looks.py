@@ -196,7 +196,7 @@ class Rectangles:
             table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))))
             return best_of_cells(self._whole(block.b, block), self._whole(n, block), block.shape, 0, table)
         v = ratio * (n if block.variance is None else block.variance)
-        v = v + (spread * v / (1 + ratio)) ** 2
+        v = v + (spread * ratio * n / (1 + ratio)) ** 2
         x = block.b - ratio * block.a
         if self.pulls:
             x, v = x / np.sqrt(np.where(v > 0, v, 1.0)), (v > 0).astype(np.float64)

@@ -185,13 +185,15 @@ class _Work:
             events = events.placed(code * n_bins + place, n_bins)
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
         expected = channel.expected
-        kappa = np.ones(n_bins) if expected.own else expected.kappa * expected.ratio
+        # Where each cell has its own kappa, the cell's factor comes later.
+        factor = expected.ratio * (1.0 if expected.own else expected.kappa)
         pieces = Pieces(
             starts=np.searchsorted(code, np.arange(len(contents) + 1)),
             bins=place,
             n=n,
-            v=(kappa * (expected.ratio if expected.own else 1.0))[place] * variances,
-            extra=(expected.spread / (1 + (expected.ratio if expected.own else kappa))) ** 2,
+            v=factor[place] * variances,
+            m=factor[place] * np.abs(flat.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
+            extra=(expected.spread / (1 + expected.kappa * expected.ratio)) ** 2,
         )
         members = {test: _members(channel, test) for test in channel.kept}
         weights = None if squares is None else np.sqrt(variances / n)

@@ -184,7 +184,7 @@ def test_large_counts_keep_their_difference():
         ([1], [1], {"kappa": 0}, "kappa"),
         ([1], [1], {"kappa": -1}, "kappa"),
         ([1], [1], {"kappa": math.nan}, "kappa"),
-        ([1, 2], [1, 2], {"kappa": [1, 2]}, "kappa has shape"),
+        ([1, 2], [1, 2], {"kappa": [1, 2, 3]}, "kappa has shape"),
         ([1], [1], {"batch_ndim": 2}, "batch_ndim=2"),
         ([1], [1], {"batch_ndim": -1}, "batch_ndim=-1"),
         ([1], [1], {"empty": "none"}, "skip, all"),

@@ -31,7 +31,14 @@ def pieces_of(n, *, kappa=1.0, extra=0.0):
     starts = np.searchsorted(code, np.arange(len(n) + 1))
     ratio = np.broadcast_to(kappa, 20)
     return (
-        Pieces(starts, place, n[code, place], ratio[place] * n[code, place], np.full(20, extra)),
+        Pieces(
+            starts,
+            place,
+            n[code, place],
+            ratio[place] * n[code, place],
+            ratio[place] * n[code, place],
+            np.full(20, extra),
+        ),
         ratio[place],
     )
 

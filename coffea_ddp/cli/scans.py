@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from coffea_ddp.cli.around import DONE, check_writable, events_bar, note, show, steps_bar, tell_missing
+from coffea_ddp.errors import InputError
 
 
 @click.command()
@@ -44,7 +45,11 @@ from coffea_ddp.cli.around import DONE, check_writable, events_bar, note, show, 
     "--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A in every bin."
 )
 @click.option(
-    "--correction", help="Efficiency of B over that of A: a correctionlib file (FILE:NAME) or an array (.npy, .npz)."
+    "--correction",
+    "corrections",
+    multiple=True,
+    help="Efficiency of B over that of A: a correctionlib file (FILE:NAME), or OBSERVABLE=FILE with one or an array "
+    "(.npy, .npz).",
 )
 def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
@@ -63,12 +68,25 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **opt
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
     options["kappa"] = _number_or_name(options["kappa"])
+    options["correction"] = _correction(options.pop("corrections"))
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, [name.strip() for name in tests.split(",")], progress=progress, **options)
     show(report, shown, output, csv_file)
     return tell_missing(histograms)
+
+
+def _correction(given: tuple[str, ...]) -> Any:
+    """Return one correction for all observables, or one for each that is named."""
+    if len(given) == 1 and "=" not in given[0]:
+        return given[0]
+    for text in given:
+        if "=" not in text:
+            raise InputError(
+                f"--correction {text}: with several corrections, say of which observable: OBSERVABLE={text}"
+            )
+    return dict(text.split("=", 1) for text in given) or None
 
 
 def _number_or_name(text: str) -> float | str:

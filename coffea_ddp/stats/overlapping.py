@@ -40,14 +40,16 @@ class Pieces(NamedTuple):
         Its events on both sides; shape (n_entries,).
     v
         Its variance of ``B - kappa A`` under the null, ``kappa n`` for counts; shape (n_entries,).
-    extra
-        What a systematic error adds: the variance of a bin is ``v + extra v^2``; shape (n_bins,).
+    m, extra
+        What a systematic error adds: the variance of a bin is ``v + extra m^2``, with m (per entry, shape (n_entries,))
+        like v, for sums of weights instead of squares; ``extra`` has shape (n_bins,).
     """
 
     starts: IntArray
     bins: IntArray
     n: IntArray
     v: FloatArray
+    m: FloatArray
     extra: FloatArray
 
 
@@ -155,15 +157,18 @@ def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels,
 def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, weight: Single) -> int:
     """Fill ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
     v[:] = 0.0
+    m = np.zeros(len(v))
     for member in range(members.starts[cell], members.starts[cell + 1]):
         code = members.codes[member]
         for entry in range(pieces.starts[code], pieces.starts[code + 1]):
             v[pieces.bins[entry]] += pieces.v[entry]
+            m[pieces.bins[entry]] += pieces.m[entry]
     n_bins = 0
+    scale = members.v_scale[cell]
     for i in range(len(v)):
-        variance = v[i] * members.v_scale[cell]
+        variance = v[i] * scale
         if variance > 0.0:
-            weight[i] = 1.0 / np.sqrt(variance + pieces.extra[i] * variance * variance)
+            weight[i] = 1.0 / np.sqrt(variance + pieces.extra[i] * (m[i] * scale) ** 2)
             n_bins += 1
         else:
             weight[i] = 0.0
