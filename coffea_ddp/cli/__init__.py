@@ -16,6 +16,7 @@ from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
 from coffea_ddp.cli.scans import demo, scan
+from coffea_ddp.cli.sensitivities import sensitivity
 from coffea_ddp.errors import DDPError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -42,6 +43,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
+    coffea-ddp sensitivity background.npy signal.npy      what would each test find?
     """
     del traceback  # looked up by main()
     log = logging.getLogger("coffea_ddp")
@@ -49,7 +51,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, run, merge, scan, compare):
+for command in (demo, validate, run, merge, scan, compare, sensitivity):
     cli.add_command(command)
 
 

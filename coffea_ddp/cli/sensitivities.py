@@ -1,0 +1,74 @@
+"""The command that tells what would be found: sensitivity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from coffea_ddp.cli.around import DONE, check_writable, note, steps_bar, terminal
+from coffea_ddp.cli.comparing import read_matrix
+from coffea_ddp.errors import InputError
+
+
+@click.command()
+@click.argument("background", type=click.Path())
+@click.argument("template", type=click.Path())
+@click.option("--z", "z_values", default="0,1,2,3,4,5", show_default=True, help="Significances to inject, with commas.")
+@click.option("--kind", type=click.Choice(["l1", "l2"]), default="l2", show_default=True, help="Whose significances.")
+@click.option("--kappa", type=float, help="Expected B / A [default: 1, or that of the histograms].")
+@click.option("--toys", type=click.IntRange(min=20), default=400, show_default=True, help="Toys per significance.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the toys.")
+@click.option(
+    "--statistic", type=click.Choice(["counts", "nsigma"]), default="counts", show_default=True, help="Of rectangles."
+)
+@click.option("--symmetry", help="Of the histograms, where BACKGROUND is a .ddp file.")
+@click.option("--observable", help="Likewise.")
+@click.option("--cell", default="inclusive", show_default=True, help="Likewise.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The table to write (CSV).")
+def sensitivity(background: str, template: str, output: str | None, **options: Any) -> int:
+    r"""Tell what each test would find of a signal: Z expected against Z injected.
+
+    BACKGROUND holds the expected events of side A: a .npy or text file, or the histograms of a pass (.ddp), whose A
+    and B together then make the expectation. TEMPLATE is the shape of the signal in the same bins.
+
+    \b
+    coffea-ddp sensitivity background.npy signal.npy
+    coffea-ddp sensitivity hists.ddp signal.npy --symmetry e/mu --observable 'pt_l0 x met' --cell 'j>=1'
+    """
+    from coffea_ddp.sensitivity import sensitivity as tabulate
+
+    check_writable(output)
+    expected, kappa = _background(background, options)
+    try:
+        wanted = [float(word) for word in options["z_values"].split(",")]
+    except ValueError:
+        raise InputError(f"--z {options['z_values']}: give numbers with commas between them, as in 1,2,5") from None
+    with steps_bar("toys") as progress:
+        found = tabulate(
+            expected, read_matrix(template), z=wanted, kind=options["kind"], kappa=kappa, toys=options["toys"],
+            seed=options["seed"], statistic=options["statistic"],
+            progress=lambda done, total: progress(done, total, ""),
+        )  # fmt: skip
+    terminal().print(found.table())
+    if output is not None:
+        found.to_dataframe().to_csv(output, index=False)
+        note(f"wrote {output}")
+    return DONE
+
+
+def _background(path: str, options: dict[str, Any]) -> tuple[np.ndarray[Any, Any], float]:
+    given = options["kappa"]
+    if not path.endswith(".ddp"):
+        return read_matrix(path), 1.0 if given is None else given
+    from coffea_ddp.saving import load
+
+    histograms = load(path)
+    if options["symmetry"] is None or options["observable"] is None:
+        known = ", ".join(histograms.symmetries)
+        raise InputError(f"{path}: say which of its histograms, with --symmetry ({known}) and --observable")
+    pair = histograms[options["symmetry"], options["observable"], options["cell"]]
+    kappa = pair.kappa if given is None else given
+    a, b = pair.counts
+    return (a + b) / (1 + kappa), kappa
