@@ -1,0 +1,176 @@
+"""What is expected of side B, in a scan: estimated, uncertain, corrected; told with and without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_permuting import make_events
+
+from coffea_ddp import stats
+from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.expectation import Expectation
+from coffea_ddp.scanning import scan
+
+OPTIONS = {"min_events": 30, "symmetries": ["e/mu"]}
+
+
+@pytest.fixture(scope="module")
+def hists():
+    return make_events(4_000, 2, kappa=1.4)
+
+
+def cell_counts(hists, row):
+    return hists[row.symmetry, row.observable, row.cell].counts
+
+
+def test_by_default_the_plan_is_right(hists):
+    expected = Expectation().of(hists, "e/mu", "x")
+    assert (expected.kappa, expected.plain, expected.exact, expected.fixed) == (1.4, True, True, False)
+    assert all(row.z_plain is None for row in scan(hists, **OPTIONS).rows)
+
+
+def test_a_number_is_for_all(hists):
+    report = scan(hists, kappa=1.1, **OPTIONS)
+    for row in report.rows[:5]:
+        a, b = cell_counts(hists, row)
+        assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.1).statistic)
+        assert row.z_plain == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+        assert row.kappa == 1.1
+    assert report.options["expectation"] == "kappa = 1.1"
+
+
+def test_kappa_of_the_totals_of_each_observable(hists):
+    a, b = hists["e/mu", "x x y"].counts
+    expected = Expectation(kappa="global").of(hists, "e/mu", "x x y")
+    assert expected.kappa == pytest.approx(b.sum() / a.sum())
+    assert expected.estimated_from == (a + b).sum()
+    report = scan(hists, kappa="global", observables=["x x y"], permutations=64, **OPTIONS)
+    assert report.options["null"] == "fixed"
+    assert "N_A kept" in report.rows[0].method
+    assert "kappa from the totals" in report.rows[0].method
+    inclusive = [row for row in report.rows if row.cell == "inclusive"]
+    for row in inclusive:
+        assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa="totals").statistic)
+
+
+def test_kappa_of_each_cell(hists):
+    report = scan(hists, kappa="cell", tests=["nsigma", "submatrix_nsigma"], permutations=64, **OPTIONS)
+    for row in [row for row in report.rows if row.test == "nsigma"][:5]:
+        a, b = cell_counts(hists, row)
+        assert row.kappa == pytest.approx(b.sum() / a.sum())
+        assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa="totals").statistic)
+    assert all(row.p_cell >= 1 / 65 for row in report.rows)
+
+
+def test_errors_make_less_of_an_excess():
+    hists = make_events(4_000, 2, excess=150)
+    plain = scan(hists, **OPTIONS).rows[0]
+    for options in ({"systematic": 0.1}, {"kappa_error": 0.1}):
+        report = scan(hists, permutations=128, tests=["nsigma", "submatrix", "submatrix_nsigma"], **options, **OPTIONS)
+        row = next(r for r in report.rows if (r.test, r.observable, r.cell) == ("nsigma", plain.observable, plain.cell))
+        assert 0 < row.statistic < plain.statistic
+        assert row.z_plain == pytest.approx(plain.statistic)
+        assert "(" in str(report.to_dict()["options"]) or report.options["expectation"]
+
+
+def test_systematic_errors_are_those_of_n_sigma(hists):
+    row = scan(hists, systematic=0.03, **OPTIONS).rows[0]
+    a, b = cell_counts(hists, row)
+    assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.4, systematic=0.03).statistic)
+    row = scan(hists, kappa_error=0.03, **OPTIONS).rows[0]
+    a, b = cell_counts(hists, row)
+    assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.4, kappa_error=0.03 * 1.4).statistic)
+
+
+def test_corrections_per_bin(hists):
+    """Side B loses events at large x; the correction knows it, the permutations draw it."""
+    ratio = np.array([1.0, 1.0, 0.9, 0.8, 0.7, 0.6])
+    report = scan(hists, correction={"x": (ratio, 0.02)}, permutations=64, tests=["nsigma", "submatrix"], **OPTIONS)
+    for row in report.rows:
+        a, b = cell_counts(hists, row)
+        if row.test == "nsigma" and row.observable == "x":
+            expected = stats.n_sigma(a, b, kappa=1.4 * ratio, systematic=0.02 / ratio)
+            assert row.statistic == pytest.approx(expected.statistic)
+            assert row.z_plain == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+        elif row.observable != "x":
+            assert row.z_plain is None
+    assert "B corrected" in report.options["expectation"]
+
+
+def test_corrected_scans_of_corrected_data_find_nothing():
+    """Global p of 60 scans in which B has an efficiency curve that the correction knows."""
+    rng = np.random.default_rng(1)
+    p, wrong = [], []
+    for seed in range(40):
+        hists = make_events(1_500, seed + 100)
+        ratio = rng.uniform(0.5, 0.95, 6)
+        # Drop events of side B from the histograms of x, bin by bin.
+        from coffea_ddp.sparse import SparseCounts
+
+        channel = hists.layout.channels[hists.layout.channel_number("e/mu", "x")]
+        cell_side, place = np.divmod(hists.counts.keys - channel.base, channel.extent)
+        mine = (hists.counts.keys >= channel.base) & (cell_side < 2 * hists.layout.grid.n_exclusive)
+        inside = mine & (cell_side % 2 == 1) & (place >= 1) & (place <= 6)
+        counts = hists.counts.counts.copy()
+        counts[inside] = rng.binomial(counts[inside], ratio[place[inside] - 1])
+        keys = np.repeat(hists.counts.keys, counts)
+        import dataclasses
+
+        thinned = dataclasses.replace(hists, counts=SparseCounts.from_keys(keys))
+        options = {"observables": ["x"], "permutations": 100, "seed": seed, **OPTIONS}
+        p.append(scan(thinned, correction={"x": ratio}, **options).global_p[-1].p_value)
+        wrong.append(scan(thinned, **options).global_p[-1].p_value)
+    assert np.mean(p) == pytest.approx(0.5, abs=0.18)
+    assert np.mean(wrong) < 0.05
+
+
+def test_one_sided_cells_have_a_status():
+    hists = make_events(60, 1)
+    report = scan(hists, kappa="cell", min_events=1)
+    statuses = {name: sum(s.statuses[name] for s in report.summaries) for name in ("OK", "NO_RATIO")}
+    assert statuses["NO_RATIO"] > 0
+    assert statuses["OK"] == report.looks
+    assert all(np.isfinite(row.statistic) for row in report.rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"kappa": "cells"}, InputError, "plan, global, cell"),
+        ({"kappa": 0.0}, InputError, "positive"),
+        ({"kappa": -1.0}, InputError, "positive"),
+        ({"kappa_error": 2.0}, InputError, "between 0 and 1"),
+        ({"systematic": -0.1}, InputError, "between 0 and 1"),
+        ({"kappa": "global", "kappa_error": 0.1}, InputError, "brings its own"),
+        ({"correction": {"z": [1.0]}}, UnknownNameError, "no observable 'z'"),
+        ({"correction": [1.0, 1.0]}, InputError, "fits none"),
+        ({"null": "toys"}, InputError, "binomial"),
+        ({"permutations": -1}, InputError, "permutations=-1"),
+        ({"seed": -1, "permutations": 10}, InputError, "seed=-1"),
+    ],
+)
+def test_wrong_options(hists, options, error, message):
+    with pytest.raises(error, match=message):
+        scan(hists, **options)
+
+
+def test_an_array_has_to_say_of_which_observable():
+    hists = make_events(300, 1)
+    # Both symmetries have an observable of five bins or of six; an array of the right length for two is ambiguous.
+    fits = scan(hists, correction=np.ones(6), min_events=10)
+    assert fits.looks > 0
+    import dataclasses
+
+    layout = hists.layout
+    first = layout.symmetries[0]
+    twice = dataclasses.replace(first, observables=(*first.observables, ("again", first.observables[1][1])))
+    wide = dataclasses.replace(hists, layout=dataclasses.replace(layout, symmetries=(twice, *layout.symmetries[1:])))
+    with pytest.raises(InputError, match="say of which"):
+        Expectation(correction=np.ones(6)).check(wide, [("e/mu", ["x", "again"])])
+
+
+def test_an_empty_side_of_everything_is_a_status():
+    hists = make_events(50, 1, kappa=1e6)
+    report = scan(hists, kappa="global", min_events=1, symmetries=["e/mu"])
+    assert report.looks == 0
+    assert sum(s.statuses["NO_RATIO"] for s in report.summaries) > 0
