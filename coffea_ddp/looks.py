@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from coffea_ddp.stats.best import count_rectangles
 from coffea_ddp.stats.binomial import binomial_z, z_table
 from coffea_ddp.stats.matrix import best_of_cells, round_up
 from coffea_ddp.stats.nsigma import block_n_sigma, method_text
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
-from coffea_ddp.stats.rectangles import count_rectangles
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray

@@ -15,16 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.stats.best import exact_best, exact_best_cells, linear_best, linear_best_cells
 from coffea_ddp.stats.binomial import ZTable, z_table
-from coffea_ddp.stats.rectangles import (
-    TOYS,
-    exact_best,
-    exact_best_cells,
-    exact_extremes,
-    linear_best,
-    linear_best_cells,
-    linear_extremes,
-)
+from coffea_ddp.stats.rectangles import TOYS, exact_extremes, linear_extremes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

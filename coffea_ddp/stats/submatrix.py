@@ -31,10 +31,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.best import count_rectangles
 from coffea_ddp.stats.binomial import binomial_z
 from coffea_ddp.stats.matrix import Matrix, one_sided
 from coffea_ddp.stats.null import check_null, relabel
-from coffea_ddp.stats.rectangles import TOYS, count_rectangles
+from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
 

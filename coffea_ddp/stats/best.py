@@ -1,0 +1,194 @@
+"""The best rectangle of one matrix, and where it is: the scores of :mod:`coffea_ddp.stats.rectangles`, one at a time.
+
+In double precision, without pseudo-experiments; compiled by numba.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.stats.rectangles import compiled, expansion_terms, squeeze
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+
+    Single = NDArray[np.float32]
+
+
+@compiled
+def linear_best(x: FloatArray, v: FloatArray, sign: int) -> tuple[float, int, int, int, int]:
+    """Return the largest linear score of one matrix and where it is.
+
+    Parameters
+    ----------
+    x, v
+        As in :func:`linear_extremes`, both of shape (rows, columns).
+    sign
+        1: the largest; -1: the smallest; 0: the largest in size.
+
+    Returns
+    -------
+    z, first_row, stop_row, first_column, stop_column
+        NaN and zeros where all bins are empty. Of equal scores the first one: fewest rows first, then as they come.
+    """
+    n_rows, n_columns = v.shape
+    best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
+    strip, strip_v = np.zeros(n_columns + 1), np.zeros(n_columns + 1)
+    for first_row in range(n_rows):
+        strip[:] = 0.0
+        strip_v[:] = 0.0
+        for row in range(first_row, n_rows):
+            strip[1:] += np.cumsum(x[row])
+            strip_v[1:] += np.cumsum(v[row])
+            for start in range(n_columns):
+                if strip_v[start + 1] <= strip_v[start]:
+                    continue
+                for stop in range(start + 1, n_columns + 1):
+                    if strip_v[stop] <= strip_v[stop - 1]:
+                        continue
+                    z = (strip[stop] - strip[start]) / np.sqrt(strip_v[stop] - strip_v[start])
+                    size = abs(z) if sign == 0 else sign * z
+                    if size > score * (1.0 + 1e-12) + 1e-12:
+                        best, score, where = z, size, (first_row, row + 1, start, stop)
+    return best, where[0], where[1], where[2], where[3]
+
+
+@compiled
+def exact_best(
+    b: IntArray, n: IntArray, p: float, rows: Single, most: int, sign: int
+) -> tuple[float, int, int, int, int]:
+    """Return the largest binomial z of one matrix and where it is: :func:`linear_best` for the exact score.
+
+    Parameters
+    ----------
+    b, n
+        Events on side B and on both sides; shape (rows, columns).
+    p, rows, most
+        The fields of a :class:`coffea_ddp.stats.binomial.ZTable`.
+    sign
+        As in :func:`linear_best`.
+    """
+    n_rows, n_columns = n.shape
+    best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
+    strip, strip_n = np.zeros(n_columns + 1, np.int64), np.zeros(n_columns + 1, np.int64)
+    for first_row in range(n_rows):
+        strip[:] = 0
+        strip_n[:] = 0
+        for row in range(first_row, n_rows):
+            strip[1:] += np.cumsum(b[row])
+            strip_n[1:] += np.cumsum(n[row])
+            for start in range(n_columns):
+                if strip_n[start + 1] == strip_n[start]:
+                    continue
+                for stop in range(start + 1, n_columns + 1):
+                    if strip_n[stop] == strip_n[stop - 1]:
+                        continue
+                    found, events = strip[stop] - strip[start], strip_n[stop] - strip_n[start]
+                    if events > most:
+                        # The expansion is dear; nearly all rectangles are ruled out by a bound on it.
+                        s = 1.0 / np.sqrt(events * p * (1.0 - p))
+                        y = (found - events * p) * s
+                        y = abs(y) if sign == 0 else sign * y
+                        if y + 0.17 * s * (y * y + 1.0) + 0.3 * s * s * abs(y) ** 3 <= score:
+                            continue
+                    z = _exact_z(found, events, p, rows, most)
+                    size = abs(z) if sign == 0 else sign * z
+                    if size > score:
+                        best, score, where = z, size, (first_row, row + 1, start, stop)
+    return best, where[0], where[1], where[2], where[3]
+
+
+@compiled
+def _exact_z(found: int, events: int, p: float, rows: Single, most: int) -> float:
+    if events <= most:
+        return float(rows[events * (events + 1) // 2 + found])
+    c0, c1, c2, c3, mean, scale = expansion_terms(events, p)
+    y = (found - mean) * scale
+    return float(c0 + y * (c1 + y * (c2 + y * c3)))
+
+
+@compiled
+def count_rectangles(v: FloatArray) -> int:
+    """Return how many rectangles are looked at: those that begin and end on a column with events."""
+    n_rows, n_columns = v.shape
+    total = 0
+    strip = np.zeros(n_columns)
+    for first_row in range(n_rows):
+        strip[:] = 0.0
+        for row in range(first_row, n_rows):
+            strip += v[row]
+            used = 0
+            for column in range(n_columns):
+                used += strip[column] > 0.0
+            total += used * (used + 1) // 2
+    return total
+
+
+@compiled
+def linear_best_cells(x: FloatArray, v: FloatArray, shape: tuple[int, int], sign: int) -> tuple[FloatArray, IntArray]:
+    """Return :func:`linear_best` of many matrices, without their empty rows and columns.
+
+    Parameters
+    ----------
+    x, v
+        Shape (n_cells, rows * columns).
+    shape
+        Rows and columns.
+    sign
+        As there.
+
+    Returns
+    -------
+    z, where
+        Shapes (n_cells,) and (n_cells, 4); NaN where a matrix is empty.
+    """
+    z, where = np.full(len(x), np.nan), np.zeros((len(x), 4), np.int64)
+    for cell in range(len(x)):
+        place, n_rows, n_columns = squeeze((v[cell] > 0.0).astype(np.int64), shape)
+        if n_rows > 0:
+            x_kept, v_kept = np.zeros((n_rows, n_columns)), np.zeros((n_rows, n_columns))
+            for i in np.flatnonzero(v[cell]):
+                row, column = place[i] // n_columns, place[i] % n_columns
+                x_kept[row, column], v_kept[row, column] = x[cell, i], v[cell, i]
+            found = linear_best(x_kept, v_kept, sign)
+            z[cell] = found[0]
+            where[cell] = _whole((found[1], found[2], found[3], found[4]), place, v[cell] > 0.0, shape, n_columns)
+    return z, where
+
+
+@compiled
+def exact_best_cells(
+    b: IntArray, n: IntArray, shape: tuple[int, int], p: float, rows: Single, most: int, sign: int
+) -> tuple[FloatArray, IntArray]:
+    """Return :func:`exact_best` of many matrices: :func:`linear_best_cells` for the exact score."""
+    z, where = np.full(len(n), np.nan), np.zeros((len(n), 4), np.int64)
+    for cell in range(len(n)):
+        place, n_rows, n_columns = squeeze(n[cell], shape)
+        if n_rows > 0:
+            b_kept, n_kept = np.zeros((n_rows, n_columns), np.int64), np.zeros((n_rows, n_columns), np.int64)
+            for i in np.flatnonzero(n[cell]):
+                row, column = place[i] // n_columns, place[i] % n_columns
+                b_kept[row, column], n_kept[row, column] = b[cell, i], n[cell, i]
+            found = exact_best(b_kept, n_kept, p, rows, most, sign)
+            z[cell] = found[0]
+            where[cell] = _whole((found[1], found[2], found[3], found[4]), place, n[cell] > 0, shape, n_columns)
+    return z, where
+
+
+@compiled
+def _whole(
+    span: tuple[int, int, int, int], place: IntArray, filled: BoolArray, shape: tuple[int, int], n_columns: int
+) -> IntArray:
+    """Return a rectangle of the squeezed matrix in rows and columns of the whole one."""
+    row_of, column_of = np.zeros(shape[0], np.int64), np.zeros(shape[1], np.int64)
+    for i in np.flatnonzero(filled):
+        row_of[place[i] // n_columns] = i // shape[1]
+        column_of[place[i] % n_columns] = i % shape[1]
+    result = np.zeros(4, np.int64)
+    result[0], result[1] = row_of[span[0]], row_of[span[1] - 1] + 1
+    result[2], result[3] = column_of[span[2]], column_of[span[3] - 1] + 1
+    return result
