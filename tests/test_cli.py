@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from coffea_ddp import testing
@@ -199,3 +200,68 @@ def test_it_is_installed_as_a_command(tmp_path: Path) -> None:
         [sys.executable, "-m", "coffea_ddp", "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.startswith("coffea-ddp 0.")
+
+
+def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    options = (
+        "--tests",
+        "nsigma,submatrix",
+        "--permutations",
+        128,
+        "--seed",
+        5,
+        "--symmetry",
+        "e/mu",
+        "--min-events",
+        100,
+    )
+    code, out, err = invoke(capfd, "scan", hists, "-o", report, *options, "--jobs", 2)
+    assert code == 0
+    for text in ("the best regions of every symmetry", "p local", "p global", "whole report, min-p", "128 + 1"):
+        assert text in out
+    assert "scanning" in err
+    saved = json.loads(report.read_text())
+    assert saved["options"]["permutations"] == 128
+    assert saved["global_p"]
+    assert all(row["p_global"] >= 1 / 129 for row in saved["rows"])
+    assert any(row["region"] for row in saved["rows"])
+    invoke(capfd, "scan", hists, "-o", tmp_path / "again.json", *options, "--jobs", 1)
+    assert (tmp_path / "again.json").read_text() == report.read_text()
+
+
+def test_scan_with_and_without_what_is_known(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "r.npy", np.full(28, 0.9))
+    options = ("--symmetry", "e/mu", "--observable", "dphi_l0_met", "--min-events", 100, "--top", 2)
+    for more in (
+        ("--kappa", "global", "--permutations", 64),
+        ("--kappa", "1.1", "--kappa-error", 0.05),
+        ("--systematic", 0.02),
+        ("--correction", f"dphi_l0_met={tmp_path / 'r.npy'}"),
+        ("--correction", tmp_path / "r.npy"),
+    ):
+        code, out, _ = invoke(capfd, "scan", hists, *options, *more)
+        assert code == 0
+        assert "(" in out.splitlines()[4], "z without, in brackets"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--kappa", "cells"), "plan, global, cell"),
+        (("--kappa", "-1"), "positive"),
+        (("--null", "toys"), "toys"),
+        (("--permutations", "-1"), "permutations"),
+        (("--correction", "none.json"), "no such file"),
+        (("--correction", "a", "--correction", "b=c"), "OBSERVABLE=a"),
+        (("--symmetry", "e/tau"), "e/tau"),
+        (("--tests", "nsigma,bump"), "bump"),
+        (("--systematic", "2"), "between 0 and 1"),
+    ],
+)
+def test_scan_with_wrong_options(
+    capfd: pytest.CaptureFixture[str], hists: Path, options: tuple[str, ...], message: str
+) -> None:
+    code, _, err = invoke(capfd, "scan", hists, *options)
+    assert code == 1
+    assert message in err
