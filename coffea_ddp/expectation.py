@@ -37,8 +37,8 @@ class Expectation:
     Attributes
     ----------
     kappa
-        ``"plan"``: the symmetry's own; a number: for all symmetries; ``"global"``: from the in-range totals of each
-        observable; ``"cell"``: from the totals of each cell, which then says nothing about the normalisation.
+        ``"plan"``: the symmetry's own; a number: for all symmetries; ``"global"``: from the totals of each symmetry;
+        ``"cell"``: from the totals of each cell, which then says nothing about the normalisation.
     kappa_error
         Relative uncertainty of a given kappa, common to all bins and cells.
     systematic
@@ -100,14 +100,11 @@ class Expectation:
         _, contents, squares = hists.matrices(symmetry, observable)
         n_bins = math.prod(contents.shape[2:])
         ratio, spread = self._bins(observable, axes, n_bins)
-        sides = contents.reshape(len(contents), 2, n_bins).sum(axis=0)
         kappa, estimated_from, status = layout.kappa, None, None
         if self.estimated:
-            expected_a = float((sides[0] * ratio).sum())
-            if min(float(sides[1].sum()), expected_a) > 0:
-                kappa = float(sides[1].sum()) / expected_a
-                entries = sides.sum() if squares is None else sides.sum() ** 2 / squares.sum()
-                estimated_from = float(entries) if self.kappa == "global" else None
+            found = _totals(hists, symmetry, contents.reshape(len(contents), 2, n_bins), squares, ratio)
+            if min(found[0], found[1]) > 0:
+                kappa, estimated_from = found[1] / found[0], found[2] if self.kappa == "global" else None
             else:
                 status = Status.NO_RATIO
         elif not isinstance(self.kappa, str):
@@ -172,6 +169,23 @@ class Expectation:
                 f"an array of corrections fits {len(fitting)} observables: {', '.join(map(repr, sorted(fitting)))}; "
                 "say of which it is, as in {observable: array} (--correction OBSERVABLE=FILE)"
             )
+
+
+def _totals(
+    hists: Histograms, symmetry: str, contents: FloatArray, squares: FloatArray | None, ratio: FloatArray
+) -> tuple[float, float, float]:
+    """Return what kappa is estimated from: A (as if it had B's efficiency), B, and the (effective) events of both.
+
+    All events of the symmetry; with a correction those in range, as it says nothing of the others.
+    """
+    if (ratio == 1).all():
+        _, events, all_squares = hists.matrices(symmetry)
+        sides, width = events.sum(axis=0), None if all_squares is None else float(all_squares.sum())
+    else:
+        within = contents.sum(axis=0) * np.stack([ratio, np.ones_like(ratio)])
+        sides, width = within.sum(axis=1), None if squares is None else float(squares.sum())
+    total = float(sides.sum() if (ratio == 1).all() else contents.sum())
+    return float(sides[0]), float(sides[1]), total if width is None else total**2 / width
 
 
 def _named(correction: Any) -> bool:

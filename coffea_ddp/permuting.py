@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.looks import TESTS
-from coffea_ddp.stats.null import NullKind, count_labels, event_labels, relabel
+from coffea_ddp.stats.null import NullKind, count_labels, event_labels, event_permutation, relabel
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
 from coffea_ddp.stats.rectangles import TOYS
 
@@ -163,6 +163,7 @@ class _Work:
     events: _Events | None
     null: NullKind
     n_b: int
+    n_other: int
     seed: int
 
     @property
@@ -175,7 +176,7 @@ class _Work:
         n_bins = math.prod(contents.shape[2:])
         shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
         flat = contents.reshape(len(contents), 2, n_bins)
-        events = _Events.make(hists, channel) if null == "binomial" and not channel.expected.varying else None
+        events = None if channel.expected.varying else _Events.make(hists, channel)
         counts = _entries(hists, channel)
         v = counts if squares is None else squares.reshape(len(contents), 2, n_bins).sum(axis=1)
         if events is not None:
@@ -197,7 +198,13 @@ class _Work:
         )
         members = {test: _members(channel, test) for test in channel.kept}
         weights = None if squares is None else np.sqrt(variances / n)
-        return cls(channel, pieces, members, shape, weights, events, null, int(flat[:, 1].sum()), seed)
+        # Labels that are kept in number are those of all events: of the other ones, too.
+        _, sides, _ = hists.matrices(channel.symmetry, entries=True)
+        n_b, n_other = int(sides[:, 1].sum()), int(sides.sum() - n.sum())
+        if channel.expected.varying:
+            _, within, _ = hists.matrices(channel.symmetry, channel.observable, entries=True)
+            n_b, n_other = int(within[:, 1].sum()), 0
+        return cls(channel, pieces, members, shape, weights, events, null, n_b, n_other, seed)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
         """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
@@ -214,10 +221,11 @@ class _Work:
         expected, n = self.channel.expected, self.pieces.n[:, None]
         ratio = expected.ratio[self.pieces.bins]
         if self.events is not None:
-            b, a = self.events.sides(len(n), expected.kappa, self.seed, number)
+            fixed = self.n_b if self.null == "fixed" else None
+            b, a = self.events.sides(len(n), expected.kappa, fixed, self.seed, number)
         else:
             b = relabel(
-                self.pieces.n,
+                np.append(self.pieces.n, self.n_other) if self.null == "fixed" else self.pieces.n,
                 kappa=expected.kappa * ratio,
                 n_b=self.n_b if self.null == "fixed" else None,
                 spread=0.0 if self.null == "fixed" else expected.spread[self.pieces.bins],
@@ -225,7 +233,7 @@ class _Work:
                 seed=self.seed,
                 key=f"{self.channel.symmetry}|{self.channel.observable}",
                 block=number,
-            )
+            )[: len(n)]
             a = (n - b).astype(np.float32)
             if self.weights is not None:
                 b, a = (b * self.weights[:, None]).astype(np.float32), (a * self.weights[:, None]).astype(np.float32)
@@ -246,10 +254,11 @@ def _members(channel: Channel, test: str) -> Members:
 
 @dataclass(frozen=True, eq=False)
 class _Events:
-    """The stored events of one channel."""
+    """The stored events of one symmetry; those inside of the observable's axes with their exclusive cell and bin."""
 
     hashes: NDArray[np.uint64]
     opposite: BoolArray
+    inside: IntArray
     codes: IntArray
     bins: IntArray
     weights: FloatArray | None
@@ -274,11 +283,12 @@ class _Events:
             index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
             inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
             bins = bins * axis.size + index
-        on, bins = on[inside], bins[inside]
-        code = np.searchsorted(codes, columns["cell"][on].astype(np.int64))
-        sides = columns["sides"][on]
-        weights = columns["weight"][on] if layout.weighted else None
-        found = cls(stored.hashes[on], _opposite(sides, number), code, bins, weights, np.zeros(0, np.int64))
+        within, bins = on[inside], bins[inside]
+        code = np.searchsorted(codes, columns["cell"][within].astype(np.int64))
+        opposite = _opposite(columns["sides"][on], number)
+        weights = columns["weight"][within] if layout.weighted else None
+        places = np.flatnonzero(inside)
+        found = cls(stored.hashes[on], opposite, places, code, bins, weights, np.zeros(0, np.int64))
         truth = _entries(hists, channel)
         moved = np.abs(found.tables(*truth.shape)[0] - truth).sum() / 2
         return found if moved <= MISMATCH * max(truth.sum(), 1) else None
@@ -296,12 +306,16 @@ class _Events:
         """Return the events with the number of the entry that each is in, out of sorted ``code * n_bins + bin``."""
         return dataclasses.replace(self, entries=np.searchsorted(places, self.codes * n_bins + self.bins))
 
-    def sides(self, n_entries: int, kappa: float, seed: int, block: int) -> tuple[Single, Single]:
+    def sides(self, n_entries: int, kappa: float, n_b: int | None, seed: int, block: int) -> tuple[Single, Single]:
         """Return the contents of B and of A of every entry in every pseudo-experiment."""
-        same = event_labels(self.hashes, kappa, seed=seed, block=block)
-        # The mirrored coins: side B where the others would be on A with the inverse ratio.
-        mirrored = ~event_labels(self.hashes, 1 / kappa, seed=seed, block=block)
-        labels = np.where(self.opposite, mirrored, same)
+        if n_b is not None:
+            labels = event_permutation(self.hashes, n_b, seed=seed, block=block, mirrored=self.opposite)
+        else:
+            same = event_labels(self.hashes, kappa, seed=seed, block=block)
+            # The mirrored coins: side B where the others would be on A with the inverse ratio.
+            mirrored = ~event_labels(self.hashes, 1 / kappa, seed=seed, block=block)
+            labels = np.where(self.opposite, mirrored, same)
+        labels = labels[self.inside]
         return (
             count_labels(labels, self.entries, n_entries, self.weights),
             count_labels(~labels, self.entries, n_entries, self.weights),

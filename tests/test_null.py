@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.null import TOYS, check_null, count_labels, event_labels, relabel
+from coffea_ddp.stats.null import TOYS, check_null, count_labels, event_labels, event_permutation, relabel
 
 COUNTS = np.array([0, 1, 2, 30, 64, 65, 700, 5_000])
 
@@ -128,6 +128,19 @@ def test_event_labels_depend_on_the_event_alone():
 def test_a_larger_kappa_sets_more_of_the_same_labels():
     small, large = (event_labels(HASHES, kappa, seed=1, block=0) for kappa in (0.7, 1.9))
     assert (small & ~large == 0).all()
+
+
+def test_event_permutations_keep_the_number_of_labels():
+    n_b = 1_300
+    labels = event_permutation(HASHES, n_b, seed=1, block=2)
+    drawn = bits(labels)
+    assert (drawn.sum(axis=0) == n_b).all()
+    assert drawn.mean(axis=1).std() == pytest.approx(np.sqrt(0.325 * 0.675 / TOYS), rel=0.1)
+    mirrored = event_permutation(HASHES, len(HASHES) - n_b, seed=1, block=2, mirrored=np.ones(len(HASHES), bool))
+    np.testing.assert_array_equal(mirrored, ~labels)
+    assert not event_permutation(HASHES, 0, seed=1, block=2).any()
+    with pytest.raises(InputError, match="between 0 and all"):
+        event_permutation(HASHES, len(HASHES) + 1, seed=1, block=2)
 
 
 def test_counting_labels_is_counting_events():

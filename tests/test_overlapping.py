@@ -124,7 +124,7 @@ def test_floating_kappa_is_that_of_each_cell_and_pseudo_experiment():
     a, b = matrices(n, inside, labels)
     own = b.sum(axis=(2, 3), keepdims=True) / a.sum(axis=(2, 3), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        pulls = np.where(a + b > 0, (b - own * a) / np.sqrt(2.0 * (a + b)), 0.0)
+        pulls = np.where(a + b > 0, (b - own * a) / np.sqrt(own * (a + b)), 0.0)
     expected = pulls.sum(axis=(2, 3)) / np.sqrt(np.count_nonzero((a + b)[:, 0], axis=(1, 2)))[:, None]
     np.testing.assert_allclose(out.kept, np.abs(expected), atol=1e-3)
     # The whole matrix is one of the rectangles.

@@ -190,8 +190,8 @@ def test_global_p_values_are_uniform(kappa, weighted):
     assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
 
 
-def global_p(seed, kappa, weighted, **options):
-    hists = make_events(250, seed + 10, kappa=kappa, weighted=weighted)
+def global_p(seed, ratio, weighted, /, **options):
+    hists = make_events(250, seed + 10, kappa=ratio, weighted=weighted)
     given = {"tests": ["nsigma", "submatrix_nsigma"], "permutations": 64, "best": 20, "seed": seed} | options
     report = scan(hists, symmetries=["e/mu"], **given)
     return report.global_p[-1].p_value

@@ -36,7 +36,7 @@ from coffea_ddp.stats.rectangles import TOYS
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
     Single = NDArray[np.float32]
 
@@ -197,6 +197,42 @@ def event_labels(hashes: NDArray[np.uint64], kappa: float, *, seed: int, block: 
         with np.errstate(over="ignore"):
             coins = _mix(hashes + start * np.uint64(2 * (_BITS - 1 - i) + 1))
         result = coins | result if bits[i] else coins & result
+    return result
+
+
+def event_permutation(
+    hashes: NDArray[np.uint64], n_b: int, *, seed: int, block: int, mirrored: BoolArray | None = None
+) -> NDArray[np.uint64]:
+    """Return labels of events as :func:`event_labels` does, with exactly ``n_b`` labels B in every pseudo-experiment.
+
+    Parameters
+    ----------
+    hashes
+        The hash of every event's identity; shape (n_events,).
+    n_b
+        How many of them get the label B: those with the smallest keys, which are made of hash, seed and block.
+    seed, block
+        Where the keys come from.
+    mirrored
+        Events whose keys count from the other end; shape (n_events,).
+
+    Raises
+    ------
+    InputError
+        If ``n_b`` is not between 0 and the number of events.
+    """
+    if not 0 <= n_b <= len(hashes):
+        raise InputError(f"n_b={n_b} of {len(hashes)} events: give a number between 0 and all of them")
+    start = stream(seed, "event permutation", block).integers(0, 2**64, dtype=np.uint64)
+    result = np.zeros(hashes.shape, dtype=np.uint64)
+    if not n_b:
+        return result
+    for t in range(TOYS):
+        with np.errstate(over="ignore"):
+            keys = _mix(hashes + start * np.uint64(2 * t + 1))
+        if mirrored is not None:
+            keys = np.where(mirrored, ~keys, keys)
+        result[np.argpartition(keys, n_b - 1)[:n_b]] |= np.uint64(1) << np.uint64(t)
     return result
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Single = NDArray[np.float32]
 
 
+_NONE = np.float32(1e-15)
+"""Less than any side holds; keeps ratios finite where a side is empty."""
+
+
 class Pieces(NamedTuple):
     """What all cells are made of, whatever the labels.
 
@@ -139,7 +143,11 @@ def nsigma_cells(pieces: Pieces, members: Members, labels: Labels, out: Best) ->
 
 @compiled
 def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels, weight: Single, value: Single) -> None:
-    """Subtract ``kappa A`` from the weighted sum of B, with the cell's own kappa in every pseudo-experiment."""
+    """Subtract ``kappa A`` from the weighted sum of B, with the cell's own kappa in every pseudo-experiment.
+
+    The weights were made with the observed kappa; the variances, ``kappa n``, are put right for all bins at once. A
+    cell with an empty side comes out as 0: it would not have been tested.
+    """
     other, sum_x, sum_y = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
     for member in range(members.starts[cell], members.starts[cell + 1]):
         code = members.codes[member]
@@ -150,7 +158,8 @@ def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels,
                 sum_x[t] += labels.x[entry, t]
                 sum_y[t] += labels.y[entry, t]
     for t in range(TOYS):
-        value[t] -= other[t] * sum_x[t] / max(sum_y[t], np.float32(1e-30))
+        kappa = max(sum_x[t], _NONE) / max(sum_y[t], _NONE)
+        value[t] = (value[t] - other[t] * kappa) * np.sqrt(np.float32(members.v_scale[cell]) / kappa)
 
 
 @compiled
@@ -236,7 +245,8 @@ def linear_cells(
         place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
         found = _gather(pieces, members, cell, place, n_rows * n_columns, labels.x)
         if labels.floating:
-            _float_ratio(found, _gather(pieces, members, cell, place, n_rows * n_columns, labels.y))
+            others = _gather(pieces, members, cell, place, n_rows * n_columns, labels.y)
+            _float_ratio(found, others, members.v_scale[cell])
         variances = np.zeros(n_rows * n_columns)
         for i in np.flatnonzero(weight):
             if pulls:
@@ -255,16 +265,20 @@ def _reset(high: Single, low: Single) -> None:
 
 
 @compiled
-def _float_ratio(b: Single, a: Single) -> None:
-    """Turn B into ``B - kappa A`` with kappa = sum(B) / sum(A), in place."""
+def _float_ratio(b: Single, a: Single, known: float) -> None:
+    """Turn B into ``B - kappa A`` with kappa = sum(B) / sum(A), in units of the known kappa's widths, in place."""
     sum_b, sum_a = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
     for i in range(len(b)):
         for t in range(TOYS):
             sum_b[t] += b[i, t]
             sum_a[t] += a[i, t]
+    for t in range(TOYS):
+        # From here on sum_a holds kappa, and sum_b the change of the width.
+        sum_a[t] = max(sum_b[t], _NONE) / max(sum_a[t], _NONE)
+        sum_b[t] = np.sqrt(np.float32(known) / sum_a[t])
     for i in range(len(b)):
         for t in range(TOYS):
-            b[i, t] -= a[i, t] * sum_b[t] / max(sum_a[t], np.float32(1e-30))
+            b[i, t] = (b[i, t] - a[i, t] * sum_a[t]) * sum_b[t]
 
 
 @compiled
