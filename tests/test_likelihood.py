@@ -79,6 +79,55 @@ def test_asimov_is_the_fit_to_data_without_fluctuations():
     assert asimov_l2(b, s) == pytest.approx(np.sqrt(closed))
 
 
+def test_a_template_like_the_background_is_one_bin():
+    """With s_i = c b_i only the totals matter; 10^6 events in each of 784 bins cost no digits."""
+    background = np.random.default_rng(1).uniform(0.5e6, 2e6, SHAPE)
+    for shift in (0.999, 1.0, 1.0005):
+        b = np.random.default_rng(2).poisson(shift * background)
+        n, expected = float(b.sum()), float(background.sum())
+        found = q0_l1(b, background, background / 1e3)
+        excess = (n - expected) / expected
+        q0 = 2 * expected * ((1 + excess) * np.log1p(excess) - excess)
+        assert found.q0 == pytest.approx(q0, rel=1e-10, abs=1e-6)
+        assert found.mu == pytest.approx(1e3 * excess, rel=1e-9)
+
+
+def test_equal_bins_add_up():
+    """784 times the same bin of 10^6 events is 784 times its q0."""
+    for b in (998_000, 1_000_001, 1_003_000):
+        one = q0_l2([10**6], [b], [1.0])
+        many = q0_l2(np.full(SHAPE, 10**6), np.full(SHAPE, b), np.ones(SHAPE))
+        assert many.q0 == pytest.approx(784 * one.q0, rel=1e-10, abs=1e-6)
+        assert many.mu == pytest.approx(b - 1e6, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+@pytest.mark.parametrize("kappa", [0.01, 1.0, 30.0])
+def test_scales_of_templates_give_their_z(kind, kappa):
+    background, template = np.array([3.0, 50.0, 4e8]), np.array([1.0, 0.1, 2.0])
+    wanted = np.array([[0.0, 1e-4, 0.5], [3.0, 8.0, 400.0]])
+    for size in (1e-9, 1.0, 1e9):
+        scales = signal_for_z(background, size * template, wanted, kind=kind, kappa=kappa)
+        assert scales.shape == wanted.shape
+        for scale, z in zip(scales.flat, wanted.flat, strict=True):
+            if z == 0:
+                assert scale == 0
+                continue
+            signal = scale * size * template
+            again = (
+                asimov_l1(kappa * background, signal) if kind == "l1" else asimov_l2(background, signal, kappa=kappa)
+            )
+            assert again == pytest.approx(z, rel=1e-6)
+
+
+def test_weak_signals_keep_their_digits():
+    """Z = sqrt(sum s^2 / variance) for a signal that is small everywhere, of 4 bins."""
+    for b in (25.0, 1e6, 1e12):
+        s = 1e-6 * np.sqrt(b)
+        assert asimov_l2(np.full(4, b), np.full(4, s)) == pytest.approx(2e-6 / np.sqrt(2), rel=1e-3)
+        assert asimov_l2(np.full(4, b), np.full(4, s), kappa=3.0) == pytest.approx(2e-6 / np.sqrt(12), rel=1e-3)
+
+
 # -- PHYSICS T2 ------------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +281,14 @@ def test_laws(seed, mean, kappa):
     # A bin without a signal says nothing.
     more = q0_l2(np.append(a, 7), np.append(b, 99), np.append(s, 0.0), kappa=kappa)
     assert more.q0 == pytest.approx(found.q0, abs=1e-8)
+    # An empty bin costs what its template holds, however it is divided.
+    empty = [q0_l2(np.append(a, 0 * t), np.append(b, 0 * t), np.append(s, t), kappa=kappa).q0
+             for t in (np.array([0.6]), np.array([0.1, 0.5]))]  # fmt: skip
+    assert empty[0] == pytest.approx(empty[1], abs=1e-8)
+    # Sides exchanged: a signal of B with mu < 0 is one of A.
+    other = q0_l2(b, a, s / kappa, kappa=1 / kappa)
+    assert other.z_value == pytest.approx(-found.z_value, abs=1e-7)
+    assert other.mu == pytest.approx(-found.mu, rel=1e-6, abs=1e-9)
     one = q0_l2(a, b, s, kappa=kappa, one_sided=True)
     assert 0 <= one.q0 <= found.q0
     assert one.mu >= 0
@@ -275,12 +332,15 @@ def test_p_values_are_uniform(ratio):
         (([1, 2], [1, 2], [[1.0, 1.0, 1.0]]), {}, "bins differ"),
         (([1, -2], [1, 2], [1.0, 1.0]), {}, "negative"),
         (([1, 0.5], [1, 2], [1.0, 1.0]), {}, "fractional"),
-        (([1, np.nan], [1, 2], [1.0, 1.0]), {}, "not finite"),
+        (([1, np.nan], [1, 2], [1.0, 1.0]), {}, "NaN or infinite"),
         ((["x"], [1], [1.0]), {}, "not an array"),
         (([0, 0], [0, 0], [1.0, 1.0]), {}, "both empty"),
         (([1, 2], [1, 2], [0.0, 0.0]), {}, "outside of the matrix"),
         (([1, 2], [1, 2], [-1.0, 1.0]), {}, "negative"),
         (([1, 2], [1, 2], [1.0, 1.0]), {"kappa": 0}, "positive"),
+        (([1, 2], [1, 2], [1.0, 1.0]), {"kappa": "totals"}, "kappa: not an array"),
+        (([1, 2], [1, 2], [1.0, 1.0]), {"kappa": np.nan}, "kappa has NaN"),
+        (([], [], []), {}, "no bins"),
         (([1, 2], [1, 2], [1.0, 1.0]), {"bins_ndim": 2}, "bins_ndim"),
         (([[1, 2], [1, 2]], [[1, 2], [1, 2]], [1.0, 1.0]), {"kappa": [1, 2, 3]}, "fit together"),
     ],
@@ -293,6 +353,8 @@ def test_bad_input(arguments, options, message):
 def test_bad_backgrounds():
     with pytest.raises(InputError, match="infinite"):
         q0_l1([1, 2], [0.0, 2.0], [1.0, 1.0])
+    with pytest.raises(InputError, match="infinite"):
+        q0_l1([1, 2], [1e-320, 2.0], [1.0, 1.0])
     assert np.isfinite(q0_l1([0, 2], [0.0, 2.0], [1.0, 1.0]).q0)
     with pytest.raises(InputError, match="infinite"):
         asimov_l1([0.0, 1.0], [1.0, 1.0])
@@ -300,6 +362,10 @@ def test_bad_backgrounds():
         asimov_l2([1.0], [1.0, 2.0])
     with pytest.raises(InputError, match="positive"):
         asimov_l2([1.0], [1.0], kappa=-1.0)
+    with pytest.raises(InputError, match="one number"):
+        asimov_l2([1.0], [1.0], kappa=[1.0, 2.0])
+    with pytest.raises(InputError, match="z has NaN"):
+        signal_for_z([1.0], [1.0], np.nan)
     with pytest.raises(InputError, match="'l1' or 'l2'"):
         signal_for_z([1.0], [1.0], 1.0, kind="l3")
     with pytest.raises(InputError, match="0 or more"):

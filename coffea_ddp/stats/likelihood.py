@@ -28,20 +28,22 @@ Examples
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from scipy import special
+from scipy import optimize
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.given import finite
 from coffea_ddp.stats.profile import l1_problems, l2_problems
 from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
 Kind = Literal["l1", "l2"]
 
@@ -165,9 +167,7 @@ def q0_l2(
     (44.0, 2.825)
     """
     first, second, shape = _whole(a, "a"), _whole(b, "b"), _positive(signal, "signal")
-    ratio = np.asarray(kappa, dtype=np.float64)
-    if not (np.isfinite(ratio) & (ratio > 0)).all():
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
+    ratio = _ratio(kappa)
     flat, batch, of = _problems({"a": first, "b": second, "signal": shape}, bins_ndim, ratio)
     _check_template(flat["signal"])
     if (flat["a"][of[:, 0]].sum(axis=1) + flat["b"][of[:, 1]].sum(axis=1) == 0).any():
@@ -186,10 +186,20 @@ def asimov_l1(background: ArrayLike, signal: ArrayLike) -> float:
     background, signal
         Expected events, one shape.
 
+    Returns
+    -------
+    float
+        With ``mu_hat = 1``.
+
     Raises
     ------
     InputError
         If shapes differ, values are negative, or there is a signal in a bin without background.
+
+    Examples
+    --------
+    >>> round(asimov_l1([100.0], [44.0]), 3)
+    4.125
     """
     b, s = _expected(background, signal)
     used = s > 0
@@ -199,6 +209,9 @@ def asimov_l1(background: ArrayLike, signal: ArrayLike) -> float:
 def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -> float:
     """Return the Z that L2 is expected to find: that of ``A = b, B = kappa b + s``.
 
+    ``q0 = 2 sum[(kappa b + s) ln((kappa b + s) / (kappa beta)) + b ln(b / beta)]`` with ``beta = b + s / (1 + kappa)``,
+    the best background at mu = 0.
+
     Parameters
     ----------
     background
@@ -207,6 +220,11 @@ def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -
         Expected signal events on side B, of the same shape.
     kappa
         The expected ratio without the signal.
+
+    Returns
+    -------
+    float
+        With ``mu_hat = 1``.
 
     Raises
     ------
@@ -218,16 +236,20 @@ def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -
     >>> round(asimov_l2([100.0], [44.0]), 3)
     2.825
     """
-    if not (math.isfinite(kappa) and kappa > 0):
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
+    ratio = _ratio(kappa)
+    if ratio.ndim:
+        raise InputError(f"kappa={kappa!r}: give one number here")
     b, s = _expected(background, signal)
-    on_b, null = kappa * b + s, b + s / (1 + kappa)
-    safe = np.where(null > 0, null, 1.0)
-    gain = special.xlogy(b, b / safe) + special.xlogy(on_b, on_b / (kappa * safe))
+    b, s = b[s > 0], s[s > 0]
+    # Logarithms of ratios near 1, so that a weak signal on a large background keeps its digits.
+    shift = s / (1 + ratio)
+    gain = (ratio * b + s) * np.log1p(shift / (ratio * (b + shift))) - b * np.log1p(shift / b)
     return math.sqrt(max(0.0, 2 * float(gain.sum())))
 
 
-def signal_for_z(background: ArrayLike, signal: ArrayLike, z: float, *, kind: Kind = "l2", kappa: float = 1.0) -> float:
+def signal_for_z(
+    background: ArrayLike, signal: ArrayLike, z: ArrayLike, *, kind: Kind = "l2", kappa: float = 1.0
+) -> Any:
     """Return by what to multiply a template so that its expected Z is the wanted one.
 
     Parameters
@@ -235,41 +257,56 @@ def signal_for_z(background: ArrayLike, signal: ArrayLike, z: float, *, kind: Ki
     background, signal
         As in :func:`asimov_l2`; for ``"l1"`` the background is that of side B, ``kappa`` times that of side A.
     z
-        0 or more.
+        0 or more; any shape.
     kind
         Of which likelihood.
     kappa
         The expected ratio.
 
+    Returns
+    -------
+    float or ndarray
+        As ``z``, to a relative 1e-12; 0 for z = 0. The signal then has ``factor * sum(signal)`` events.
+
     Raises
     ------
     InputError
         As there, and if z is negative or the kind unknown.
+
+    Examples
+    --------
+    >>> signal_for_z([100.0], [1.0], [0, 2.825, 5]).round(1)
+    array([ 0. , 44. , 83.6])
     """
     if kind not in get_args(Kind):
         raise InputError(f"kind={kind!r}: choose 'l1' or 'l2'")
-    if not (math.isfinite(z) and z >= 0):
-        raise InputError(f"z={z!r}: give a significance, 0 or more")
+    wanted = finite(z, "z")
+    if (wanted < 0).any():
+        raise InputError(f"z={z!r}: give significances, 0 or more")
     b, s = _expected(background, signal)
 
     def found(scale: float) -> float:
         return asimov_l1(kappa * b, scale * s) if kind == "l1" else asimov_l2(b, scale * s, kappa=kappa)
 
-    high = 1.0
+    _ratio(kappa)
+    scales = [_where(found, float(value), 1.0 / float(s.sum())) for value in wanted.flat]
+    return np.reshape(scales, wanted.shape) if wanted.ndim else scales[0]
+
+
+def _where(found: Callable[[float], float], z: float, start: float) -> float:
+    """Return where a function that rises from 0 is z."""
+    if z == 0:
+        return 0.0
+    low = high = start
     while found(high) < z:
-        high *= 2.0
-    low = 0.0
-    # Z rises with the scale: halving gains a digit in three steps.
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if found(middle) < z else (low, middle)
-        if high - low <= 1e-13 * high:
-            break
-    return high if z > 0 else 0.0
+        low, high = high, 2.0 * high
+    while found(low) > z:
+        low, high = 0.5 * low, low
+    return float(optimize.brentq(lambda scale: found(scale) - z, low, high, xtol=1e-14 * low, rtol=1e-13))
 
 
 def _result(found: FloatArray, name: str, one_sided: bool) -> LikelihoodResult:
-    q0, mu = found[..., 0], found[..., 1]
+    q0, mu = found[..., 0] + 0.0, found[..., 1] + 0.0  # no -0.0
     if one_sided:
         q0, mu = np.where(mu > 0, q0, 0.0), np.maximum(mu, 0.0)
     z = np.copysign(np.sqrt(q0), mu) + 0.0
@@ -299,15 +336,17 @@ def _problems(
         raise InputError(f"batches of shapes {', '.join(map(str, heads))} do not fit together ({error})") from error
     rows = [np.broadcast_to(np.arange(math.prod(head)).reshape(head), batch).ravel() for head in heads]
     size = math.prod(next(iter(bins.values())))
+    if not size:
+        raise InputError("there are no bins; give at least one")
     flat = {name: np.ascontiguousarray(array.reshape(-1, size)) for name, array in arrays.items()}
     return flat, batch, np.stack(rows, axis=1)
 
 
 def _impossible(flat: dict[str, FloatArray], of: IntArray) -> bool:
-    dark = (flat["background"] == 0).any(axis=1)
-    suspects = of[dark[of[:, 1]]]
+    dark: BoolArray = np.less(flat["background"], np.finfo(np.float64).tiny)
+    suspects = of[np.isin(of[:, 1], np.nonzero(dark)[0])]
     events, lit = flat["b"][suspects[:, 0]] > 0, flat["signal"][suspects[:, 2]] > 0
-    return bool((events & lit & (flat["background"][suspects[:, 1]] == 0)).any())
+    return bool((events & lit & dark[suspects[:, 1]]).any())
 
 
 def _check_template(signal: FloatArray) -> None:
@@ -323,13 +362,17 @@ def _whole(values: ArrayLike, name: str) -> FloatArray:
 
 
 def _positive(values: ArrayLike, name: str) -> FloatArray:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: not an array of numbers ({error})") from error
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise InputError(f"{name} has contents that are negative or not finite; give numbers, 0 or more")
+    array = finite(values, name)
+    if (array < 0).any():
+        raise InputError(f"{name} has contents that are negative; give numbers, 0 or more")
     return array
+
+
+def _ratio(kappa: ArrayLike) -> FloatArray:
+    ratio = finite(kappa, "kappa")
+    if not (ratio > 0).all():
+        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
+    return ratio
 
 
 def _expected(background: ArrayLike, signal: ArrayLike) -> tuple[FloatArray, FloatArray]:
