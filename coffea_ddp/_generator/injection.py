@@ -105,14 +105,14 @@ def inject_events(events: Any, signal: Any, n: int, *, seed: int, replace: bool 
     Raises
     ------
     InputError
-        If there are fewer than n signal events (or, to be replaced, events), n is not whole, the signal lacks a field or
-        is another kind of array, or the seed is negative.
+        If there are fewer than n signal events (or, to be replaced, events), n is not whole, the signal lacks a field
+        or is another kind of array, or the seed is negative.
 
     Examples
     --------
     >>> events, signal = np.zeros((3, 1)), np.array([[1.0], [2.0], [3.0]])
     >>> inject_events(events, signal, 2, seed=4).ravel()
-    array([0., 3., 0., 2., 0.])
+    array([0., 0., 0., 2., 3.])
     """
     events, signal = _plain(events, "events"), _plain(signal, "signal")
     n_events, n_signal = len(events), len(signal)
