@@ -18,14 +18,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.given import finite
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
 from coffea_ddp.stats.nsigma import n_sigma
-from coffea_ddp.stats.submatrix import best_rectangles
+from coffea_ddp.stats.null import stream
+from coffea_ddp.stats.submatrix import Alternative, Statistic, best_rectangles
 from coffea_ddp.stats.tail import NullSample
 from coffea_ddp.stats.trials import p_from_z, z_from_p
 from coffea_ddp.tables import html_table, text_table
@@ -35,10 +37,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from rich.table import Table
 
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
 
 GLOBAL_Z = 2.0
 """Power is the share of toys whose best rectangle is beyond a global 2 sigma, one-sided."""
+
+_MOST = 1e15
+"""numpy draws no Poisson numbers of larger means than about 10^18."""
+
+NULL_TIMES = 5
+"""Toys without a signal for each toy of a line: the threshold of the power lies in their tail."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,11 @@ class SensitivityRow:
     asimov_l1, asimov_l2
         Expected Z of the references.
     l1, l2, nsigma, rectangle
-        What they find in toys; the rectangle before the others that were looked at.
+        What they find in toys; the rectangle before the others that were looked at (its size, where two-sided). A toy
+        without any event has 0.
     z_global, z_global_method
-        Of the median rectangle, after all of them; counted among the toys without a signal, or from their fitted tail.
+        Of these rectangles, after all of them, one-sided; counted among the toys without a signal, or from their fitted
+        tail. The method is that of the median.
     power
         Share of toys with a rectangle beyond :data:`GLOBAL_Z`.
     """
@@ -86,7 +96,7 @@ class SensitivityRow:
     l2: Found
     nsigma: Found
     rectangle: Found
-    z_global: float
+    z_global: Found
     z_global_method: str
     power: float
 
@@ -101,6 +111,7 @@ class Sensitivity:
     toys: int
     seed: int
     statistic: str
+    alternative: str = "greater"
 
     @property
     def title(self) -> str:
@@ -111,7 +122,7 @@ class Sensitivity:
     def _lines(self) -> list[list[str]]:
         lines = []
         for row in self.rows:
-            marked = f"{row.z_global:.2f}{'~' * ('tail' in row.z_global_method)}"
+            marked = f"{row.z_global}{'~' * ('tail' in row.z_global_method)}"
             expected = [f"{row.z_injected:g}", f"{row.n_signal:.1f}", f"{row.asimov_l1:.2f}", f"{row.asimov_l2:.2f}"]
             toys = [str(found) for found in (row.l1, row.l2, row.nsigma, row.rectangle)]
             lines.append([*expected, *toys, marked, f"{row.power:.2f}"])
@@ -121,8 +132,10 @@ class Sensitivity:
     def note(self) -> str:
         """How the numbers were made."""
         return (
-            f"z one-sided, asymptotic; rectangle: {self.statistic}; z global: after all rectangles, from {self.toys} "
-            f"toys without a signal (~: from their fitted tail); power: beyond a global {GLOBAL_Z:g} sigma"
+            f"events, L1, L2: expected, data without fluctuations; in toys: signed asymptotic z; rectangle: the best, "
+            f"{self.statistic}, {self.alternative}; z global: after all rectangles, one-sided, from "
+            f"{NULL_TIMES * self.toys} toys without a signal (~: the median is in their fitted tail); "
+            f"power: beyond a global {GLOBAL_Z:g} sigma"
         )
 
     def table(self) -> Table:
@@ -165,7 +178,8 @@ def sensitivity(
     kappa: float = 1.0,
     toys: int = 400,
     seed: int = 0,
-    statistic: str = "counts",
+    statistic: Statistic = "counts",
+    alternative: Alternative = "greater",
     progress: Callable[[int, int], None] | None = None,
 ) -> Sensitivity:
     """Tabulate what each test finds of injected signals.
@@ -173,7 +187,7 @@ def sensitivity(
     Parameters
     ----------
     background
-        Expected events of side A, above 0 where the signal is; one or two axes.
+        Expected events of side A, above 0 where the signal is; one or two axes. Those of B are kappa times as many.
     template
         The shape of the signal on side B; the same shape, any scale.
     z
@@ -183,11 +197,13 @@ def sensitivity(
     kappa
         The expected ratio B / A without a signal.
     toys
-        Pseudo-experiments per line, and as many without a signal.
+        Pseudo-experiments per line, and :data:`NULL_TIMES` as many without a signal.
     seed
-        Of all toys.
+        Of all toys. A line depends on its own Z, not on the others that are asked for.
     statistic
         Of the rectangles: ``"counts"`` or ``"nsigma"``.
+    alternative
+        Which rectangles: ``"greater"``, those with more of B, where the signal is; ``"two-sided"``, of either excess.
     progress
         Called with the number of lines done and their total.
 
@@ -198,59 +214,104 @@ def sensitivity(
     Raises
     ------
     InputError
-        If the background or the template cannot be used, a Z is negative, there are fewer than 20 toys, or kappa is not
-        positive.
+        If the background or the template cannot be used, no Z is given or one is negative, there are fewer than 20
+        toys, kappa is not positive, the seed is negative, or an option is unknown.
 
     Notes
     -----
     The comparison of arXiv:2203.07529: L1 is the ideal analysis, L2 the best that a symmetry allows; N_sigma of k of M
     bins with a signal is ``sqrt(k / M)`` of L2, and scanning sub-matrices wins most of that back.
     """
-    b, shape = np.asarray(background, dtype=np.float64), np.asarray(template, dtype=np.float64)
+    b, shape = finite(background, "background"), finite(template, "template")
     if b.ndim not in (1, 2):
         raise InputError(f"a background of {b.ndim} axes: give a spectrum or a matrix")
     if toys < 20:
         raise InputError(f"toys={toys}: quantiles need 20 or more")
-    wanted = [float(value) for value in z]
+    if alternative not in ("greater", "two-sided"):
+        raise InputError(f"alternative={alternative!r}: the signal is in B; choose 'greater' or 'two-sided'")
+    wanted = [float(value) for value in finite(z, "z").reshape(-1)]
+    if not wanted:
+        raise InputError("z is empty; give at least one significance to inject")
     scales = [signal_for_z(b, shape, value, kind=kind, kappa=kappa) for value in wanted]
-    rng = np.random.default_rng(seed)
-    null = _rectangles(rng, b, kappa * b, kappa, toys, statistic)
-    sample = NullSample(null)
-    threshold = float(np.quantile(null, 1 - p_from_z(GLOBAL_Z, two_sided=False)))
+    if max(1.0, kappa) * b.max() + max(scales) * shape.max() > _MOST:
+        raise InputError(f"more than {_MOST:g} events in a bin: toys of so many cannot be made")
+    settings = _Settings(b, kappa, toys, seed, statistic, alternative)
+    null = _Null.of(_best(*settings.toys_of(np.zeros_like(b), "sensitivity without a signal", NULL_TIMES), settings))
     rows = []
     for done, (value, scale) in enumerate(zip(wanted, scales, strict=True)):
         if progress is not None:
             progress(done, len(wanted))
-        signal = scale * shape
-        a, on_b = rng.poisson(b, (toys, *b.shape)), rng.poisson(kappa * b + signal, (toys, *b.shape))
-        known = np.where(b > 0, kappa * b, 1e-12)
-        best = best_rectangles(a, on_b, kappa=kappa, statistic=statistic, alternative="greater").z  # type: ignore[arg-type]
-        median = float(np.median(best))
-        found = sample.p(median)
-        p_value = found.p_value if found.p_tail is None else found.p_tail
-        rows.append(
-            SensitivityRow(
-                z_injected=value,
-                n_signal=float(signal.sum()),
-                asimov_l1=asimov_l1(kappa * b, signal) if scale else 0.0,
-                asimov_l2=asimov_l2(b, signal, kappa=kappa) if scale else 0.0,
-                l1=Found.of(q0_l1(on_b, known, shape).z_value),
-                l2=Found.of(q0_l2(a, on_b, shape, kappa=kappa).z_value),
-                nsigma=Found.of(n_sigma(a, on_b, kappa=kappa, batch_ndim=1).statistic),
-                rectangle=Found.of(best),
-                z_global=float(z_from_p(p_value, two_sided=False)),
-                z_global_method=found.method,
-                power=float((best > threshold).mean()),
-            )
-        )
+        rows.append(_row(value, scale * shape, shape, settings, null))
     if progress is not None:
         progress(len(wanted), len(wanted))
-    return Sensitivity(tuple(rows), kind, kappa, toys, seed, statistic)
+    return Sensitivity(tuple(rows), kind, float(kappa), toys, seed, statistic, alternative)
 
 
-def _rectangles(
-    rng: np.random.Generator, mean_a: FloatArray, mean_b: FloatArray, kappa: float, toys: int, statistic: str
-) -> FloatArray:
-    a, b = rng.poisson(mean_a, (toys, *mean_a.shape)), rng.poisson(mean_b, (toys, *mean_b.shape))
-    z = best_rectangles(a, b, kappa=kappa, statistic=statistic, alternative="greater").z  # type: ignore[arg-type]
-    return np.where(np.isfinite(z), z, 0.0)
+class _Null(NamedTuple):
+    """The best rectangles of toys without a signal, and what :data:`GLOBAL_Z` of them exceeds."""
+
+    sample: NullSample
+    threshold: float
+
+    @classmethod
+    def of(cls, z: FloatArray) -> _Null:
+        return cls(NullSample(z), float(np.quantile(z, 1 - p_from_z(GLOBAL_Z, two_sided=False))))
+
+    def global_z(self, z: float) -> float:
+        found = self.sample.p(z)
+        p_value = found.p_value if found.p_tail is None else found.p_tail
+        # Below all toys p would be 1 and z without end.
+        return float(z_from_p(min(p_value, 1 - 1 / (len(self.sample) + 1)), two_sided=False))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What all lines have in common."""
+
+    background: FloatArray
+    kappa: float
+    toys: int
+    seed: int
+    statistic: Statistic
+    alternative: Alternative
+
+    def toys_of(self, signal: FloatArray, key: str, times: int = 1) -> tuple[IntArray, IntArray]:
+        """Draw A and B, shape (times * toys, *bins)."""
+        rng = stream(self.seed, key, 0)
+        shape = (times * self.toys, *self.background.shape)
+        return rng.poisson(self.background, shape), rng.poisson(self.kappa * self.background + signal, shape)
+
+
+def _row(value: float, signal: FloatArray, template: FloatArray, settings: _Settings, null: _Null) -> SensitivityRow:
+    kappa = settings.kappa
+    a, b = settings.toys_of(signal, f"sensitivity {value!r}")
+    # Where nothing is expected there are no counts: any positive number is as good.
+    known = np.where(settings.background > 0, kappa * settings.background, 1.0)
+    filled = (a + b).any(axis=tuple(range(1, a.ndim)))
+    z = {name: np.zeros(settings.toys) for name in ("l2", "nsigma")}
+    if filled.any():
+        z["l2"][filled] = q0_l2(a[filled], b[filled], template, kappa=kappa).z_value
+        z["nsigma"][filled] = n_sigma(a[filled], b[filled], kappa=kappa, batch_ndim=1).statistic
+    best = _best(a, b, settings)
+    rectangle = Found.of(best)
+    some = bool(signal.any())
+    return SensitivityRow(
+        z_injected=value,
+        n_signal=float(signal.sum()),
+        asimov_l1=asimov_l1(kappa * settings.background, signal) if some else 0.0,
+        asimov_l2=asimov_l2(settings.background, signal, kappa=kappa) if some else 0.0,
+        l1=Found.of(q0_l1(b, known, template).z_value),
+        l2=Found.of(z["l2"]),
+        nsigma=Found.of(z["nsigma"]),
+        rectangle=rectangle,
+        z_global=Found(*(null.global_z(found) for found in (rectangle.median, rectangle.low, rectangle.high))),
+        z_global_method=null.sample.p(rectangle.median).method,
+        power=float((best > null.threshold).mean()),
+    )
+
+
+def _best(a: IntArray, b: IntArray, settings: _Settings) -> FloatArray:
+    """Return the score of the best rectangle of every toy; 0 without any event."""
+    z = best_rectangles(a, b, kappa=settings.kappa, statistic=settings.statistic, alternative=settings.alternative).z
+    z = np.where(np.isfinite(z), z, 0.0)
+    return np.abs(z) if settings.alternative == "two-sided" else z

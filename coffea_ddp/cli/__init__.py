@@ -53,6 +53,9 @@ def cli(verbose: bool, traceback: bool) -> None:
 
 for command in (demo, validate, run, merge, scan, compare, sensitivity):
     cli.add_command(command)
+for command in (cli, *cli.commands.values()):
+    # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
