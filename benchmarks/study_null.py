@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from test_permuting import global_p
+from test_permuting import CASES, TESTS, global_p
 from test_submatrix import p_values, signal
 
 from coffea_ddp.stats.submatrix import best_rectangles
@@ -60,14 +60,11 @@ def uniform() -> None:
 
 def whole_scans() -> None:
     print("\n| 400 whole pseudo-scans, 128 permutations | KS p of the report's p |\n|---|---|")
-    three = ["nsigma", "submatrix", "submatrix_nsigma"]
     cases = {
-        "kappa = 1, all three tests": (1.0, False, {"tests": three}),
-        "kappa = 5, all three tests": (5.0, False, {"tests": three}),
-        "kappa = 5, weighted events": (5.0, True, {}),
-        "kappa from the totals, N_A kept": (1.5, False, {"kappa": "global"}),
-        "kappa of each cell": (1.5, False, {"kappa": "cell"}),
-        "systematic error of 5 % a bin": (1.5, False, {"systematic": 0.05, "tests": three}),
+        "kappa = 1": (1.0, False, {"tests": list(TESTS)}),
+        "kappa = 5": (5.0, False, {"tests": list(TESTS)}),
+        "kappa = 5, weighted events, N_sigma and its rectangles": (5.0, True, {}),
+        **{f"{name}, kappa = 1.5": (1.5, False, dict(options)) for name, options in list(CASES.items())[1:]},
     }
     for name, (kappa, weighted, options) in cases.items():
         p = np.array([global_p(seed, kappa, weighted, permutations=128, **options) for seed in range(400)])

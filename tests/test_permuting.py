@@ -38,14 +38,21 @@ def make_layout(kappa=1.0, *, weighted=False, max_stored=100_000):
     )
 
 
-def make_events(n, seed, *, kappa=1.0, excess=0, weighted=False, max_stored=100_000, drop_features=False):
-    """Events with two features and sides in both symmetries; ``excess`` of them on side B at large x and y."""
+def make_events(n, seed, *, kappa=1.0, excess=0, weighted=False, max_stored=100_000, drop_features=False, shift=0.0):
+    """Events with two features and sides in both symmetries; ``excess`` of them on side B at large x and y.
+
+    ``shift`` is the relative width of what changes kappa, in every bin of x or (negative) in all alike.
+    """
     layout = make_layout(kappa, weighted=weighted, max_stored=max_stored)
     rng = np.random.default_rng(seed)
     total = n + excess
     cells = np.minimum(rng.geometric(0.3, total) - 1, GRID.n_exclusive - 1)
     x, y = rng.exponential(0.3, total).astype(np.float32), rng.random(total).astype(np.float32)
-    sides = np.stack([rng.random(total) < kappa / (1 + kappa), rng.random(total) < 0.5]).astype(np.int8)
+    changed = np.full(total, float(kappa))
+    if shift:
+        bins = np.clip(X.index(x.astype(float)), 0, X.size - 1) if shift > 0 else 0
+        changed *= np.exp(abs(shift) * rng.standard_normal(X.size))[bins]
+    sides = np.stack([rng.random(total) < changed / (1 + changed), rng.random(total) < 0.5]).astype(np.int8)
     sides[1, rng.random(total) < 0.3] = -1
     x[n:], y[n:], sides[0, n:], cells[n:] = rng.uniform(0.7, 0.95, excess), rng.uniform(0.7, 0.95, excess), 1, 3
     weight = rng.lognormal(0, 0.3, total)
@@ -191,22 +198,27 @@ def test_global_p_values_are_uniform(kappa, weighted):
 
 
 def global_p(seed, ratio, weighted, /, **options):
-    hists = make_events(250, seed + 10, kappa=ratio, weighted=weighted)
+    shift = options.pop("shift", 0.0)
+    hists = make_events(250, seed + 10, kappa=ratio, weighted=weighted, shift=shift)
     given = {"tests": ["nsigma", "submatrix_nsigma"], "permutations": 64, "best": 20, "seed": seed} | options
     report = scan(hists, symmetries=["e/mu"], **given)
     return report.global_p[-1].p_value
 
 
+CASES = {
+    "all tests": {"tests": list(TESTS)},
+    "kappa from the totals": {"kappa": "global", "tests": list(TESTS)},
+    "kappa of each cell": {"kappa": "cell"},
+    "systematic error": {"systematic": 0.3, "shift": 0.3, "observables": ["x"], "tests": list(TESTS)},
+    "uncertain kappa": {"kappa_error": 0.2, "shift": -0.2, "observables": ["x"], "tests": list(TESTS)},
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [{}, {"kappa": "global"}, {"kappa": "cell"}, {"systematic": 0.05}, {"kappa_error": 0.05}]
-)
-def test_global_p_values_are_uniform_in_full(options):
-    p = [global_p(seed, 1.5, False, tests=["nsigma", "submatrix", "submatrix_nsigma"], permutations=128, **options)
-         if options.get("kappa") != "cell" else
-         global_p(seed, 1.5, False, tests=["nsigma", "submatrix_nsigma"], permutations=128, **options)
-         for seed in range(600)]  # fmt: skip
-    p = np.array(p) - np.random.default_rng(1).random(600) / 129
+@pytest.mark.parametrize("name", CASES)
+def test_global_p_values_are_uniform_in_full(name):
+    p = np.array([global_p(seed, 1.5, False, permutations=128, **CASES[name]) for seed in range(600)])
+    p -= np.random.default_rng(1).random(600) / 129
     assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
 
 

@@ -20,6 +20,16 @@ def test_p_value_counts_those_that_reach(sample, z):
     assert found.p_value == (reach + 1) / (len(sample) + 1) > 0
 
 
+def test_mid_p_counts_ties_half():
+    found = permutation_p(2.0, [1.0, 2.0, 2.0, 3.0])
+    assert (found.n_ge, found.n_gt) == (3, 1)
+    assert found.p_value == 4 / 5
+    assert found.p_mid == 0.5 * (1 + 4) / 5
+    # Of a fair coin's two values each is as likely: the mean is 1/2 exactly.
+    p = [permutation_p(value, [0.0, 1.0] * 500).p_mid for value in (0.0, 1.0)]
+    assert np.mean(p) == pytest.approx(0.5, abs=1e-3)
+
+
 def test_p_values_are_uniform_under_the_null():
     rng = np.random.default_rng(1)
     values = rng.standard_normal((2_000, 200))

@@ -1,7 +1,8 @@
 """p-values from pseudo-experiments, and the fitted tail beyond what their number can resolve.
 
-The p-value of N pseudo-experiments is ``(n_ge + 1) / (N + 1)``: never 0, and uniform under the null. It cannot be
-smaller than 1 / (N + 1). Beyond, the upper tenth of the sample is described by a generalised Pareto distribution (J.
+The p-value of N pseudo-experiments is ``(n_ge + 1) / (N + 1)``: never 0, and uniform under the null; where a discrete
+statistic has ties it is larger than that (conservative), and ``p_mid`` is its mid-p value. It cannot be smaller than
+1 / (N + 1). Beyond, the upper tenth of the sample is described by a generalised Pareto distribution (J.
 Pickands, Ann. Statist. 3 (1975) 119), fitted by L-moments (J. R. M. Hosking and J. R. Wallis, Technometrics 29 (1987)
 339) in z^2, in which normal tails are close to exponential. That is an extrapolation: it has its own names
 (``p_tail``, ``p_low``, ``p_high``) and an uncertainty from the bootstrap.
@@ -16,7 +17,7 @@ Examples
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ class PermutationP:
         ``(n_ge + 1) / (n + 1)``.
     n_ge, n
         How many pseudo-experiments reach the observed value, and how many there are.
+    n_gt
+        How many are beyond it; fewer than ``n_ge`` where there are ties, as at low counts.
     p_tail
         From the fitted tail where fewer than 10 reach it; ``None`` elsewhere, and where the sample is too small.
     p_low, p_high
@@ -64,9 +67,15 @@ class PermutationP:
     p_value: float
     n_ge: int
     n: int
+    n_gt: int = 0
     p_tail: float | None = None
     p_low: float | None = None
     p_high: float | None = None
+
+    @property
+    def p_mid(self) -> float:
+        """The mid-p value: ties count half. Without any it is ``p_value`` less half a step."""
+        return 0.5 * (self.n_gt + self.n_ge + 1) / (self.n + 1)
 
     @property
     def method(self) -> str:
@@ -204,17 +213,18 @@ class NullSample:
         if not np.isfinite(z):
             raise InputError(f"z={z!r}: the observed value has to be a finite number")
         n = len(self)
-        n_ge = n - int(np.searchsorted(self._sorted, z - _ROUNDING * max(1.0, abs(z))))
-        p_value = (n_ge + 1) / (n + 1)
+        near = _ROUNDING * max(1.0, abs(z))
+        n_ge, n_gt = (n - int(np.searchsorted(self._sorted, edge)) for edge in (z - near, z + near))
+        counted = PermutationP((n_ge + 1) / (n + 1), n_ge, n, n_gt)
         if not tail or n_ge >= _RESOLVED:
-            return PermutationP(p_value, n_ge, n)
+            return counted
         fitted, spread = self._tails
         if fitted is None:
-            return PermutationP(p_value, n_ge, n)
+            return counted
         if spread is None:
-            return PermutationP(p_value, n_ge, n, float(fitted.p(z)))
+            return replace(counted, p_tail=float(fitted.p(z)))
         low, high = np.quantile(spread.p(z), [0.16, 0.84])
-        return PermutationP(p_value, n_ge, n, float(fitted.p(z)), float(low), float(high))
+        return replace(counted, p_tail=float(fitted.p(z)), p_low=float(low), p_high=float(high))
 
 
 def smooth_p(z: ArrayLike, sample: ArrayLike) -> FloatArray:
