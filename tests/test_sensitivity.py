@@ -105,7 +105,7 @@ def test_faces(found):
     tests = ("l1", "l2", "nsigma", "rectangle", "z_global")
     assert {f"{test}{end}" for test in tests for end in ("", "_low", "_high")} | {"power"} <= set(frame.columns)
     assert (frame["l2_low"] < frame["l2"]).all()
-    assert "400 toys" in found.note
+    assert "2000 toys" in found.note
     assert "<table>" in found._repr_html_()
     assert found.table().row_count == 3
 
