@@ -123,13 +123,13 @@ def report_lattice(hists: Histograms, symmetry: str, observable: str, most: floa
 
 
 def tenfold(hists: Histograms, symmetry: str) -> Histograms:
-    """Return as many events in ten times as many exclusive cells: each one's events are spread over others."""
+    """Return ten times as many events in ten times as many exclusive cells: each one's are spread over ten others."""
     rng = np.random.default_rng(1)
     parts = []
     for channel in hists.layout.channels:
         if channel.symmetry == symmetry:
             part = hists.counts.between(channel.base, channel.base + hists.layout.grid.n_exclusive * 2 * channel.extent)
-            keys = np.repeat(part.keys - channel.base, part.counts)
+            keys = np.repeat(part.keys - channel.base, 10 * part.counts)
             cell, rest = np.divmod(keys, 2 * channel.extent)
             wanted = 10 * len(hists.occupied(symmetry))
             chosen = rng.choice(hists.layout.grid.n_exclusive, wanted, replace=False)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     Single = NDArray[np.float32]
 
+_ROWS = 1_024
+
 MISMATCH = 1e-3
 """Stored features are in single precision: this share of the events may fall into another bin than in the pass."""
 
@@ -244,12 +246,17 @@ class _Work:
 
 def _members(channel: Channel, test: str) -> Members:
     tested = channel.tested[test]
-    inside = channel.cells.members(tested).astype(bool)
-    cell, code = np.nonzero(inside)
     keep = np.full(len(tested), -1)
     keep[np.searchsorted(tested, channel.kept[test])] = np.arange(len(channel.kept[test]))
     own = channel.kappa[test] if channel.expected.own else np.ones(len(tested))
-    return Members(np.searchsorted(cell, np.arange(len(tested) + 1)), code, channel.scale[test], own, keep)
+    sizes, codes = [np.zeros(1, np.int64)], []
+    # Rows of the membership matrix are long: a block of them at a time.
+    for start in range(0, len(tested), _ROWS):
+        cell, code = np.nonzero(channel.cells.members(tested[start : start + _ROWS]))
+        sizes.append(np.bincount(cell, minlength=len(tested[start : start + _ROWS])))
+        codes.append(code.astype(np.int32))
+    starts = np.cumsum(np.concatenate(sizes))
+    return Members(starts, np.concatenate(codes), channel.scale[test], own, keep)
 
 
 @dataclass(frozen=True, eq=False)

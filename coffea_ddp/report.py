@@ -276,18 +276,11 @@ class ScanReport:
         return found
 
     def _region_caption(self) -> str:
-        lines = [
-            f"best of {found.scope}: p = {probability(found.p_value)} ({found.n_ge} of {found.n}) "
-            f"{tail_text(found)}; {found.method}"
-            for found in self.global_p
-            if found.scope
-        ]
-        lines += [
-            f"whole report, {found.what}: p = {probability(found.p_value)} ({found.n_ge} of {found.n}) "
-            f"{tail_text(found)}; {found.method}"
-            for found in self.global_p
-            if not found.scope
-        ]
+        lines = []
+        for found in self.global_p:
+            whose = f"best of {found.scope}" if found.scope else f"whole report, {found.what}"
+            counted = f"p = {probability(found.p_value)} ({found.n_ge} of {found.n})"
+            lines.append(f"{whose}: {' '.join(filter(None, (counted, tail_text(found))))}; {found.method}")
         return "\n".join([*lines, TAIL_NOTE] if lines else [])
 
     def _summary_title(self) -> str:

@@ -9,6 +9,7 @@ Examples
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +86,8 @@ def html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:
     """Return a table for notebooks, everything escaped."""
 
     def row(tag: str, texts: Sequence[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
+        cells = (html.escape(text).replace("\n", "<br>") for text in texts)
+        return "<tr>" + "".join(f"<{tag}>{text}</{tag}>" for text in cells) + "</tr>"
 
     body = "".join(row("td", line) for line in lines)
     return f"<table><thead>{row('th', list(columns))}</thead><tbody>{body}</tbody></table>"
@@ -93,7 +95,8 @@ def html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:
 
 def row_cells(row: Row) -> list[str]:
     """Return the columns :data:`SHOWN` of a row, but the last."""
-    asymmetry = "" if row.asymmetry is None else _percent(row.asymmetry)
+    # Nothing on side A: no difference of efficiencies explains that.
+    asymmetry = _percent(math.inf if not row.n_a and row.n_b else row.asymmetry)
     z = number(row.z_local) + ("" if row.z_plain is None else f" ({number(row.z_plain)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
     return [str(row.rank or ""), *places, *_contents(row), z, number(row.z_global), asymmetry]
@@ -122,8 +125,10 @@ def tail_text(found: Row | GlobalP) -> str:
     return f"~{probability(found.p_tail)} [{low}, {high}]" if low and high else f"~{probability(found.p_tail)}"
 
 
-def _percent(asymmetry: float) -> str:
+def _percent(asymmetry: float | None) -> str:
     """Above 100 % no difference of efficiencies explains anything, and the number itself says nothing more."""
+    if asymmetry is None:
+        return ""
     return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
 
 
@@ -134,7 +139,8 @@ def probability(p: float | None) -> str:
 
 def number(value: float | None) -> str:
     """Return a number with its sign and two digits; nothing for ``None``."""
-    return "" if value is None else f"{value:+.2f}"
+    # Rounded first: -0.001 is no -0.00.
+    return "" if value is None else f"{round(value, 2) + 0.0:+.2f}"
 
 
 def printable(text: str) -> str:
