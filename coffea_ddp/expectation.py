@@ -78,6 +78,11 @@ class Expectation:
         return self == Expectation()
 
     @property
+    def equal_odds(self) -> bool:
+        """Whether all events of a cell are expected on side B with one probability: what keeping N_A asks for."""
+        return self.correction is None and not self.systematic and not self.kappa_error
+
+    @property
     def method(self) -> str:
         """What is used, in words; empty for the plain one."""
         kappa = {"plan": "", "global": "kappa from the totals", "cell": "kappa from each cell"}

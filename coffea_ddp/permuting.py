@@ -178,7 +178,10 @@ class _Work:
         n_bins = math.prod(contents.shape[2:])
         shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
         flat = contents.reshape(len(contents), 2, n_bins)
-        events = None if channel.expected.varying else _Events.make(hists, channel)
+        expected = channel.expected
+        # Labels by event have equal odds; and kappa of their totals is only that of the data where N_A is kept.
+        drawn = expected.varying or (expected.fixed and null == "binomial")
+        events = None if drawn else _Events.make(hists, channel)
         counts = _entries(hists, channel)
         v = counts if squares is None else squares.reshape(len(contents), 2, n_bins).sum(axis=1)
         if events is not None:
@@ -187,7 +190,6 @@ class _Work:
         if events is not None:
             events = events.placed(code * n_bins + place, n_bins)
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
-        expected = channel.expected
         # Where each cell has its own kappa, the cell's factor comes later.
         factor = expected.ratio * (1.0 if expected.own else expected.kappa)
         pieces = Pieces(
@@ -200,12 +202,9 @@ class _Work:
         )
         members = {test: _members(channel, test) for test in channel.kept}
         weights = None if squares is None else np.sqrt(variances / n)
-        # Labels that are kept in number are those of all events: of the other ones, too.
+        # N_A, or an estimated kappa, is that of all events; of those in range where a correction knows no others.
         _, sides, _ = hists.matrices(channel.symmetry, entries=True)
-        n_b, n_other = int(sides[:, 1].sum()), int(sides.sum() - n.sum())
-        if channel.expected.varying:
-            _, within, _ = hists.matrices(channel.symmetry, channel.observable, entries=True)
-            n_b, n_other = int(within[:, 1].sum()), 0
+        n_b, n_other = int(sides[:, 1].sum()), int(sides.sum() - n.sum()) if (expected.ratio == 1).all() else 0
         return cls(channel, pieces, members, shape, weights, events, null, n_b, n_other, seed)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
@@ -226,22 +225,36 @@ class _Work:
             fixed = self.n_b if self.null == "fixed" else None
             b, a = self.events.sides(len(n), expected.kappa, fixed, self.seed, number)
         else:
-            b = relabel(
-                np.append(self.pieces.n, self.n_other) if self.null == "fixed" else self.pieces.n,
-                kappa=expected.kappa * ratio,
-                n_b=self.n_b if self.null == "fixed" else None,
-                spread=0.0 if self.null == "fixed" else expected.spread[self.pieces.bins],
-                common=expected.kappa_error,
-                seed=self.seed,
-                key=f"{self.channel.symmetry}|{self.channel.observable}",
-                block=number,
-            )[: len(n)]
-            a = (n - b).astype(np.float32)
-            if self.weights is not None:
-                b, a = (b * self.weights[:, None]).astype(np.float32), (a * self.weights[:, None]).astype(np.float32)
+            b, a = self._drawn(number, ratio)
+            if self.null == "binomial" and expected.fixed:
+                # The last entry are the events outside of the axes: kappa is estimated anew from all.
+                all_ratios = np.append(ratio, 1.0)[:, None]
+                kappa = b.sum(axis=0) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
+                return Labels((b - kappa * all_ratios * a)[:-1].astype(np.float32), b[:-1], False)
+            b, a = b[:-1], a[:-1]
         if expected.own:
             return Labels(b, (a * ratio[:, None]).astype(np.float32), True)
         return Labels((b - (expected.kappa * ratio)[:, None] * a).astype(np.float32), b, False)
+
+    def _drawn(self, number: int, ratio: FloatArray) -> tuple[Single, Single]:
+        """Draw B and A of every entry and, last, of the events outside of the axes."""
+        expected, n = self.channel.expected, np.append(self.pieces.n, self.n_other)
+        spread = np.append(expected.spread[self.pieces.bins], 0.0)
+        b = relabel(
+            n,
+            kappa=expected.kappa * np.append(ratio, 1.0) if (ratio != 1).any() else expected.kappa,
+            n_b=self.n_b if self.null == "fixed" else None,
+            spread=spread,
+            common=expected.kappa_error,
+            seed=self.seed,
+            key=f"{self.channel.symmetry}|{self.channel.observable}",
+            block=number,
+        )
+        a = (n[:, None] - b).astype(np.float32)
+        if self.weights is None:
+            return b, a
+        weights = np.append(self.weights, self.weights.mean() if len(self.weights) else 1.0)[:, None]
+        return (b * weights).astype(np.float32), (a * weights).astype(np.float32)
 
 
 def _members(channel: Channel, test: str) -> Members:

@@ -87,7 +87,8 @@ def scan(
         Pseudo-experiments with relabelled events, from which global p-values come; 0: the Sidak bound.
     null
         How they are relabelled: ``"binomial"``, or ``"fixed"`` with N_A kept (:mod:`coffea_ddp.stats.null`). By default
-        the one that is right for ``kappa``: fixed for ``"global"``, else binomial.
+        the one that is right: fixed for ``kappa="global"`` without corrections and systematic errors, else binomial
+        (with kappa estimated anew in every pseudo-experiment where it is estimated).
     seed
         Of the pseudo-experiments.
     min_events
@@ -275,7 +276,14 @@ def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Cand
 
 def _null(null: str | None, expectation: Expectation) -> NullKind:
     """Return how labels are drawn, the right way for kappa unless told."""
-    return check_null(("fixed" if expectation.kappa == "global" else "binomial") if null is None else null)
+    right = "fixed" if expectation.kappa == "global" and expectation.equal_odds else "binomial"
+    chosen = check_null(right if null is None else null)
+    if chosen == "fixed" and not expectation.equal_odds:
+        raise InputError(
+            "null='fixed' gives all events the same odds, which a correction or a systematic error denies; "
+            "use null='binomial'"
+        )
+    return chosen
 
 
 def _tests(names: Sequence[str]) -> tuple[str, ...]:

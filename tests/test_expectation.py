@@ -148,6 +148,7 @@ def test_one_sided_cells_have_a_status():
         ({"correction": {"z": [1.0]}}, UnknownNameError, "no observable 'z'"),
         ({"correction": [1.0, 1.0]}, InputError, "fits none"),
         ({"null": "toys"}, InputError, "binomial"),
+        ({"null": "fixed", "systematic": 0.1}, InputError, "same odds"),
         ({"permutations": -1}, InputError, "permutations=-1"),
         ({"seed": -1, "permutations": 10}, InputError, "seed=-1"),
     ],

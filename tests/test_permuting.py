@@ -208,6 +208,19 @@ def global_p(seed, ratio, weighted, /, **options):
 CASES = {
     "all tests": {"tests": list(TESTS)},
     "kappa from the totals": {"kappa": "global", "tests": list(TESTS)},
+    "kappa from the totals, not kept": {
+        "kappa": "global",
+        "null": "binomial",
+        "observables": ["x"],
+        "tests": list(TESTS),
+    },
+    "kappa from the totals, systematic error": {
+        "kappa": "global",
+        "systematic": 0.3,
+        "shift": 0.3,
+        "observables": ["x"],
+        "tests": list(TESTS),
+    },
     "kappa of each cell": {"kappa": "cell"},
     "systematic error": {"systematic": 0.3, "shift": 0.3, "observables": ["x"], "tests": list(TESTS)},
     "uncertain kappa": {"kappa_error": 0.2, "shift": -0.2, "observables": ["x"], "tests": list(TESTS)},

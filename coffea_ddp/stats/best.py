@@ -50,7 +50,12 @@ def linear_best(x: FloatArray, v: FloatArray, sign: int) -> tuple[float, int, in
                 for stop in range(start + 1, n_columns + 1):
                     if strip_v[stop] <= strip_v[stop - 1]:
                         continue
-                    z = (strip[stop] - strip[start]) / np.sqrt(strip_v[stop] - strip_v[start])
+                    above, below = strip[stop] - strip[start], strip_v[stop] - strip_v[start]
+                    size = abs(above) if sign == 0 else sign * above
+                    # Nearly all rectangles are ruled out without a root or a division.
+                    if score > 0.0 and (size <= 0.0 or size * size <= score * score * below):
+                        continue
+                    z = above / np.sqrt(below)
                     size = abs(z) if sign == 0 else sign * z
                     if size > score * (1.0 + 1e-12) + 1e-12:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
