@@ -229,8 +229,10 @@ class _Work:
             if self.null == "binomial" and expected.fixed:
                 # The last entry are the events outside of the axes: kappa is estimated anew from all.
                 all_ratios = np.append(ratio, 1.0)[:, None]
-                kappa = b.sum(axis=0) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
-                return Labels((b - kappa * all_ratios * a)[:-1].astype(np.float32), b[:-1], False)
+                kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
+                # In widths of the observed kappa's, with which the weights are made.
+                x = (b - kappa * all_ratios * a) * np.sqrt(expected.kappa / kappa)
+                return Labels(x[:-1].astype(np.float32), b[:-1], False)
             b, a = b[:-1], a[:-1]
         if expected.own:
             return Labels(b, (a * ratio[:, None]).astype(np.float32), True)

@@ -16,7 +16,12 @@ from coffea_ddp.errors import InputError
 @click.argument("hists", type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The report to write (JSON).")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The best rows as CSV.")
-@click.option("--tests", default="nsigma", show_default=True, help="Comma-separated names of tests.")
+@click.option(
+    "--tests",
+    default="nsigma",
+    show_default=True,
+    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma).",
+)
 @click.option(
     "--min-events", type=click.IntRange(min=0), default=20, show_default=True, help="Fewer events: not tested."
 )
@@ -31,7 +36,9 @@ from coffea_ddp.errors import InputError
     help="Pseudo-experiments with relabelled events, for global p-values; 0: the Sidak bound.",
 )
 @click.option(
-    "--null", type=click.Choice(["binomial", "fixed"]), help="Relabel every event, or keep N_A [default: by kappa]."
+    "--null",
+    type=click.Choice(["binomial", "fixed"]),
+    help="Label every event on its own (kappa is known), or keep N_A (it is from the totals) [default: as kappa is].",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
