@@ -17,6 +17,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coffea_ddp.stats.bumphunt.labels import ideal_significance
+    from coffea_ddp.stats.bumphunt.profile import BumpFitResult, bump_fit
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
     from coffea_ddp.stats.null import relabel
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
+    "bumphunt.labels": ("ideal_significance",),
+    "bumphunt.profile": ("BumpFitResult", "bump_fit"),
     "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
     "nsigma": ("NSigmaResult", "n_sigma"),
     "null": ("relabel",),
@@ -41,6 +45,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "BestRectangles",
+    "BumpFitResult",
     "KappaResult",
     "LikelihoodResult",
     "NSigmaResult",
@@ -50,7 +55,9 @@ __all__ = [
     "asimov_l1",
     "asimov_l2",
     "best_rectangles",
+    "bump_fit",
     "estimate_kappa",
+    "ideal_significance",
     "local_p",
     "n_sigma",
     "p_from_z",

@@ -1,0 +1,1 @@
+"""The bump hunt: ideal labels, fits, the network and what trains it; the way in is ``bump_significance``."""

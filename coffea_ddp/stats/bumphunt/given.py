@@ -1,0 +1,110 @@
+"""What the bump hunt is given, checked: counts, edges, and the width of the signal in bins.
+
+Examples
+--------
+>>> spectra = given_spectra([[4, 2, 1]] * 2, [0, 10, 20, 30], 5.0, least=3)
+>>> spectra.counts.shape, spectra.sigma
+((2, 3), array([0.5, 0.5, 0.5]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.given import finite
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+LEAST_BINS = 20
+"""Fewer bins have no room for a background beside a signal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Checked input.
+
+    Attributes
+    ----------
+    counts
+        Shape (n_spectra, n_bins).
+    edges
+        Shape (n_bins + 1,).
+    sigma
+        Standard deviation of the signal in bins, around every bin; ``None`` where it is to be scanned.
+    shape
+        The shape of the counts as given.
+    """
+
+    counts: FloatArray
+    edges: FloatArray
+    sigma: FloatArray | None
+    shape: tuple[int, ...]
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return int(self.counts.shape[1])
+
+    @property
+    def centres(self) -> FloatArray:
+        """Centres of the bins."""
+        return np.asarray(0.5 * (self.edges[1:] + self.edges[:-1]))
+
+
+def given_spectra(
+    counts: ArrayLike,
+    edges: ArrayLike | None,
+    width: ArrayLike | None,
+    *,
+    least: int = LEAST_BINS,
+    whole: bool = True,
+) -> Spectra:
+    """Check the input of a bump hunt; ``whole=False`` lets expected (Asimov) counts pass.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than ``least`` bins; counts are not finite, negative, fractional, or all 0; the edges do not
+        increase or are not one more than the bins; the width is not positive.
+    """
+    values = finite(counts, "counts")
+    if values.ndim == 0 or values.shape[-1] < least:
+        n_bins = values.shape[-1] if values.ndim else 0
+        raise InputError(f"counts: {n_bins} bins; a bump hunt needs at least {least}: use narrower bins")
+    n_bins = values.shape[-1]
+    flat = values.reshape(-1, n_bins)
+    _check_counts(flat, whole=whole)
+    places = np.arange(n_bins + 1, dtype=np.float64) if edges is None else finite(edges, "edges")
+    if places.shape != (n_bins + 1,):
+        raise InputError(f"edges: shape {places.shape} for {n_bins} bins; give {n_bins + 1}, one more than bins")
+    if not (np.diff(places) > 0).all():
+        where = int(np.flatnonzero(np.diff(places) <= 0)[0])
+        raise InputError(f"edges: {places[where]:g} is followed by {places[where + 1]:g}; they must increase")
+    sigma = None
+    if width is not None:
+        sigma = finite(width, "width") / np.diff(places)
+        if sigma.shape != (n_bins,) or not (sigma > 0).all():
+            raise InputError(f"width={width!r}: give a positive number in the units of the edges, or one for each bin")
+    return Spectra(np.ascontiguousarray(flat), places, sigma, values.shape)
+
+
+def _check_counts(flat: FloatArray, *, whole: bool) -> None:
+    if (flat < 0).any():
+        raise InputError(
+            f"counts: {flat.min():g} in a bin; counts are 0 or more. Background-subtracted or negatively weighted "
+            "spectra are not Poisson: give the counts themselves"
+        )
+    if whole and (flat != np.rint(flat)).any():
+        raise InputError(
+            "counts: fractional contents; counts are whole. Of weighted spectra give the effective counts, "
+            "round((sum w)^2 / sum w^2) in every bin"
+        )
+    if (flat.sum(axis=1) == 0).any():
+        raise InputError("counts: all bins are 0; nothing was measured")

@@ -1,0 +1,207 @@
+"""The ideal significance at every bin: what a network that sees the counts alone is taught to guess.
+
+Background known exactly, a Gaussian signal of known width around bin k and of any strength mu, also negative:
+``z_k = sign(mu) sqrt(2 [log L(mu) - log L(0)])`` at the best mu (arXiv:2107.11573).
+
+Examples
+--------
+>>> import numpy as np
+>>> background = np.full(21, 100.0)
+>>> counts = background.copy()
+>>> counts[10] += 40.0
+>>> z = ideal_significance(counts, background, 0.3)
+>>> int(z.argmax()), round(float(z[10]), 2)  # one bin: 2 [140 ln(1.4) - 40] = 14.2
+(10, 3.77)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.rectangles import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+_STEPS = 100
+_CLOSE = 1e-7
+"""Newton's iteration ends when mu is known to this part of its own error: q0 is then right to its square."""
+
+
+def ideal_significance(counts: ArrayLike, background: ArrayLike, sigma: ArrayLike) -> FloatArray:
+    """Return z at every bin, background known.
+
+    Parameters
+    ----------
+    counts
+        Shape (..., n_bins); expected counts of an Asimov spectrum are counts too.
+    background
+        Expected background, above 0; of the same shape, or one that broadcasts to it.
+    sigma
+        Width of the signal in bins: a number, or shape (n_bins,).
+
+    Returns
+    -------
+    ndarray
+        Signed z, shape (..., n_bins): negative where there is too little.
+
+    Raises
+    ------
+    InputError
+        If the background is not positive, counts are negative, or either is not finite.
+
+    Notes
+    -----
+    mu is bounded below by ``b_i + mu s_i >= 0``, which is the best mu where the bin that binds is empty.
+    """
+    observed = np.atleast_1d(np.asarray(counts, dtype=np.float64))
+    expected = np.asarray(background, dtype=np.float64)
+    for name, values, ok in (("counts", observed, observed >= 0), ("background", expected, expected > 0)):
+        if not (np.isfinite(values).all() and ok.all()):
+            raise InputError(f"{name}: every bin must be finite and {'0 or more' if name == 'counts' else 'above 0'}")
+    expected = np.broadcast_to(expected, observed.shape)
+    n_bins = observed.shape[-1]
+    templates = gaussian_templates(n_bins, sigma)
+    z = np.empty((observed.size // max(n_bins, 1), n_bins))
+    flat, known = (np.ascontiguousarray(values.reshape(-1, n_bins)) for values in (observed, expected))
+    ideal_block(flat, known, templates.values, z)
+    return z.reshape(observed.shape)
+
+
+@compiled
+def ideal_block(counts: FloatArray, background: FloatArray, templates: FloatArray, z: FloatArray) -> None:
+    """Fill z for many spectra.
+
+    Parameters
+    ----------
+    counts, background, z
+        Shape (n_spectra, n_bins).
+    templates
+        Windows of :class:`coffea_ddp.stats.bumphunt.templates.Templates`.
+    """
+    n_spectra, n_bins = counts.shape
+    half = templates.shape[1] // 2
+    ratio = np.empty(templates.shape[1])
+    for row in range(n_spectra):
+        for k in range(n_bins):
+            first, stop = max(k - half, 0), min(k + half + 1, n_bins)
+            shift = half - k
+            size = stop - first
+            total, score, fisher, lowest = 0.0, 0.0, 0.0, -np.inf
+            events = 0.0
+            for j in range(size):
+                s = templates[k, first + shift + j]
+                r = s / background[row, first + j]
+                ratio[j] = r
+                total += s
+                score += counts[row, first + j] * r
+                fisher += s * r
+                events += counts[row, first + j]
+            for j in range(size):
+                if ratio[j] > 0.0:
+                    lowest = max(lowest, -1.0 / ratio[j])
+            n = counts[row, first:stop]
+            mu = _best(n, ratio[:size], total, (score - total) / fisher, (lowest, events / total))
+            q0 = -mu * total
+            for j in range(size):
+                if n[j] > 0.0:
+                    q0 += n[j] * np.log1p(mu * ratio[j])
+            z[row, k] = np.sign(mu) * np.sqrt(max(2.0 * q0, 0.0))
+
+
+@compiled
+def _best(n: FloatArray, ratio: FloatArray, total: float, mu: float, bracket: tuple[float, float]) -> float:
+    """Return where ``sum n r / (1 + mu r) = total``: Newton inside of a bracket, halved where Newton leaves it."""
+    low, high = bracket
+    if _falls_at(n, ratio, total, low):
+        return low
+    if not low < mu < high:
+        mu = 0.0
+    for _ in range(_STEPS):
+        slope, curvature = -total, 0.0
+        for j in range(len(n)):
+            part = ratio[j] / (1.0 + mu * ratio[j])
+            slope += n[j] * part
+            curvature += n[j] * part * part
+        if slope > 0.0:
+            low = mu
+        else:
+            high = mu
+        following = mu + slope / curvature
+        if not low < following < high:
+            following = 0.5 * (low + high)
+        step = abs(following - mu)
+        mu = following
+        if step * np.sqrt(curvature) <= _CLOSE or step <= 1e-15 * abs(mu):
+            break
+    return mu
+
+
+@compiled
+def _falls_at(n: FloatArray, ratio: FloatArray, total: float, low: float) -> bool:
+    """Tell whether the likelihood falls from its lower bound on: the bin that binds is empty, the others say little."""
+    slope = -total
+    for j in range(len(n)):
+        if n[j] > 0.0:
+            left = 1.0 + low * ratio[j]
+            if left <= 0.0:
+                return False
+            slope += n[j] * ratio[j] / left
+    return slope <= 0.0
+
+
+def strength_for_z(background: ArrayLike, signal: ArrayLike, z: ArrayLike) -> FloatArray:
+    """Return by what to multiply each signal so that the expected (Asimov) z, background known, is the wanted one.
+
+    Parameters
+    ----------
+    background, signal
+        Shape (n_spectra, n_bins); the background above 0.
+    z
+        0 or more, shape (n_spectra,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n_spectra,), right to a relative 1e-10; 0 for z = 0.
+
+    Examples
+    --------
+    >>> strength_for_z([[100.0]], [[1.0]], [3.7728]).round(1)  # as above: 40 events on 100
+    array([40.])
+    """
+    b, s = (np.ascontiguousarray(values, dtype=np.float64) for values in (background, signal))
+    strength = np.zeros(len(b))
+    _strengths(b, s, np.asarray(z, dtype=np.float64), strength)
+    return strength
+
+
+@compiled
+def _strengths(background: FloatArray, signal: FloatArray, z: FloatArray, strength: FloatArray) -> None:
+    for row in range(len(background)):
+        if z[row] <= 0.0:
+            continue
+        information = 0.0
+        for i in range(background.shape[1]):
+            information += signal[row, i] ** 2 / background[row, i]
+        mu = z[row] / np.sqrt(information)
+        for _ in range(_STEPS):
+            # q0 is convex in mu: Newton's steps come down to the root from above.
+            q0, slope = 0.0, 0.0
+            for i in range(background.shape[1]):
+                s, b = signal[row, i], background[row, i]
+                if s > 0.0:
+                    log = np.log1p(mu * s / b)
+                    q0 += 2.0 * ((b + mu * s) * log - mu * s)
+                    slope += 2.0 * s * log
+            step = (z[row] ** 2 - q0) / slope
+            mu += step
+            if abs(step) <= 1e-10 * mu:
+                break
+        strength[row] = mu

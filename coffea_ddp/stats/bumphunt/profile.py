@@ -1,0 +1,307 @@
+"""The classical reference: a profile-likelihood scan with a functional background, for many spectra at once.
+
+At every bin a Gaussian signal of any strength and a background ``exp(sum_j beta_j X_j)`` are fitted together;
+``z = sign(mu) sqrt(2 [log L(mu, beta) - log L(0, beta_0)])``. The dijet functions
+``(1 - u)^p1 u^-(p2 + p3 ln u + p4 ln^2 u)`` are of this form too, their logarithm being linear in the parameters; so
+the fit without a signal is convex, and has one maximum wherever it starts.
+
+Examples
+--------
+>>> import numpy as np
+>>> x = np.arange(60)
+>>> expected = 1e4 * np.exp(-x / 15)
+>>> counts = np.round(expected + 5 * np.sqrt(2 * np.sqrt(np.pi) * expected[20]) * np.exp(-0.5 * (x - 20.0) ** 2))
+>>> result = bump_fit(counts, width=1.0)
+>>> int(result.z.argmax()), result.order
+(20, 2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.bumphunt.given import given_spectra
+from coffea_ddp.stats.bumphunt.loglinear import (
+    backward,
+    cholesky,
+    dot,
+    exponential,
+    fit,
+    forward,
+    legendre,
+    normal_equations,
+    start,
+)
+from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.rectangles import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import BoolArray, FloatArray
+
+ORDERS = (2, 3, 4, 5, 6, 7, 8)
+"""Numbers of terms among which the information criterion chooses."""
+COLLISION_ENERGY = 13_000.0
+"""GeV: the mass at which the dijet functions end."""
+_CLOSE, _MOST = 1e-9, 60
+_PRECISION, _SHORTEST = 1e-13, 1e-6
+_LIKELY = 1e-4
+"""A fit without signal is taken as converged when no more than this is left to be gained in the log-likelihood."""
+
+
+@dataclass(frozen=True, eq=False)
+class BumpFitResult:
+    """What the fits say of one spectrum, or of a batch.
+
+    Attributes
+    ----------
+    z
+        Signed significance at every bin with the background profiled, shape (..., n_bins).
+    order
+        Number of terms of the background chosen.
+    deviance
+        Twice the log-likelihood that the chosen fit, signal at its best bin included, is short of a perfect one.
+    ndf
+        Bins less parameters.
+    converged
+        Whether the fit without signal is at its maximum: one that is not fakes significances.
+    method
+        How it was made.
+    """
+
+    z: FloatArray
+    order: Any
+    deviance: Any
+    ndf: Any
+    converged: Any
+    method: str
+
+    @property
+    def p_fit(self) -> Any:
+        """The chi-squared probability of the deviance: small where the function does not describe the spectrum.
+
+        The best signal of all bins is in the fit but counted as one parameter, so it is conservative.
+        """
+        from scipy.special import gammaincc
+
+        return gammaincc(np.asarray(self.ndf) / 2.0, np.asarray(self.deviance) / 2.0)
+
+
+def bump_fit(
+    counts: ArrayLike,
+    edges: ArrayLike | None = None,
+    width: ArrayLike | None = None,
+    *,
+    background: str = "polynomial",
+    orders: Sequence[int] = ORDERS,
+    collision_energy: float = COLLISION_ENERGY,
+) -> BumpFitResult:
+    """Fit signal and background at every bin.
+
+    Parameters
+    ----------
+    counts
+        Shape (..., n_bins); expected (Asimov) counts pass too.
+    edges
+        Shape (n_bins + 1,): the bins' edges, in GeV for the dijet functions; by default bins are the unit.
+    width
+        Standard deviation of the signal in units of the edges.
+    background
+        ``"polynomial"`` of the logarithm, or ``"dijet"``.
+    orders
+        Numbers of terms to choose from by the Bayesian information criterion of signal and background together; chosen
+        on the background alone, an order takes the signal in. The dijet functions have at most 5.
+    collision_energy
+        In GeV.
+
+    Returns
+    -------
+    BumpFitResult
+        With the leading shape of ``counts``.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used (see :func:`coffea_ddp.stats.bump_significance`), no width is given, or the
+        background is unknown.
+    """
+    spectra = given_spectra(counts, edges, width, whole=False)
+    if spectra.sigma is None:
+        raise InputError("width is missing: a fit needs the width of its signal; give it in the units of the edges")
+    terms = tuple(sorted(set(orders)))
+    designs = _designs(background, terms, spectra.edges, collision_energy)
+    templates = gaussian_templates(spectra.n_bins, spectra.sigma)
+    flat = spectra.counts
+    results = [fit_block(flat, design, templates.values) for design in designs]
+    criteria = np.array([
+        deviance + (order + 1) * np.log(spectra.n_bins)
+        for order, (_, deviance, _) in zip(terms, results, strict=True)
+    ])  # fmt: skip
+    best = criteria.argmin(axis=0)
+    rows = np.arange(len(flat))
+    z, deviance, converged = (np.array([result[part] for result in results])[best, rows] for part in range(3))
+    order = np.array(terms)[best]
+    batch = spectra.shape[:-1]
+    return BumpFitResult(
+        z=z.reshape(spectra.shape),
+        order=_shaped(order, batch),
+        deviance=_shaped(deviance, batch),
+        ndf=_shaped(spectra.n_bins - order - 1, batch),
+        converged=_shaped(converged, batch),
+        method=f"profile likelihood, {background} background, order by BIC of signal and background",
+    )
+
+
+def _shaped(values: Any, batch: tuple[int, ...]) -> Any:
+    return values.reshape(batch) if batch else values[0].item()
+
+
+def _designs(background: str, orders: tuple[int, ...], edges: FloatArray, energy: float) -> list[FloatArray]:
+    """Return the design matrix of every order, orthogonal for the sake of the numbers; shape (order, n_bins)."""
+    n_bins = len(edges) - 1
+    if not orders or orders[0] < 1 or orders[-1] >= n_bins - 1:
+        raise InputError(f"orders={orders}: give numbers of terms from 1 to {n_bins - 2} for {n_bins} bins")
+    if background == "polynomial":
+        basis = legendre(n_bins, orders[-1])
+    elif background == "dijet":
+        if orders[-1] > 5:
+            orders = tuple(order for order in orders if order <= 5)
+        basis = _dijet(edges, energy)
+    else:
+        raise InputError(f"background={background!r}: choose 'polynomial' or 'dijet'")
+    return [np.ascontiguousarray(basis[:order]) for order in orders]
+
+
+def _dijet(edges: FloatArray, energy: float) -> FloatArray:
+    """Return 1, ln u, ln(1 - u), ln^2 u, ln^3 u, each made orthogonal to those before it."""
+    u = 0.5 * (edges[1:] + edges[:-1]) / energy
+    if not (u[0] > 0 and u[-1] < 1):
+        raise InputError(
+            f"edges from {edges[0]:g} to {edges[-1]:g}: the dijet functions need masses between 0 and the "
+            f"collision energy, {energy:g}"
+        )
+    log_u = np.log(u)
+    columns = np.array([np.ones_like(u), log_u, np.log1p(-u), log_u**2, log_u**3])
+    columns += 0.0
+    # Bins of unequal width hold counts in proportion to it.
+    orthogonal, _ = np.linalg.qr(columns.T)
+    return np.ascontiguousarray(orthogonal.T * np.sqrt(len(u)))
+
+
+def fit_block(
+    counts: FloatArray, design: FloatArray, templates: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return z at every bin, the deviance of the best fit with a signal, and whether the fit without one converged.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_spectra, n_bins).
+    design
+        Shape (terms, n_bins).
+    templates
+        Windows of :class:`~coffea_ddp.stats.bumphunt.templates.Templates`.
+    """
+    z = np.empty_like(counts)
+    deviance, left = np.empty(len(counts)), np.empty(len(counts))
+    _scan(counts, design, templates, z, deviance, left)
+    return z, deviance, left < _LIKELY
+
+
+@compiled
+def _scan(
+    counts: FloatArray, design: FloatArray, templates: FloatArray, z: FloatArray, deviance: FloatArray, left: FloatArray
+) -> None:
+    terms, n_bins = design.shape
+    half = templates.shape[1] // 2
+    ones, ridge = np.ones(n_bins), np.zeros(terms)
+    beta, at = np.empty(terms), np.empty(terms)
+    signal = np.empty(n_bins)
+    for row in range(len(counts)):
+        n = counts[row]
+        start(n, ones, design, ridge, beta)
+        left[row], _ = fit(n, ones, design, ridge, beta, _CLOSE, _MOST)
+        null = _likelihood(n, beta, 0.0, signal, design)
+        perfect = 0.0
+        for i in range(n_bins):
+            if n[i] > 0.0:
+                perfect += n[i] * np.log(n[i]) - n[i]
+        most = 0.0
+        for k in range(n_bins):
+            signal[:] = 0.0
+            first, stop = max(k - half, 0), min(k + half + 1, n_bins)
+            for i in range(first, stop):
+                signal[i] = templates[k, half - k + i]
+            at[:] = beta
+            mu, gained = _with_signal(n, signal, design, at, null)
+            gain = max(gained, 0.0)
+            z[row, k] = np.sign(mu) * np.sqrt(2.0 * gain)
+            most = max(most, gain)
+        deviance[row] = 2.0 * (perfect - null - most)
+
+
+@compiled
+def _likelihood(n: FloatArray, beta: FloatArray, mu: float, signal: FloatArray, design: FloatArray) -> float:
+    """Return the logarithm of the likelihood without its factorials; -inf where something negative is expected."""
+    n_bins = len(n)
+    log_b, b = np.empty(n_bins), np.empty(n_bins)
+    exponential(beta, design, log_b, b)
+    total = 0.0
+    for i in range(n_bins):
+        if mu == 0.0:
+            total += n[i] * log_b[i] - b[i]
+            continue
+        expected = b[i] + mu * signal[i]
+        if expected <= 0.0:
+            return -np.inf
+        total += n[i] * np.log(expected) - expected
+    return total
+
+
+@compiled
+def _with_signal(
+    n: FloatArray, signal: FloatArray, design: FloatArray, beta: FloatArray, null: float
+) -> tuple[float, float]:
+    """Return the best mu and what it gains over ``null``; beta is moved to the best background beside it."""
+    terms, n_bins = design.shape
+    log_b, b, weight, rest = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
+    gram, step, ridge = np.empty((terms + 1, terms + 1)), np.empty(terms + 1), np.zeros(terms)
+    trial = np.empty(terms)
+    mu, value = 0.0, null
+    for _ in range(_MOST):
+        exponential(beta, design, log_b, b)
+        for i in range(n_bins):
+            expected = b[i] + mu * signal[i]
+            weight[i] = 1.0 / expected
+            rest[i] = n[i] * weight[i] - 1.0
+        normal_equations(signal, weight, design, ridge, b, gram)
+        step[0] = dot(signal, rest)
+        for i in range(n_bins):
+            rest[i] *= b[i]
+        for a in range(terms):
+            step[a + 1] = dot(design[a], rest)
+        cholesky(gram, terms + 1)
+        forward(gram, step, terms + 1)
+        decrement = dot(step, step)
+        backward(gram, step, terms + 1)
+        scale, better = 2.0, -np.inf
+        # Halved until it is a gain, to the precision of the sum.
+        while better < value - _PRECISION * abs(value) and scale > _SHORTEST:
+            scale *= 0.5
+            for a in range(terms):
+                trial[a] = beta[a] + scale * step[a + 1]
+            better = _likelihood(n, trial, mu + scale * step[0], signal, design)
+        if scale <= _SHORTEST:
+            break
+        mu += scale * step[0]
+        beta[:] = trial
+        value = better
+        if decrement < _CLOSE:
+            break
+    return mu, value - null
