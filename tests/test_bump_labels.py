@@ -1,4 +1,4 @@
-"""The ideal significance: scipy's scan, the table T17 of the reference numbers, limits, and strengths for a wanted z."""
+"""The ideal significance: scipy's scan, the table T17 of the reference numbers, limits, wanted strengths."""
 
 from __future__ import annotations
 
