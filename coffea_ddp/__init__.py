@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.errors import DDPError
     from coffea_ddp.filling import fill
-    from coffea_ddp.histograms import Histograms, MatrixPair
+    from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
     from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
+    from coffea_ddp.views import MatrixPair
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
 _HOME = {
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "errors": ("DDPError",),
     "filling": ("fill",),
-    "histograms": ("Histograms", "MatrixPair"),
+    "histograms": ("Histograms",),
+    "views": ("MatrixPair",),
     "loading": ("load_plan",),
     "objects": ("ComputedCut", "Cut", "FirstAvailable", "MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import hist
 import numpy as np
 
-from coffea_ddp.cells import INCLUSIVE, Cell
+from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import InputError, MergeError
 from coffea_ddp.layout import EVENTS, Channel, Layout
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import IDENTITY, StoredEvents
+from coffea_ddp.views import MatrixPair, as_hist
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,64 +30,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
 
 Counters = Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class MatrixPair:
-    """The histograms A and B of one symmetry, one observable, one cell.
-
-    Attributes
-    ----------
-    a, b
-        ``hist.Hist`` with integer storage (weighted storage in a weighted plan), flow bins filled.
-    kappa
-        The expected ratio E[B] / E[A].
-    not_filled
-        Events of A and of B without a value of the observable, over *all* cells.
-    """
-
-    symmetry: str
-    observable: str
-    cell: Cell
-    a: Any
-    b: Any
-    kappa: float
-    not_filled: tuple[int, int]
-    partial: bool = False
-
-    @property
-    def symmetric(self) -> Any:
-        """The histogram A + B."""
-        return self.a + self.b
-
-    @property
-    def asymmetric(self) -> Any:
-        """The histogram B - A: values of a difference; with weighted storage the variances add."""
-        difference = self.b.copy()
-        view = difference.view(flow=True)
-        if view.dtype.names:
-            view["value"] -= self.a.view(flow=True)["value"]
-            view["variance"] += self.a.view(flow=True)["variance"]
-        else:
-            view -= self.a.view(flow=True)
-        return difference
-
-    @property
-    def counts(self) -> tuple[FloatArray, FloatArray]:
-        """The contents of A and B inside the axes (no flow bins), as float arrays."""
-        return np.asarray(self.a.values(), dtype=float), np.asarray(self.b.values(), dtype=float)
-
-    def __repr__(self) -> str:
-        """Return what it is and how many events it has."""
-        n_a, n_b = (float(np.sum(side)) for side in self.counts)
-        mark = " PARTIAL" if self.partial else ""
-        return f"MatrixPair({self.symmetry!r}, {self.observable!r}, {str(self.cell)!r}: n_a={n_a:g}, n_b={n_b:g}){mark}"
-
-    def _repr_html_(self) -> str:
-        return (
-            f"<p><b>{html.escape(repr(self))}</b></p><table><tr><th>A</th><th>B</th></tr>"
-            f"<tr><td>{self.a._repr_html_()}</td><td>{self.b._repr_html_()}</td></tr></table>"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +191,7 @@ class Histograms:
         inside = self.layout.grid.contains(cell, codes)
         total = matrices[inside].sum(axis=0)
         variances = None if squares is None else squares[inside].sum(axis=0)
-        a, b = (_as_hist(channel.axes, total[side], None if variances is None else variances[side]) for side in (0, 1))
+        a, b = (as_hist(channel.axes, total[side], None if variances is None else variances[side]) for side in (0, 1))
         kappa = self.layout.symmetry(key[0]).kappa
         unfilled = (int(self.not_filled[number, 0]), int(self.not_filled[number, 1]))
         return MatrixPair(key[0], key[1], cell, a, b, kappa, unfilled, self.partial)
@@ -365,17 +307,6 @@ def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:
     if layout.weighted:
         columns["weight"] = np.zeros(n_events, dtype=np.float64)
     return columns
-
-
-def _as_hist(axes: tuple[Any, ...], values: FloatArray, variances: FloatArray | None) -> Any:
-    if variances is None:
-        plain = hist.Hist(*axes, storage=hist.storage.Int64())
-        plain.view(flow=True)[...] = values.astype(np.int64)
-        return plain
-    weighted = hist.Hist(*axes, storage=hist.storage.Weight())
-    view = weighted.view(flow=True)
-    view["value"], view["variance"] = values, variances
-    return weighted
 
 
 def _sum_cutflows(first: Mapping[str, Counters], second: Mapping[str, Counters]) -> dict[str, Counters]:
