@@ -9,7 +9,7 @@ Examples
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.blocks import Block
@@ -201,7 +201,8 @@ def _row(
 ) -> Row:
     where, statistic = candidate.where, candidate.statistic
     kind = float if hists.layout.weighted else int
-    tails: Mapping[str, float] = dict(zip(("p_tail", "p_tail_low", "p_tail_high"), worth.tails[number], strict=True))
+    names = ("p_tail", "p_tail_low", "p_tail_high")
+    tails: dict[str, Any] = {name: float(p) for name, p in zip(names, worth.tails[number], strict=True)}
     return Row(
         kind="symmetry",
         symmetry=where.symmetry,
@@ -228,7 +229,7 @@ def _row(
         p_cell=float(worth.p_cell[number]),
         p_symmetry=float(worth.p_symmetry[number]),
         z_plain=None if where.expected.plain else candidate.plain,
-        **{name: float(value) for name, value in tails.items()},
+        **tails,
     )
 
 

@@ -31,10 +31,12 @@ import numpy as np
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 from coffea_ddp.tables import (
+    BUMPS,
     REGIONS,
     SHOWN,
     SUMMARY,
     TAIL_NOTE,
+    bump_cells,
     html_table,
     number,
     printable,
@@ -265,6 +267,26 @@ class ScanReport:
         """
         lines = [region_cells(row) for row in self.best_regions(n)]
         return text_table(f"{self.plan}: the best regions of every symmetry", self._region_caption(), REGIONS, lines)
+
+    def bumps_table(self, n: int = 20, *, similar: bool = False) -> Table:
+        """Return the best spectra for terminals, and those that could not be looked at.
+
+        Parameters
+        ----------
+        n
+            How many.
+        similar
+            Also rows that are mostly about the same events as a stronger one.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is negative.
+        """
+        _check_n(n)
+        rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.leads)]
+        caption = f"p: {rows[0].method}" if rows else "no spectrum was looked at"
+        return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
 
     def best_regions(self, n: int = 3) -> list[Row]:
         """Return the best rows of every symmetry, in the order of the plan; see :meth:`regions_table`."""

@@ -69,6 +69,12 @@ class Row:
         The rank of the strongest row of the same symmetry and direction that holds mostly the same events
         (see :func:`coffea_ddp.stats.similar.leaders`); its own rank where there is none stronger, ``None`` without
         a rank.
+    position, width, z_error
+        Of a bump: its mass and the standard deviation of the signal in GeV, and the uncertainty of its z.
+    low, high
+        Of a spectrum: the range that was looked at, in GeV.
+    flags
+        Of a spectrum: what is outside of the network's experience, in words; empty where nothing is.
     """
 
     kind: str
@@ -99,6 +105,12 @@ class Row:
     p_tail_low: float | None = None
     p_tail_high: float | None = None
     z_plain: float | None = None
+    position: float | None = None
+    width: float | None = None
+    z_error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    flags: str | None = None
 
     @property
     def leads(self) -> bool:
@@ -134,7 +146,7 @@ class Row:
 
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
-_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status"})
+_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
 _WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions"})
 
 

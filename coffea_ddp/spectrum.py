@@ -25,6 +25,8 @@ from coffea_ddp.errors import InputError
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
 
+_MOST_BINS = 10_000
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -64,21 +66,28 @@ class Resolution:
 def combined(*resolutions: Resolution) -> Resolution:
     """Return the resolution of the mass of several objects.
 
-    Each object is measured independently and carries an equal part of the mass: the mass of n objects then has the mean
-    square of their parts over n (two equal ones: each part over sqrt(2)).
+    Each object is measured independently and carries an equal part of the mass, ``m/n``. Constant parts then shrink as
+    for any mean, by sqrt(n) for n equal objects; stochastic ones stay, and floors grow by sqrt(n).
+
+    Raises
+    ------
+    InputError
+        If none is given.
 
     Examples
     --------
-    >>> round(combined(Resolution(0.02), Resolution(0.02)).constant, 5)
-    0.01414
+    >>> both = combined(Resolution(0.02, 0.1), Resolution(0.02, 0.1))
+    >>> round(both.constant, 5), round(both.stochastic, 5)
+    (0.01414, 0.1)
     """
     if not resolutions:
         raise InputError("combined() of no resolution; give one for each object")
 
-    def part(name: str) -> float:
-        return math.sqrt(sum(getattr(one, name) ** 2 for one in resolutions)) / len(resolutions)
+    def size(name: str) -> float:
+        return math.sqrt(sum(getattr(one, name) ** 2 for one in resolutions))
 
-    return Resolution(part("constant"), part("stochastic"), part("floor"))
+    n = len(resolutions)
+    return Resolution(size("constant") / n, size("stochastic") / math.sqrt(n), size("floor"))
 
 
 def resolution_axis(
@@ -124,7 +133,25 @@ def resolution_axis(
     return hist.axis.Variable(edges, name=name, label=label)
 
 
-_MOST_BINS = 10_000
+def fixed_axis(width: float, low: float, high: float, *, name: str = "mass", label: str = "mass [GeV]") -> Any:
+    """Return a ``hist`` axis of bins of one width in GeV; the last ends at or above ``high``.
+
+    Raises
+    ------
+    InputError
+        If the range is empty, or the width is not positive.
+
+    Examples
+    --------
+    >>> fixed_axis(10.0, 50.0, 75.0).edges
+    array([50., 60., 70., 80.])
+    """
+    if not (low < high and width > 0):
+        raise InputError(f"a mass axis from {low} to {high} in bins of {width}: give low < high and a positive width")
+    bins = math.ceil((high - low) / width - 1e-9)
+    if bins > _MOST_BINS:
+        raise InputError(f"a mass axis from {low} to {high} in bins of {width} has over {_MOST_BINS} bins")
+    return hist.axis.Regular(bins, low, low + bins * width, name=name, label=label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +172,8 @@ class MassSpectrum:
         Ranges (low, high, name) of known resonances, in GeV, that are left out.
     partial
         Whether something is missing from the input.
+    title
+        What reports call it; the combination by default.
     """
 
     combination: str
@@ -154,6 +183,7 @@ class MassSpectrum:
     resolution: Resolution | None = None
     masks: tuple[tuple[float, float, str], ...] = ()
     partial: bool = False
+    title: str = ""
 
     @property
     def counts(self) -> FloatArray:

@@ -47,6 +47,20 @@ REGIONS: Mapping[str, Literal["left", "right"]] = {
     "tail": "left",
 }
 TAIL_NOTE = "~: from a generalised Pareto tail fitted to the pseudo-experiments, with its 68 % interval"
+BUMPS: Mapping[str, Literal["left", "right"]] = {
+    "#": "right",
+    "spectrum": "left",
+    "state": "left",
+    "range [GeV]": "left",
+    "entries": "right",
+    "mass [GeV]": "right",
+    "z": "right",
+    "error": "right",
+    "p local": "right",
+    "p spectrum": "right",
+    "p global": "right",
+    "status": "left",
+}
 SUMMARY: Mapping[str, Literal["left", "right"]] = {
     "symmetry": "left",
     "cells": "right",
@@ -107,6 +121,17 @@ def region_cells(row: Row) -> list[str]:
     values = (row.p_local, row.p_cell, row.p_symmetry, row.p_global)
     where = [row.symmetry or "", row.test, row.observable or "", _place(row)]
     return [*where, *_contents(row), number(row.z_local), *(probability(p) for p in values), tail_text(row)]
+
+
+def bump_cells(row: Row) -> list[str]:
+    """Return the columns :data:`BUMPS` of a row."""
+    span = "" if row.low is None or row.high is None else f"{row.low:.5g} to {row.high:.5g}"
+    error = "" if row.z_error is None else f"{row.z_error:.2f}"
+    mass = "" if row.position is None else f"{row.position:.5g}"
+    status = " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
+    where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
+    p_values = (probability(p) for p in (row.p_local, row.p_cell, row.p_global))
+    return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, status]
 
 
 def _place(row: Row) -> str:

@@ -43,11 +43,10 @@ CONDITIONS = st.lists(
 @given(
     st.text("emtjbg0123456789", min_size=2, max_size=8),
     CONDITIONS,
-    st.lists(st.sampled_from(["VBF", "!ttbar", "Z"]), max_size=2, unique=True),
+    st.lists(st.sampled_from(["VBF", "!ttbar", "Z", "!two_b", "noise"]), max_size=2, unique=True),
     st.one_of(st.none(), st.floats(0.01, 1e4)),
 )
 def test_names_are_read_as_they_are_written(combination, conditions, topologies, width):
-    topologies = [name.replace("!ttbar", "!Top") for name in topologies]
     cell = " & ".join([*(f"{name}{relation}{number}" for name, relation, number in conditions), *topologies])
     name = spectrum_name(combination, cell, width)
     again = parse_name(name)
@@ -174,6 +173,36 @@ def test_tables_of_edges_and_counts(tmp_path, text):
     assert one.combination == "table"
 
 
+def test_a_table_of_centres(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("x,count\n1,4\n3,5\n5,6\n")
+    (one,) = read_spectra(path)
+    assert one.edges.tolist() == [0, 2, 4, 6]
+    assert one.counts.tolist() == [4, 5, 6]
+    path.write_text("center,count\n1,4\n1,5\n")
+    with pytest.raises(FormatError, match="the centres"):
+        read_spectra(path)
+
+
+def test_what_a_stranger_adds_to_a_histogram_is_left_out(tmp_path):
+    path = write_spectra([made([4, 5, 6], [0, 1, 2, 3])], tmp_path / "s.json")
+    content = json.loads(path.read_text())
+    one = next(iter(content["spectra"].values()))["histogram"]
+    one["metadata"] = {"values": "mine"}
+    one["axes"][0]["metadata"] = {"edges": [1], "name": "mass"}
+    path.write_text(json.dumps(content))
+    assert read_spectra(path)[0].counts.tolist() == [4, 5, 6]
+    assert read_spectra(path)[0].edges.tolist() == [0, 1, 2, 3]
+
+
+def test_negative_bins_without_errors_are_no_weights(tmp_path):
+    difference = hist.Hist(hist.axis.Regular(3, 0, 3), data=np.array([4.0, -2.0, 1.0]))
+    with uproot.recreate(tmp_path / "d.root") as file:
+        file["d"] = difference
+    (one,) = read_spectra(tmp_path / "d.root")
+    assert one.counts.tolist() == [4, -2, 1]
+
+
 def test_a_column_of_masses(tmp_path):
     path = tmp_path / "m.csv"
     path.write_text("run,M,x\n1,0.5,7\n1,1.5,7\n2,1.6,7\n2,9,7\n")
@@ -219,6 +248,8 @@ def test_anything_that_speaks_uhi(tmp_path):
         ("a.json", b'{"axes": [1]}', FormatError, "no UHI histogram"),
         ("a.json", b'{"x": 1}', FormatError, "no 1D histogram"),
         ("a.json", b'{"format": "coffea-ddp/spectra", "version": 9}', FormatError, "version 9"),
+        ("a.json", b'{"format": "coffea-ddp/spectra", "version": 1}', FormatError, "no histograms by name"),
+        ("a.json", b'{"x": {"axes": 3}}', FormatError, "no 1D histogram"),
         ("a.json", b'{"format": "coffea-ddp/spectra", "version": 1, "spectra": {"x": {}}}', FormatError, "malformed"),
         ("a.csv", b"", FormatError, "no line"),
         ("a.csv", b"low,high,count\n", FormatError, "nothing below"),

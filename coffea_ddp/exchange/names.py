@@ -2,15 +2,14 @@
 
 The combination is a letter and the pT index of every object (``e0j0``: the leading electron and jet); the state has one
 token an object: its number, its letter, and ``x`` where it is exactly that number (``2mx_1j``: two muons, and a jet or
-more).
-A property is a token of its own name, with ``no`` in front where it is denied. The width is that of the bins in GeV, or
-``var``.
+more). A property is a token of its own name, with ``!`` in front where it is denied; ``_`` in names becomes ``-``. The
+width is that of the bins in GeV, or ``var``.
 
 Examples
 --------
 >>> spectrum_name("e0j0", "e=1 & j>=1 & !VBF", 10.0)
-'ROI_mass_e0j0_cat_1ex_1j_noVBF_width_10'
->>> parse_name("ROI_mass_e0j0_cat_1ex_1j_noVBF_width_10.0")
+'ROI_mass_e0j0_cat_1ex_1j_!VBF_width_10'
+>>> parse_name("ROI_mass_e0j0_cat_1ex_1j_!VBF_width_10.0")
 ('e0j0', 'e=1 & j>=1 & !VBF', 10.0)
 >>> parse_name("dijets")
 ('dijets', '', None)
@@ -44,16 +43,16 @@ def spectrum_name(combination: str, cell: str, width: float | None) -> str:
     tokens = (
         [_token(condition.strip()) for condition in cell.split("&")] if cell not in ("", INCLUSIVE) else [INCLUSIVE]
     )
-    return f"ROI_mass_{combination}_cat_{'_'.join(tokens)}_width_{'var' if width is None else f'{width:g}'}"
+    return f"ROI_mass_{combination}_cat_{'_'.join(tokens)}_width_{'var' if width is None else f'{width:.12g}'}"
 
 
 def _token(condition: str) -> str:
     found = _CONDITION.fullmatch(condition)
     if found is None:
-        return f"no{condition[1:].strip()}" if condition.startswith("!") else condition
+        return condition.replace(" ", "").replace("_", "-")
     letter = _LETTER_OF.get(found["axis"])
     if letter is None:  # no object of the format: the condition as it stands
-        return condition
+        return condition.replace("_", "-")
     return f"{found['number']}{letter}{'x' if found['relation'] == '=' else ''}"
 
 
@@ -75,7 +74,7 @@ def _condition(token: str) -> str:
     found = _TOKEN.fullmatch(token)
     if found is not None and found["letter"] in LETTERS:
         return f"{LETTERS[found['letter']]}{'=' if found['exactly'] else '>='}{found['number']}"
-    return f"!{token[2:]}" if re.match(r"no[A-Z]", token) else token
+    return token.replace("-", "_")
 
 
 def _number(text: str) -> float | None:

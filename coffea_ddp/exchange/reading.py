@@ -142,13 +142,13 @@ def _from_root(found: Any) -> Any:
     edges = found.axis().edges()
     widths = np.diff(edges)
     title = str(found.member("fXaxis").member("fTitle"))
-    same = np.allclose(widths, widths[0], rtol=1e-9)
+    same = not len(found.member("fXaxis").member("fXbins"))
     axis = (
         hist.axis.Regular(len(widths), edges[0], edges[-1], name="mass", label=title or "mass [GeV]")
         if same
         else hist.axis.Variable(edges, name="mass", label=title or "mass [GeV]")
     )
-    if np.array_equal(values, variances):
+    if not len(found.member("fSumw2")) or np.array_equal(values, variances):
         whole = np.array_equal(values, np.rint(values))
         counts = hist.Hist(axis, storage=hist.storage.Int64() if whole else hist.storage.Double())
         counts.view(flow=True)[...] = values
@@ -173,15 +173,18 @@ def _read_json(path: Path) -> list[MassSpectrum]:
     return [
         to_spectrum(_from_uhi(path, name, item), name, path)
         for name, item in pairs
-        if isinstance(item, Mapping) and len(item.get("axes", ())) == 1
+        if isinstance(item, Mapping) and isinstance(item.get("axes"), list) and len(item["axes"]) == 1
     ]
 
 
 def _read_envelope(path: Path, content: Mapping[str, Any]) -> list[MassSpectrum]:
     if content.get("version") != VERSION:
         raise FormatError(f"{path}: version {content.get('version')!r} of the format; this package reads {VERSION}")
+    spectra = content.get("spectra")
+    if not isinstance(spectra, Mapping):
+        raise FormatError(f"{path}: its 'spectra' are no histograms by name; write it again")
     found = []
-    for name, item in content["spectra"].items():
+    for name, item in spectra.items():
         try:
             plain = to_spectrum(_from_uhi(path, name, item["histogram"]), name, path)
             resolution = None if item["resolution"] is None else Resolution(*map(float, item["resolution"]))
@@ -202,11 +205,20 @@ def _from_uhi(path: Path, name: str, content: Any) -> Any:
             if part in storage:
                 storage[part] = np.asarray(storage[part])
         numbers["storage"] = storage
-        numbers["axes"] = [
-            {**axis, "edges": np.asarray(axis["edges"], dtype=np.float64)} if "edges" in axis else axis
-            for axis in numbers["axes"]
-        ]
+        # What else a stranger wrote there would become attributes of the histogram.
+        numbers["metadata"] = {}
+        numbers["axes"] = [_clean_axis(axis) for axis in numbers["axes"]]
         return hist.Hist(from_uhi(numbers))
     # from_uhi raises whatever a malformed dictionary runs it into.
     except Exception as error:
         raise FormatError(f"{path}: {name!r} is no UHI histogram ({type(error).__name__}: {error})") from error
+
+
+def _clean_axis(axis: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an axis with nothing but its bins, its name and its label."""
+    metadata = dict(axis.get("metadata") or {})
+    kept = {key: str(metadata[key]) for key in ("name", "label") if key in metadata}
+    cleaned = {**axis, "metadata": kept}
+    if "edges" in axis:
+        cleaned["edges"] = np.asarray(axis["edges"], dtype=np.float64)
+    return cleaned

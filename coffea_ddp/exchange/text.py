@@ -15,6 +15,7 @@ from coffea_ddp.errors import FormatError, InputError
 MASS_COLUMNS = ("m", "mass", "m_ll", "m_mumu", "m_ee", "m_jj", "mll", "mjj", "invariant_mass")
 """Columns that are taken for the mass where none is named, in lower case."""
 _COUNTS, _LOWS, _HIGHS = ("count", "counts", "entries", "events", "n"), ("low", "edges", "left"), ("high", "right")
+_CENTRES = ("center", "centre", "centers", "centres", "x")
 
 
 def read_csv(
@@ -33,12 +34,28 @@ def read_csv(
     names = [name.strip().lower() for name in header]
     counted = next((names.index(name) for name in _COUNTS if name in names), None)
     lows = next((names.index(name) for name in _LOWS if name in names), None)
+    middles = next((names.index(name) for name in _CENTRES if name in names), None)
+    if column is None and counted is not None and lows is None and middles is not None:
+        return _histograms(path, names, _from_centres(path, rows, middles), (middles, len(rows[0]), counted))
     if column is None and counted is not None and lows is not None:
         highs = next((names.index(name) for name in _HIGHS if name in names), None)
         return _histograms(path, names, rows, (lows, highs, counted))
     if column is None and not header and len(rows[0]) in (2, 3):
         return _histograms(path, [], rows, (0, 1 if len(rows[0]) == 3 else None, len(rows[0]) - 1))
     return [(_masses(path, header, rows, column, (bins, low, high)), path.stem)]
+
+
+def _from_centres(path: Path, rows: list[list[str]], middles: int) -> list[list[str]]:
+    """Return the rows with lower edges instead of centres, and upper edges behind: half-way to the neighbours."""
+    centres = _numbers(path, rows, middles, "the centre")
+    if len(centres) < 2 or not (np.diff(centres) > 0).all():
+        raise FormatError(f"{path}: the centres of its bins are not two numbers or more that increase")
+    inner = 0.5 * (centres[1:] + centres[:-1])
+    edges = [2.0 * centres[0] - inner[0], *inner, 2.0 * centres[-1] - inner[-1]]
+    return [
+        [*row[:middles], repr(float(low)), *row[middles + 1 :], repr(float(high))]
+        for row, low, high in zip(rows, edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

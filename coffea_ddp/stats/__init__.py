@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coffea_ddp.stats.bumphunt.hunt import BumpHuntResult, bump_significance
     from coffea_ddp.stats.bumphunt.labels import ideal_significance
     from coffea_ddp.stats.bumphunt.profile import BumpFitResult, bump_fit
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
+    "bumphunt.hunt": ("BumpHuntResult", "bump_significance"),
     "bumphunt.labels": ("ideal_significance",),
     "bumphunt.profile": ("BumpFitResult", "bump_fit"),
     "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
@@ -46,6 +48,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "BestRectangles",
     "BumpFitResult",
+    "BumpHuntResult",
     "KappaResult",
     "LikelihoodResult",
     "NSigmaResult",
@@ -56,6 +59,7 @@ __all__ = [
     "asimov_l2",
     "best_rectangles",
     "bump_fit",
+    "bump_significance",
     "estimate_kappa",
     "ideal_significance",
     "local_p",

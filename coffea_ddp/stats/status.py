@@ -17,4 +17,8 @@ class Status(Enum):
     OK = "tested"
     TOO_FEW_ENTRIES = "fewer entries inside the axes than the scan asks for"
     NOT_FINITE = "the statistic is not a finite number"
+    TOO_FEW_BINS = "fewer than 20 bins between the turn-on and the end of the spectrum"
+    NOT_FALLING = "the spectrum rises over most of its range; without a resonance it must fall"
+    NO_DOMAIN = "no bin is far enough from the ends, from masks, and filled"
+    NEGATIVE = "negative contents, of which no count is made"
     NO_RATIO = "kappa cannot be estimated: a side is empty, or nothing is left to test"

@@ -49,7 +49,7 @@ ORDERS = (2, 3, 4, 5, 6, 7, 8)
 """Numbers of terms among which the information criterion chooses."""
 COLLISION_ENERGY = 13_000.0
 """GeV: the mass at which the dijet functions end."""
-_CLOSE, _MOST = 1e-9, 60
+_CLOSE, _MOST = 1e-8, 60
 _PRECISION, _SHORTEST = 1e-13, 1e-6
 _LIKELY = 1e-4
 """A fit without signal is taken as converged when no more than this is left to be gained in the log-likelihood."""
@@ -222,12 +222,12 @@ def _scan(
     half = templates.shape[1] // 2
     ones, ridge = np.ones(n_bins), np.zeros(terms)
     beta, at = np.empty(terms), np.empty(terms)
-    signal = np.empty(n_bins)
+    signal, work = np.empty(n_bins), np.empty((2, n_bins))
     for row in range(len(counts)):
         n = counts[row]
         start(n, ones, design, ridge, beta)
         left[row], _ = fit(n, ones, design, ridge, beta, _CLOSE, _MOST)
-        null = _likelihood(n, beta, 0.0, signal, design)
+        null = _likelihood(n, beta, 0.0, signal, design, work)
         perfect = 0.0
         for i in range(n_bins):
             if n[i] > 0.0:
@@ -247,20 +247,28 @@ def _scan(
 
 
 @compiled
-def _likelihood(n: FloatArray, beta: FloatArray, mu: float, signal: FloatArray, design: FloatArray) -> float:
-    """Return the logarithm of the likelihood without its factorials; -inf where something negative is expected."""
-    n_bins = len(n)
-    log_b, b = np.empty(n_bins), np.empty(n_bins)
+def _likelihood(
+    n: FloatArray, beta: FloatArray, mu: float, signal: FloatArray, design: FloatArray, work: FloatArray
+) -> float:
+    """Return the logarithm of the likelihood without its factorials; -inf where something negative is expected.
+
+    ``work`` is left with log b and b, shape (2, n_bins).
+    """
+    log_b, b = work
     exponential(beta, design, log_b, b)
     total = 0.0
-    for i in range(n_bins):
-        if mu == 0.0:
-            total += n[i] * log_b[i] - b[i]
-            continue
-        expected = b[i] + mu * signal[i]
-        if expected <= 0.0:
-            return -np.inf
-        total += n[i] * np.log(expected) - expected
+    for i in range(len(n)):
+        total += n[i] * log_b[i] - b[i]
+    if mu == 0.0:
+        return total
+    for i in range(len(n)):
+        if signal[i] > 0.0:
+            more = mu * signal[i]
+            if b[i] + more <= 0.0:
+                return -np.inf
+            total -= more
+            if n[i] > 0.0:
+                total += n[i] * np.log1p(more / b[i])
     return total
 
 
@@ -270,12 +278,13 @@ def _with_signal(
 ) -> tuple[float, float]:
     """Return the best mu and what it gains over ``null``; beta is moved to the best background beside it."""
     terms, n_bins = design.shape
-    log_b, b, weight, rest = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
+    weight, rest, work = np.empty(n_bins), np.empty(n_bins), np.empty((2, n_bins))
     gram, step, ridge = np.empty((terms + 1, terms + 1)), np.empty(terms + 1), np.zeros(terms)
     trial = np.empty(terms)
     mu, value = 0.0, null
+    exponential(beta, design, work[0], work[1])
     for _ in range(_MOST):
-        exponential(beta, design, log_b, b)
+        b = work[1]
         for i in range(n_bins):
             expected = b[i] + mu * signal[i]
             weight[i] = 1.0 / expected
@@ -296,7 +305,7 @@ def _with_signal(
             scale *= 0.5
             for a in range(terms):
                 trial[a] = beta[a] + scale * step[a + 1]
-            better = _likelihood(n, trial, mu + scale * step[0], signal, design)
+            better = _likelihood(n, trial, mu + scale * step[0], signal, design, work)
         if scale <= _SHORTEST:
             break
         mu += scale * step[0]

@@ -1,0 +1,101 @@
+"""How fast is the bump hunt? Spectra a second on one core; labels beside a scipy scan, fits beside iminuit.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/bench_bump.py
+
+Ratios of two things measured in one run; 100 bins, a signal of two bins unless told.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import torch
+from bench_scan import fastest
+from iminuit import Minuit
+from scipy import optimize
+
+from coffea_ddp.stats.bumphunt.features import describe
+from coffea_ddp.stats.bumphunt.finder import shipped
+from coffea_ddp.stats.bumphunt.labels import ideal_significance
+from coffea_ddp.stats.bumphunt.loglinear import legendre
+from coffea_ddp.stats.bumphunt.profile import fit_block
+from coffea_ddp.stats.bumphunt.sampling import draw
+from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+
+SIGMA = 2.0
+LEAST = {"torch": 3_000, "numpy": 1_000}
+N = 2_000
+
+
+def scan_by_scipy(n: np.ndarray, b: np.ndarray, sigma: float) -> None:
+    """Find z at every bin with a bounded scalar minimiser."""
+    bins = np.arange(len(n))
+    for k in bins:
+        s = np.exp(-0.5 * ((bins - k) / sigma) ** 2)
+        lowest = -float((b[s > 1e-12] / s[s > 1e-12]).min())
+
+        def minus_log(mu: float, s: np.ndarray = s) -> float:
+            return mu * s.sum() - float((n * np.log(np.maximum(1.0 + mu * s / b, 1e-300))).sum())
+
+        optimize.minimize_scalar(minus_log, bounds=(lowest, n.sum() + 10), method="bounded", options={"xatol": 1e-9})
+
+
+def fit_by_minuit(n: np.ndarray, design: np.ndarray, signal: np.ndarray) -> None:
+    """Fit signal and background at one bin."""
+    events = n > 0
+
+    def twice_minus_log(parameters: np.ndarray) -> float:
+        expected = np.exp(np.clip(parameters[1:] @ design, -50, 50)) + parameters[0] * signal
+        if (expected <= 0).any():
+            return 1e15
+        return 2.0 * float((expected - n).sum() - (n[events] * np.log(expected[events] / n[events])).sum())
+
+    first = np.zeros(len(design) + 1)
+    first[1:] = np.linalg.lstsq(design.T, np.log(np.maximum(n, 0.5)), rcond=None)[0]
+    minuit = Minuit(twice_minus_log, first)
+    minuit.errordef = 1.0
+    minuit.migrad()
+
+
+def main() -> int:
+    """Print the figures; 0 where they are reached."""
+    torch.set_num_threads(1)
+    batch, widths, finder = draw(1, 3, size=N, n_bins=100, sigma=SIGMA), np.full(100, SIGMA), shipped()
+    reached = True
+    for backend, least in LEAST.items():
+        finder.evaluate(batch.counts[:10], widths, backend=backend)
+        rate = N / fastest(lambda backend=backend: finder.evaluate(batch.counts, widths, backend=backend), 5)
+        print(f"{backend}, end to end: {rate:,.0f} spectra/s (wanted: {least:,})", flush=True)
+        reached &= rate >= least
+    print(f"features alone: {N / fastest(lambda: describe(batch.counts, widths), 5):,.0f} spectra/s", flush=True)
+    for sigma in (1.0, 2.0, 5.0):
+        ideal_significance(batch.counts[:2], batch.background[:2], sigma)
+        ours = (
+            fastest(lambda sigma=sigma: ideal_significance(batch.counts[:500], batch.background[:500], sigma), 5) / 500
+        )
+        theirs = fastest(lambda sigma=sigma: scan_by_scipy(batch.counts[7], batch.background[7], sigma), 2)
+        print(
+            f"labels, sigma {sigma:g}: {1e6 * ours:.0f} us, {theirs / ours:,.0f} x a scipy scan (wanted: 500)",
+            flush=True,
+        )
+        reached &= theirs / ours >= 500
+    templates = gaussian_templates(100, SIGMA)
+    for terms in (4, 5):
+        design = legendre(100, terms)
+        fit_block(batch.counts[:2], design, templates.values)
+        ours = fastest(lambda design=design: fit_block(batch.counts[:200], design, templates.values), 3) / 200
+        theirs = 10 * fastest(
+            lambda design=design: [fit_by_minuit(batch.counts[3], design, templates.row(k)) for k in range(0, 100, 10)],
+            2,
+        )
+        print(
+            f"fits, {terms} terms: {1e3 * ours:.2f} ms a spectrum (wanted: 2), {theirs / ours:,.0f} x iminuit (50)",
+            flush=True,
+        )
+        reached &= ours <= 2e-3 and theirs / ours >= 50
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

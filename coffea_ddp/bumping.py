@@ -1,0 +1,335 @@
+"""The bump hunt in many spectra: where each begins and ends, what is masked, the network, and one ranking.
+
+Examples
+--------
+>>> import hist
+>>> import numpy as np
+>>> from coffea_ddp.spectrum import MassSpectrum
+>>> spectra = []
+>>> for seed, peak in enumerate([0.0, 400.0]):
+...     x = np.arange(60)
+...     expected = 5e3 * np.exp(-x / 20.0) + peak * np.exp(-0.5 * ((x - 30.0) / 2.0) ** 2)
+...     counts = np.random.default_rng(seed).poisson(expected)
+...     axis = hist.axis.Regular(60, 100.0, 700.0, name="mass")
+...     spectra.append(MassSpectrum("m0m1", f"j={seed}", hist.Hist(axis, data=counts), width=20.0))
+>>> best = hunt_spectra(spectra, toys=100).rows[0]
+>>> best.cell, best.test, best.low, best.high, bool(abs(best.position - 405.0) < 20.0)
+('j=1', 'bump', 100.0, 700.0, True)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.report import ScanReport
+from coffea_ddp.rows import Row
+from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
+from coffea_ddp.stats.bumphunt.given import LEAST_BINS
+from coffea_ddp.stats.bumphunt.hunt import SCANNED, Hunted, flags_of, hunt, p_values, toy_p_values
+from coffea_ddp.stats.status import Status
+from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.stats.bumphunt.finder import Finder
+
+Progress = Callable[[int, int, str], None]
+
+MIN_EVENTS = 100
+"""A spectrum of fewer events is not looked at: the network was not trained on it."""
+TOYS, TOYS_FOR = 1_000, 20
+"""Toys for the p-value of a spectrum, and how many of the best spectra get them."""
+_SAME = 0.05
+_MULTIPLE = 8
+"""Spectra are continued to a multiple of so many bins, so that more of them have one length."""
+_LATE = 0.5
+"""A spectrum whose turn-on takes more than this part of its bins does not fall."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The part of a spectrum that is looked at.
+
+    Attributes
+    ----------
+    spectrum
+        The whole one.
+    first, stop
+        Bins from where it falls to where it ends.
+    status
+        Why it is not looked at, or ``OK``.
+    """
+
+    spectrum: MassSpectrum
+    first: int
+    stop: int
+    status: Status
+
+    @property
+    def span(self) -> slice:
+        """The bins that are looked at."""
+        return slice(self.first, self.stop)
+
+    @property
+    def counts(self) -> FloatArray:
+        """Effective counts, 0 in masked bins; shape (n_bins,)."""
+        return self.spectrum.effective[self.span] * self.use
+
+    @property
+    def use(self) -> FloatArray:
+        """1 for bins that are used, 0 where they are masked; shape (n_bins,)."""
+        return np.where(self.spectrum.masked[self.span], 0.0, 1.0)
+
+    @property
+    def sigma(self) -> FloatArray | None:
+        """Width of the signal in bins, shape (n_bins,); ``None`` where it is to be scanned.
+
+        Where it is the same to a few per cent, as in bins that follow the resolution, it is one number: spectra of
+        one width are looked at together.
+        """
+        sigma = self.spectrum.sigma_bins
+        if sigma is None:
+            return None
+        inside = sigma[self.span]
+        typical = float(np.median(inside))
+        return np.full(len(inside), round(typical, 2)) if np.ptp(inside) < _SAME * typical else inside
+
+    @property
+    def edges(self) -> FloatArray:
+        """Edges of the bins in GeV, shape (n_bins + 1,)."""
+        return self.spectrum.edges[self.first : self.stop + 1]
+
+
+def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bool = False) -> Prepared:
+    """Return where a spectrum is looked at, by rule.
+
+    It begins behind its turn-on (:func:`~coffea_ddp.stats.bumphunt.falling.falling_from`, known resonances left out)
+    and ends with its events (:func:`~coffea_ddp.stats.bumphunt.falling.ends_at`).
+
+    Parameters
+    ----------
+    spectrum
+        What is to be looked at.
+    min_events
+        Fewer effective events: ``TOO_FEW_ENTRIES``.
+    whole
+        Take all bins, whatever they hold.
+    """
+    counts, n_bins = spectrum.effective, len(spectrum.counts)
+    free = ~spectrum.masked
+    sigma = spectrum.sigma_bins
+    typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
+    if (spectrum.counts < 0).any():
+        return Prepared(spectrum, 0, n_bins, Status.NEGATIVE)
+    if counts[free].sum() < min_events:
+        return Prepared(spectrum, 0, n_bins, Status.TOO_FEW_ENTRIES)
+    first, stop = (0, n_bins) if whole else (_start(counts, free, sigma), ends_at(counts * free, typical))
+    late = first > _LATE * stop
+    few = min(stop - first, int(free[first:stop].sum())) < LEAST_BINS
+    status = Status.NOT_FALLING if late else Status.TOO_FEW_BINS if few else Status.OK
+    longer = first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE
+    return Prepared(spectrum, first, min(longer, n_bins) if status is Status.OK else stop, status)
+
+
+def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
+    """Return the bin at which the spectrum begins to fall, masked ones not being looked at.
+
+    Where the width of a signal is not known, a wide peak must not be taken for the end of a turn-on.
+    """
+    places = np.flatnonzero(free)
+    typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
+    first = falling_from(counts[free], typical, at_maximum=sigma is not None)
+    return int(places[first]) if len(places) else 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What the network says of one spectrum."""
+
+    prepared: Prepared
+    z: float
+    error: float
+    position: float
+    width: float
+    p_spectrum: float
+    flags: tuple[str, ...]
+
+
+def hunt_spectra(
+    spectra: Sequence[MassSpectrum],
+    *,
+    toys: int = TOYS,
+    toys_for: int = TOYS_FOR,
+    seed: int = 0,
+    min_events: float = MIN_EVENTS,
+    whole: bool = False,
+    finder: Finder | None = None,
+    backend: str = "numpy",
+    progress: Progress | None = None,
+    title: str = "spectra",
+) -> ScanReport:
+    """Look for bumps in all spectra, and rank them.
+
+    Parameters
+    ----------
+    spectra
+        Of any binning. Their width is that of a narrow signal; where they have none, several are tried.
+    toys, toys_for
+        Background-only toys for the p-values of so many of the best spectra, drawn from a smooth estimate of each; 0:
+        by the calibration of the network alone.
+    seed
+        Of the toys.
+    min_events, whole
+        Of :func:`prepare`.
+    finder
+        The network; the package's by default.
+    backend
+        ``"numpy"`` or ``"torch"``.
+    progress
+        Told how many spectra are done, of how many.
+    title
+        What the report is called.
+
+    Returns
+    -------
+    ScanReport
+        A row for every spectrum: first the ranked ones, then those that were not looked at, with their status.
+        ``p_cell`` is after all bins and widths of a spectrum, counted among toys where there are any; ``p_global`` is
+        the Sidak bound on the calibrated p over all spectra.
+
+    Raises
+    ------
+    InputError
+        If there is no spectrum, or an option is negative.
+    """
+    if not spectra:
+        raise InputError("no spectrum was given; there is nothing to look at")
+    if toys < 0 or toys_for < 0:
+        raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
+    from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
+
+    chosen = finder or shipped()
+    prepared = [prepare(spectrum, min_events=min_events, whole=whole) for spectrum in spectra]
+    found, done = [], 0
+    usable = [one for one in prepared if one.status is Status.OK]
+    for group in _groups(usable):
+        if progress is not None:
+            progress(done, len(usable), "")
+        found += _hunt_group(group, chosen, backend)
+        done += len(group)
+    found.sort(key=lambda one: (one.p_spectrum, -one.z))
+    rows = [_row(one, rank, len(found)) for rank, one in enumerate(found, 1)]
+    for number, one in enumerate(found[: toys_for if toys else 0]):
+        if progress is not None:
+            progress(len(usable), len(usable), f"toys of {number + 1} of the best")
+        rows[number] = _with_toys(rows[number], one, chosen, toys, seed, backend)
+    rows += [_lost(one) for one in prepared if one.status is not Status.OK]
+    if progress is not None:
+        progress(len(usable), len(usable), "")
+    options = {"tests": ["bump"], "toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
+    return ScanReport(
+        plan=title, fingerprint="", seed=seed, inputs=_inputs(spectra), looks=len(found), rows=tuple(rows),
+        options=options,
+    )  # fmt: skip
+
+
+def _groups(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
+    """Return the spectra of one length and width together."""
+    groups: dict[Any, list[Prepared]] = {}
+    for one in prepared:
+        sigma = one.sigma
+        groups.setdefault((one.stop - one.first, None if sigma is None else sigma.tobytes()), []).append(one)
+    return list(groups.values())
+
+
+def _hunt_group(group: list[Prepared], finder: Finder, backend: str) -> list[_Found]:
+    counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
+    sigma = group[0].sigma
+    hunted = hunt(finder, counts, sigma, use, backend=backend)
+    calibrated = p_values(finder, hunted, sigma)
+    flags = flags_of(counts, hunted, use)
+    return [_found(one, hunted, row, float(calibrated[row]), flags[row]) for row, one in enumerate(group)]
+
+
+def _found(prepared: Prepared, hunted: Hunted, row: int, p_spectrum: float, flags: tuple[str, ...]) -> _Found:
+    edges, best = prepared.edges, int(hunted.best[row])
+    return _Found(
+        prepared,
+        z=float(hunted.estimates.peak[row, best]),
+        error=float(hunted.estimates.error[row, best]),
+        position=float(0.5 * (edges[best] + edges[best + 1])),
+        width=float(hunted.sigma[row, best] * (edges[best + 1] - edges[best])),
+        p_spectrum=p_spectrum,
+        flags=flags,
+    )
+
+
+def _row(found: _Found, rank: int, looks: int) -> Row:
+    spectrum, edges = found.prepared.spectrum, found.prepared.edges
+    p_global = float(sidak(found.p_spectrum, looks))
+    nowhere = "NO_DOMAIN" in found.flags
+    return Row(
+        kind="spectrum",
+        symmetry=None,
+        observable=spectrum.title or spectrum.combination,
+        cell=spectrum.cell,
+        region=f"{found.position - 2 * found.width:.5g} to {found.position + 2 * found.width:.5g} GeV",
+        test="bump",
+        n_a=None,
+        n_b=float(found.prepared.counts.sum()),
+        statistic=found.z,
+        p_local=float(p_from_z(found.z, two_sided=False)),
+        z_local=found.z,
+        p_global=p_global,
+        z_global=float(z_from_p(p_global, two_sided=False)),
+        method=f"bump network; spectrum: calibrated on background-only spectra; global: Sidak over {looks} spectra",
+        status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
+        rank=rank,
+        like=rank,
+        n_bins=int(found.prepared.use.sum()),
+        p_cell=found.p_spectrum,
+        position=found.position,
+        width=found.width,
+        z_error=found.error,
+        low=float(edges[0]),
+        high=float(edges[-1]),
+        flags=" ".join(found.flags),
+    )
+
+
+def _with_toys(row: Row, found: _Found, finder: Finder, toys: int, seed: int, backend: str) -> Row:
+    """Return the row with the p-value of its spectrum counted among toys."""
+    one = found.prepared
+    counts, use = one.counts[None], one.use[None]
+    hunted = hunt(finder, counts, one.sigma, use, backend=backend)
+    p, _ = toy_p_values(finder, counts, hunted, one.sigma, use, toys=toys, seed=seed, backend=backend)
+    method = row.method.replace("calibrated on background-only spectra", f"{toys} toys of its own smooth background")
+    return dataclasses.replace(row, p_cell=float(p[0]), method=method.replace("Sidak", "calibrated p, Sidak"))
+
+
+def _lost(one: Prepared) -> Row:
+    """Return the row of a spectrum that was not looked at."""
+    spectrum, edges = one.spectrum, one.edges
+    return Row(
+        kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
+        region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None, p_local=None, z_local=None,
+        p_global=None, z_global=None, method=one.status.value, status=one.status.name, low=float(edges[0]),
+        high=float(edges[-1]),
+    )  # fmt: skip
+
+
+def _inputs(spectra: Sequence[MassSpectrum]) -> dict[str, Any]:
+    try:
+        package = version("coffea-ddp")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        package = "unknown"
+    partial = any(spectrum.partial for spectrum in spectra)
+    return {"spectra": len(spectra), "partial": partial, "package": package}

@@ -1,0 +1,94 @@
+"""Where a spectrum begins to fall, behind its turn-on, and where it ends.
+
+No resonance is mistaken for a turn-on: a narrow peak is taken off first, by a morphological opening (the largest of
+the smallest over a window). What is left is the level that the spectrum keeps over many widths of a signal, and the
+rule is: it begins where this level has, for the first time, reached its maximum to within two standard deviations.
+
+Examples
+--------
+>>> import numpy as np
+>>> x = np.arange(100.0)
+>>> rising = 1000.0 / (1.0 + np.exp(-(x - 15.0) / 4.0)) * np.exp(-x / 30.0)
+>>> peak = 3000.0 * np.exp(-0.5 * ((x - 60.0) / 2.0) ** 2)
+>>> falling_from(rising, 2.0), falling_from(rising + peak, 2.0)
+(16, 16)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+
+_WINDOW = 8.0
+"""A peak is what is narrower than this many sigma."""
+_TAIL, _LEAST = 10.0, 2.0
+"""A spectrum ends behind the last stretch of so many sigma that holds so many events."""
+_RISE = 1.5
+"""What rises by less than this factor from its beginning is left as it is: flat enough for a background."""
+
+
+def falling_from(counts: FloatArray, sigma: float, *, at_maximum: bool = False) -> int:
+    """Return the bin from which on a spectrum falls; 0 where it does so from the beginning.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_bins,).
+    sigma
+        Width of a signal in bins.
+    at_maximum
+        Where there is a turn-on, begin at the maximum of the counts as far behind it as the window reaches: a peak
+        right behind a turn-on belongs to it.
+    """
+    from scipy.ndimage import grey_opening, uniform_filter1d
+
+    n_bins = len(counts)
+    window = int(min(2 * round(_WINDOW * sigma / 2.0) + 1, max(n_bins // 3, 3)))
+    width = min(2 * round(sigma) + 1, window)
+    level = grey_opening(uniform_filter1d(np.asarray(counts, dtype=np.float64), width, mode="nearest"), window)
+    top = float(level.max())
+    # The level is a mean over some bins, and the smallest of several.
+    error = np.sqrt(max(top, 1.0) / width)
+    first = float(level[: max(width, 1)].mean())
+    if top <= _RISE * first or top - first <= 4.0 * error:
+        return 0
+    start = int(np.flatnonzero(level >= top - 2.0 * error)[0])
+    if not at_maximum:
+        return start
+    # What peaks right behind a turn-on is its maximum, and no resonance.
+    behind = uniform_filter1d(np.asarray(counts, dtype=np.float64), width, mode="nearest")[start : start + window]
+    return start + int(behind.argmax())
+
+
+def ends_at(counts: FloatArray, sigma: float) -> int:
+    """Return the bin at which a spectrum ends: behind it there are no more than single events far apart.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_bins,).
+    sigma
+        Width of a signal in bins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = np.zeros(200)
+    >>> counts[:50], counts[180] = 3.0, 1.0
+    >>> ends_at(counts, 2.0)
+    52
+    """
+    n_bins = len(counts)
+    window = max(round(_TAIL * sigma), 2)
+    total = np.concatenate([[0.0], np.cumsum(counts)])
+    stop = np.minimum(np.arange(n_bins) + window, n_bins)
+    filled = np.flatnonzero(total[stop] - total[:n_bins] >= _LEAST)
+    if not len(filled):
+        return n_bins
+    # Where the last such stretch begins, up to its last event, and a little behind it.
+    last = np.flatnonzero(counts[: filled[-1] + window] > 0)[-1]
+    return int(min(last + 1 + round(sigma), n_bins))

@@ -1,0 +1,238 @@
+"""What the network sees: numbers of order 1 at every bin, made of the counts, the mask and the width alone.
+
+For every spectrum one polynomial of the logarithm is fitted, with many terms. Its Cholesky factor gives, for all lower
+orders at once, what they would leave over, and from that the efficient score of a signal at every bin (the significance
+of a signal whose background is fitted, to first order). The order, and the strongest candidate, are those with the best
+information criterion of background *and* signal; that candidate is then fitted together with the background, and what
+the background of several orders leaves over without it is the other half of the features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.stats.bumphunt.loglinear import dot, exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.nested import (
+    LARGEST,
+    Problem,
+    adapted,
+    asimov,
+    choose,
+    cleaned,
+    efficient_scores,
+    fixed_scores,
+    whiten,
+)
+from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.rectangles import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import FloatArray, IntArray
+
+ORDERS = (3, 4, 5, 6, 8, 10, 12)
+"""Numbers of terms of the nested backgrounds whose efficient scores are features."""
+CLEAN = (4, 6, 8, 12)
+"""Those whose background is shown with the strongest candidate taken out."""
+RIDGE = (0.0, 0.0025, 0.01, 0.02, 0.03, 0.05, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2)
+"""A weak prior on the coefficients: one over the square of what they may be."""
+CHANNELS = (
+    *(f"efficient {order}" for order in ORDERS),
+    *(f"clean {order}" for order in CLEAN),
+    "clean best",
+    *(f"leverage {order}" for order in CLEAN),
+    "residual",
+    "fine residual",
+    "wide residual",
+    "level",
+    "slope",
+    "candidate",
+    "left edge",
+    "right edge",
+    "sigma",
+    *(f"component {order}" for order in range(3, ORDERS[-1])),
+    "best order",
+    "spread",
+    "log bins",
+    "log events",
+)
+"""Names of the features, in their order."""
+N_SCORES = len(ORDERS) + len(CLEAN) + 1
+"""The leading channels are estimates of z themselves."""
+_REACH = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What was made of the counts.
+
+    Attributes
+    ----------
+    features
+        Shape (n_spectra, len(CHANNELS), n_bins); the first :data:`N_SCORES` are estimates of z.
+    smooth
+        The background of the best order, the strongest candidate taken out; shape (n_spectra, n_bins).
+    """
+
+    features: NDArray[np.float32]
+    smooth: FloatArray
+
+
+def features(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> NDArray[np.float32]:
+    """Return the features alone of :func:`describe`."""
+    return describe(counts, sigma, use).features
+
+
+def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> Described:
+    """Return the features and the smooth background of spectra of one length.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_spectra, n_bins).
+    sigma
+        Width of the signal in bins around every bin: shape (n_bins,), or (n_spectra, n_bins) for one each.
+    use
+        0 where a bin is masked, else 1; shape (n_spectra, n_bins). Nothing is masked by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = describe(np.full((1, 40), 100.0), np.full(40, 2.0))
+    >>> found.features.shape == (1, len(CHANNELS), 40), bool(abs(found.smooth - 100.0).max() < 0.1)
+    (True, True)
+    """
+    n_spectra, n_bins = counts.shape
+    out = np.empty((n_spectra, len(CHANNELS), n_bins), dtype=np.float32)
+    smooth = np.empty_like(counts)
+    used = np.ones_like(counts) if use is None else use
+    widths = np.broadcast_to(sigma, counts.shape)
+    fixed = (legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN))
+    tables, which = _tables(widths)
+    _block(counts, used, tables, which, widths, fixed, out, smooth)
+    # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
+
+    np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+    return Described(out, smooth)
+
+
+def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the different tables of templates, padded to one size, and which one each spectrum uses."""
+    different, which = np.unique(widths, axis=0, return_inverse=True)
+    tables = [gaussian_templates(widths.shape[1], row, reach=_REACH).values for row in different]
+    half = max(table.shape[1] for table in tables) // 2
+    padded = np.zeros((len(tables), widths.shape[1], 2 * half + 1))
+    for into, table in zip(padded, tables, strict=True):
+        inner = table.shape[1] // 2
+        into[:, half - inner : half + inner + 1] = table
+    return padded, which.reshape(-1)
+
+
+@compiled
+def _block(counts: Any, use: Any, tables: Any, which: Any, widths: Any, fixed: Any, out: Any, smooth: Any) -> None:
+    basis, ridge, orders, clean = fixed
+    for row in range(len(counts)):
+        n, used = counts[row], use[row]
+        problem = Problem(n, used, tables[which[row]], adapted(n, used, basis, ridge), ridge)
+        _one(problem, widths[row], orders, clean, out[row], smooth[row])
+
+
+@compiled
+def _one(problem: Any, sigma: Any, orders: Any, clean: Any, out: Any, smooth: Any) -> None:
+    """Fill the features of one spectrum."""
+    n, use, table, basis, ridge = problem
+    n_bins, terms = len(n), len(basis)
+    n_orders, n_clean = len(orders), len(clean)
+    beta, component = np.empty(terms), np.empty(terms)
+    start(n, use, basis, ridge, beta)
+    fit(n, use, basis, ridge, beta, 1e-3, 12)
+    log_b, b = np.empty((n_clean + 1, n_bins)), np.empty((n_clean + 1, n_bins))
+    exponential(beta, basis, log_b[0], b[0])
+    white = np.empty((terms, n_bins))
+    whiten(use, b[0], basis, ridge, beta, white, component)
+    score, share, size = np.empty((n_orders, n_bins)), np.empty((n_orders, n_bins)), np.empty((2, n_bins))
+    efficient_scores(problem, b[0], orders, white, component, score, share, size)
+    for order in range(n_orders):
+        for k in range(n_bins):
+            out[order, k] = asimov(score[order, k], size[1, k])
+    best, place = choose(out[:n_orders], share, use, component, orders)
+    amplitude = max(score[best, place], 0.0) / np.sqrt(size[0, place] * (1.0 - share[best, place]))
+    shown = np.empty(n_clean + 1, orders.dtype)
+    shown[:n_clean], shown[n_clean] = clean, orders[best]
+    cleaned(problem, _template(table, place, n_bins), beta, amplitude, shown, log_b, b)
+    for number in range(n_clean + 1):
+        fixed_scores(n, use, table, b[number], out[n_orders + number])
+    smooth[:] = b[n_clean]
+    rest = out[n_orders + n_clean + 1 :]
+    _shares(share, orders, clean, rest)
+    spread = _residuals(n, use, b[n_clean - 1], b[n_clean], rest[n_clean:])
+    _surroundings(sigma, size[1], log_b[n_clean], max(float(out[best, place]), 0.0), place, rest[n_clean + 3 :])
+    _constants(n, use, component, orders[best], spread, rest[n_clean + 9 :])
+
+
+@compiled
+def _template(table: Any, k: int, n_bins: int) -> Any:
+    """Return the template of bin k over all bins."""
+    half = table.shape[1] // 2
+    row = np.zeros(n_bins)
+    for i in range(max(k - half, 0), min(k + half + 1, n_bins)):
+        row[i] = table[k, half - k + i]
+    return row
+
+
+@compiled
+def _shares(share: Any, orders: Any, clean: Any, out: Any) -> None:
+    """Set how much of a signal the backgrounds can imitate."""
+    for number in range(len(clean)):
+        for order in range(len(orders)):
+            if orders[order] == clean[number]:
+                for k in range(share.shape[1]):
+                    out[number, k] = 2.0 * np.sqrt(share[order, k]) - 1.0
+
+
+@compiled
+def _residuals(n: Any, use: Any, fine: Any, best: Any, out: Any) -> float:
+    """Set the pulls of the best and of the finest background; return how far the best one is from the counts."""
+    deviance, bins = 0.0, 0.0
+    for i in range(len(n)):
+        pull = asimov(use[i] * (n[i] - best[i]) / np.sqrt(best[i]), max(best[i], 1e-6))
+        deviance += min(pull * pull, 100.0)
+        bins += use[i]
+        out[0, i] = min(max(pull, -8.0), 8.0) / 2.0
+        out[1, i] = min(max(use[i] * (n[i] - fine[i]) / np.sqrt(fine[i]), -8.0), 8.0) / 2.0
+        out[2, i] = np.arcsinh(pull / 2.0)
+    return float((deviance - bins) / np.sqrt(2.0 * bins))
+
+
+@compiled
+def _surroundings(sigma: Any, effective: Any, log_b: Any, height: float, place: int, out: Any) -> None:
+    """Set level and slope of the background, where the candidate and the ends of the spectrum are, the width."""
+    n_bins = len(sigma)
+    for i in range(n_bins):
+        # The events under the signal's width: what decides how normal everything is.
+        out[0, i] = 0.25 * np.log(max(effective[i], 1e-4)) - 1.0
+        low, high = max(i - 1, 0), min(i + 1, n_bins - 1)
+        slope = (log_b[high] - log_b[low]) / (high - low) * sigma[i]
+        out[1, i] = min(max(slope, -3.0), 3.0)
+        away = (i - place) / sigma[i]
+        out[2, i] = 0.3 * height * np.exp(-0.125 * away * away)
+        out[3, i] = np.exp(-0.3 * i / sigma[i])
+        out[4, i] = np.exp(-0.3 * (n_bins - 1 - i) / sigma[i])
+        out[5, i] = np.log(sigma[i])
+
+
+@compiled
+def _constants(n: Any, use: Any, component: Any, order: int, spread: float, out: Any) -> None:
+    """Set what is one number a spectrum, told to all bins."""
+    n_bins, terms = len(n), len(component)
+    for a in range(3, terms):
+        out[a - 3, :] = min(max(np.arcsinh(component[a] / 3.0), -4.0), 4.0)
+    events = dot(use, n)
+    out[terms - 3, :] = 0.3 * (order - 5.0)
+    out[terms - 2, :] = min(max(spread / 3.0, -3.0), 3.0)
+    out[terms - 1, :] = np.log(n_bins / 100.0)
+    out[terms, :] = 0.25 * np.log(max(events, 1.0)) - 2.0

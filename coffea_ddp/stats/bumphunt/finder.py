@@ -1,0 +1,264 @@
+"""The trained network as it is applied: weights, what its score is worth, and spectra of any width and length.
+
+Examples
+--------
+>>> import numpy as np
+>>> finder = shipped()
+>>> counts = np.random.default_rng(1).poisson(1e4 * np.exp(-np.arange(60) / 15.0), (2, 60)).astype(float)
+>>> found = finder.evaluate(counts, np.full(60, 2.0))
+>>> found.z.shape, bool((found.error > 0).all())
+((2, 60), True)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, ndtri
+
+from coffea_ddp.errors import FileError, FormatError
+from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
+from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
+from coffea_ddp.stats.bumphunt.sampling import domain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray
+
+FORMAT, VERSION = "coffea-ddp/bump-network", 1
+_PLENTY = 7.0
+_AT_ONCE = 256
+"""Spectra that go through the network together: their arrays stay in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What the network says at every bin; all of shape (n_spectra, n_bins).
+
+    Attributes
+    ----------
+    z, error
+        The ideal significance and its own uncertainty.
+    given
+        z if there is a resonance at the bin: not drawn towards that of the many bins without.
+    odds
+        Log-odds of a resonance here against none, for the mix of spectra that the network was trained on.
+    smooth
+        A background of the spectrum's own, the strongest candidate taken out.
+    inside
+        Where the estimates mean something.
+    spread
+        How far the chosen background is from describing the spectrum, in sigma; shape (n_spectra,).
+    """
+
+    z: FloatArray
+    error: FloatArray
+    given: FloatArray
+    odds: FloatArray
+    smooth: FloatArray
+    inside: BoolArray
+    spread: FloatArray
+
+    @property
+    def peak(self) -> FloatArray:
+        """What z is of a candidate: that of a resonance as far as there are odds of one; shape (n_spectra, n_bins)."""
+        return np.asarray(self.z + expit(self.odds) * (self.given - self.z))
+
+    @property
+    def score(self) -> FloatArray:
+        """The largest evidence within the domain, shape (n_spectra,); -inf where there is no domain.
+
+        The log-odds; and, as odds of what is rarely seen in training saturate, what the estimate exceeds 7 by after
+        two of its errors are taken off.
+        """
+        beyond = np.maximum(self.z - 2.0 * self.error - _PLENTY, 0.0)
+        return np.asarray(np.where(self.inside, self.odds + beyond, -np.inf).max(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What a score is worth: upper tails of the largest log-odds of background-only spectra.
+
+    Attributes
+    ----------
+    looks
+        Bins in the domain over the width of the signal, increasing; shape (n_groups,).
+    tails
+        Probabilities, falling; shape (n_tails,).
+    scores
+        The score that is exceeded with that probability, shape (n_groups, n_tails).
+    """
+
+    looks: FloatArray
+    tails: FloatArray
+    scores: FloatArray
+
+    def p_value(self, score: FloatArray, looks: FloatArray) -> FloatArray:
+        """Return the probability of a score as large in a background-only spectrum, both of shape (n_spectra,).
+
+        Between groups and probabilities it is interpolated in logarithms. Beyond the smallest probability it goes on as
+        ``exp(-score)``, the rate at which log-odds of the true mix would fall.
+        """
+        at = np.log(np.clip(looks, self.looks[0], self.looks[-1]))
+        grid = np.log(self.looks)
+        scores = np.array([np.interp(at, grid, column) for column in self.scores.T])
+        log_tails = np.log(self.tails)
+        out = np.empty(len(score))
+        for row, value in enumerate(score):
+            column = scores[:, row]
+            if value >= column[-1]:
+                out[row] = log_tails[-1] - (value - column[-1])
+            elif value < column[0]:
+                # Strictly rising on to 1: spectra without any candidate are not all alike to a rank among toys.
+                out[row] = np.log1p(-(1.0 - self.tails[0]) * np.exp(value - column[0]))
+            else:
+                out[row] = np.interp(value, column, log_tails)
+        return np.asarray(np.exp(np.where(score == -np.inf, 0.0, out)))
+
+
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """Weights with all that is needed to use them.
+
+    Attributes
+    ----------
+    shape, weights
+        The network.
+    calibration
+        Of its score.
+    about
+        How it was made: settings, seed, versions, measurements.
+    """
+
+    shape: Shape
+    weights: Mapping[str, NDArray[np.float32]]
+    calibration: Calibration
+    about: Mapping[str, Any]
+
+    def evaluate(
+        self, counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None, *, backend: str = "numpy"
+    ) -> Estimates:
+        """Return the estimates for spectra of one length.
+
+        Parameters
+        ----------
+        counts
+            Shape (n_spectra, n_bins).
+        sigma
+            Width of the signal in bins at every bin, shape (n_bins,).
+        use
+            0 where a bin is masked, else 1; shape (n_spectra, n_bins).
+        backend
+            ``"numpy"``, or ``"torch"``: the same numbers to single precision.
+        """
+        used = np.ones_like(counts) if use is None else use
+        parts = [
+            self._some(counts[first : first + _AT_ONCE], sigma, used[first : first + _AT_ONCE], backend)
+            for first in range(0, len(counts), _AT_ONCE)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        names = Estimates.__dataclass_fields__
+        return Estimates(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+    def _some(self, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Estimates:
+        described = describe(counts, sigma, use)
+        if backend == "torch":
+            out = _in_torch(self, described.features)
+        else:
+            out = apply(self.weights, described.features, self.shape)
+        z, log_error, odds, given = (np.asarray(part, dtype=np.float64) for part in out)
+        spread = 3.0 * described.features[:, CHANNELS.index("spread"), 0].astype(np.float64)
+        inside = domain(described.smooth, use, sigma)
+        error = np.exp(np.clip(log_error, -3.0, 3.0))
+        return Estimates(z, error, given, odds, described.smooth, inside, spread)
+
+    def p_value(self, found: Estimates, sigma: FloatArray) -> FloatArray:
+        """Return the calibrated p-value of every spectrum, shape (n_spectra,)."""
+        return self.calibration.p_value(found.score, looks(found.inside, sigma))
+
+    def significance(self, found: Estimates, sigma: FloatArray) -> FloatArray:
+        """Return the calibrated p-values as significances, shape (n_spectra,)."""
+        return np.asarray(-ndtri(np.clip(self.p_value(found, sigma), 1e-300, 1.0)))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the finder to an npz file of plain arrays."""
+        path = Path(path)
+        about = {"format": FORMAT, "version": VERSION, "inputs": self.shape.inputs, "scores": self.shape.scores,
+                 "widths": list(self.shape.widths), "about": dict(self.about)}  # fmt: skip
+        arrays = {f"weights/{name}": value for name, value in self.weights.items()}
+        calibration = {f"calibration/{name}": getattr(self.calibration, name) for name in ("looks", "tails", "scores")}
+        text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+        np.savez(path, about=text, **arrays, **calibration)  # type: ignore[arg-type]
+        return path
+
+
+def looks(inside: BoolArray, sigma: FloatArray) -> FloatArray:
+    """Return how many widths of the signal the domain has room for, shape (n_spectra,)."""
+    return np.asarray((inside / np.asarray(sigma)).sum(axis=1))
+
+
+def load(path: Any) -> Finder:
+    """Read a finder; nothing in the file is executed.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    FormatError
+        If it is none, or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(bytes(arrays["about"]))
+        if about["format"] != FORMAT or about["version"] != VERSION:
+            raise FormatError(f"{path}: {about['format']} of version {about['version']}; this package reads {VERSION}")
+        shape = Shape(int(about["inputs"]), int(about["scores"]), tuple(map(int, about["widths"])))
+        weights = {name[8:]: value for name, value in arrays.items() if name.startswith("weights/")}
+        calibration = Calibration(*(arrays[f"calibration/{name}"] for name in ("looks", "tails", "scores")))
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error}); `coffea-ddp train-bump` makes one") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise FormatError(f"{path}: no network of a bump hunt ({error}); `coffea-ddp train-bump` makes one") from error
+    _check(path, shape, weights)
+    return Finder(shape, weights, calibration, about["about"])
+
+
+def _check(path: Any, shape: Shape, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    if (shape.inputs, shape.scores) != (len(CHANNELS), N_SCORES):
+        raise FormatError(
+            f"{path}: a network of {shape.inputs} features, this version makes {len(CHANNELS)}; train it again"
+        )
+    for name, size in layers(shape).items():
+        if name not in weights or weights[name].shape != size:
+            raise FormatError(f"{path}: the layer {name!r} is missing or of another size; train it again")
+
+
+@functools.cache
+def shipped() -> Finder:
+    """Return the finder that comes with the package."""
+    with importlib.resources.as_file(importlib.resources.files(__package__) / "weights.npz") as path:
+        return load(path)
+
+
+def _in_torch(finder: Finder, features: NDArray[np.float32]) -> tuple[Any, ...]:
+    import torch
+
+    with torch.inference_mode():
+        return tuple(part.numpy() for part in apply(_tensors(finder), torch.from_numpy(features), finder.shape))
+
+
+@functools.lru_cache(maxsize=4)
+def _tensors(finder: Finder) -> dict[str, Any]:
+    import torch
+
+    return {name: torch.from_numpy(np.array(value)) for name, value in finder.weights.items()}

@@ -1,0 +1,65 @@
+"""Toys: background-only spectra that look like the one at hand, drawn from a smooth estimate of itself.
+
+The estimate is the polynomial of the best order with the strongest candidate taken out. Where that candidate is beyond
+doubt its surroundings are taken out altogether: the tails of a real resonance are those of no Gaussian, and must not
+become part of the background.
+
+Examples
+--------
+>>> import numpy as np
+>>> x = np.arange(60)
+>>> expected = 1e3 * np.exp(-x / 20.0)
+>>> peak = 3e3 / (1.0 + ((x - 30.0) / 1.5) ** 2)
+>>> smooth = without_peak(np.round(expected + peak), np.ones(60), 30, 10.0)
+>>> bool(abs(smooth[30] / expected[30] - 1.0) < 0.3)
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.stats.bumphunt.loglinear import exponential, fit, legendre, start
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+
+DOUBTLESS = 6.0
+"""A candidate of this z is not mistaken for background, whatever its shape."""
+AROUND = 5.0
+"""So many sigma around it are left out of the smooth estimate."""
+_ORDERS = (1, 2, 3, 4, 5, 6)
+
+
+def without_peak(counts: FloatArray, use: FloatArray, place: int, reach: float) -> FloatArray:
+    """Return a polynomial background fitted outside of a window, its order by the Bayesian information criterion.
+
+    Parameters
+    ----------
+    counts, use
+        Shape (n_bins,); ``use`` is 0 in masked bins.
+    place, reach
+        The window: bins within ``reach`` of the bin ``place``. Where that leaves nothing, ``use`` alone decides.
+    """
+    n_bins = len(counts)
+    outside = use * (np.abs(np.arange(n_bins) - place) > reach)
+    if outside.sum() < 2 * _ORDERS[-1]:
+        outside = use
+    best, smallest = np.full(n_bins, counts.mean()), np.inf
+    for order in _ORDERS:
+        basis, ridge, beta = legendre(n_bins, order), np.full(order, 1e-3), np.zeros(order)
+        start(counts, outside, basis, ridge, beta)
+        fit(counts, outside, basis, ridge, beta, 1e-6, 50)
+        log_b, b = np.empty(n_bins), np.empty(n_bins)
+        exponential(beta, basis, log_b, b)
+        criterion = -2.0 * float((outside * (counts * log_b - b)).sum()) + order * np.log(outside.sum())
+        if criterion < smallest:
+            best, smallest = b, criterion
+    return best
+
+
+def draw_toys(smooth: FloatArray, toys: int, seed: int, number: int) -> FloatArray:
+    """Return Poisson toys of one spectrum, shape (toys, n_bins); they depend on (seed, its number) alone."""
+    return np.random.default_rng([seed, number]).poisson(smooth, (toys, len(smooth))).astype(np.float64)

@@ -1,0 +1,336 @@
+"""Training the network: every spectrum is drawn anew from (seed, step), none is seen twice.
+
+Worker processes draw spectra, labels and features; the main process trains. Families that decide between trainings
+(:data:`~coffea_ddp.stats.bumphunt.families.VALIDATION`) are never trained on. A checkpoint is written as it goes, and a
+training that was cut off goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Full
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.stats.bumphunt.families import VALIDATION
+from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
+from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
+from coffea_ddp.stats.bumphunt.sampling import Batch, Recipe, domain, draw
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import FloatArray
+
+Report = Callable[[str], None]
+
+BINS = (24, 300)
+"""Spectra have from so many to so many bins, drawn evenly in the logarithm."""
+_GROUPS = 4
+"""Widths of the signal in one step."""
+_REAL = 2.5
+"""A resonance counts as one to be found from this Asimov z on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; with the version of the package, everything that the weights depend on.
+
+    Attributes
+    ----------
+    seed
+        Of the weights and of all spectra.
+    steps
+        Number of gradient steps.
+    batch
+        Spectra a step.
+    rate
+        The largest learning rate of the one-cycle schedule.
+    average
+        Decay of the moving average of the weights, which is what is kept.
+    beta
+        Errors count with their stated variance to the power ``beta - 1`` (arXiv:2203.09168): 1 is the squared error,
+        0 the likelihood.
+    odds
+        Weight of the log-odds' loss.
+    widths
+        Channels of the network.
+    recipe
+        What spectra are drawn.
+    """
+
+    seed: int = 1
+    steps: int = 20_000
+    batch: int = 192
+    rate: float = 2e-3
+    average: float = 0.999
+    beta: float = 0.5
+    odds: float = 0.5
+    widths: tuple[int, ...] = (24, 40, 56, 64)
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the network."""
+        return Shape(len(CHANNELS), N_SCORES, tuple(self.widths))
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What one step learns from; all of shape (n_spectra, n_bins) but the features (n_spectra, channels, n_bins)."""
+
+    features: NDArray[np.float32]
+    z: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    resonance: NDArray[np.float32]
+    injected: NDArray[np.float32]
+
+
+def lesson(settings: Settings, step: int) -> Lesson:
+    """Return the spectra of one step, the same ones wherever it is asked for."""
+    rng = np.random.default_rng([settings.seed, step, 1])
+    n_bins = int(np.exp(rng.uniform(*np.log(BINS))))
+    parts = [
+        draw(settings.seed, step * _GROUPS + group + 10, size=settings.batch // _GROUPS, n_bins=n_bins,
+             recipe=settings.recipe)
+        for group in range(_GROUPS)
+    ]  # fmt: skip
+    found = [features(part.counts, np.full(n_bins, part.sigma), part.use) for part in parts]
+    return Lesson(
+        np.concatenate(found),
+        np.concatenate([part.z for part in parts]).astype(np.float32),
+        np.concatenate([_weight(part) for part in parts]).astype(np.float32),
+        np.concatenate([resonance(part, _REAL) for part in parts]).astype(np.float32),
+        np.concatenate([resonance(part, 0.0) for part in parts]).astype(np.float32),
+    )
+
+
+def _weight(batch: Batch) -> FloatArray:
+    """Return 1 where an estimate means something, less at the edges, 0 where nothing can be known."""
+    inside = domain(batch.background, batch.use, batch.sigma)
+    anywhere = domain(batch.background, batch.use, batch.sigma, edges=0.0)
+    return np.where(inside, 1.0, np.where(anywhere, 0.1, 0.0))
+
+
+def resonance(batch: Batch, least: float) -> FloatArray:
+    """Return 1 in the bins at a resonance injected with more than ``least`` (within a sigma of it), else 0."""
+    bins = np.arange(batch.counts.shape[1])
+    near = np.abs(bins - batch.place[:, None]) <= max(batch.sigma, 0.5)
+    return np.where(near & (batch.injected[:, None] > least), 1.0, 0.0)
+
+
+def _work(settings: Settings, steps: range, queue: Any) -> None:
+    parent = multiprocessing.parent_process()
+    for step in steps:
+        made = (step, lesson(settings, step))
+        while True:
+            try:
+                queue.put(made, timeout=5.0)
+                break
+            except Full:
+                if parent is not None and not parent.is_alive():
+                    return
+
+
+def lessons(settings: Settings, first: int, workers: int) -> Iterator[Lesson]:
+    """Yield the lessons from step ``first`` on, in order, made by so many processes."""
+    context = multiprocessing.get_context("spawn")
+    queues = [context.Queue(maxsize=4) for _ in range(workers)]
+    processes = [
+        context.Process(
+            target=_work, args=(settings, range(first + i, settings.steps, workers), queues[i]), daemon=True
+        )
+        for i in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        for step in range(first, settings.steps):
+            number, found = queues[(step - first) % workers].get()
+            assert number == step
+            yield found
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def rate_at(settings: Settings, step: int) -> float:
+    """Return the learning rate: a short rise, then half a cosine down to nothing."""
+    warm = max(settings.steps // 20, 1)
+    if step < warm:
+        return settings.rate * (step + 1) / warm
+    return float(settings.rate * 0.5 * (1.0 + np.cos(np.pi * (step - warm) / max(settings.steps - warm, 1))) + 1e-6)
+
+
+def loss(outputs: Any, target: Any, settings: Settings) -> Any:
+    """Return the loss of a lesson (torch)."""
+    import torch
+    from torch.nn import functional
+
+    z, log_error, logit, given = outputs
+    truth, weight, real, injected = target
+    log_error = log_error.clamp(-3.0, 3.0)
+    variance = torch.exp(2.0 * log_error)
+    gauss = 0.5 * (z - truth) ** 2 / variance + log_error
+    by_size = gauss * variance.detach() ** settings.beta
+    odds = functional.binary_cross_entropy_with_logits(logit, real, reduction="none")
+    # What z is if there is a resonance is learned where there is one: no pull towards the many bins without.
+    if_real = injected * (given - truth) ** 2 / (1.0 + variance.detach())
+    everywhere = ((by_size + settings.odds * odds) * weight).sum() / weight.sum().clamp(min=1.0)
+    return everywhere + 0.2 * (if_real * weight).sum() / (injected * weight).sum().clamp(min=1.0)
+
+
+def train(
+    settings: Settings,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    device: str = "cpu",
+    report: Report = print,
+    every: int = 1000,
+) -> dict[str, NDArray[np.float32]]:
+    """Train, and return the averaged weights.
+
+    Parameters
+    ----------
+    settings
+        How.
+    folder
+        Where ``checkpoint.pt`` and ``log.jsonl`` are kept; a training found there goes on.
+    workers
+        Processes that draw spectra.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    report
+        Told the progress, a line each time.
+    every
+        Steps between checkpoints and measurements.
+    """
+    import torch
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = settings.shape
+    weights = {name: torch.tensor(value, device=device, requires_grad=True)
+               for name, value in initial_weights(shape, settings.seed).items()}  # fmt: skip
+    optimizer = torch.optim.AdamW(list(weights.values()), lr=settings.rate, weight_decay=1e-4, betas=(0.9, 0.98))
+    averaged = {name: value.detach().clone() for name, value in weights.items()}
+    first = _resume(folder, weights, averaged, optimizer, device)
+    check = [measured_set(settings.seed, number) for number in range(6)]
+    began, total = time.monotonic(), 0.0
+    for step, found in enumerate(lessons(settings, first, workers), first):
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(settings, step)
+        given = [torch.from_numpy(part).to(device) for part in _parts(found)]
+        value = loss(apply(weights, given[0], shape), given[1:], settings)
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
+        optimizer.step()
+        total += float(value.detach())
+        decay = min(settings.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for name, average in averaged.items():
+                average.lerp_(weights[name], 1.0 - decay)
+        if (step + 1) % every == 0 or step + 1 == settings.steps:
+            _save(folder, step + 1, weights, averaged, optimizer)
+            kept = as_arrays(averaged)
+            line = {"step": step + 1, "loss": total / every, "minutes": (time.monotonic() - began) / 60.0}
+            line |= measure(kept, shape, check)
+            total = 0.0
+            with (folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            report(", ".join(f"{name} {number:.4g}" for name, number in line.items()))
+    return as_arrays(averaged)
+
+
+def _parts(found: Lesson) -> tuple[NDArray[np.float32], ...]:
+    return found.features, found.z, found.weight, found.resonance, found.injected
+
+
+def as_arrays(weights: Any) -> dict[str, NDArray[np.float32]]:
+    """Return tensors as float32 arrays."""
+    return {name: value.detach().cpu().numpy().astype(np.float32) for name, value in weights.items()}
+
+
+def _save(folder: Path, step: int, weights: Any, averaged: Any, optimizer: Any) -> None:
+    import torch
+
+    state = {"step": step, "weights": {k: v.detach() for k, v in weights.items()}, "averaged": averaged,
+             "optimizer": optimizer.state_dict()}  # fmt: skip
+    temporary = folder / "checkpoint.tmp"
+    torch.save(state, temporary)
+    temporary.replace(folder / "checkpoint.pt")
+
+
+def _resume(folder: Path, weights: Any, averaged: Any, optimizer: Any, device: str) -> int:
+    import torch
+
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    with torch.no_grad():
+        for name, value in weights.items():
+            value.copy_(state["weights"][name])
+            averaged[name].copy_(state["averaged"][name])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A set of spectra to measure with: the batch, its features, and where estimates count."""
+
+    batch: Batch
+    features: NDArray[np.float32]
+    inside: Any
+
+
+def measured_set(
+    seed: int, number: int, *, size: int = 500, n_bins: int = 100, names: tuple[str, ...] = VALIDATION, **options: Any
+) -> Measured:
+    """Return spectra of families that are not trained on: 100 bins, widths 1, 2, 3, 1e3 to 1e7 events."""
+    sigma = float(options.pop("sigma", (1.0, 2.0, 3.0)[number % 3]))
+    given = {
+        "events": (1e3, 1e7),
+        "signal": 0.8,
+        "strongest": (3.0, 5.0, 7.0, 10.0),
+        "masked": 0.0,
+        "huge": 0.0,
+        "second": 0.0,
+        **options,
+    }
+    batch = draw(seed + 1_000_003, number, size=size, n_bins=n_bins, sigma=sigma, recipe=Recipe(names, None, **given))
+    found = features(batch.counts, np.full(n_bins, sigma), batch.use)
+    return Measured(batch, found, domain(batch.background, batch.use, sigma))
+
+
+def measure(weights: Any, shape: Shape, sets: list[Measured]) -> dict[str, float]:
+    """Return the root mean square error of z in all sets together, how errors cover, and the power at z = 5."""
+    squares, covered, scores, injected = [], [], [], []
+    for one in sets:
+        z, log_error, logit, _ = apply(weights, one.features, shape)
+        away = (z - one.batch.z)[one.inside]
+        squares.append(away**2)
+        covered.append(np.abs(away) < np.exp(np.clip(log_error, -3.0, 3.0))[one.inside])
+        scores.append(np.where(one.inside, logit, -np.inf).max(axis=1))
+        injected.append(one.batch.injected)
+    score, strength = np.concatenate(scores), np.concatenate(injected)
+    cut = np.quantile(score[strength == 0], 0.99)
+    return {
+        "rmse": float(np.sqrt(np.concatenate(squares).mean())),
+        "cover": float(np.concatenate(covered).mean()),
+        "power5": float((score[strength == 5] > cut).mean()),
+    }
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Return the settings as JSON-ready data."""
+    return asdict(settings)
