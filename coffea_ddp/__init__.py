@@ -15,39 +15,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coffea_ddp import nanoaod, observables, selections, stats, symmetries, testing
+    from coffea_ddp.bumping import hunt_spectra
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
+    from coffea_ddp.combinations import Combination, all_combinations, combination
     from coffea_ddp.errors import DDPError
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
     from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
-    from coffea_ddp.plan import ScanPlan, Symmetry
+    from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
     from coffea_ddp.running import run
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
+    from coffea_ddp.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
     from coffea_ddp.views import MatrixPair
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
 _HOME = {
+    "bumping": ("hunt_spectra",),
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
+    "combinations": ("Combination", "all_combinations", "combination"),
     "errors": ("DDPError",),
     "filling": ("fill",),
     "histograms": ("Histograms",),
-    "views": ("MatrixPair",),
     "loading": ("load_plan",),
     "objects": ("ComputedCut", "Cut", "FirstAvailable", "MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),
-    "plan": ("ScanPlan", "Symmetry"),
+    "plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
     "running": ("run",),
     "saving": ("load",),
     "scanning": ("scan",),
     "selections": ("GoodRuns", "Trigger"),
+    "spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
+    "views": ("MatrixPair",),
 }
 _MODULES = ("nanoaod", "observables", "selections", "stats", "symmetries", "testing")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -55,6 +61,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Cell",
     "CellGrid",
+    "Combination",
     "ComputedCut",
     "Cut",
     "DDPError",
@@ -62,23 +69,32 @@ __all__ = [
     "FirstAvailable",
     "GoodRuns",
     "Histograms",
+    "MassSpectrum",
     "MatrixPair",
     "MergedObject",
     "Multiplicity",
     "ObjectDefinition",
     "Observable",
+    "Resolution",
     "ScanPlan",
     "ScanProcessor",
     "ScanReport",
+    "Spectrum",
     "Symmetry",
     "Topology",
     "Trigger",
+    "all_combinations",
+    "combination",
+    "combined",
     "fill",
+    "fixed_axis",
+    "hunt_spectra",
     "load",
     "load_plan",
     "nanoaod",
     "observable",
     "observables",
+    "resolution_axis",
     "run",
     "scan",
     "selections",

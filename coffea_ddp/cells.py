@@ -292,6 +292,21 @@ class CellGrid:
             )
         return f"{axis.name}{'>=' if op == '>=' else '='}{number}"
 
+    def exclusive(self, code: int) -> Cell:
+        """Return the cell that holds one exclusive cell and no other.
+
+        Examples
+        --------
+        >>> grid = CellGrid((Multiplicity("j", last=2), Topology("VBF")))
+        >>> str(grid.exclusive(0)), str(grid.exclusive(5))
+        ('j=0 & !VBF', 'j>=2 & VBF')
+        """
+        texts = []
+        for axis, found in zip(self.axes, self.decode(np.array([code])), strict=True):
+            only = tuple(number == int(found[0]) for number in range(axis.bins))
+            texts.append(next(choice.text for choice in axis.choices if choice.bins == only))
+        return Cell(tuple(texts))
+
     def contains(self, cell: Cell | str | Mapping[str, object], codes: ArrayLike) -> BoolArray:
         """Tell which exclusive cells are part of ``cell``; shape of ``codes``."""
         asked = set(self.cell(cell).conditions)

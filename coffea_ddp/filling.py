@@ -120,6 +120,8 @@ def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, *, whole: bool =
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     weights = plan.weights(kept)
     counts, not_filled = _count(plan, sides, cells, features, weights)
+    if plan.spectra:
+        counts += _count_spectra(plan, passed)
     return Histograms(
         plan.layout,
         counts,
@@ -203,6 +205,24 @@ def _count(
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
     all_weights = None if weights is None else weights[np.concatenate(rows)] if rows else np.zeros(0)
     return SparseCounts.from_keys(all_keys, all_weights), not_filled
+
+
+def _count_spectra(plan: ScanPlan, events: SelectedEvents) -> SparseCounts:
+    """Count the masses of all spectra: each event once a spectrum, in its one exclusive cell."""
+    cells, weights = _cells(events, plan), plan.weights(events)
+    keys: list[IntArray] = []
+    rows: list[IntArray] = []
+    for spectrum, channel in zip(plan.spectra, plan.layout.spectrum_channels, strict=True):
+        masses = spectrum.masses(events)
+        inside = np.flatnonzero(np.isfinite(masses))
+        if len(inside):
+            # index() counts the underflow bin as -1.
+            bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
+            keys.append(channel.key(cells[inside], bins))
+            rows.append(inside)
+    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
+    all_weights = None if weights is None else weights[np.concatenate(rows)] if rows else np.zeros(0)
+    return SparseCounts.from_keys(all_keys, all_weights)
 
 
 class _Binning:

@@ -20,7 +20,7 @@ from coffea_ddp.layout import EVENTS, Channel, Layout
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import IDENTITY, StoredEvents
-from coffea_ddp.views import MatrixPair, as_hist
+from coffea_ddp.views import MatrixPair, as_hist, as_spectrum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.spectrum import MassSpectrum
 
 Counters = Mapping[str, int]
 
@@ -237,6 +238,63 @@ class Histograms:
             return codes, dense(part.counts), None
         return codes, dense(part.sum_w), dense(part.sum_w2)
 
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Names of the mass spectra."""
+        return tuple(spectrum.name for spectrum in self.layout.spectra)
+
+    def spectrum(self, name: str, cell: Any = INCLUSIVE) -> MassSpectrum:
+        """Return a mass spectrum in one cell.
+
+        Raises
+        ------
+        UnknownNameError
+            If the spectrum, or an axis of the cell, does not exist.
+        """
+        chosen = self.layout.grid.cell(cell)
+        codes, contents, squares = self.spectrum_counts(name, flow=True)
+        inside = self.layout.grid.contains(chosen, codes)
+        return as_spectrum(
+            self.layout.spectrum(name).spectrum,
+            str(chosen),
+            contents[inside].sum(axis=0),
+            None if squares is None else squares[inside].sum(axis=0),
+            partial=self.partial,
+        )
+
+    def spectrum_counts(self, name: str, *, flow: bool = False) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Return a spectrum in all exclusive cells in which it has events.
+
+        Parameters
+        ----------
+        name
+            Of the spectrum.
+        flow
+            Whether the flow bins are kept.
+
+        Returns
+        -------
+        codes
+            The exclusive cells, shape (n_codes,), sorted.
+        contents
+            Counts, or sums of weights; shape (n_codes, n_bins).
+        squares
+            Sums of squared weights; ``None`` without weights.
+        """
+        channel = self.layout.spectrum(name)
+        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * channel.extent)
+        cells, bins = np.divmod(part.keys - channel.base, channel.extent)
+        codes, rows = np.unique(cells, return_inverse=True)
+
+        def dense(values: AnyArray) -> FloatArray:
+            found = np.zeros((len(codes), channel.extent))
+            found[rows, bins] = values
+            return found if flow else found[:, 1:-1]
+
+        if part.sum_w is None or part.sum_w2 is None:
+            return codes, dense(part.counts), None
+        return codes, dense(part.sum_w), dense(part.sum_w2)
+
     def _counts_of(self, channel: Channel) -> SparseCounts:
         return self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2 * channel.extent)
 
@@ -293,7 +351,8 @@ class Histograms:
         mark = f", PARTIAL: {len(self.missing)} missing" if self.partial else ""
         return (
             f"Histograms(plan={self.layout.plan!r}, events={self.n_events}, symmetries={len(self.symmetries)}, "
-            f"lattice={self.layout.grid.n_cells} cells, stored events={len(self.events)}{mark})"
+            f"spectra={len(self.spectra)}, lattice={self.layout.grid.n_cells} cells, "
+            f"stored events={len(self.events)}{mark})"
         )
 
     def _repr_html_(self) -> str:

@@ -5,6 +5,7 @@ An output carries its layout, so that it can be read, merged and scanned without
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from boost_histogram.serialization import from_uhi, to_uhi
 
 from coffea_ddp.cells import CellGrid
 from coffea_ddp.errors import PlanError, UnknownNameError
+from coffea_ddp.spectrum import Resolution
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray
@@ -78,6 +80,48 @@ class SymmetryLayout:
 
 
 @dataclass(frozen=True)
+class SpectrumLayout:
+    """A spectrum without its function.
+
+    Attributes
+    ----------
+    name
+        For example ``"2mu+j"``.
+    axis
+        ``hist`` axis in GeV, with flow bins.
+    resolution
+        How well the mass is measured, if that is known.
+    masks
+        Ranges (low, high, name) of known resonances in GeV.
+    exchange_name
+        Of the combination in the exchange format, ``"m0m1j0"``.
+    """
+
+    name: str
+    axis: Any
+    resolution: Resolution | None = None
+    masks: tuple[tuple[float, float, str], ...] = ()
+    exchange_name: str = ""
+
+
+@dataclass(frozen=True)
+class SpectrumChannel:
+    """The keys of one spectrum: ``base + cell * extent + bin``; ``bin`` runs over the flow bins too."""
+
+    spectrum: SpectrumLayout
+    base: int
+
+    @property
+    def extent(self) -> int:
+        """Number of bins, flow bins included."""
+        return int(self.spectrum.axis.extent)
+
+    def key(self, cells: IntArray, bins: IntArray) -> IntArray:
+        """Return the keys of events in cells and in bins, both of shape (n_events,)."""
+        return self.base + cells * self.extent + bins
+
+
+@dataclass(frozen=True)
 class FeatureLayout:
     """A stored feature without its function."""
 
@@ -102,6 +146,8 @@ class Layout:
         Whether sums of weights and of their squares are kept.
     max_stored
         The largest number of events stored per symmetry and exclusive cell.
+    spectra
+        The mass spectra; their keys come after those of the symmetries.
     """
 
     plan: str
@@ -111,6 +157,7 @@ class Layout:
     features: tuple[FeatureLayout, ...] = ()
     weighted: bool = False
     max_stored: int = 0
+    spectra: tuple[SpectrumLayout, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
@@ -129,11 +176,40 @@ class Layout:
                 base += self.grid.n_exclusive * 2 * channels[-1].extent
         return tuple(channels)
 
+    @cached_property
+    def spectrum_channels(self) -> tuple[SpectrumChannel, ...]:
+        """The channels of the spectra, in the order of their keys."""
+        channels = []
+        base = self._n_symmetry_keys
+        for spectrum in self.spectra:
+            channels.append(SpectrumChannel(spectrum, base))
+            base += self.grid.n_exclusive * channels[-1].extent
+        return tuple(channels)
+
+    @property
+    def _n_symmetry_keys(self) -> int:
+        last = self.channels[-1] if self.channels else None
+        return last.base + self.grid.n_exclusive * 2 * last.extent if last else 0
+
     @property
     def n_keys(self) -> int:
         """One more than the largest possible key."""
-        last = self.channels[-1] if self.channels else None
-        return last.base + self.grid.n_exclusive * 2 * last.extent if last else 0
+        last = self.spectrum_channels[-1] if self.spectra else None
+        return last.base + self.grid.n_exclusive * last.extent if last else self._n_symmetry_keys
+
+    def spectrum(self, name: str) -> SpectrumChannel:
+        """Return the channel of a spectrum by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        for channel in self.spectrum_channels:
+            if channel.spectrum.name == name:
+                return channel
+        known = ", ".join(repr(spectrum.name) for spectrum in self.spectra[:40])
+        raise UnknownNameError(f"no spectrum {name!r} in plan {self.plan!r}; it has: {known or 'none'}")
 
     def symmetry(self, name: str) -> SymmetryLayout:
         """Return a symmetry by name.
@@ -182,6 +258,7 @@ class Layout:
             "features": [{"name": f.name, "label": f.label, "unit": f.unit} for f in self.features],
             "weighted": self.weighted,
             "max_stored": self.max_stored,
+            "spectra": [_described(spectrum) for spectrum in self.spectra],
         }
 
     @classmethod
@@ -206,7 +283,29 @@ class Layout:
             features,
             bool(data["weighted"]),
             int(data["max_stored"]),
+            tuple(_spectrum(item) for item in data.get("spectra", ())),
         )
+
+
+def _described(spectrum: SpectrumLayout) -> dict[str, Any]:
+    resolution = spectrum.resolution
+    return {
+        "name": spectrum.name,
+        "axis": axes_to_uhi((spectrum.axis,))[0],
+        "resolution": None if resolution is None else dataclasses.astuple(resolution),
+        "masks": [list(mask) for mask in spectrum.masks],
+        "exchange_name": spectrum.exchange_name,
+    }
+
+
+def _spectrum(item: Mapping[str, Any]) -> SpectrumLayout:
+    return SpectrumLayout(
+        item["name"],
+        axes_from_uhi([item["axis"]])[0],
+        None if item["resolution"] is None else Resolution(*map(float, item["resolution"])),
+        tuple((float(low), float(high), str(name)) for low, high, name in item["masks"]),
+        item["exchange_name"],
+    )
 
 
 def axes_to_uhi(axes: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -25,17 +25,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import hist
 import numpy as np
 
 from coffea_ddp.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.fingerprint import digest
-from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.nanoaod import standard_objects
 from coffea_ddp.objects import MergedObject, ObjectDefinition, check_definitions
 from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.selections import GoodRuns, Trigger
+from coffea_ddp.spectrum import Resolution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,6 +130,72 @@ class Symmetry:
 
 
 @dataclass(frozen=True)
+class Spectrum:
+    """A mass spectrum: one number an event, on one axis.
+
+    Parameters
+    ----------
+    name
+        For example ``"2mu+j"``.
+    mass
+        A function of the selection that gives one mass an event in GeV; NaN where there is none.
+    axis
+        ``hist`` axis with flow bins (see :func:`coffea_ddp.spectrum.resolution_axis`).
+    resolution
+        How well the mass is measured: the width of a narrow signal.
+    masks
+        Ranges (low, high, name) of known resonances in GeV, which the bump hunt leaves out.
+    exchange_name
+        In the exchange format; by default that of the mass function, if it has one, or the name.
+
+    Raises
+    ------
+    PlanError
+        If the axis is no Regular or Variable one with flow bins, or a mask is no range.
+    """
+
+    name: str
+    mass: Predicate
+    axis: Any
+    resolution: Resolution | None = None
+    masks: tuple[tuple[float, float, str], ...] = ()
+    exchange_name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):
+            raise PlanError(f"spectrum {self.name!r}: {self.axis!r} is no Regular or Variable axis of `hist`")
+        if not (self.axis.traits.underflow and self.axis.traits.overflow):
+            raise PlanError(f"spectrum {self.name!r}: its axis has no flow bins; make it with flow=True")
+        for low, high, name in self.masks:
+            if not low < high:
+                raise PlanError(f"spectrum {self.name!r}: the mask {name!r} from {low} to {high} is no range")
+        if not self.exchange_name:
+            object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
+
+    def masses(self, events: SelectedEvents) -> FloatArray:
+        """Return the mass of every event in GeV, shape (n_events,); NaN where there is none.
+
+        Raises
+        ------
+        InputError
+            If the function does not give one number an event.
+        """
+        found = self.mass(events)
+        try:
+            masses = np.asarray(found, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"spectrum {self.name!r}: its function gave no array of numbers ({str(error).splitlines()[0]})"
+            ) from error
+        if masses.shape != (events.n_events,):
+            raise InputError(
+                f"spectrum {self.name!r}: its function gave an array of shape {masses.shape} for {events.n_events} "
+                "events; it must return one mass an event, NaN where there is none"
+            )
+        return masses
+
+
+@dataclass(frozen=True)
 class _Equals:
     function: Predicate
     side: int
@@ -184,6 +252,8 @@ class ScanPlan:
         Stored per event besides those of the observables.
     max_stored
         Number of events stored per symmetry and exclusive cell; rarer cells are stored whole. 0 stores none.
+    spectra
+        Mass spectra, filled in the same pass; of all selected events, on a side of a symmetry or not.
 
     Attributes
     ----------
@@ -198,7 +268,7 @@ class ScanPlan:
     """
 
     name: str
-    symmetries: tuple[Symmetry, ...]
+    symmetries: tuple[Symmetry, ...] = ()
     objects: tuple[ObjectDefinition | MergedObject, ...] = field(default_factory=standard_objects)
     cells: tuple[Multiplicity | Topology, ...] = ()
     selection: Predicate | None = None
@@ -207,15 +277,20 @@ class ScanPlan:
     weight: Predicate | None = None
     features: tuple[Feature, ...] = ()
     max_stored: int = 5_000
+    spectra: tuple[Spectrum, ...] = ()
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        for name in ("symmetries", "objects", "cells", "features"):
+        for name in ("symmetries", "objects", "cells", "features", "spectra"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_definitions(self.objects)
         names = [symmetry.name for symmetry in self.symmetries]
         if len(set(names)) != len(names):
             raise PlanError(f"plan {self.name!r}: symmetries {names}; every symmetry needs a name of its own")
+        spectra = [spectrum.name for spectrum in self.spectra]
+        if len(set(spectra)) != len(spectra):
+            twice = next(name for name in spectra if spectra.count(name) > 1)
+            raise PlanError(f"plan {self.name!r}: two spectra are called {twice!r}; every one needs a name of its own")
         known = [definition.name for definition in self.objects]
         for axis in self.cells:
             if isinstance(axis, Multiplicity) and axis.of not in known:
@@ -270,6 +345,7 @@ class ScanPlan:
             features,
             self.weight is not None,
             self.max_stored,
+            tuple(SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name) for s in self.spectra),
         )
 
     def weights(self, events: SelectedEvents) -> FloatArray | None:

@@ -20,9 +20,11 @@ import hist
 import numpy as np
 
 from coffea_ddp.cells import Cell
+from coffea_ddp.spectrum import MassSpectrum
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
+    from coffea_ddp.layout import SpectrumLayout
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,31 @@ def as_hist(axes: tuple[Any, ...], values: FloatArray, variances: FloatArray | N
     view = weighted.view(flow=True)
     view["value"], view["variance"] = values, variances
     return weighted
+
+
+def as_spectrum(
+    spectrum: SpectrumLayout, cell: str, values: FloatArray, variances: FloatArray | None, *, partial: bool
+) -> MassSpectrum:
+    """Return contents, flow bins included, as a mass spectrum.
+
+    Parameters
+    ----------
+    spectrum
+        What it is.
+    cell
+        Of which events.
+    values, variances
+        Shape (n_bins + 2,).
+    partial
+        Whether something is missing from the input.
+    """
+    counts = as_hist((spectrum.axis,), values, variances)
+    return MassSpectrum(
+        spectrum.exchange_name,
+        cell,
+        counts,
+        resolution=spectrum.resolution,
+        masks=spectrum.masks,
+        partial=partial,
+        title=spectrum.name,
+    )

@@ -1,0 +1,151 @@
+"""Combinations of leading objects, and their invariant masses: the spectra of the bump hunt.
+
+A combination takes the leading objects of an event by pT: two muons and a jet are the two leading muons and the leading
+jet, so that an event is in a spectrum at most once. Light jets (``j``) and b-jets (``b``) must be different jets, which
+is for the plan's object definitions to see to.
+
+Of the table of resonances (arXiv:1907.06659) the pairs of e, mu, tau, q/g, b, gamma are the combinations of two; the
+columns of BSM -> SM1 x SM1 and SM1 x SM2 beside another object, and the complex ones (tau q q'), are those of three and
+four.
+
+Examples
+--------
+>>> [str(one) for one in all_combinations(("mu", "j"), up_to=3)]
+['2mu', 'mu+j', '2j', '3mu', '2mu+j', 'mu+2j', '3j']
+>>> combination("2mu", "j").exchange_name
+'m0m1j0'
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.selected import SelectedEvents
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray
+
+OBJECTS = ("e", "mu", "tau", "j", "b", "gamma")
+"""What is combined: j are the jets without a b tag."""
+_LETTERS = {"e": "e", "mu": "m", "tau": "t", "j": "j", "b": "b", "gamma": "g"}
+_PART = re.compile(r"(\d*)([A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The leading objects of an event, so many of each kind.
+
+    Parameters
+    ----------
+    parts
+        Name and number of each object, in any order.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two objects, or one is named twice.
+    """
+
+    parts: tuple[tuple[str, int], ...]
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.parts]
+        if len(set(names)) != len(names) or sum(number for _, number in self.parts) < 2:
+            raise InputError(f"combination of {self.parts}: name every object once, and take two or more in all")
+        if min(number for _, number in self.parts) < 1:
+            raise InputError(f"combination of {self.parts}: numbers of objects are 1 or more")
+
+    def __str__(self) -> str:
+        """Return the name, as in ``"2mu+j"``."""
+        return "+".join(f"{number if number > 1 else ''}{name}" for name, number in self.parts)
+
+    @property
+    def exchange_name(self) -> str:
+        """The name in the exchange format: letter and pT index of every object, as in ``"m0m1j0"``."""
+        return "".join(f"{_LETTERS.get(name, name)}{k}" for name, number in self.parts for k in range(number))
+
+    def __call__(self, events: SelectedEvents) -> FloatArray:
+        """Return the invariant mass in GeV, shape (n_events,); NaN where the event lacks an object."""
+        has = np.ones(events.n_events, dtype=bool)
+        for name, number in self.parts:
+            has &= events.count(name) >= number
+        rows = np.flatnonzero(has)
+        masses = np.full(events.n_events, np.nan)
+        if len(rows):
+            masses[rows] = self._masses(events, rows)
+        return masses
+
+    def _masses(self, events: SelectedEvents, rows: IntArray) -> FloatArray:
+        total = np.zeros((4, len(rows)))
+        for name, number in self.parts:
+            for k in range(number):
+                total += four_momenta(events, name, k)[:, rows]
+        energy, px, py, pz = total
+        # Rounding can leave a massless system slightly below 0.
+        return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
+
+
+def four_momenta(events: SelectedEvents, name: str, k: int) -> FloatArray:
+    """Return E, px, py, pz in GeV of the k-th object by pT, shape (4, n_events); 0 where the event has none.
+
+    Computed once for all combinations.
+    """
+
+    def compute() -> FloatArray:
+        particles = events.leading(name, k)
+        rows = np.flatnonzero(particles.exists)
+        out = np.zeros((4, events.n_events))
+        pt, eta, phi, mass = (getattr(particles, part)[rows] for part in ("pt", "eta", "phi", "mass"))
+        px, py, pz = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
+        out[:, rows] = np.sqrt(px**2 + py**2 + pz**2 + mass**2), px, py, pz
+        return out
+
+    return events.once(("four-momenta", name, k), compute)
+
+
+def combination(*parts: str) -> Combination:
+    """Return a combination by name: ``combination("2mu", "j")``, or ``combination("2mu+j")``.
+
+    Raises
+    ------
+    InputError
+        If a part is no name with a number in front.
+    """
+    words = [word.strip() for part in parts for word in part.split("+")]
+    found = []
+    for word in words:
+        match = _PART.fullmatch(word)
+        if match is None:
+            raise InputError(f"combination {'+'.join(parts)!r}: {word!r} is no object; write for example '2mu+j'")
+        found.append((match[2], int(match[1] or 1)))
+    return Combination(tuple(found))
+
+
+def all_combinations(objects: Sequence[str] = OBJECTS, *, up_to: int = 4, at_least: int = 2) -> tuple[Combination, ...]:
+    """Return all combinations of so many objects, smaller ones first: 203 of up to four of six.
+
+    Raises
+    ------
+    InputError
+        If the numbers leave none.
+
+    Examples
+    --------
+    >>> len(all_combinations())
+    203
+    """
+    if not 2 <= at_least <= up_to:
+        raise InputError(f"combinations of {at_least} to {up_to} objects: give 2 or more, and the smaller number first")
+    found = []
+    for size in range(at_least, up_to + 1):
+        for chosen in itertools.combinations_with_replacement(objects, size):
+            parts = tuple((name, chosen.count(name)) for name in dict.fromkeys(chosen))
+            found.append(Combination(parts))
+    return tuple(found)
