@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.blocks import CellBlocks
+from coffea_ddp.bumping import TOYS as BUMP_TOYS
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.expectation import Expectation
+from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.looks import TESTS
@@ -51,13 +53,15 @@ Progress = Callable[[int, int, str], None]
 MIN_EVENTS = 20
 """Below this many entries a matrix says nothing at 3 sigma, and its null is not normal."""
 
+BUMP = "bump"
+"""The test of spectra; all others are of symmetries."""
 N_BEST = 1_000
 """How many rows a report keeps."""
 
 
 def scan(
     hists: Histograms,
-    tests: Sequence[str] = ("nsigma",),
+    tests: Sequence[str] | None = None,
     *,
     permutations: int = 0,
     null: str | None = None,
@@ -71,6 +75,7 @@ def scan(
     systematic: float = 0.0,
     correction: Any = None,
     jobs: int | None = None,
+    toys: int = BUMP_TOYS,
     progress: Progress | None = None,
 ) -> ScanReport:
     """Test every cell of the lattice and rank what was found.
@@ -80,7 +85,10 @@ def scan(
     hists
         The output of a pass.
     tests
-        Names of tests. ``"nsigma"`` compares the in-range bins of A and B (:func:`coffea_ddp.stats.n_sigma`);
+        Names of tests; by default ``"nsigma"`` of symmetries and ``"bump"`` of spectra, as the plan has them.
+        ``"bump"`` looks for bumps in the mass spectra (:func:`coffea_ddp.hunting.hunt_cells`); what it takes of the
+        other options is ``best`` and ``seed``. ``"nsigma"`` compares the in-range bins of A and B
+        (:func:`coffea_ddp.stats.n_sigma`);
         ``"submatrix"`` finds the best of all rectangles by its summed counts, ``"submatrix_nsigma"`` by its N_sigma
         (:func:`coffea_ddp.stats.scan_submatrices`).
     permutations
@@ -105,6 +113,8 @@ def scan(
         exact. Rows then also tell what z would be without.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
+    toys
+        Background-only toys for the p-values of the best spectra.
     progress
         Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
@@ -126,7 +136,10 @@ def scan(
     The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
-    chosen = _tests(tests)
+    everything = _tests(tests, hists)
+    chosen = tuple(name for name in everything if name != BUMP)
+    if BUMP in everything:
+        bumps = hunt_cells(hists, best=best, toys=toys, seed=seed, progress=progress)
     for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
         if value < least:
             raise InputError(f"{name}={value}: give {least} or more")
@@ -152,7 +165,7 @@ def scan(
     draw = _Draw(permutations, kind, seed, jobs)
     worth = _worth(hists, looked, candidates, collector.trials, draw, steps)
     steps.end()
-    return ScanReport(
+    report = ScanReport(
         plan=hists.layout.plan,
         fingerprint=hists.layout.fingerprint,
         seed=seed,
@@ -167,6 +180,7 @@ def scan(
         z_histogram=collector.z_histogram,
         global_p=worth.summary,
     )  # fmt: skip
+    return joined(report, bumps) if BUMP in everything else report
 
 
 class _Tested(NamedTuple):
@@ -199,7 +213,7 @@ class _Steps:
         self.begin(what)
 
     def end(self) -> None:
-        if self.progress is not None:
+        if self.progress is not None and self.total:
             self.progress(self.total, self.total, "")
 
 
@@ -286,13 +300,19 @@ def _null(null: str | None, expectation: Expectation) -> NullKind:
     return chosen
 
 
-def _tests(names: Sequence[str]) -> tuple[str, ...]:
+def _tests(names: Sequence[str] | None, hists: Histograms) -> tuple[str, ...]:
+    known = (*TESTS, BUMP)
+    if names is None:
+        symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
+        return tuple(name for name in (symmetric, BUMP if hists.spectra else None) if name)
     wanted = (names,) if isinstance(names, str) else tuple(names)
     for name in wanted:
-        if name not in TESTS:
-            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(TESTS)}")
+        if name not in known:
+            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(known)}")
     if not wanted:
-        raise InputError(f"no test is named; the tests are: {', '.join(TESTS)}")
+        raise InputError(f"no test is named; the tests are: {', '.join(known)}")
+    if BUMP in wanted and not hists.spectra:
+        raise InputError(f"the plan {hists.layout.plan!r} has no mass spectra to look for bumps in; leave out {BUMP!r}")
     return tuple(dict.fromkeys(wanted))
 
 

@@ -26,6 +26,9 @@ for name in ("processors", "tests", "torch", "pytest", "dask"):
     assert importlib.util.find_spec(name) is None, f"{name} is importable in the clean environment"
 for plan in sys.argv[1:]:
     assert ddp.load_plan(plan) is not None
+counts = [max(int(2000 * 0.95**i), 1) for i in range(60)]
+counts[30] += 200
+assert ddp.stats.bump_significance(counts, width=1.0, toys=20).z_max > 3, "the network of the bump hunt"
 print("imported", ddp.__version__, "with the plans", *sys.argv[1:])
 """
 
@@ -54,6 +57,7 @@ def look_into(wheel: Path) -> None:
     package = {name for name in names if name.startswith("coffea_ddp/")}
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "coffea_ddp").rglob("*.py")}
     wanted = sources | {f"coffea_ddp/plans/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
+    wanted |= {"coffea_ddp/stats/bumphunt/weights.npz"}
     expect(wanted <= package, f"not in the wheel: {sorted(wanted - package)}")
     compiled = {name for name in package if "__pycache__" in name}
     expect(not compiled, f"compiled files in the wheel: {sorted(compiled)}")

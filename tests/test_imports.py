@@ -30,6 +30,12 @@ def test_stats_knows_arrays_only() -> None:
     assert not loaded & {"coffea", "awkward", "dask", "hist", "torch", "matplotlib"}
 
 
+def test_the_bump_hunt_needs_no_torch() -> None:
+    code = "from coffea_ddp import stats; stats.bump_significance([900 - 10 * i for i in range(60)], width=2.0, toys=5)"
+    # numba loads awkward itself, which extends it.
+    assert not modules_after(code) & {"coffea", "dask", "hist", "torch", "matplotlib"}
+
+
 def test_help_is_quick() -> None:
     loaded = modules_after("from coffea_ddp.cli import cli; cli.main(['--help'], standalone_mode=False)")
     assert not loaded & {"torch", "coffea", "dask", "matplotlib", "awkward", "numba", "pandas"}

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 import click
 
 from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
+from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
 from coffea_ddp.cli.scans import demo, scan
 from coffea_ddp.cli.sensitivities import sensitivity
+from coffea_ddp.cli.spectra import spectra
+from coffea_ddp.cli.training import train_bump
 from coffea_ddp.errors import DDPError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -43,7 +46,10 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
+    coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
+    coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
     coffea-ddp sensitivity background.npy signal.npy      what would each test find?
+    coffea-ddp train-bump -o weights.npz                  the network of the bump hunt, made anew
     """
     del traceback  # looked up by main()
     log = logging.getLogger("coffea_ddp")
@@ -51,7 +57,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, run, merge, scan, compare, sensitivity):
+for command in (demo, validate, run, merge, scan, spectra, compare, bump, sensitivity, train_bump):
     cli.add_command(command)
 for command in (cli, *cli.commands.values()):
     # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.

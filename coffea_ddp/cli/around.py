@@ -133,9 +133,12 @@ def tell_missing(histograms: Histograms) -> int:
 def show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file: str | None) -> None:
     """Print a report and write it where files are asked for."""
     console = terminal()
-    console.print(report.table(**shown))
-    console.print(report.regions_table())
-    console.print(report.summary_table())
+    if report.summaries or not report.rows:
+        console.print(report.table(**shown))
+        console.print(report.regions_table())
+        console.print(report.summary_table())
+    if any(row.kind == "spectrum" for row in report.rows):
+        console.print(report.bumps_table(shown["n"], similar=shown.get("similar", False)))
     if output is not None:
         report.save(output)
         note(f"wrote {output}")

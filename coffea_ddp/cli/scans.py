@@ -18,9 +18,8 @@ from coffea_ddp.errors import InputError
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The best rows as CSV.")
 @click.option(
     "--tests",
-    default="nsigma",
-    show_default=True,
-    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma).",
+    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), bump "
+    "(of mass spectra). [default: nsigma of symmetries, bump of spectra]",
 )
 @click.option(
     "--min-events", type=click.IntRange(min=0), default=20, show_default=True, help="Fewer events: not tested."
@@ -40,6 +39,9 @@ from coffea_ddp.errors import InputError
     type=click.Choice(["binomial", "fixed"]),
     help="Label every event on its own (kappa is known), or keep N_A (it is from the totals) [default: as kappa is].",
 )
+@click.option(
+    "--toys", type=click.IntRange(min=0), default=1000, show_default=True, help="Toys for each of the best spectra."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; may be given again.")
@@ -58,13 +60,14 @@ from coffea_ddp.errors import InputError
     help="Efficiency of B over that of A: a correctionlib file (FILE:NAME), or OBSERVABLE=FILE with one or an array "
     "(.npy, .npz).",
 )
-def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **options: Any) -> int:
+def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
 
     \b
     coffea-ddp scan hists.ddp
     coffea-ddp scan hists.ddp -o report.json --csv report.csv --top 50
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --permutations 1000 --seed 1
+    coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
     """
     from coffea_ddp.saving import load
@@ -78,8 +81,9 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str, **opt
     options["correction"] = _correction(options.pop("corrections"))
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
+    chosen = None if tests is None else [name.strip() for name in tests.split(",")]
     with steps_bar("scanning") as progress:
-        report = scan_all(histograms, [name.strip() for name in tests.split(",")], progress=progress, **options)
+        report = scan_all(histograms, chosen, progress=progress, **options)
     show(report, shown, output, csv_file)
     return tell_missing(histograms)
 

@@ -1,0 +1,104 @@
+"""The command for somebody who has mass histograms and nothing else: bump."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, check_writable, note, steps_bar, terminal
+from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from coffea_ddp.spectrum import MassSpectrum
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The report to write (JSON).")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The rows to write (CSV).")
+@click.option("--name", "names", multiple=True, help="Only this histogram; may be given several times.")
+@click.option("--width", type=float, help="Standard deviation of a narrow signal in GeV.  [default: several are tried]")
+@click.option("--resolution", type=float, help="The same as a part of the mass, for example 0.02.")
+@click.option("--mask", "masks", multiple=True, metavar="LOW:HIGH", help="Leave out a range in GeV; several times.")
+@click.option("--column", help="Of a table of masses: which column.  [default: M, mass ...]")
+@click.option("--bins", type=click.IntRange(min=1), help="Of a table of masses: number of bins.")
+@click.option("--low", type=float, help="Of a table of masses: where the first bin begins.  [default: the smallest]")
+@click.option("--high", type=float, help="Of a table of masses: where the last bin ends.  [default: the largest]")
+@click.option("--whole", is_flag=True, help="Take all bins, also those of a turn-on.")
+@click.option(
+    "--min-events", type=click.IntRange(min=1), default=100, show_default=True, help="Leave out spectra with fewer."
+)
+@click.option("--toys", type=click.IntRange(min=0), default=1000, show_default=True, help="Toys for each p-value.")
+@click.option(
+    "--toys-for", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best get toys."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the toys.")
+@click.option("--weights", type=click.Path(), help="Another network, made by train-bump.")
+@click.option("-n", "--rows", type=click.IntRange(min=0), default=20, show_default=True, help="Rows to show.")
+def bump(file: str, output: str | None, csv_file: str | None, rows: int, **options: Any) -> int:
+    r"""Look for bumps in mass histograms, without a background estimate.
+
+    FILE is a ROOT file, UHI JSON, a table of edges and counts, or a table with a column of masses (then with --bins).
+    Spectra begin behind their turn-on, by rule; the range that was looked at is in the table.
+
+    \b
+    coffea-ddp bump spectra.root --resolution 0.02 -o report.json
+    coffea-ddp bump masses.csv --bins 60 --low 60 --high 120 --width 2.5
+    coffea-ddp bump dijets.json --width 50 --mask 70:110
+    """
+    for path in (output, csv_file):
+        check_writable(path)
+    from coffea_ddp.bumping import hunt_spectra
+    from coffea_ddp.exchange import read_spectra
+
+    table = {name: options[name] for name in ("column", "bins", "low", "high")}
+    found = read_spectra(file, names=options["names"] or None, **table)
+    spectra = [_with_signal(spectrum, options) for spectrum in found]
+    chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
+    with steps_bar("spectra") as progress:
+        report = hunt_spectra(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
+    terminal().print(report.bumps_table(rows))
+    if output is not None:
+        report.save(output)
+        note(f"wrote {output}")
+    if csv_file is not None:
+        report.to_csv(csv_file)
+        note(f"wrote {csv_file}")
+    lost = [row for row in report.rows if row.rank is None]
+    for row in lost:
+        note(f"not looked at: {row.observable} {row.cell}: {row.status}, {row.method}")
+    return SOMETHING_MISSING if lost else DONE
+
+
+def _finder(path: str | None) -> Any:
+    from coffea_ddp.stats.bumphunt.finder import load
+
+    return None if path is None else load(path)
+
+
+def _with_signal(spectrum: MassSpectrum, options: dict[str, Any]) -> MassSpectrum:
+    """Return the spectrum with the width and the masks of the command line."""
+    from coffea_ddp.spectrum import Resolution
+
+    width, resolution = options["width"], options["resolution"]
+    if width is not None and resolution is not None:
+        raise InputError("--width and --resolution: give one of them")
+    if width is not None and not width > 0:
+        raise InputError(f"--width {width}: the width of a signal is positive")
+    changed: dict[str, Any] = {"masks": (*spectrum.masks, *map(_mask, options["masks"]))}
+    if width is not None or resolution is not None:
+        changed |= {"width": width, "resolution": None if resolution is None else Resolution(resolution)}
+    return dataclasses.replace(spectrum, **changed)
+
+
+def _mask(text: str) -> tuple[float, float, str]:
+    low, colon, high = text.partition(":")
+    try:
+        start, stop = float(low), float(high)
+    except ValueError:
+        colon = ""
+    if not colon or not start < stop:
+        raise InputError(f"--mask {text}: write LOW:HIGH in GeV, as in 76:106")
+    return start, stop, text

@@ -1,0 +1,60 @@
+"""The command that exports mass spectra: spectra."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from coffea_ddp.cli.around import DONE, check_writable, note
+from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.spectrum import MassSpectrum
+
+
+@click.command()
+@click.argument("hists", type=click.Path())
+@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, help="Ends in .root, .json or .csv.")
+@click.option("--spectrum", "names", multiple=True, help="Only this spectrum; may be given again.  [default: all]")
+@click.option(
+    "--cell", "cells", multiple=True,
+    help="A cell, as in 'mu>=2 & j=1'; may be given again.  [default: inclusive and every filled exclusive one]",
+)  # fmt: skip
+@click.option(
+    "--min-events", type=click.IntRange(min=0), default=1, show_default=True, help="Leave out spectra with fewer."
+)
+def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, ...], min_events: int) -> int:
+    r"""Export mass spectra as ROOT histograms, UHI JSON or CSV.
+
+    They are called ROI_mass_COMBINATION_cat_STATE_width_GEV, the exchange format of the groups that hunt bumps.
+
+    \b
+    coffea-ddp spectra masses.ddp -o masses.root --min-events 100
+    coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
+    """
+    check_writable(output)
+    from coffea_ddp.exchange import write_spectra
+    from coffea_ddp.saving import load
+
+    histograms = load(hists)
+    if not histograms.spectra:
+        raise InputError(f"{hists}: no mass spectra in it; run a plan with spectra, as resonances")
+    found = [
+        spectrum
+        for name in names or histograms.spectra
+        for spectrum in _in_cells(histograms, name, cells)
+        if spectrum.entries >= min_events
+    ]
+    write_spectra(found, output)
+    note(f"wrote {len(found)} spectra to {output}")
+    return DONE
+
+
+def _in_cells(hists: Histograms, name: str, cells: tuple[str, ...]) -> list[MassSpectrum]:
+    if cells:
+        return [hists.spectrum(name, cell) for cell in cells]
+    codes, _, _ = hists.spectrum_counts(name)
+    exclusive = [hists.layout.grid.exclusive(int(code)) for code in codes]
+    return [hists.spectrum(name), *(hists.spectrum(name, cell) for cell in exclusive)]

@@ -1,0 +1,181 @@
+"""The bump hunt over all cells of a pass: every spectrum of every final state, in one ranking.
+
+As for symmetries, cells that hold the same events are looked at once, under their shortest name, and are sums over the
+exclusive cells that were filled (law 1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coffea_ddp.bumping import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
+from coffea_ddp.lattice import DistinctCells, distinct_cells
+from coffea_ddp.report import ScanReport
+from coffea_ddp.stats.similar import leaders
+from coffea_ddp.stats.status import Status
+from coffea_ddp.views import as_spectrum
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.rows import Row
+    from coffea_ddp.spectrum import MassSpectrum
+
+_BLOCK = 512
+"""Cells whose spectra are added up together."""
+
+
+class _Cells(NamedTuple):
+    """The distinct cells of one spectrum, and what the exclusive ones hold; shape (n_codes, n_bins) without flow."""
+
+    cells: DistinctCells
+    contents: FloatArray
+    edges: FloatArray
+
+
+def hunt_cells(
+    hists: Histograms,
+    *,
+    spectra: Sequence[str] | None = None,
+    min_events: int = MIN_EVENTS,
+    best: int = 1_000,
+    toys: int = TOYS,
+    toys_for: int = TOYS_FOR,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ScanReport:
+    """Look for bumps in the spectra of all cells.
+
+    Parameters
+    ----------
+    hists
+        The output of a pass.
+    spectra
+        Names; all by default.
+    min_events
+        Cells with fewer events in the spectrum are counted as ``TOO_FEW_ENTRIES`` and not looked at.
+    best
+        How many rows the report keeps.
+    toys, toys_for, seed, progress
+        Of :func:`coffea_ddp.bumping.hunt_spectra`.
+
+    Returns
+    -------
+    ScanReport
+        Rows of kind ``"spectrum"``, ranked; ``options["statuses"]`` counts what became of all cells.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no spectrum of a name.
+    """
+    names = list(hists.spectra) if spectra is None else list(spectra)
+    found: list[MassSpectrum] = []
+    by_name: dict[str, _Cells] = {}
+    statuses = dict.fromkeys((status.name for status in Status), 0)
+    for name in names:
+        cells, chosen, lost = _spectra_of(hists, name, min_events)
+        statuses[Status.TOO_FEW_ENTRIES.name] += lost
+        by_name[name] = cells
+        found += chosen
+    options = {"tests": ["bump"], "min_events": min_events, "best": best, "toys": toys, "toys_for": toys_for}
+    if not found:
+        return ScanReport(
+            hists.layout.plan, hists.layout.fingerprint, seed, {}, 0, (), {**options, "statuses": statuses}
+        )
+    report = hunt_spectra(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
+    for row in report.rows:
+        statuses[row.status] += 1
+    rows = _with_leaders(report.rows[:best], by_name)
+    return ScanReport(
+        hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.looks, rows,
+        {**options, "statuses": statuses},
+    )  # fmt: skip
+
+
+def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, list[MassSpectrum], int]:
+    """Return a spectrum in all distinct cells with enough events, and how many have too few."""
+    layout = hists.layout.spectrum(name).spectrum
+    codes, contents, squares = hists.spectrum_counts(name, flow=True)
+    cells = distinct_cells(hists.layout.grid, codes)
+    inside = contents[:, 1:-1]
+    totals = np.concatenate(
+        [
+            cells.rows(start, min(start + _BLOCK, len(cells))) @ inside.sum(axis=1)
+            for start in range(0, len(cells), _BLOCK)
+        ]
+        or [np.zeros(0)]
+    )
+    enough = np.flatnonzero(totals >= min_events)
+    found = []
+    for start in range(0, len(enough), _BLOCK):
+        block = enough[start : start + _BLOCK]
+        members = cells.members(block)
+        sums, variances = members @ contents, None if squares is None else members @ squares
+        found += [
+            as_spectrum(
+                layout, str(cells.cell(int(index))), sums[row], None if variances is None else variances[row],
+                partial=hists.partial,
+            )
+            for row, index in enumerate(block)
+        ]  # fmt: skip
+    edges = np.asarray(layout.axis.edges, dtype=np.float64)
+    return _Cells(cells, inside, edges), found, len(cells) - len(enough)
+
+
+def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row, ...]:
+    """Return the rows with the rank of the strongest one that is mostly about the same events of the same spectrum."""
+    changed = list(rows)
+    for name, cells in by_name.items():
+        mine = [i for i, row in enumerate(rows) if row.observable == name and row.rank is not None]
+        if len(mine) < 2:
+            continue
+        members = np.array([_members(cells, str(rows[i].cell)) for i in mine])
+        weights = np.array([_around(cells, rows[i]) for i in mine])
+        spans = np.array([_span(rows[i]) for i in mine])
+        apart = (spans[:, None, 0] >= spans[None, :, 1]) | (spans[None, :, 0] >= spans[:, None, 1])
+        heads = leaders(members, weights, np.ones(len(mine)), apart=apart)
+        for i, head in zip(mine, heads.tolist(), strict=True):
+            changed[i] = dataclasses.replace(rows[i], like=rows[mine[head]].rank)
+    return tuple(changed)
+
+
+def _members(cells: _Cells, cell: str) -> IntArray:
+    grid, codes = cells.cells.grid, cells.cells.codes
+    return grid.contains(grid.cell(cell), codes).astype(np.int64)
+
+
+def _span(row: Row) -> tuple[float, float]:
+    """Return the range that a bump is about, in GeV."""
+    position, width = row.position or 0.0, row.width or 0.0
+    return position - 2.0 * width, position + 2.0 * width
+
+
+def _around(cells: _Cells, row: Row) -> FloatArray:
+    """Return the events of every exclusive cell under a bump, shape (n_codes,)."""
+    low, high = _span(row)
+    inside = (cells.edges[1:] > low) & (cells.edges[:-1] < high)
+    return np.asarray(np.maximum(cells.contents[:, inside].sum(axis=1), 0.0))
+
+
+def joined(first: ScanReport, second: ScanReport) -> ScanReport:
+    """Return the reports of symmetries and of spectra as one, ranked by their global p-values.
+
+    Each row's ``p_global`` is after all looks of its own kind.
+    """
+    ranked = [(report, row) for report in (first, second) for row in report.rows if row.rank is not None]
+    # Equal ones stay in the order of their reports.
+    ranked.sort(key=lambda item: 1.0 if item[1].p_global is None else item[1].p_global)
+    new = {(id(report), row.rank): rank for rank, (report, row) in enumerate(ranked, 1)}
+    rows = [
+        dataclasses.replace(row, rank=rank, like=None if row.like is None else new.get((id(report), row.like), rank))
+        for rank, (report, row) in enumerate(ranked, 1)
+    ]
+    rest = [row for report in (first, second) for row in report.rows if row.rank is None]
+    options = {**second.options, **first.options, "bump": dict(second.options)}
+    options["tests"] = [*first.options.get("tests", []), *second.options.get("tests", [])]
+    return dataclasses.replace(first, rows=(*rows, *rest), looks=first.looks + second.looks, options=options)

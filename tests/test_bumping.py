@@ -1,0 +1,214 @@
+"""Many spectra: where they begin and end, one ranking, `coffea-ddp bump`, and what cannot be looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import hist
+import numpy as np
+import pytest
+
+from coffea_ddp.bumping import hunt_spectra, prepare
+from coffea_ddp.cli import main
+from coffea_ddp.errors import InputError
+from coffea_ddp.exchange import write_spectra
+from coffea_ddp.report import ScanReport
+from coffea_ddp.spectrum import MassSpectrum, Resolution, resolution_axis
+from coffea_ddp.stats.bumphunt.finder import shipped
+from coffea_ddp.stats.status import Status
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cms2011"
+RESOLUTION = Resolution(0.02)
+AXIS = resolution_axis(RESOLUTION, 60.0, 300.0, name="mass")
+CENTRES = AXIS.centers
+
+
+def made(expected, seed=1, cell="mu=2", **options):
+    counts = np.random.default_rng(seed).poisson(expected)
+    return MassSpectrum("m0m1", cell, hist.Hist(AXIS, data=counts), **{"resolution": RESOLUTION, **options})
+
+
+def falling(events=1e5, peak=0.0, mass=150.0):
+    shape = np.exp(-CENTRES / 60.0)
+    signal = np.exp(-0.5 * ((CENTRES - mass) / RESOLUTION.sigma(mass)) ** 2)
+    return events * shape / shape.sum() + peak * signal
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    out = capsys.readouterr()
+    return stopped.value.code, out.out, out.err
+
+
+# -- preparing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_spectrum_is_looked_at_from_its_maximum_to_its_end():
+    turn_on = falling() / (1.0 + np.exp(-(CENTRES - 80.0) / 3.0))
+    one = prepare(made(turn_on))
+    assert one.status is Status.OK
+    assert abs(one.edges[0] - CENTRES[turn_on.argmax()]) < 8.0
+    assert prepare(made(turn_on), whole=True).first == 0
+    short = np.where(CENTRES < 150.0, falling(), 0.0)
+    assert prepare(made(short)).edges[-1] == pytest.approx(152.0, abs=5.0)
+    assert len(one.counts) == len(one.use) == len(one.sigma) == len(one.edges) - 1
+
+
+def test_a_masked_peak_is_neither_a_turn_on_nor_counted():
+    spectrum = made(falling(peak=5e4, mass=91.2), masks=((76.0, 106.0, "Z"),))
+    one = prepare(spectrum)
+    assert one.first == 0
+    assert one.counts[one.use == 0].sum() == 0
+    assert np.array_equal(one.use == 0, (AXIS.edges[1:] > 76.0)[: one.stop] & (AXIS.edges[:-1] < 106.0)[: one.stop])
+
+
+@pytest.mark.parametrize(
+    ("expected", "options", "status"),
+    [
+        (falling(50.0), {}, Status.TOO_FEW_ENTRIES),
+        (1.0 / falling(), {}, Status.TOO_FEW_ENTRIES),
+        (1e6 / falling(), {}, Status.NOT_FALLING),
+        (np.where(CENTRES < 70.0, 500.0, 0.0), {}, Status.TOO_FEW_BINS),
+        (falling(), {"masks": ((65.0, 290.0, "all"),)}, Status.TOO_FEW_BINS),
+    ],
+    ids=["few", "nearly empty", "rising", "short", "masked"],
+)
+def test_why_a_spectrum_is_not_looked_at(expected, options, status):
+    spectrum = made(expected, **options)
+    assert prepare(spectrum).status is status
+    report = hunt_spectra([spectrum, made(falling())], toys=0)
+    assert [row.status for row in report.rows] == ["OK", status.name]
+    assert report.rows[1].rank is None
+    assert report.rows[1].method == status.value
+    assert report.looks == 1
+
+
+def test_weights_become_effective_counts():
+    weighted = hist.Hist(AXIS, storage=hist.storage.Weight())
+    weighted.view()["value"] = 0.5 * np.rint(falling())
+    weighted.view()["variance"] = 0.25 * np.rint(falling())
+    one = prepare(MassSpectrum("m0m1", "mu=2", weighted, resolution=RESOLUTION))
+    assert np.array_equal(one.counts, np.rint(falling())[one.span])
+    weighted.view()["value"][3] = -1.0
+    assert prepare(MassSpectrum("m0m1", "mu=2", weighted)).status is Status.NEGATIVE
+
+
+# -- ranking -------------------------------------------------------------------------------------------------------
+
+
+def test_the_spectrum_with_a_bump_comes_first():
+    spectra = [made(falling(), seed, cell=f"j={seed}") for seed in range(8)]
+    spectra.insert(5, made(falling(peak=600.0), 99, cell="b=1"))
+    report = hunt_spectra(spectra, toys=200, toys_for=3, seed=5)
+    best = report.rows[0]
+    assert (best.cell, best.rank, best.kind, best.test) == ("b=1", 1, "spectrum", "bump")
+    assert best.position == pytest.approx(150.0, abs=3.0)
+    assert best.width == pytest.approx(3.0, rel=0.05)
+    assert best.p_global < 1e-3
+    assert best.p_cell == pytest.approx(1 / 201)
+    assert "200 toys" in best.method
+    assert [row.rank for row in report.rows] == list(range(1, 10))
+    assert [("toys" in row.method) for row in report.rows] == [True] * 3 + [False] * 6
+    assert report.rows[1].p_global > 0.01
+    assert report.looks == 9
+    again = ScanReport.from_dict(json.loads(json.dumps(report.to_dict())))
+    assert again.rows == report.rows
+    assert "m0m1" in str(report.bumps_table().columns[1]._cells)
+
+
+def test_neighbours_and_their_order_do_not_matter():
+    spectra = [made(falling(peak=100.0 * seed), seed, cell=f"j={seed}") for seed in range(4)]
+    first = hunt_spectra(spectra, toys=0).rows
+    second = hunt_spectra(spectra[::-1], toys=0).rows
+    assert [row.cell for row in first] == [row.cell for row in second]
+    assert [row.z_local for row in first] == pytest.approx([row.z_local for row in second], abs=1e-4)
+
+
+def test_nothing_and_nonsense():
+    with pytest.raises(InputError, match="no spectrum was given"):
+        hunt_spectra([])
+    with pytest.raises(InputError, match="toys=-1"):
+        hunt_spectra([made(falling())], toys=-1)
+
+
+# -- command line --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["root", "json", "csv"])
+def test_bump_of_a_file_of_histograms(tmp_path, capsys, suffix):
+    spectra = [made(falling(peak=600.0 * seed), seed, cell=f"j={seed}") for seed in range(2)]
+    path = write_spectra(spectra, tmp_path / f"s.{suffix}")
+    code, out, _ = run(
+        capsys, "bump", path, "--resolution", 0.02, "--toys", 50, "-o", tmp_path / "r.json", "--csv", tmp_path / "r.csv"
+    )
+    assert code == 0
+    assert "m0m1" in out
+    assert "50 toys" in out
+    report = ScanReport.load(tmp_path / "r.json")
+    assert report.rows[0].cell == "j=1"
+    assert report.rows[0].position == pytest.approx(150.0, abs=3.0)
+    assert (tmp_path / "r.csv").read_text().count("\n") == 3
+
+
+def test_bump_of_masses_with_masks(tmp_path, capsys):
+    masses = np.random.default_rng(2).exponential(60.0, 20_000) + 60.0
+    path = tmp_path / "masses.csv"
+    path.write_text("M\n" + "\n".join(map(str, masses)))
+    options = ["--bins", 80, "--low", 60, "--high", 300, "--width", 6, "--mask", "76:106", "--toys", 20]
+    code, out, _ = run(capsys, "bump", path, *options)
+    assert code == 0
+    assert "60 to 300" in out
+    code, out, err = run(capsys, "bump", path, *options[:6], "--min-events", 10**6)
+    assert code == 2
+    assert "TOO_FEW_ENTRIES" in out
+    assert "not looked at: masses" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--width", "2", "--resolution", "0.1"], "give one of them"),
+        (["--width", "-2"], "is positive"),
+        (["--resolution", "-2"], "0 or more"),
+        (["--mask", "3"], "write LOW:HIGH"),
+        (["--mask", "9:3"], "write LOW:HIGH"),
+        (["--name", "other"], "no histogram 'other'"),
+        (["--weights", "none.npz"], "none.npz"),
+        (["-o", "no/such/folder.json"], "does not exist"),
+    ],
+)
+def test_wrong_arguments(tmp_path, capsys, options, message):
+    path = write_spectra([made(falling())], tmp_path / "s.root")
+    code, _, err = run(capsys, "bump", path, *options)
+    assert code == 1
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_files_that_are_not_there(tmp_path, capsys):
+    code, _, err = run(capsys, "bump", tmp_path / "none.root")
+    assert (code, "no such file" in err) == (1, True)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/cms2011")
+def test_the_real_z(capsys, tmp_path):
+    options = ["--bins", 60, "--low", 60, "--high", 120, "--width", 2.5, "--toys", 50, "-o", tmp_path / "r.json"]
+    code, _, _ = run(capsys, "bump", SHARED / "Zmumu_Run2011A_masses.csv", *options)
+    best = ScanReport.load(tmp_path / "r.json").rows[0]
+    assert code == 0
+    assert best.z_local > 10
+    assert best.position == pytest.approx(91.2, abs=1.5)
+
+
+def test_train_bump_makes_a_network_that_bump_takes(tmp_path, capsys):
+    weights = tmp_path / "w.npz"
+    code, _, err = run(capsys, "train-bump", "-o", weights, "--steps", 3, "--batch", 8, "--calibration", 2, "--seed", 7)
+    assert code == 0
+    assert "step 3" in err
+    path = write_spectra([made(falling())], tmp_path / "s.root")
+    code, out, _ = run(capsys, "bump", path, "--weights", weights, "--toys", 5)
+    assert "5 toys" in out
+    assert code == 0
+    assert shipped().about["settings"] != {"seed": 7}

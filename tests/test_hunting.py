@@ -1,0 +1,175 @@
+"""The bump hunt over a pass: all cells, one ranking, the simulated and the real events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hist
+import numpy as np
+import pytest
+
+import coffea_ddp as ddp
+from coffea_ddp.cells import CellGrid, Multiplicity
+from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.hunting import hunt_cells, joined
+from coffea_ddp.layout import Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.spectrum import Resolution, resolution_axis
+
+RESOLUTION = Resolution(0.02)
+AXIS = resolution_axis(RESOLUTION, 60.0, 400.0)
+GRID = CellGrid((Multiplicity("j", last=3), Multiplicity("b", last=2)))
+
+
+def falling(events):
+    shape = np.exp(-AXIS.centers / 60.0)
+    return events * shape / shape.sum()
+
+
+def peak(events, mass):
+    shape = np.exp(-0.5 * ((AXIS.centers - mass) / RESOLUTION.sigma(mass)) ** 2)
+    return events * shape / shape.sum()
+
+
+def made(*, signal_code=5, signal=120.0, seed=1, symmetries=()):
+    """Spectra in all exclusive cells, a resonance at 200 GeV in one of them."""
+    spectra = tuple(SpectrumLayout(name, AXIS, RESOLUTION, (), name) for name in ("2mu", "2e"))
+    layout = Layout("made", "0" * 16, GRID, symmetries, spectra=spectra)
+    rng = np.random.default_rng(seed)
+    keys, counts = [], []
+    for channel in layout.spectrum_channels:
+        for code in range(GRID.n_exclusive):
+            expected = falling(3e4 / (1 + code) ** 1.5)
+            if channel.spectrum.name == "2mu" and code == signal_code:
+                expected = expected + peak(signal, 200.0)
+            drawn = rng.poisson(expected)
+            filled = np.flatnonzero(drawn)
+            keys.append(channel.key(np.full(len(filled), code), filled + 1))
+            counts.append(drawn[filled])
+    empty = Histograms.empty(layout)
+    return Histograms(
+        layout, SparseCounts(np.concatenate(keys), np.concatenate(counts)), empty.not_filled, empty.events
+    )
+
+
+@pytest.fixture(scope="module")
+def hists():
+    return made()
+
+
+@pytest.fixture(scope="module")
+def report(hists):
+    return hunt_cells(hists, toys=100, toys_for=3, seed=1)
+
+
+def test_the_cell_with_the_resonance_comes_first(report):
+    best = report.rows[0]
+    expected = str(GRID.cell("j=1 & b>=2"))
+    assert (best.kind, best.observable, best.cell) == ("spectrum", "2mu", expected)
+    assert best.position == pytest.approx(200.0, abs=5.0)
+    assert best.p_global < 0.01
+    assert best.p_cell == pytest.approx(1 / 101)
+    assert best.rank == best.like == 1
+
+
+def test_every_distinct_cell_is_looked_at_once(hists, report):
+    lattice = GRID.n_cells
+    assert sum(report.options["statuses"].values()) == report.looks + report.options["statuses"]["TOO_FEW_ENTRIES"]
+    assert report.looks <= 2 * lattice
+    names = [(row.observable, row.cell) for row in report.rows]
+    assert len(set(names)) == len(names)
+    contents = {row.cell: row.n_b for row in report.rows if row.observable == "2mu"}
+    inclusive = hists.spectrum("2mu")
+    assert contents["inclusive"] == pytest.approx(inclusive.entries, rel=0.02)  # but for the end of the tail
+
+
+def test_rows_about_the_same_events_follow_the_strongest(report):
+    followers = [row for row in report.rows if row.like == 1 and row.rank != 1]
+    assert all(abs(row.position - 200.0) < 8.0 for row in followers)
+    assert all(row.like <= row.rank for row in report.rows if row.rank)
+    apart = [row for row in report.rows if row.observable == "2e"]
+    assert all(row.like != 1 for row in apart)
+
+
+def test_what_has_too_few_events_is_counted(hists):
+    report = hunt_cells(hists, min_events=10**9, toys=0)
+    assert (report.looks, report.rows) == (0, ())
+    assert report.options["statuses"]["TOO_FEW_ENTRIES"] > 0
+    with pytest.raises(UnknownNameError, match="no spectrum '2tau'"):
+        hunt_cells(hists, spectra=["2tau"])
+
+
+def test_scan_takes_the_tests_that_the_plan_has(hists):
+    report = ddp.scan(hists, toys=20, seed=1)
+    assert {row.test for row in report.rows} == {"bump"}
+    assert report.options["tests"] == ["bump"]
+    assert report.rows[0].observable == "2mu"
+    with pytest.raises(UnknownNameError, match="nsigma, submatrix, submatrix_nsigma, bump"):
+        ddp.scan(hists, ["bumps"])
+    none = Histograms.empty(Layout("none", "0" * 16, GRID, ()))
+    with pytest.raises(InputError, match="no mass spectra"):
+        ddp.scan(none, ["bump"])
+
+
+def test_symmetries_and_spectra_are_ranked_together():
+    axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
+    symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))
+    with_both = made(symmetries=(symmetry,))
+    channel = with_both.layout.channels[1]
+    keys = np.sort(
+        np.concatenate([channel.key(np.zeros(4, int), np.full(4, side), np.arange(1, 5)) for side in (0, 1)])
+    )
+    events = with_both.layout.channels[0]
+    all_keys = np.concatenate([events.key(np.zeros(2, int), np.arange(2), np.zeros(2, int)), keys])
+    extra = SparseCounts(all_keys, np.array([400, 800, 100, 100, 100, 100, 200, 200, 200, 200]))
+    report = ddp.scan(dataclass_replace(with_both, counts=with_both.counts + extra), toys=0)
+    kinds = [row.kind for row in report.rows if row.rank]
+    assert kinds[0] == "symmetry"  # 14 sigma
+    assert "spectrum" in kinds
+    assert [row.rank for row in report.rows if row.rank] == list(range(1, len(kinds) + 1))
+    p = [row.p_global for row in report.rows if row.rank]
+    assert p == sorted(p)
+    assert (
+        report.looks == sum(summary.n_tested for summary in report.summaries) + report.options["bump"]["statuses"]["OK"]
+    )
+    assert all(row.like <= row.rank for row in report.rows if row.rank)
+
+
+def dataclass_replace(value, **changes):
+    import dataclasses
+
+    return dataclasses.replace(value, **changes)
+
+
+def test_joining_with_nothing_changes_nothing(report):
+    nothing = ddp.ScanReport("made", "", 1, {}, 0, ())
+    again = joined(nothing, report)
+    assert [(row.cell, row.rank, row.like) for row in again.rows] == [
+        (row.cell, row.rank, row.like) for row in report.rows
+    ]
+
+
+def test_resonances_of_the_simulated_events(shared):
+    """250 Z' of 600 GeV to two muons, before acceptance, among the masses of everything."""
+    files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
+    hists = ddp.run("resonances", files, executor="futures", workers=2)
+    assert len(hists.spectra) == 203
+    report = hunt_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
+    best = report.rows[0]
+    assert best.observable == "2mu"
+    assert best.position == pytest.approx(600.0, abs=15.0)
+    assert best.z_local > 6
+    assert best.p_global < 0.05
+
+
+def test_real_dimuons_through_the_whole_road(shared):
+    """J/psi, Upsilon and Z of 2010 are found at their masses; with them masked nothing is left."""
+    hists = ddp.run("dimuon_masses", [str(shared("cms_real") / "cms2010_dimuon_100k.root")])
+    report = ddp.scan(hists, toys=100)
+    rows = {row.observable: row for row in report.rows if row.cell == "inclusive"}
+    for name, mass, near in (("low", 3.097, 0.03), ("middle", 9.46, 0.1), ("high", 91.2, 1.5)):
+        assert rows[name].z_local > 10
+        assert rows[name].position == pytest.approx(mass, abs=near)
+        assert rows[f"{name} masked"].z_local < 4
+        assert rows[f"{name} masked"].p_cell > 0.01
