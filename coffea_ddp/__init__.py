@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coffea_ddp import nanoaod, observables, selections, stats, symmetries, testing
     from coffea_ddp.bumping import hunt_spectra
+    from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
     from coffea_ddp.errors import DDPError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOME = {
     "bumping": ("hunt_spectra",),
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
+    "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
     "errors": ("DDPError",),
     "filling": ("fill",),
@@ -59,6 +61,7 @@ _MODULES = ("nanoaod", "observables", "selections", "stats", "symmetries", "test
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Candidate",
     "Cell",
     "CellGrid",
     "Combination",
@@ -81,11 +84,14 @@ __all__ = [
     "ScanReport",
     "Spectrum",
     "Symmetry",
+    "System",
     "Topology",
     "Trigger",
     "all_combinations",
+    "all_systems",
     "combination",
     "combined",
+    "fat_systems",
     "fill",
     "fixed_axis",
     "hunt_spectra",
@@ -100,6 +106,7 @@ __all__ = [
     "selections",
     "stats",
     "symmetries",
+    "system",
     "testing",
 ]
 

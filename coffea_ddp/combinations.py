@@ -2,11 +2,11 @@
 
 A combination takes the leading objects of an event by pT: two muons and a jet are the two leading muons and the leading
 jet, so that an event is in a spectrum at most once. Light jets (``j``) and b-jets (``b``) must be different jets, which
-is for the plan's object definitions to see to.
+a plan demands of its object definitions.
 
-Of the table of resonances (arXiv:1907.06659) the pairs of e, mu, tau, q/g, b, gamma are the combinations of two; the
-columns of BSM -> SM1 x SM1 and SM1 x SM2 beside another object, and the complex ones (tau q q'), are those of three and
-four.
+Of the table of resonances (arXiv:1907.06659) the pairs of e, mu, tau, q/g, b, gamma are the combinations of two; a
+third object beside BSM -> SM1 x SM1 and the complex ones (tau q q') are those of three, two BSM -> SM1 x SM1 those of
+four. Rows and columns of t, Z/W and H are in :mod:`coffea_ddp.candidates`.
 
 Examples
 --------
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 OBJECTS = ("e", "mu", "tau", "j", "b", "gamma")
 """What is combined: j are the jets without a b tag."""
-_LETTERS = {"e": "e", "mu": "m", "tau": "t", "j": "j", "b": "b", "gamma": "g"}
+LETTERS = {"e": "e", "mu": "m", "tau": "t", "j": "j", "b": "b", "gamma": "g"}
+"""Of objects in the exchange format; others go by their name."""
 _PART = re.compile(r"(\d*)([A-Za-z_]\w*)")
 
 
@@ -67,9 +68,14 @@ class Combination:
         return "+".join(f"{number if number > 1 else ''}{name}" for name, number in self.parts)
 
     @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of all objects, once for each that is taken."""
+        return tuple(name for name, number in self.parts for _ in range(number))
+
+    @property
     def exchange_name(self) -> str:
         """The name in the exchange format: letter and pT index of every object, as in ``"m0m1j0"``."""
-        return "".join(f"{_LETTERS.get(name, name)}{k}" for name, number in self.parts for k in range(number))
+        return "".join(f"{LETTERS.get(name, name)}{k}" for name, number in self.parts for k in range(number))
 
     def __call__(self, events: SelectedEvents) -> FloatArray:
         """Return the invariant mass in GeV, shape (n_events,); NaN where the event lacks an object."""
@@ -118,14 +124,24 @@ def combination(*parts: str) -> Combination:
     InputError
         If a part is no name with a number in front.
     """
-    words = [word.strip() for part in parts for word in part.split("+")]
+    return Combination(named("+".join(parts)))
+
+
+def named(text: str) -> tuple[tuple[str, int], ...]:
+    """Return names and numbers of objects as in ``"2mu+j"``.
+
+    Raises
+    ------
+    InputError
+        If a part is no name with a number in front.
+    """
     found = []
-    for word in words:
+    for word in map(str.strip, text.split("+")):
         match = _PART.fullmatch(word)
         if match is None:
-            raise InputError(f"combination {'+'.join(parts)!r}: {word!r} is no object; write for example '2mu+j'")
+            raise InputError(f"combination {text!r}: {word!r} is no object; write for example '2mu+j'")
         found.append((match[2], int(match[1] or 1)))
-    return Combination(tuple(found))
+    return tuple(found)
 
 
 def all_combinations(objects: Sequence[str] = OBJECTS, *, up_to: int = 4, at_least: int = 2) -> tuple[Combination, ...]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
 
 if TYPE_CHECKING:
@@ -137,6 +138,67 @@ def standard_objects(lepton_pt_min: float = 20.0, b_working_point: float = 0.6) 
         jet(),
         b_jet(b_working_point),
     )
+
+
+_FAT = {
+    "V": ("WvsQCD", 65.0, 105.0),
+    "H": ("HbbvsQCD", 100.0, 150.0),
+    "t": ("TvsQCD", 140.0, 220.0),
+}
+_FAT_TAGGERS = ("particleNetWithMass", "particleNet", "deepTag")
+"""v12 and later; v9 and its like; v5 to v9."""
+
+
+def fat_jet(
+    kind: str, tag: float = 0.9, pt_min: float = 250.0, eta_max: float = 2.4, away_from: tuple[str, ...] = ()
+) -> ObjectDefinition:
+    """Return ``"VJ"``, ``"HJ"`` or ``"tJ"``: a wide jet with the tag and the mass of a W or Z, an H, or a top quark.
+
+    In files without such a tagger no event has one. The tagger is the first of those of ParticleNet and DeepAK8 that
+    the file has, the mass that of soft drop or of ParticleNet's regression.
+
+    Parameters
+    ----------
+    kind
+        ``"V"``, ``"H"`` or ``"t"``.
+    tag
+        The score against multijets that must be exceeded.
+    pt_min, eta_max
+        Thresholds in GeV and in abs(eta).
+    away_from
+        Objects defined before, that are not within 0.8 of it (electrons and muons never are).
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> fat_jet("t", away_from=("gamma",)).away_from
+    (('e', 0.8), ('mu', 0.8), ('gamma', 0.8))
+    """
+    if kind not in _FAT:
+        raise InputError(f"fat_jet({kind!r}): the kinds are {', '.join(_FAT)}")
+    score, low, high = _FAT[kind]
+    tagger = FirstAvailable("tagger", tuple(Cut(f"{name}_{score}", ">", tag) for name in _FAT_TAGGERS))
+    window = _MassWindow(low, high)
+    mass = FirstAvailable(
+        "mass", tuple(ComputedCut(name, (name,), window) for name in ("msoftdrop", "particleNet_mass"))
+    )
+    away = tuple((name, 0.8) for name in ("e", "mu", *away_from))
+    return ObjectDefinition(
+        f"{kind}J", "FatJet", pt_min, eta_max, (), (tagger, mass), away, mass=None, required=False
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _MassWindow:
+    low: float
+    high: float
+
+    def __call__(self, mass: AnyArray) -> AnyArray:
+        return (mass > self.low) & (mass < self.high)
 
 
 _TIGHT_JET_FIELDS = ("eta", "neHEF", "chHEF", "neEmEF", "chMultiplicity", "neMultiplicity")

@@ -23,7 +23,7 @@ import numpy as np
 
 from coffea_ddp import kernels
 from coffea_ddp.branches import missing_branch
-from coffea_ddp.errors import FileError, InputError, PlanError
+from coffea_ddp.errors import FileError, InputError
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, IntArray
@@ -147,6 +147,9 @@ class ObjectDefinition:
         Whether the branch ``<collection>_charge`` is read (else the charge is 0).
     flavour
         A number that tells the object apart in a merged collection (the PDG code: 11, 13).
+    required
+        ``False``: in a file that lacks something that the object needs (a tagger, the whole collection) no event has
+        one, and the output says so.
     """
 
     name: str
@@ -159,6 +162,7 @@ class ObjectDefinition:
     mass: float | None = 0.0
     charged: bool = False
     flavour: int = 0
+    required: bool = True
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -229,9 +233,39 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
     for definition in definitions:
         if isinstance(definition, MergedObject):
             selected[definition.name] = _merge([selected[name] for name in definition.of])
-        else:
+        elif definition.required or _available(columns, definition):
             selected[definition.name] = _select_one(columns, definition, selected)
+        else:
+            selected[definition.name] = _none_of(columns.n_events)
+        if isinstance(definition, ObjectDefinition) and not definition.required:
+            found = _available(columns, definition)
+            columns.choices[f"{definition.name}: collection"] = definition.collection if found else "none"
     return selected
+
+
+def _available(columns: Columns, definition: ObjectDefinition) -> bool:
+    """Tell whether a file has all that an object needs."""
+    needed = [definition.branches]
+    for cut in definition.cuts:
+        if isinstance(cut, FirstAvailable):
+            alternatives = [_names(definition, one) for one in cut.cuts]
+            if cut.required and not any(all(map(columns.has, names)) for names in alternatives):
+                return False
+        else:
+            needed.append(tuple(_names(definition, cut)))
+    return all(columns.has(name) for names in needed for name in names)
+
+
+def _none_of(n_events: int) -> ObjectArrays:
+    """Return the arrays of an object that no event has."""
+    kinds = {"pt": np.float32, "eta": np.float32, "phi": np.float32, "mass": np.float32, "charge": np.int8,
+             "flavour": np.int8}  # fmt: skip
+    nothing = np.zeros(n_events, np.int64)
+    return ObjectArrays(nothing, nothing, {name: np.zeros(0, kind) for name, kind in kinds.items()})
+
+
+def _names(definition: ObjectDefinition, cut: Cut | ComputedCut) -> list[str]:
+    return [f"{definition.collection}_{name}" for name in cut.fields]
 
 
 def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping[str, ObjectArrays]) -> ObjectArrays:
@@ -286,22 +320,18 @@ def _resolve(
     columns: Columns, definition: ObjectDefinition, cut: Cut | ComputedCut | FirstAvailable
 ) -> Cut | ComputedCut | None:
     """Return the cut that this file can answer, and write the choice down."""
-
-    def names(one: Cut | ComputedCut) -> list[str]:
-        return [f"{definition.collection}_{name}" for name in one.fields]
-
     if not isinstance(cut, FirstAvailable):
-        for name in names(cut):
+        for name in _names(definition, cut):
             if not columns.has(name):
                 raise missing_branch(f"the object {definition.name!r}", (name,), columns.source, columns)
         return cut
     role = f"{definition.name}: {cut.role}"
     for one in cut.cuts:
-        if all(columns.has(name) for name in names(one)):
+        if all(columns.has(name) for name in _names(definition, one)):
             columns.choices[role] = one.name if isinstance(one, ComputedCut) else f"{definition.collection}_{one.field}"
             return one
     if cut.required:
-        tried = [names(one)[0] for one in cut.cuts]
+        tried = [_names(definition, one)[0] for one in cut.cuts]
         raise missing_branch(f"the {cut.role} of the object {definition.name!r}", tried, columns.source, columns)
     columns.choices[role] = "none"
     return None
@@ -322,19 +352,3 @@ def _starts(counts: IntArray) -> IntArray:
     starts = np.zeros(len(counts), dtype=np.int64)
     np.cumsum(counts[:-1], out=starts[1:])
     return starts
-
-
-def check_definitions(definitions: Sequence[ObjectDefinition | MergedObject]) -> None:
-    """Raise :class:`PlanError` if a name is used twice, or something is cleaned or merged with what comes later."""
-    known: list[str] = []
-    for definition in definitions:
-        if definition.name in known:
-            raise PlanError(f"object {definition.name!r} is defined twice; give every object a name of its own")
-        needs = definition.of if isinstance(definition, MergedObject) else [name for name, _ in definition.away_from]
-        for name in needs:
-            if name not in known:
-                raise PlanError(
-                    f"object {definition.name!r} refers to {name!r}, which is not defined before it; "
-                    f"the objects before it are: {', '.join(known) or 'none'}"
-                )
-        known.append(definition.name)

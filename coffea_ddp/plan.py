@@ -29,11 +29,12 @@ import hist
 import numpy as np
 
 from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.fingerprint import digest
 from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.nanoaod import standard_objects
-from coffea_ddp.objects import MergedObject, ObjectDefinition, check_definitions
+from coffea_ddp.objects import MergedObject, ObjectDefinition
 from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.selections import GoodRuns, Trigger
@@ -172,6 +173,11 @@ class Spectrum:
         if not self.exchange_name:
             object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
 
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of the objects whose mass it is, where the mass function tells them."""
+        return tuple(getattr(self.mass, "objects", ()))
+
     def masses(self, events: SelectedEvents) -> FloatArray:
         """Return the mass of every event in GeV, shape (n_events,); NaN where there is none.
 
@@ -264,7 +270,8 @@ class ScanPlan:
     Raises
     ------
     PlanError
-        If names are not unique, or a multiplicity counts an object that is not defined.
+        If names are not unique, a multiplicity or a spectrum needs an object that is not defined, or one candidate of
+        the file could be two objects of a spectrum.
     """
 
     name: str
@@ -291,6 +298,8 @@ class ScanPlan:
         if len(set(spectra)) != len(spectra):
             twice = next(name for name in spectra if spectra.count(name) > 1)
             raise PlanError(f"plan {self.name!r}: two spectra are called {twice!r}; every one needs a name of its own")
+        for spectrum in self.spectra:
+            check_apart(f"plan {self.name!r}, spectrum {spectrum.name!r}", spectrum.objects, self.objects)
         known = [definition.name for definition in self.objects]
         for axis in self.cells:
             if isinstance(axis, Multiplicity) and axis.of not in known:

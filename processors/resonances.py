@@ -1,7 +1,9 @@
-"""Every invariant mass of up to four leading objects, in every exclusive final state, in one pass: 203 spectra.
+"""Every invariant mass of leading objects and candidates, in every exclusive final state, in one pass: 333 spectra.
 
-Electrons, muons, taus, light jets, b-jets and photons; bins are half a mass resolution wide, so that a narrow resonance
-has a standard deviation of two bins everywhere. Known resonances are masked where they can be seen.
+All combinations of up to four electrons, muons, taus, light jets, b-jets and photons (203); those with candidates for
+Z, W, H and t (91); and those with tagged fat jets, in files that have them (39). Bins are half a mass resolution wide,
+so that a narrow resonance has a standard deviation of two bins everywhere. Known resonances are masked where they can
+be seen.
 
     coffea-ddp run resonances data/*.root -o hists.ddp && coffea-ddp scan hists.ddp --tests bump
 """
@@ -9,6 +11,7 @@ has a standard deviation of two bins everywhere. Known resonances are masked whe
 import dataclasses
 
 from coffea_ddp import (
+    Candidate,
     Combination,
     MergedObject,
     Multiplicity,
@@ -16,15 +19,26 @@ from coffea_ddp import (
     ScanPlan,
     ScanProcessor,
     Spectrum,
+    System,
     Trigger,
     all_combinations,
+    all_systems,
     combined,
+    fat_systems,
     nanoaod,
     resolution_axis,
 )
 
 b_jet = nanoaod.b_jet()
 light_jet = nanoaod.jet()
+# A jet is light or b, never both.
+light_jet = dataclasses.replace(light_jet, away_from=(*light_jet.away_from, ("b", 0.4)))
+fat_jets = (
+    nanoaod.fat_jet("t", away_from=("gamma",)),
+    nanoaod.fat_jet("H", away_from=("gamma", "tJ")),
+    nanoaod.fat_jet("V", away_from=("gamma", "tJ", "HJ")),
+)
+outside = tuple((fat.name, 0.8) for fat in fat_jets)
 objects = (
     nanoaod.electron(),
     nanoaod.muon(),
@@ -32,8 +46,11 @@ objects = (
     nanoaod.photon(),
     nanoaod.tau(),
     b_jet,
-    # A jet is light or b, never both.
-    dataclasses.replace(light_jet, away_from=(*light_jet.away_from, ("b", 0.4))),
+    light_jet,
+    *fat_jets,
+    # Jets beside a fat jet are not part of it.
+    dataclasses.replace(b_jet, name="bx", away_from=(*b_jet.away_from, *outside)),
+    dataclasses.replace(light_jet, name="jx", away_from=(*light_jet.away_from, *outside)),
 )
 resolutions = {
     "e": Resolution(0.010, 0.10),
@@ -42,8 +59,13 @@ resolutions = {
     "tau": Resolution(0.10, 0.5),
     "j": Resolution(0.05, 0.8),
     "b": Resolution(0.06, 0.8),
+    "nu": Resolution(0.10, 1.0),
+    **{fat.name: Resolution(0.05) for fat in fat_jets},
 }
-lowest = {"e": 20.0, "mu": 20.0, "gamma": 25.0, "tau": 20.0, "j": 30.0, "b": 30.0}
+resolutions |= {"jx": resolutions["j"], "bx": resolutions["b"]}
+lowest = {"e": 20.0, "mu": 20.0, "gamma": 25.0, "tau": 20.0, "j": 30.0, "b": 30.0, "nu": 0.0}
+lowest |= {"jx": 30.0, "bx": 30.0} | {fat.name: fat.pt_min for fat in fat_jets}
+top = (140.0, 210.0, "t")
 masks = {
     "2e": ((76.0, 106.0, "Z"),),
     "2mu": ((76.0, 106.0, "Z"),),
@@ -57,23 +79,28 @@ masks = {
     "4mu": ((81.0, 101.0, "Z"), (120.0, 130.0, "H")),
     "4e": ((81.0, 101.0, "Z"), (120.0, 130.0, "H")),
     "2e+2mu": ((81.0, 101.0, "Z"), (120.0, 130.0, "H")),
+    **{f"{boson}+{jet}": (top,) for boson in ("W(e+nu)", "W(mu+nu)", "V(2j)") for jet in ("b", "j")},
 }
 
 
-def spectrum(combination: Combination) -> Spectrum:
-    """Return the spectrum of a combination, from its thresholds to 6 TeV."""
-    names = [name for name, number in combination.parts for _ in range(number)]
-    resolution = combined(*(resolutions[name] for name in names))
-    axis = resolution_axis(
-        resolution, 0.4 * sum(lowest[name] for name in names), 6000.0, label=f"m({combination}) [GeV]"
-    )
-    return Spectrum(str(combination), combination, axis, resolution, masks.get(str(combination), ()))
+def least_mass(mass: Combination | System) -> float:
+    """Return where the spectrum starts: four tenths of the thresholds, or the sum of the candidates' windows."""
+    windows = [part.window[0] for part in mass.parts if isinstance(part, Candidate)]
+    return max(0.4 * sum(lowest[name] for name in mass.objects), sum(windows))
+
+
+def spectrum(mass: Combination | System) -> Spectrum:
+    """Return the spectrum of some objects, from its thresholds to 6 TeV."""
+    neutrinos = ["nu"] if isinstance(mass, System) and mass.neutrinos else []
+    resolution = combined(*(resolutions[name] for name in (*mass.objects, *neutrinos)))
+    axis = resolution_axis(resolution, least_mass(mass), 6000.0, label=f"m({mass}) [GeV]")
+    return Spectrum(str(mass), mass, axis, resolution, masks.get(str(mass), ()))
 
 
 plan = ScanPlan(
     "resonances",
     objects=objects,
-    spectra=tuple(map(spectrum, all_combinations())),
+    spectra=(*map(spectrum, all_combinations()), *map(spectrum, (*all_systems(), *fat_systems()))),
     cells=(
         Multiplicity("e", last=3),
         Multiplicity("mu", last=3),

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from coffea_ddp import kernels, nanoaod, testing
 from coffea_ddp.branches import Columns
+from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
 from coffea_ddp.filling import fill
 from coffea_ddp.loading import load_plan
-from coffea_ddp.objects import Cut, FirstAvailable, MergedObject, ObjectDefinition, check_definitions
+from coffea_ddp.objects import Cut, FirstAvailable, MergedObject, ObjectDefinition
 from coffea_ddp.schema import DDPSchema
 from coffea_ddp.selected import SelectedEvents
 
@@ -252,3 +253,26 @@ def test_missing_objects_are_nan() -> None:
     assert only.leading("mu").pt.tolist() == [10.0]
     assert only.sum_pt("mu").tolist() == [10.0]
     assert only.collection("mu").pt.tolist() == [[10.0]]
+
+
+JET = ObjectDefinition("j", "Jet")
+
+
+@pytest.mark.parametrize(
+    ("names", "definitions", "message"),
+    [
+        (("j", "b"), (JET, ObjectDefinition("b", "Jet", pt_min=50.0)), "'j' and 'b' are both of Jet.*away_from"),
+        (("l", "mu"), (ObjectDefinition("mu", "Muon"), MergedObject("l", ("mu",))), "'l' and 'mu' are both of Muon"),
+        (("j", "x"), (JET,), "no object 'x' in the plan; the objects are: j"),
+    ],
+    ids=["one collection", "merged", "unknown"],
+)
+def test_objects_of_one_spectrum_are_kept_apart(names, definitions, message):
+    with pytest.raises(PlanError, match=message):
+        check_apart("here", names, definitions)
+
+
+def test_objects_that_are_kept_apart_may_be_combined():
+    cleaned = ObjectDefinition("b", "Jet", away_from=(("j", 0.4),))
+    check_apart("here", ("j", "j", "b"), (JET, cleaned))
+    check_apart("here", ("j", "mu"), (JET, ObjectDefinition("mu", "Muon")))

@@ -1,0 +1,312 @@
+"""Candidates: particles seen by their decay (Z, W, H, t), as building blocks of invariant masses.
+
+A candidate takes the leading objects that no part before it has taken, and exists where their mass is in its window:
+``system(Z_MUMU, "mu")`` is the mass of a Z and the third muon, and no object counts twice. These are the rows and
+columns Z/W, H and t of the table of resonances (arXiv:1907.06659), and with a third part BSM -> SM1 x SM2 (tZ, tH, bH).
+
+Examples
+--------
+>>> str(system(Z_MUMU, "gamma")), system(Z_MUMU, "gamma").exchange_name
+('Z(2mu)+gamma', 'Zm0m1g0')
+>>> system(TOP, TOP).exchange_name
+'TVj0j1b0TVj2j3b1'
+>>> len(all_systems()), len(fat_systems())
+(91, 39)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.combinations import LETTERS, OBJECTS, four_momenta, named
+from coffea_ddp.errors import InputError
+from coffea_ddp.selected import Particles, SelectedEvents
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray
+
+W_MASS = 80.37
+"""GeV: what a charged lepton and the missing transverse momentum are required to have."""
+
+Taken = dict[str, int]
+"""How many objects of each kind are taken."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A particle seen by its decay.
+
+    Parameters
+    ----------
+    kind
+        What it is a candidate of: ``"Z"``, ``"W"``, ``"V"`` (W or Z), ``"H"``, ``"t"``.
+    parts
+        What it is made of, in the order in which objects are taken: ``"2mu"``, or another candidate.
+    window
+        Its mass in GeV; with a neutrino, the transverse mass.
+    opposite_sign
+        Whether the charges must add up to 0.
+    neutrino
+        Whether the missing transverse momentum is that of a neutrino, which with the charged lepton makes a W. Of the
+        two solutions that of the smaller longitudinal momentum is taken, and the real part where there is none.
+
+    Raises
+    ------
+    InputError
+        If there are no parts, or the window is none.
+    """
+
+    kind: str
+    parts: tuple[str | Candidate, ...]
+    window: tuple[float, float]
+    opposite_sign: bool = False
+    neutrino: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if not self.parts or not self.window[0] < self.window[1]:
+            raise InputError(
+                f"candidate {self.kind!r} of {self.parts} with a mass of {self.window}: give one part or more, "
+                "and a range of masses"
+            )
+
+    def __str__(self) -> str:
+        """Return kind and decay, as in ``"Z(2mu)"``."""
+        return f"{self.kind}({'+'.join([*map(str, self.parts), *(['nu'] if self.neutrino else [])])})"
+
+    @property
+    def neutrinos(self) -> int:
+        """How many neutrinos it needs."""
+        return self.neutrino + sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
+
+
+@dataclass(frozen=True)
+class System:
+    """The invariant mass of candidates and leading objects.
+
+    Parameters
+    ----------
+    parts
+        Candidates, and objects as in ``"2mu"``; each takes the leading objects that those before it have left.
+
+    Raises
+    ------
+    InputError
+        If there is one object alone or more than one neutrino: there is one missing transverse momentum.
+    """
+
+    parts: tuple[str | Candidate, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if sum(1 if isinstance(part, Candidate) else sum(n for _, n in named(part)) for part in self.parts) < 2:
+            raise InputError(f"system of {', '.join(map(str, self.parts)) or 'nothing'}: give two objects or more")
+        if self.neutrinos > 1:
+            raise InputError(f"system {self}: there is one missing transverse momentum, for one neutrino")
+
+    def __str__(self) -> str:
+        """Return the parts, as in ``"Z(2mu)+gamma"``."""
+        return "+".join(map(str, self.parts))
+
+    @property
+    def exchange_name(self) -> str:
+        """The name in the exchange format: kinds, letters and pT indices, as in ``"Zm0m1g0"``."""
+        return _letters(self.parts, {})
+
+    @property
+    def neutrinos(self) -> int:
+        """How many neutrinos it has."""
+        return sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of all objects, once for each that is taken (neutrinos left out)."""
+        return tuple(_objects(self.parts))
+
+    def __call__(self, events: SelectedEvents) -> FloatArray:
+        """Return the mass in GeV, shape (n_events,); NaN where the event lacks a part or a candidate is off its window.
+
+        Raises
+        ------
+        MissingBranchError
+            If it has a neutrino and the file no missing transverse momentum.
+        """
+        rows = _rows(events, self.objects, {})
+        masses = np.full(events.n_events, np.nan)
+        masses[rows] = _mass(_sum(events, self.parts, {}, rows))
+        return masses
+
+
+def system(*parts: str | Candidate) -> System:
+    """Return the system of some parts."""
+    return System(parts)
+
+
+Z_EE = Candidate("Z", ("2e",), (76.0, 106.0), opposite_sign=True)
+Z_MUMU = Candidate("Z", ("2mu",), (76.0, 106.0), opposite_sign=True)
+W_ENU = Candidate("W", ("e",), (40.0, 120.0), neutrino=True)
+W_MUNU = Candidate("W", ("mu",), (40.0, 120.0), neutrino=True)
+V_JJ = Candidate("V", ("2j",), (65.0, 105.0))
+H_BB = Candidate("H", ("2b",), (95.0, 145.0))
+H_GAMGAM = Candidate("H", ("2gamma",), (120.0, 130.0))
+TOP = Candidate("t", (V_JJ, "b"), (140.0, 210.0))
+CANDIDATES = (Z_EE, Z_MUMU, W_ENU, W_MUNU, V_JJ, H_BB, H_GAMGAM, TOP)
+"""What comes with the package."""
+FAT = ("VJ", "HJ", "tJ")
+"""Fat jets with a tag (:func:`coffea_ddp.nanoaod.fat_jet`): objects of their own, and candidates at once."""
+
+
+def all_systems(candidates: Sequence[Candidate] = CANDIDATES, objects: Sequence[str] = OBJECTS) -> tuple[System, ...]:
+    """Return every candidate with every object, every pair of candidates, and tZ, tH, bH with another t or b.
+
+    Systems of two neutrinos are left out.
+    """
+    pairs = itertools.combinations_with_replacement(candidates, 2)
+    found = [
+        *(system(candidate, name) for candidate in candidates for name in objects),
+        *(system(first, second) for first, second in pairs if first.neutrinos + second.neutrinos < 2),
+    ]
+    tops = [one for one in candidates if one.kind == "t"]
+    for boson in (one for one in candidates if one.kind in ("Z", "H")):
+        found += [system(top, other, boson) for top in tops for other in (top, "b")]
+        found += [system(boson, "2b")] if boson.kind == "H" else []
+    return tuple(found)
+
+
+def fat_systems(
+    candidates: Sequence[Candidate] = (Z_EE, Z_MUMU, W_ENU, W_MUNU, H_GAMGAM),
+    objects: Sequence[str] = ("e", "mu", "tau", "jx", "bx", "gamma"),
+) -> tuple[System, ...]:
+    """Return every tagged fat jet with every object, every candidate, and every fat jet.
+
+    ``jx`` and ``bx`` are jets outside of the fat ones. Candidates made of jets could be part of a fat jet: those of the
+    default are not.
+
+    Examples
+    --------
+    >>> [str(one) for one in fat_systems((Z_MUMU,), ("e",))][:5]
+    ['VJ+e', 'HJ+e', 'tJ+e', 'Z(2mu)+VJ', 'Z(2mu)+HJ']
+    """
+    pairs = itertools.combinations_with_replacement(FAT, 2)
+    return (
+        *(system(fat, name) for name in objects for fat in FAT),
+        *(system(candidate, fat) for candidate in candidates for fat in FAT),
+        *(system(f"2{first}") if first == second else system(first, second) for first, second in pairs),
+    )
+
+
+def _objects(parts: Sequence[str | Candidate]) -> list[str]:
+    found = []
+    for part in parts:
+        if isinstance(part, Candidate):
+            found += _objects(part.parts)
+        else:
+            found += [name for name, number in named(part) for _ in range(number)]
+    return found
+
+
+def _letters(parts: Sequence[str | Candidate], taken: Taken) -> str:
+    found = []
+    for part in parts:
+        if isinstance(part, Candidate):
+            found.append(f"{part.kind.upper()}{_letters(part.parts, taken)}{'n' if part.neutrino else ''}")
+            continue
+        for name, number in named(part):
+            for _ in range(number):
+                found.append(f"{LETTERS.get(name, name)}{taken.get(name, 0)}")
+                taken[name] = taken.get(name, 0) + 1
+    return "".join(found)
+
+
+def _rows(events: SelectedEvents, objects: Sequence[str], taken: Taken) -> IntArray:
+    """Return the events that have all objects beyond those that are taken."""
+    has = np.ones(events.n_events, dtype=bool)
+    for name in dict.fromkeys(objects):
+        has &= events.count(name) >= taken.get(name, 0) + objects.count(name)
+    return np.flatnonzero(has)
+
+
+def _sum(events: SelectedEvents, parts: Sequence[str | Candidate], taken: Taken, rows: IntArray) -> FloatArray:
+    """Return the sum of the four-momenta of some events, shape (4, n_rows); ``taken`` grows."""
+    total = np.zeros((4, len(rows)))
+    for part in parts:
+        if isinstance(part, Candidate):
+            total += candidate_momentum(events, part, taken)[:, rows]
+            continue
+        for name, number in named(part):
+            for _ in range(number):
+                total += four_momenta(events, name, taken.get(name, 0))[:, rows]
+                taken[name] = taken.get(name, 0) + 1
+    return total
+
+
+def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Taken) -> FloatArray:
+    """Return E, px, py, pz in GeV of a candidate, shape (4, n_events), NaN where there is none.
+
+    Computed once for all systems that begin alike.
+
+    Parameters
+    ----------
+    events
+        The selected events.
+    candidate
+        What is looked for.
+    taken
+        How many of each object others have taken; what the candidate takes is added.
+    """
+    before, names = dict(taken), _objects(candidate.parts)
+
+    def compute() -> FloatArray:
+        rows = _rows(events, names, before)
+        total = _sum(events, candidate.parts, dict(before), rows)
+        if candidate.neutrino:
+            total, mass = _with_neutrino(events.met, total, rows)
+        else:
+            mass = _mass(total)
+        low, high = candidate.window
+        good = (mass > low) & (mass < high)
+        if candidate.opposite_sign:
+            good &= _charge(events, names, dict(before))[rows] == 0
+        out = np.full((4, events.n_events), np.nan)
+        out[:, rows[good]] = total[:, good]
+        return out
+
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+    first = tuple((name, before.get(name, 0)) for name in dict.fromkeys(names))
+    return events.once(("candidate", candidate, first), compute)
+
+
+def _charge(events: SelectedEvents, objects: Sequence[str], taken: Taken) -> FloatArray:
+    total = np.zeros(events.n_events)
+    for name in objects:
+        k = taken.get(name, 0)
+        total += events.leading(name, k).charge
+        taken[name] = k + 1
+    return total
+
+
+def _mass(momentum: FloatArray) -> FloatArray:
+    energy, px, py, pz = momentum
+    # Rounding can leave a massless system slightly below 0.
+    return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
+
+
+def _with_neutrino(missing: Particles, lepton: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return lepton and neutrino, shape (4, n_rows), and their transverse mass; pz is that of the W mass."""
+    energy, px, py, pz = lepton
+    pt, phi = missing.pt[rows], missing.phi[rows]
+    nx, ny = pt * np.cos(phi), pt * np.sin(phi)
+    pt2 = px**2 + py**2
+    along = px * nx + py * ny
+    half = 0.5 * W_MASS**2 + along
+    root = np.sqrt(np.maximum(half**2 - pt2 * pt**2, 0.0)) * energy
+    one, other = ((half * pz + sign * root) / pt2 for sign in (1.0, -1.0))
+    nz = np.where(np.abs(one) < np.abs(other), one, other)
+    neutrino = np.array([np.sqrt(pt**2 + nz**2), nx, ny, nz])
+    return lepton + neutrino, np.sqrt(np.maximum(2.0 * (np.sqrt(pt2) * pt - along), 0.0))
