@@ -114,7 +114,7 @@ def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, *, whole: bool =
         else np.zeros((0, passed.n_events), np.int8)
     )
     wanted = np.flatnonzero((sides >= 0).any(axis=0))
-    cutflow |= steps | {"on a side of a symmetry": len(wanted)}
+    cutflow |= steps | ({"on a side of a symmetry": len(wanted)} if plan.symmetries else {})
     kept, sides = passed.take(wanted), sides[:, wanted]
     cells = _cells(kept, plan)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}

@@ -7,6 +7,7 @@ another plan's output. What is stored is sparse and exclusive; symmetric and asy
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from coffea_ddp.layout import EVENTS, Channel, Layout
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import IDENTITY, StoredEvents
-from coffea_ddp.views import MatrixPair, as_hist, as_spectrum
+from coffea_ddp.views import MatrixPair, as_hist, as_spectrum, spectra_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -346,6 +347,10 @@ class Histograms:
             )
         return pd.DataFrame(rows)
 
+    def spectra_summary(self) -> pd.DataFrame:
+        """Return one row per mass spectrum (see :func:`coffea_ddp.views.spectra_table`)."""
+        return spectra_table(self.layout.spectra, functools.partial(self.spectrum_counts, flow=True))
+
     def __repr__(self) -> str:
         """Return the plan, the number of events and of cells."""
         mark = f", PARTIAL: {len(self.missing)} missing" if self.partial else ""
@@ -356,7 +361,9 @@ class Histograms:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{html.escape(repr(self))}</b></p>{self.summary().to_html(index=False)}"
+        tables = [self.summary()] if self.symmetries else []
+        tables += [self.spectra_summary()] if self.spectra else []
+        return f"<p><b>{html.escape(repr(self))}</b></p>" + "".join(table.to_html(index=False) for table in tables)
 
 
 def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:

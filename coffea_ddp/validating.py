@@ -22,6 +22,8 @@ from coffea_ddp.schema import DDPSchema
 if TYPE_CHECKING:
     from rich.table import Table
 
+_SHOWN = 15
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -40,9 +42,10 @@ class Validation:
 
     @property
     def empty_bins(self) -> dict[str, list[str]]:
-        """Per axis of the cells, the bins that no event of any symmetry is in."""
+        """Per axis of the cells, the bins that no event of any symmetry or spectrum is in."""
         hists = self.histograms
         seen = [np.asarray(hists.occupied(name)) for name in hists.symmetries]
+        seen += [hists.spectrum_counts(name)[0] for name in hists.spectra]
         bins = hists.layout.grid.decode(np.unique(np.concatenate(seen)) if seen else np.zeros(0, np.int64))
         empty = {}
         for axis, found in zip(hists.layout.grid.axes, bins, strict=True):
@@ -55,14 +58,8 @@ class Validation:
         from rich.table import Table
 
         hists = self.histograms
-        sides = Table(title=f"{hists.layout.plan}: sides in the first {hists.n_events:,} events")
-        for heading in ("symmetry", "A", "B", "exclusive cells", "not filled"):
-            sides.add_column(heading)
-        for row in hists.summary().to_dict("records"):
-            numbers = [i for i, c in enumerate(hists.layout.channels) if c.symmetry == row["symmetry"]]
-            unfilled = int(hists.not_filled[numbers].sum())
-            a, b = f"{row['n_a']:,} {row['A']}", f"{row['n_b']:,} {row['B']}"
-            sides.add_row(row["symmetry"], a, b, str(row["exclusive cells"]), str(unfilled))
+        first = [self._sides()] if hists.symmetries else []
+        first += [self._spectra()] if hists.spectra else []
         used = Table(title="branches chosen")
         used.add_column("for")
         used.add_column("used")
@@ -73,7 +70,42 @@ class Validation:
         empty.add_column("empty")
         for axis, names in self.empty_bins.items():
             empty.add_row(axis, ", ".join(names) or "none")
-        return [sides, used, empty]
+        return [*first, used, empty]
+
+    def _sides(self) -> Table:
+        from rich.table import Table
+
+        hists = self.histograms
+        sides = Table(title=f"{hists.layout.plan}: sides in the first {hists.n_events:,} events")
+        for heading in ("symmetry", "A", "B", "exclusive cells", "not filled"):
+            sides.add_column(heading)
+        for row in hists.summary().to_dict("records"):
+            numbers = [i for i, c in enumerate(hists.layout.channels) if c.symmetry == row["symmetry"]]
+            unfilled = int(hists.not_filled[numbers].sum())
+            a, b = f"{row['n_a']:,} {row['A']}", f"{row['n_b']:,} {row['B']}"
+            sides.add_row(row["symmetry"], a, b, str(row["exclusive cells"]), str(unfilled))
+        return sides
+
+    def _spectra(self) -> Table:
+        """Return the fullest spectra; the caption says how many have no entry."""
+        from rich.table import Table
+
+        hists = self.histograms
+        rows = hists.spectra_summary().to_dict("records")
+        filled = [row for row in rows if row["entries"]]
+        more = f"{len(filled) - _SHOWN} more with entries; " if len(filled) > _SHOWN else ""
+        table = Table(
+            title=f"{hists.layout.plan}: mass spectra of the first {hists.n_events:,} events",
+            caption=f"{more}{len(rows) - len(filled)} of {len(rows)} without any",
+        )
+        for heading in ("spectrum", "entries", "below and above", "exclusive cells", "range [GeV]", "masks"):
+            table.add_column(heading)
+        for row in filled[:_SHOWN]:
+            outside, span = f"{row['below']:,.0f}, {row['above']:,.0f}", f"{row['low']:.4g} to {row['high']:.4g}"
+            table.add_row(
+                row["spectrum"], f"{row['entries']:,.0f}", outside, str(row["exclusive cells"]), span, row["masks"]
+            )
+        return table
 
 
 def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, tree: str = TREE) -> Validation:

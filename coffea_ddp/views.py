@@ -13,6 +13,7 @@ Examples
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ from coffea_ddp.cells import Cell
 from coffea_ddp.spectrum import MassSpectrum
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    import pandas as pd
+
+    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.layout import SpectrumLayout
 
 
@@ -137,3 +140,41 @@ def as_spectrum(
         partial=partial,
         title=spectrum.name,
     )
+
+
+def spectra_table(
+    spectra: Iterable[SpectrumLayout], counts: Callable[[str], tuple[IntArray, FloatArray, FloatArray | None]]
+) -> pd.DataFrame:
+    """Return one row per mass spectrum, the fullest first.
+
+    Its name; the entries within its axis, below and above; exclusive cells with any; the axis's range in GeV and bins;
+    the names of the masks.
+
+    Parameters
+    ----------
+    spectra
+        What they are.
+    counts
+        Gives the exclusive cells of one by name, and its contents there, flow bins included.
+    """
+    import pandas as pd
+
+    rows = []
+    for spectrum in spectra:
+        codes, contents, _ = counts(spectrum.name)
+        total, edges = contents.sum(axis=0), spectrum.axis.edges
+        rows.append(
+            {
+                "spectrum": spectrum.name,
+                "entries": float(total[1:-1].sum()),
+                "below": float(total[0]),
+                "above": float(total[-1]),
+                "exclusive cells": len(codes),
+                "low": float(edges[0]),
+                "high": float(edges[-1]),
+                "bins": len(spectrum.axis),
+                "masks": ", ".join(name for _, _, name in spectrum.masks),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.sort_values("entries", ascending=False, kind="stable", ignore_index=True) if rows else table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_wrong_input_ends_with_1_and_tells_the_way_out(
     code, out, err = invoke(capfd, *(a.format(data=data, hists=hists) for a in arguments))
     assert message in out + err
     assert code == (1 if arguments else 0 if out else 1)
+
+
+def test_validate_shows_spectra(capfd: pytest.CaptureFixture[str], data: Path) -> None:
+    code, out, _ = invoke(capfd, "validate", "resonances", data / "nano_0.root", "--events", 500)
+    assert code == 0
+    assert "mass spectra of the first" in out
+    assert "of 333 without any" in out
+    assert "sides in" not in out
+    # A bin of an axis is not empty because no symmetry has events in it.
+    assert not re.search(r"mu\W+0, 1, 2, 3\+", out)
 
 
 @pytest.mark.parametrize("command", ["run", "scan", "merge", "validate", "demo"])

@@ -238,3 +238,20 @@ def test_the_command_that_exports_them(tmp_path, capsys, suffix):
     assert run("--min-events", "100000")[0] == 1
     code, err = run("--spectrum", "other")
     assert (code, "no spectrum 'other'" in err) == (1, True)
+
+
+def test_spectra_as_a_table():
+    hists = fill(random_events(300, 5), PLAN)
+    table = hists.spectra_summary().set_index("spectrum")
+    assert sorted(table.index) == sorted(NAMES)
+    assert table["entries"].is_monotonic_decreasing
+    for name in NAMES:
+        whole = hists.spectrum(name).hist
+        row = table.loc[name]
+        assert row["entries"] == whole.values().sum()
+        assert row[["entries", "below", "above"]].sum() == whole.values(flow=True).sum()
+        assert row["exclusive cells"] == len(hists.spectrum_counts(name)[0])
+    page = hists._repr_html_()
+    assert "2mu+2j" in page
+    assert "symmetry" not in page.split("<table")[1]
+    assert "on a side of a symmetry" not in hists.cutflow

@@ -76,7 +76,10 @@ def read_spectra(
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: cannot be read ({error})") from error
     if not found:
-        raise FormatError(f"{path}: no 1D histogram in it; write spectra with `coffea-ddp spectra`")
+        raise FormatError(
+            f"{path}: no 1D histogram in it; write spectra with `coffea-ddp spectra`, "
+            "which takes the output of a pass (`coffea-ddp run`) over events"
+        )
     return _named(found, names, path)
 
 
