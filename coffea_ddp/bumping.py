@@ -32,7 +32,8 @@ from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.given import LEAST_BINS
-from coffea_ddp.stats.bumphunt.hunt import SCANNED, Hunted, flags_of, hunt, p_values, toy_p_values
+from coffea_ddp.stats.bumphunt.hunt import Hunted, flags_of, hunt, p_values, toy_p_values
+from coffea_ddp.stats.bumphunt.widths import SCANNED
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
 
@@ -254,7 +255,7 @@ def _hunt_group(group: list[Prepared], finder: Finder, backend: str) -> list[_Fo
     counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
     sigma = group[0].sigma
     hunted = hunt(finder, counts, sigma, use, backend=backend)
-    calibrated = p_values(finder, hunted, sigma)
+    calibrated = p_values(hunted, sigma)
     flags = flags_of(counts, hunted, use)
     return [_found(one, hunted, row, float(calibrated[row]), flags[row]) for row, one in enumerate(group)]
 

@@ -9,18 +9,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.stats.bumphunt import families
-from coffea_ddp.stats.bumphunt.calibrating import calibrate, null_scores
+from coffea_ddp.stats.bumphunt.calibrating import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, ORDERS, RIDGE, describe, features
-from coffea_ddp.stats.bumphunt.finder import Calibration, Finder, load, shipped
+from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, load, shipped
 from coffea_ddp.stats.bumphunt.loglinear import exponential, fit, legendre, start
 from coffea_ddp.stats.bumphunt.making import make_finder
 from coffea_ddp.stats.bumphunt.nested import adapted
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, layers
 from coffea_ddp.stats.bumphunt.sampling import Recipe, domain, draw
-from coffea_ddp.stats.bumphunt.training import Settings, lesson, lessons, rate_at, resonance, train
+from coffea_ddp.stats.bumphunt.training import Settings, lesson, lessons, measured_set, rate_at, resonance, train
 
 SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
 
@@ -202,6 +203,28 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path):
         assert resumed[name] == pytest.approx(value, abs=1e-6), name
 
 
+def test_a_folder_of_another_training_is_refused(tmp_path):
+    train(SMALL, tmp_path, report=lambda _: None)
+    with pytest.raises(InputError, match="other settings"):
+        train(dataclasses.replace(SMALL, rate=1e-3), tmp_path, report=lambda _: None)
+
+
+def test_learning_finds_the_least_squares():
+    from coffea_ddp.stats.bumphunt.learning import Learner, Pace
+
+    rng = np.random.default_rng(2)
+    inputs, answer = rng.normal(size=(200, 6)), rng.normal(size=(6, 3))
+    learner = Learner(
+        {"layer": np.zeros((1, 6, 3), np.float32), "layer.bias": np.ones(3, np.float32)}, Pace(0.9, 0.0, 0.0), "cpu"
+    )
+    given_x, wanted = torch.tensor(inputs, dtype=torch.float32), torch.tensor(inputs @ answer, dtype=torch.float32)
+    for step in range(400):
+        found = given_x @ learner.weights["layer"][0] + learner.weights["layer.bias"]
+        learner.improve(((found - wanted) ** 2).mean(), 0.1 * (1.0 - step / 400.0))
+    assert learner.averaged["layer"][0] == pytest.approx(answer, abs=0.02)
+    assert learner.averaged["layer.bias"] == pytest.approx(0.0, abs=0.02)
+
+
 def test_lessons_come_in_order_from_any_number_of_processes():
     wanted = [lesson(SMALL, step).z for step in range(6)]
     found = [one.z for one in lessons(SMALL, 0, 2)]
@@ -285,6 +308,30 @@ def test_calibrated_tails_are_met_by_what_made_them():
     further = table.p_value(np.array([5.0, 9.0, -np.inf]), np.array([20.0, 20.0, 20.0]))
     assert 0 < further[1] < further[0] < 5e-4
     assert further[2] == 1.0
+
+
+def test_beyond_the_table_significance_goes_on_in_a_straight_line():
+    """Of Gaussian scores the straight line is the truth."""
+    tails = np.array([0.5, 0.1, 0.01, 0.001])
+    table = Calibration(np.array([10.0]), tails, stats.norm.isf(tails)[None])
+    score = np.array([3.5, 5.0, 8.0])
+    assert table.p_value(score, np.full(3, 10.0)) == pytest.approx(stats.norm.sf(score), rel=1e-6)
+
+
+def test_a_correction_is_found_that_takes_a_known_bias_away():
+    """Of the shipped network: without it, the largest z of strong resonances is too small."""
+    sets = [measured_set(5, number, size=300, strongest=STRENGTHS, signal=1.0) for number in range(3)]
+    made = shipped()
+
+    def largest(one, correction):
+        z, log_error, odds, given_one = apply(made.weights, one.features, made.shape)
+        peak = correction.peak(z, np.exp(log_error), given_one, odds)
+        at, ideal = (np.where(one.inside, what, -np.inf).max(axis=1) for what in (peak, one.batch.z))
+        return np.array([(at - ideal)[one.batch.injected == some].mean() for some in STRENGTHS])
+
+    none, some = Correction(shift=-50.0), correct(made.weights, made.shape, sets)
+    away = {name: np.mean([largest(one, c) for one in sets], axis=0) for name, c in (("none", none), ("some", some))}
+    assert np.abs(away["some"]).max() < 0.5 * np.abs(away["none"]).max()
 
 
 def test_null_scores_have_a_value_for_every_spectrum_with_a_domain():

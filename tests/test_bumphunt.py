@@ -16,6 +16,7 @@ from coffea_ddp.stats.bumphunt.families import FINAL, MILD
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.sampling import Recipe, domain, draw
 from coffea_ddp.stats.bumphunt.toys import draw_toys, without_peak
+from coffea_ddp.stats.bumphunt.widths import likeliest_width
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_real = pytest.mark.skipif(not (SHARED / "cms2011").is_dir(), reason="needs ../shared/data/cms2011")
@@ -68,6 +69,16 @@ def test_it_is_better_than_a_fit_that_chooses_its_order():
     network = stats.bump_significance(batch.counts, width=2.0, toys=0).z - batch.z
     fitted = stats.bump_fit(batch.counts, width=2.0).z - batch.z
     assert np.sqrt(np.mean(network[inside] ** 2)) < 0.8 * np.sqrt(np.mean(fitted[inside] ** 2))
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 4.0])
+def test_the_likeliest_width_is_the_one_that_a_strong_signal_has(sigma):
+    """30 spectra of a signal of 15 to 30 ideal standard deviations, the narrowest and the widest bins to begin with."""
+    peak = 3_000.0 / np.sqrt(sigma)
+    many = [spectrum(peak=peak, sigma=sigma, place=45, seed=seed) for seed in range(30)]
+    for first in (1.0, 5.0):
+        found = [likeliest_width(counts, np.ones(100), 45, first) for counts in many]
+        assert np.mean(np.isclose(found, sigma)) > 0.8
 
 
 def test_widths_are_scanned_where_none_is_given():

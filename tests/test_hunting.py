@@ -115,7 +115,7 @@ def test_scan_takes_the_tests_that_the_plan_has(hists):
 def test_symmetries_and_spectra_are_ranked_together():
     axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
     symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))
-    with_both = made(symmetries=(symmetry,))
+    with_both = made(symmetries=(symmetry,), signal=50.0)
     channel = with_both.layout.channels[1]
     keys = np.sort(
         np.concatenate([channel.key(np.zeros(4, int), np.full(4, side), np.arange(1, 5)) for side in (0, 1)])

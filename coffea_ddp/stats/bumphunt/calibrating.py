@@ -1,7 +1,8 @@
-"""What the network's score is worth: its upper tail in background-only spectra, by their room for a signal.
+"""What the network's numbers are worth: the upper tail of its score, and z of a candidate without bias.
 
-The spectra are of the families that it was trained on, drawn anew; docs/validation.md tells how well the tail holds for
-families that it was not.
+The tails, by a spectrum's room for a signal, are those of background-only spectra of the families that it was trained
+on, drawn anew; docs/validation.md tells how well they hold for families that it was not. The correction of the z of a
+candidate is chosen on the families that decide between models.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.families import TRAINING
-from coffea_ddp.stats.bumphunt.finder import Calibration, Finder, looks
+from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, looks
+from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS, Recipe, draw
+from coffea_ddp.stats.bumphunt.training import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray
 
 TAILS = (0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005)
 LOOKS = (6.0, 12.0, 25.0, 50.0, 100.0, 200.0)
 """Middles of the groups, bins in the domain over the width."""
 BACKGROUND_ONLY = Recipe(tuple(TRAINING), tuple(TRAINING.values()), signal=0.0, masked=0.0)
 _AT_ONCE = 200
+SHIFTS, LIFTS = np.arange(0.0, 4.01, 0.5), np.arange(0.0, 0.51, 0.05)
+"""Corrections among which is chosen."""
+STRENGTHS = (0.0, 3.0, 5.0, 7.0, 10.0)
+_BIAS = 0.2
 
 
 def null_scores(
@@ -75,3 +82,42 @@ def calibrate(score: FloatArray, room: FloatArray) -> Calibration:
     # A group too small for the smallest tail takes all spectra.
     scores = np.array([np.quantile(part if len(part) >= 1.0 / tails[-1] else score, 1.0 - tails) for part in parts])
     return Calibration(middles, tails, scores)
+
+
+def correct(weights: Weights, shape: Shape, sets: list[Measured]) -> Correction:
+    """Return the correction with which the largest z comes closest to the largest ideal one, at all strengths alike.
+
+    It has the least sum, over the :data:`STRENGTHS`, of the variance of their difference and the square of its mean,
+    the latter in units of 0.2.
+
+    Parameters
+    ----------
+    weights, shape
+        The network.
+    sets
+        Spectra with resonances of all of the strengths.
+    """
+    strength, ideal, inside = (np.concatenate(part) for part in zip(*map(_truth, sets), strict=True))
+    outputs = [apply(weights, one.features, shape) for one in sets]
+    z, log_error, odds, given = (np.concatenate(part).astype(np.float64) for part in zip(*outputs, strict=True))
+    error = np.exp(np.clip(log_error, -3.0, 3.0))
+    best, smallest = Correction(), np.inf
+    for shift in SHIFTS.tolist():
+        for lift in LIFTS.tolist():
+            some = Correction(shift, lift)
+            largest = np.where(inside, some.peak(z, error, given, odds), -np.inf).max(axis=1)
+            away = np.subtract(largest, ideal, where=np.isfinite(ideal), out=np.full(len(ideal), np.nan))
+            groups = [away[strength == one] for one in STRENGTHS]
+            total = sum(float(group.var() + (group.mean() / _BIAS) ** 2) for group in groups)
+            if total < smallest:
+                best, smallest = some, total
+    return best
+
+
+def _truth(one: Measured) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return strength, largest ideal z and domain of the spectra whose resonance, if any, is in the domain."""
+    batch = one.batch
+    rows = one.inside[np.arange(len(batch.place)), batch.place] | (batch.injected == 0)
+    # Others, and those without a domain, have no strength that is asked for.
+    strength = np.where(rows & one.inside.any(axis=1), batch.injected, np.nan)
+    return strength, np.where(one.inside, batch.z, -np.inf).max(axis=1), one.inside

@@ -16,12 +16,12 @@ import functools
 import importlib.resources
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import expit, log_ndtr, ndtri
 
 from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import BoolArray, FloatArray
 
-FORMAT, VERSION = "coffea-ddp/bump-network", 1
-_PLENTY = 7.0
-_AT_ONCE = 256
+FORMAT, VERSION = "coffea-ddp/bump-network", 2
+_RARE = 0.01
+_CAUTION = 1.5
+_AT_ONCE = 128
 """Spectra that go through the network together: their arrays stay in the cache."""
 
 
@@ -47,8 +48,9 @@ class Estimates:
     ----------
     z, error
         The ideal significance and its own uncertainty.
-    given
-        z if there is a resonance at the bin: not drawn towards that of the many bins without.
+    peak
+        z of a candidate: where there are odds of a resonance, that of one, which is not drawn towards the z of the many
+        bins without; :class:`Correction`.
     odds
         Log-odds of a resonance here against none, for the mix of spectra that the network was trained on.
     smooth
@@ -61,31 +63,53 @@ class Estimates:
 
     z: FloatArray
     error: FloatArray
-    given: FloatArray
+    peak: FloatArray
     odds: FloatArray
     smooth: FloatArray
     inside: BoolArray
     spread: FloatArray
 
     @property
-    def peak(self) -> FloatArray:
-        """What z is of a candidate: that of a resonance as far as there are odds of one; shape (n_spectra, n_bins)."""
-        return np.asarray(self.z + expit(self.odds) * (self.given - self.z))
-
-    @property
     def score(self) -> FloatArray:
-        """The largest evidence within the domain, shape (n_spectra,); -inf where there is no domain.
+        """The largest ``z - 1.5 error`` within the domain, shape (n_spectra,); -inf where there is no domain.
 
-        The log-odds; and, as odds of what is rarely seen in training saturate, what the estimate exceeds 7 by after
-        two of its errors are taken off.
+        Of the multiples of the error tried (0, 0.5, 1, 1.5; and the log-odds), the one whose tails are most alike from
+        family to family among :data:`~coffea_ddp.stats.bumphunt.families.VALIDATION`, at the power of the best.
         """
-        beyond = np.maximum(self.z - 2.0 * self.error - _PLENTY, 0.0)
-        return np.asarray(np.where(self.inside, self.odds + beyond, -np.inf).max(axis=1))
+        return np.asarray(np.where(self.inside, self.z - _CAUTION * self.error, -np.inf).max(axis=1))
+
+
+@dataclass(frozen=True)
+class Correction:
+    """How z of a candidate is made of what the network says: no spectra of a resonance are biased by the many without.
+
+    ``peak = z + expit(odds + shift) (given - z + lift error)``; both numbers are chosen on families that were not
+    trained on.
+
+    Attributes
+    ----------
+    shift
+        Added to the log-odds.
+    lift
+        Errors added to the z of a resonance: the largest of estimates that are each drawn to the mean is too small.
+
+    Examples
+    --------
+    >>> float(Correction(0.0, 0.5).peak(z=np.array(2.0), error=np.array(0.4), given=np.array(3.0), odds=np.array(50.0)))
+    3.2
+    """
+
+    shift: float = 0.0
+    lift: float = 0.0
+
+    def peak(self, z: FloatArray, error: FloatArray, given: FloatArray, odds: FloatArray) -> FloatArray:
+        """Return z of a candidate in every bin; all of one shape."""
+        return np.asarray(z + expit(odds + self.shift) * (given - z + self.lift * error))
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What a score is worth: upper tails of the largest log-odds of background-only spectra.
+    """What a score is worth: its upper tails in background-only spectra.
 
     Attributes
     ----------
@@ -104,18 +128,21 @@ class Calibration:
     def p_value(self, score: FloatArray, looks: FloatArray) -> FloatArray:
         """Return the probability of a score as large in a background-only spectrum, both of shape (n_spectra,).
 
-        Between groups and probabilities it is interpolated in logarithms. Beyond the smallest probability it goes on as
-        ``exp(-score)``, the rate at which log-odds of the true mix would fall.
+        Between groups and probabilities it is interpolated in logarithms. Beyond the smallest probability its
+        significance goes on in a straight line, with the slope it has between the last 1 % and there: so does that of
+        the largest of Gaussian numbers.
         """
         at = np.log(np.clip(looks, self.looks[0], self.looks[-1]))
         grid = np.log(self.looks)
         scores = np.array([np.interp(at, grid, column) for column in self.scores.T])
-        log_tails = np.log(self.tails)
+        log_tails, sigmas = np.log(self.tails), -ndtri(self.tails)
+        since = int(np.argmin(np.abs(self.tails - _RARE)))
         out = np.empty(len(score))
         for row, value in enumerate(score):
             column = scores[:, row]
             if value >= column[-1]:
-                out[row] = log_tails[-1] - (value - column[-1])
+                slope = (sigmas[-1] - sigmas[since]) / max(column[-1] - column[since], 1e-9)
+                out[row] = log_ndtr(-sigmas[-1] - min(slope, 1.0) * (value - column[-1]))
             elif value < column[0]:
                 # Strictly rising on to 1: spectra without any candidate are not all alike to a rank among toys.
                 out[row] = np.log1p(-(1.0 - self.tails[0]) * np.exp(value - column[0]))
@@ -132,8 +159,8 @@ class Finder:
     ----------
     shape, weights
         The network.
-    calibration
-        Of its score.
+    calibration, correction
+        Of its score, and of z of a candidate.
     about
         How it was made: settings, seed, versions, measurements.
     """
@@ -142,6 +169,7 @@ class Finder:
     weights: Mapping[str, NDArray[np.float32]]
     calibration: Calibration
     about: Mapping[str, Any]
+    correction: Correction = Correction()
 
     def evaluate(
         self, counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None, *, backend: str = "numpy"
@@ -179,7 +207,8 @@ class Finder:
         spread = 3.0 * described.features[:, CHANNELS.index("spread"), 0].astype(np.float64)
         inside = domain(described.smooth, use, sigma)
         error = np.exp(np.clip(log_error, -3.0, 3.0))
-        return Estimates(z, error, given, odds, described.smooth, inside, spread)
+        peak = self.correction.peak(z, error, given, odds)
+        return Estimates(z, error, peak, odds, described.smooth, inside, spread)
 
     def p_value(self, found: Estimates, sigma: FloatArray) -> FloatArray:
         """Return the calibrated p-value of every spectrum, shape (n_spectra,)."""
@@ -192,8 +221,15 @@ class Finder:
     def save(self, path: str | Path) -> Path:
         """Write the finder to an npz file of plain arrays."""
         path = Path(path)
-        about = {"format": FORMAT, "version": VERSION, "inputs": self.shape.inputs, "scores": self.shape.scores,
-                 "widths": list(self.shape.widths), "about": dict(self.about)}  # fmt: skip
+        about = {
+            "format": FORMAT,
+            "version": VERSION,
+            "inputs": self.shape.inputs,
+            "scores": self.shape.scores,
+            "widths": list(self.shape.widths),
+            "correction": asdict(self.correction),
+            "about": dict(self.about),
+        }
         arrays = {f"weights/{name}": value for name, value in self.weights.items()}
         calibration = {f"calibration/{name}": getattr(self.calibration, name) for name in ("looks", "tails", "scores")}
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
@@ -223,6 +259,7 @@ def load(path: Any) -> Finder:
         if about["format"] != FORMAT or about["version"] != VERSION:
             raise FormatError(f"{path}: {about['format']} of version {about['version']}; this package reads {VERSION}")
         shape = Shape(int(about["inputs"]), int(about["scores"]), tuple(map(int, about["widths"])))
+        correction = Correction(**{name: float(value) for name, value in about["correction"].items()})
         weights = {name[8:]: value for name, value in arrays.items() if name.startswith("weights/")}
         calibration = Calibration(*(arrays[f"calibration/{name}"] for name in ("looks", "tails", "scores")))
     except OSError as error:
@@ -230,7 +267,7 @@ def load(path: Any) -> Finder:
     except (KeyError, ValueError, TypeError) as error:
         raise FormatError(f"{path}: no network of a bump hunt ({error}); `coffea-ddp train-bump` makes one") from error
     _check(path, shape, weights)
-    return Finder(shape, weights, calibration, about["about"])
+    return Finder(shape, weights, calibration, about["about"], correction)
 
 
 def _check(path: Any, shape: Shape, weights: Mapping[str, NDArray[np.float32]]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.bumphunt.falling import falling_from
@@ -20,14 +20,13 @@ from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
 from coffea_ddp.stats.bumphunt.given import Spectra, given_spectra
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
+from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
-SCANNED = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
-"""Widths in bins that are tried where none is given."""
 TOYS = 1_000
 """Toys for the global p-value."""
 BINS = (24, 300)
@@ -57,8 +56,8 @@ class BumpHuntResult:
         units of the edges. As far as there are odds of a resonance it is the z of one, which is not drawn towards that
         of the many bins without, as ``z`` is.
     score
-        The largest log-odds of a resonance anywhere inside, as a significance: calibrated on background-only spectra,
-        after all bins and widths of this spectrum.
+        The largest z anywhere inside after 1.5 of its errors are taken off, as a significance: calibrated on
+        background-only spectra, after all bins and widths of this spectrum.
     p_local
         The one-sided probability of ``z_max`` at one bin.
     p_global
@@ -178,7 +177,7 @@ def bump_significance(
     _check_falling(spectra, use)
     chosen = finder or shipped()
     hunted = hunt(chosen, spectra.counts, spectra.sigma, use, backend=backend)
-    p_global = p_values(chosen, hunted, spectra.sigma)
+    p_global = p_values(hunted, spectra.sigma)
     method = "calibrated on background-only spectra"
     score, smooth = _significance(p_global), hunted.estimates.smooth
     if toys:
@@ -189,9 +188,18 @@ def bump_significance(
 
 
 def hunt(
-    finder: Finder, counts: FloatArray, sigma: FloatArray | None, use: FloatArray, *, backend: str = "numpy"
+    finder: Finder,
+    counts: FloatArray,
+    sigma: FloatArray | None,
+    use: FloatArray,
+    *,
+    backend: str = "numpy",
+    refine: bool = True,
 ) -> Hunted:
     """Return the estimates of the width given, or of the best of those that are scanned.
+
+    The significance is the largest of all widths; the estimates are those of the width with the strongest evidence or,
+    for a candidate beyond doubt, of the likeliest one.
 
     Parameters
     ----------
@@ -199,13 +207,16 @@ def hunt(
         Shape (n_spectra, n_bins).
     sigma
         In bins, shape (n_bins,), or ``None``.
+    refine
+        Whether likelihoods decide on the width of candidates beyond doubt: what toys do not need.
     """
     n_bins = counts.shape[1]
     widths = [np.full(n_bins, value) for value in SCANNED] if sigma is None else [sigma]
     found = [_at_width(finder, counts, width, use, backend) for width in widths]
     if len(found) == 1:
         return found[0]
-    best = np.array([one.significance for one in found]).argmax(axis=0)
+    significance = np.array([one.significance for one in found])
+    best = _likeliest(found, significance.argmax(axis=0), counts, use) if refine else significance.argmax(axis=0)
     rows = np.arange(len(counts))
 
     def pick(values: list[Any]) -> Any:
@@ -213,8 +224,18 @@ def hunt(
 
     names = Estimates.__dataclass_fields__
     estimates = Estimates(**{name: pick([getattr(one.estimates, name) for one in found]) for name in names})
-    parts = ([getattr(one, name) for one in found] for name in ("sigma", "significance", "spread"))
-    return Hunted(estimates, *(pick(part) for part in parts))
+    sigmas, spreads = (pick([getattr(one, name) for one in found]) for name in ("sigma", "spread"))
+    return Hunted(estimates, sigmas, significance.max(axis=0), spreads)
+
+
+def _likeliest(found: list[Hunted], best: IntArray, counts: FloatArray, use: FloatArray) -> IntArray:
+    """Return, in place of the width of the strongest evidence, the likeliest one of candidates beyond doubt."""
+    out = best.copy()
+    for row, width in enumerate(best.tolist()):
+        place = int(found[width].best[row])
+        if found[width].estimates.z[row, place] > DOUBTLESS:
+            out[row] = SCANNED.index(likeliest_width(counts[row], use[row], place, SCANNED[width]))
+    return out
 
 
 def _at_width(finder: Finder, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Hunted:
@@ -257,7 +278,7 @@ def _spread_out(found: Estimates, together: int, n_bins: int) -> Estimates:
     return Estimates(
         between(found.z),
         between(found.error),
-        between(found.given),
+        between(found.peak),
         between(found.odds),
         between(found.smooth) / together,
         found.inside[:, nearest],
@@ -286,26 +307,23 @@ def toy_p_values(
             reach = AROUND * float(hunted.sigma[row, place])
             drawn_from[row] = without_peak(counts[row], use[row], place, reach)
         drawn = draw_toys(drawn_from[row], toys, seed, row)
-        some = hunt(finder, drawn, sigma, np.broadcast_to(use[row], drawn.shape), backend=backend)
+        some = hunt(finder, drawn, sigma, np.broadcast_to(use[row], drawn.shape), backend=backend, refine=False)
         p_values[row] = (np.count_nonzero(some.significance >= hunted.significance[row]) + 1) / (toys + 1)
     return p_values, drawn_from
 
 
-def p_values(finder: Finder, hunted: Hunted, sigma: FloatArray | None) -> FloatArray:
+def p_values(hunted: Hunted, sigma: FloatArray | None) -> FloatArray:
     """Return the calibrated p-value of every spectrum, shape (n_spectra,).
 
     Where widths were scanned it is corrected as if they were independent: a bound.
     """
-    room = (hunted.estimates.inside / hunted.sigma).sum(axis=1)
-    p = finder.calibration.p_value(hunted.estimates.score, room)
+    p = ndtr(-hunted.significance)
     if sigma is not None:
-        return p
+        return np.asarray(p)
     return np.asarray(-np.expm1(len(SCANNED) * np.log1p(-np.minimum(p, 1.0 - 1e-16))))
 
 
 def _significance(p_values: FloatArray) -> FloatArray:
-    from scipy.special import ndtri
-
     return np.asarray(-ndtri(np.clip(p_values, 1e-300, 1.0)))
 
 

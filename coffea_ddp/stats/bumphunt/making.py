@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.bumphunt.calibrating import calibrate, null_scores
+from coffea_ddp.stats.bumphunt.calibrating import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.families import TRAINING, VALIDATION
 from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
 from coffea_ddp.stats.bumphunt.training import Settings, describe, measure, measured_set, train
@@ -59,6 +59,7 @@ def make_finder(
     bare = Finder(settings.shape, weights, _UNCALIBRATED, {})
     score, room = null_scores(bare, settings.seed + 2_000_003, calibration, report=report)
     sets = [measured_set(settings.seed + 1, number) for number in range(12)]
+    resonances = [measured_set(settings.seed + 2, number, strongest=STRENGTHS, signal=1.0) for number in range(12)]
     about: dict[str, Any] = {
         "settings": describe(settings),
         "trained on": list(TRAINING),
@@ -69,7 +70,8 @@ def make_finder(
         "python": platform.python_version(),
         "minutes": round((time.monotonic() - began) / 60.0, 1),
     }
-    return Finder(settings.shape, weights, calibrate(score, room), about)
+    correction = correct(weights, settings.shape, resonances)
+    return Finder(settings.shape, weights, calibrate(score, room), about, correction)
 
 
 def _check(settings: Settings, workers: int, device: str, calibration: int) -> None:

@@ -85,7 +85,7 @@ class Recipe:
     weights: tuple[float, ...] | None = tuple(families.TRAINING.values())
     events: tuple[float, float] = (1e2, 1e7)
     signal: float = 0.6
-    strongest: float | tuple[float, ...] = 10.0
+    strongest: float | tuple[float, ...] = 12.0
     masked: float = 0.1
     huge: float = 0.06
     second: float = 0.06

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.stats.bumphunt.families import VALIDATION
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray
+    from coffea_ddp.stats.bumphunt.learning import Learner
 
 Report = Callable[[str], None]
 
@@ -66,7 +68,7 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 20_000
+    steps: int = 40_000
     batch: int = 192
     rate: float = 2e-3
     average: float = 0.999
@@ -211,77 +213,64 @@ def train(
         Told the progress, a line each time.
     every
         Steps between checkpoints and measurements.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a training with other settings.
     """
     import torch
+
+    from coffea_ddp.stats.bumphunt.learning import Learner, Pace
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shape = settings.shape
-    weights = {name: torch.tensor(value, device=device, requires_grad=True)
-               for name, value in initial_weights(shape, settings.seed).items()}  # fmt: skip
-    optimizer = torch.optim.AdamW(list(weights.values()), lr=settings.rate, weight_decay=1e-4, betas=(0.9, 0.98))
-    averaged = {name: value.detach().clone() for name, value in weights.items()}
-    first = _resume(folder, weights, averaged, optimizer, device)
+    learner = Learner(initial_weights(shape, settings.seed), Pace(settings.average), device)
+    _resume(folder, settings, learner, device)
     check = [measured_set(settings.seed, number) for number in range(6)]
     began, total = time.monotonic(), 0.0
-    for step, found in enumerate(lessons(settings, first, workers), first):
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(settings, step)
+    for found in lessons(settings, learner.steps, workers):
         given = [torch.from_numpy(part).to(device) for part in _parts(found)]
-        value = loss(apply(weights, given[0], shape), given[1:], settings)
-        optimizer.zero_grad()
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
-        optimizer.step()
+        with learner.products():
+            outputs = apply(learner.weights, given[0], shape)
+        value = loss([part.float() for part in outputs], given[1:], settings)
+        learner.improve(value, rate_at(settings, learner.steps))
         total += float(value.detach())
-        decay = min(settings.average, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for name, average in averaged.items():
-                average.lerp_(weights[name], 1.0 - decay)
-        if (step + 1) % every == 0 or step + 1 == settings.steps:
-            _save(folder, step + 1, weights, averaged, optimizer)
-            kept = as_arrays(averaged)
-            line = {"step": step + 1, "loss": total / every, "minutes": (time.monotonic() - began) / 60.0}
-            line |= measure(kept, shape, check)
+        if learner.steps % every == 0 or learner.steps == settings.steps:
+            _save(folder, settings, learner)
+            minutes = (time.monotonic() - began) / 60.0
+            line = {"step": learner.steps, "loss": total / every, "minutes": minutes}
+            line |= measure(learner.averaged, shape, check)
             total = 0.0
             with (folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             report(", ".join(f"{name} {number:.4g}" for name, number in line.items()))
-    return as_arrays(averaged)
+    return learner.averaged
 
 
 def _parts(found: Lesson) -> tuple[NDArray[np.float32], ...]:
     return found.features, found.z, found.weight, found.resonance, found.injected
 
 
-def as_arrays(weights: Any) -> dict[str, NDArray[np.float32]]:
-    """Return tensors as float32 arrays."""
-    return {name: value.detach().cpu().numpy().astype(np.float32) for name, value in weights.items()}
-
-
-def _save(folder: Path, step: int, weights: Any, averaged: Any, optimizer: Any) -> None:
+def _save(folder: Path, settings: Settings, learner: Learner) -> None:
     import torch
 
-    state = {"step": step, "weights": {k: v.detach() for k, v in weights.items()}, "averaged": averaged,
-             "optimizer": optimizer.state_dict()}  # fmt: skip
     temporary = folder / "checkpoint.tmp"
-    torch.save(state, temporary)
+    torch.save({"settings": json.dumps(describe(settings)), "state": learner.state()}, temporary)
     temporary.replace(folder / "checkpoint.pt")
 
 
-def _resume(folder: Path, weights: Any, averaged: Any, optimizer: Any, device: str) -> int:
+def _resume(folder: Path, settings: Settings, learner: Learner, device: str) -> None:
     import torch
 
     path = folder / "checkpoint.pt"
     if not path.exists():
-        return 0
-    state = torch.load(path, map_location=device, weights_only=True)
-    with torch.no_grad():
-        for name, value in weights.items():
-            value.copy_(state["weights"][name])
-            averaged[name].copy_(state["averaged"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+        return
+    kept = torch.load(path, map_location=device, weights_only=True)
+    if kept.get("settings") != json.dumps(describe(settings)):
+        raise InputError(f"{path}: of a training with other settings; give another folder, or remove it")
+    learner.restore(kept["state"])
 
 
 @dataclass(frozen=True, eq=False)
