@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
     from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
+    from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
+    from coffea_ddp.stats.unbinned.result import NPLMResult
+    from coffea_ddp.stats.unbinned.symmetrized import nplm, nplm_counts
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
@@ -41,18 +44,26 @@ _HOME = {
     "status": ("Status",),
     "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
+    "unbinned.fixed": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
+    "unbinned.result": ("NPLMResult",),
+    "unbinned.symmetrized": ("nplm", "nplm_counts"),
     "trials": ("local_p", "p_from_z", "sidak", "sidak_z", "z_from_p"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "BestRectangles",
+    "BinSolver",
     "BumpFitResult",
     "BumpHuntResult",
+    "FourierSolver",
     "KappaResult",
+    "KernelSolver",
     "LikelihoodResult",
+    "NPLMResult",
     "NSigmaResult",
     "PermutationP",
+    "SplineSolver",
     "Status",
     "SubmatrixResult",
     "asimov_l1",
@@ -64,6 +75,8 @@ __all__ = [
     "ideal_significance",
     "local_p",
     "n_sigma",
+    "nplm",
+    "nplm_counts",
     "p_from_z",
     "permutation_p",
     "q0_l1",

@@ -1,0 +1,247 @@
+"""NPLM with fixed features: kernels, Fourier features, bins, splines. Convex; no toy is needed to know its null.
+
+Examples
+--------
+>>> from coffea_ddp.stats.unbinned.points import pool
+>>> rng = np.random.default_rng(1)
+>>> points = pool(rng.exponential(size=300), rng.exponential(size=500))
+>>> engine = FixedEngine(points, BinSolver(bins=5).families(points, 0))
+>>> found = engine.observed()[0]
+>>> engine.t(points.labels[None]).round(3) == np.round(found.t, 3), found.parameters
+(array([[ True]]), 5)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.unbinned.convex import Problem, fit, null_weights, problem, score_form, score_statistic
+from coffea_ddp.stats.unbinned.features import (
+    Family,
+    bin_family,
+    evaluated,
+    fourier_family,
+    kernel_family,
+    spline_family,
+)
+from coffea_ddp.stats.unbinned.result import Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coffea_ddp._typing import AnyArray, FloatArray
+    from coffea_ddp.stats.unbinned.points import Points
+
+WIDTHS = (0.3, 1.0, 3.0)
+"""Widths of the kernels, in units of half of the central 68 % of every feature, and of the root of their number."""
+_FEW = 512
+"""So few points are fitted in double precision in permutations too: their statistics have ties."""
+_VALUES = 2_000_000
+_TIGHT = 1e-8
+
+
+@dataclass(frozen=True)
+class KernelSolver:
+    """Gaussian kernels around centres drawn from the events (arXiv:2204.02317), a battery of several widths.
+
+    Attributes
+    ----------
+    centres
+        How many; 64 by default, or all different events where there are fewer.
+    widths
+        Of the kernels, in units of half of the central 68 % of every feature times the root of the number of features.
+    ridge
+        The penalty of a log-ratio, half its squared norm in the kernel's space times this. 1: a log-ratio whose size
+        is 1 is what one expects.
+    score
+        Whether t is taken to second order: much faster, and its null is known exactly.
+    """
+
+    centres: int | None = None
+    widths: tuple[float, ...] = WIDTHS
+    ridge: float = 1.0
+    score: bool = False
+
+    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
+        """Return one family of features for every width."""
+        if not len(self.widths):
+            raise InputError("widths=(): give the width of a kernel, or several")
+        unit = np.sqrt(points.x.shape[1])
+        return tuple(
+            kernel_family(points, centres=self.centres, width=width * unit, seed=seed, ridge=self.ridge)
+            for width in self.widths
+        )
+
+
+@dataclass(frozen=True)
+class FourierSolver:
+    """Random Fourier features of Gaussian kernels: no centres, for many features (A. Rahimi, B. Recht, NIPS 2007).
+
+    Attributes
+    ----------
+    features
+        How many.
+    widths, ridge, score
+        As for :class:`KernelSolver`.
+    """
+
+    features: int = 128
+    widths: tuple[float, ...] = WIDTHS
+    ridge: float = 1.0
+    score: bool = False
+
+    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
+        """Return one family of features for every width."""
+        if not len(self.widths):
+            raise InputError("widths=(): give the width of a kernel, or several")
+        unit = np.sqrt(points.x.shape[1])
+        return tuple(
+            fourier_family(points, features=self.features, width=width * unit, seed=seed, ridge=self.ridge)
+            for width in self.widths
+        )
+
+
+@dataclass(frozen=True)
+class BinSolver:
+    """Bins of one feature: without a ridge the G test of homogeneity of two samples.
+
+    Attributes
+    ----------
+    bins
+        How many.
+    equal
+        Of equal ``"probability"`` of the pooled events, or of equal ``"width"``.
+    ridge
+        The penalty.
+    score
+        Whether t is taken to second order (Pearson's chi2 in place of G).
+    """
+
+    bins: int = 13
+    equal: str = "probability"
+    ridge: float = 0.0
+    score: bool = False
+
+    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
+        """Return the bins; nothing is drawn."""
+        del seed
+        return (bin_family(points, bins=self.bins, equal=self.equal, ridge=self.ridge),)
+
+
+@dataclass(frozen=True)
+class SplineSolver:
+    """Cubic splines of one feature, knots at quantiles of the pooled events.
+
+    Attributes
+    ----------
+    knots
+        Inner knots.
+    ridge, score
+        As for :class:`BinSolver`.
+    """
+
+    knots: int = 9
+    ridge: float = 0.0
+    score: bool = False
+
+    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
+        """Return the splines; nothing is drawn."""
+        del seed
+        return (spline_family(points, knots=self.knots, ridge=self.ridge),)
+
+
+class FixedEngine:
+    """Fits of several families to one set of pooled points, observed and permuted.
+
+    Parameters
+    ----------
+    points
+        The pooled events.
+    families
+        The features.
+    score
+        Whether t is taken to second order.
+
+    Raises
+    ------
+    InputError
+        If a family without a penalty has more parameters than there are events.
+    """
+
+    def __init__(self, points: Points, families: tuple[Family, ...], *, score: bool = False) -> None:
+        self._score = score
+        self._share = points.n_a / points.n
+        self._n_a = points.n_a
+        self._problems, self._forms, self._observed = [], [], []
+        for family in families:
+            _check(family, points)
+            exact = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
+            form = score_form(exact, self._share)
+            self._observed.append(self._fitted(points, family, exact, form))
+            self._problems.append(exact if len(points.x) <= _FEW else _single(exact))
+            self._forms.append(form)
+
+    @property
+    def block(self) -> int:
+        """So many labellings are best given at a time."""
+        return int(np.clip(_VALUES // len(self._problems[0].phi), 1, 64))
+
+    def observed(self) -> tuple[Observed, ...]:
+        """Return the fits of the observed labels, one for each family."""
+        return tuple(self._observed)
+
+    def t(self, labels: AnyArray) -> FloatArray:
+        """Return t of other labels; (n, n_points) -> (n_families, n)."""
+        return np.stack([self._t(number, labels) for number in range(len(self._problems))])
+
+    def _t(self, number: int, labels: AnyArray) -> FloatArray:
+        one = self._problems[number]
+        if self._score:
+            sums = (labels.astype(one.phi.dtype) @ one.phi).astype(np.float64)
+            return score_statistic(one, sums, self._share, self._forms[number])
+        others = one.multiplicity.astype(labels.dtype) - labels
+        return fit(one, labels).t + fit(one, others).t
+
+    def _fitted(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
+        sides = points.labels[None], (points.multiplicity - points.labels)[None]
+        both = [fit(one, side, tolerance=_TIGHT) for side in sides]
+        t_a, t_b = (float(np.maximum(found.t[0], 0.0)) for found in both)
+        if self._score:
+            sums = points.labels[None].astype(np.float64) @ one.phi
+            t = float(score_statistic(one, sums, self._share, form)[0])
+            # To second order both samples say the same, and share t in inverse proportion to their size.
+            t_a, t_b = (1.0 - self._share) * t, self._share * t
+        return Observed(
+            family=family.name + (", score" if self._score else ""),
+            parameters=family.n_parameters,
+            t_a=t_a,
+            t_b=t_b,
+            log_a=_log_ratio(points, family, both[0].weights[0]),
+            log_b=_log_ratio(points, family, both[1].weights[0]),
+            null_weights=null_weights(one, self._n_a, form),
+            steps=max(found.steps for found in both),
+            left=max(float(found.decrement[0]) for found in both),
+        )
+
+
+def _check(family: Family, points: Points) -> None:
+    if family.n_parameters > points.n and not (family.penalty[1:] > 0).all():
+        raise InputError(
+            f"{family.n_parameters} parameters for {points.n_a} + {points.n_b} events ({family.name}, no ridge): "
+            "give fewer, or a ridge"
+        )
+
+
+def _single(one: Problem) -> Problem:
+    return Problem(one.phi.astype(np.float32), one.multiplicity, one.penalty, one.total, one.moments)
+
+
+def _log_ratio(points: Points, family: Family, weights: FloatArray) -> Callable[[AnyArray], FloatArray]:
+    def log_ratio(x: AnyArray) -> FloatArray:
+        return np.asarray(evaluated(family, points.standardised(x)) @ weights)
+
+    return log_ratio

@@ -1,0 +1,216 @@
+"""What a test on events found: t, what it is worth and how that was made, and where the samples differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats as scipy_stats
+from scipy.special import chdtrc
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.unbinned.mixture import tail
+from coffea_ddp.stats.unbinned.points import as_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import AnyArray, FloatArray
+    from coffea_ddp.stats.tail import PermutationP
+
+_UNLIKELY = 1e-3
+"""A null sample and a chi2 are told to disagree below this p-value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """The fit of one family of log-ratios to the observed labels.
+
+    Attributes
+    ----------
+    family
+        What the log-ratios are.
+    parameters
+        Of one function, the constant among them.
+    t_a, t_b
+        The two halves of t.
+    log_a, log_b
+        f and g: logarithms of the density of A, and of B, over that of all events; from events of shape (n, d), in
+        their own units, to (n,).
+    null_weights
+        Weights of the chi2 that t is a sum of under permutations; ``None`` where the family is not linear.
+    steps
+        Steps of the fit.
+    left
+        What t could still gain, to second order.
+    restarts
+        Fits from different starting points.
+    """
+
+    family: str
+    parameters: int
+    t_a: float
+    t_b: float
+    log_a: Callable[[AnyArray], FloatArray]
+    log_b: Callable[[AnyArray], FloatArray]
+    null_weights: FloatArray | None
+    steps: int
+    left: float
+    restarts: int = 1
+
+    @property
+    def t(self) -> float:
+        """``t_a + t_b``."""
+        return self.t_a + self.t_b
+
+    @cached_property
+    def p_analytic(self) -> float | None:
+        """The p-value of ``t`` from the weighted sum of chi2; ``None`` where there is none."""
+        return None if self.null_weights is None else tail(self.null_weights, self.t)
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom of the chi2 that a convex family without a penalty has."""
+        return self.parameters - 1
+
+    @property
+    def p_chi2(self) -> float:
+        """The p-value of a chi2 with ``dof``: exact for large samples and convex families without a penalty only."""
+        return float(chdtrc(self.dof, max(self.t, 0.0))) if self.dof else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class NPLMResult:
+    """Two samples of events compared.
+
+    Attributes
+    ----------
+    t, t_a, t_b
+        The statistic, 0 or more, and its halves ``t_{A+B}(A)`` and ``t_{A+B}(B)``; where several families were tried,
+        of the one with the smallest p-value.
+    p_value, method
+        The p-value after all families that were tried, and how it was made.
+    permutation
+        The count behind it and, beyond the resolution of the permutations, a fitted tail; ``None`` where there were
+        none.
+    null
+        t of the permutations, shape (n_families, n); of no permutation where there were none.
+    families
+        The fits of all families tried.
+    best
+        The number of that of ``t``.
+    n_a, n_b
+        Events.
+    flags
+        ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom.
+    """
+
+    p_value: float
+    method: str
+    permutation: PermutationP | None
+    null: FloatArray
+    families: tuple[Observed, ...]
+    best: int
+    n_a: int
+    n_b: int
+
+    @property
+    def t(self) -> float:
+        """The statistic."""
+        return self.families[self.best].t
+
+    @property
+    def t_a(self) -> float:
+        """``t_{A+B}(A)``."""
+        return self.families[self.best].t_a
+
+    @property
+    def t_b(self) -> float:
+        """``t_{A+B}(B)``."""
+        return self.families[self.best].t_b
+
+    @property
+    def p_chi2(self) -> float:
+        """The p-value of ``t`` from a chi2 with P - 1 degrees of freedom, to be compared; never the one that counts."""
+        return self.families[self.best].p_chi2
+
+    @property
+    def p_analytic(self) -> float | None:
+        """The p-value of ``t`` from the weighted sum of chi2 that a convex family's null is; ``None`` for networks."""
+        return self.families[self.best].p_analytic
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the reader should know."""
+        sample, dof = self.null[self.best], self.families[self.best].dof
+        if not len(sample) or not dof:
+            return ()
+        agrees = scipy_stats.kstest(sample, "chi2", (dof,)).pvalue > _UNLIKELY
+        return () if agrees else ("CHI2_DISAGREES",)
+
+    def log_ratio(self, x: ArrayLike) -> FloatArray:
+        """Return the learned logarithm of the density of A over that of B, ``f - g``; events (n, d) -> (n,)."""
+        events, one = as_events(x, "the events"), self.families[self.best]
+        return np.asarray(one.log_a(events) - one.log_b(events))
+
+    def histogram(self, values: ArrayLike, x: ArrayLike, bins: ArrayLike | int = 20) -> Distorted:
+        """Return what A and B are learned to be in any observable.
+
+        Parameters
+        ----------
+        values
+            The observable of all events of both samples, shape (n,).
+        x
+            Their features, shape (n, d), in the same order.
+        bins
+            As of :func:`numpy.histogram`.
+
+        Raises
+        ------
+        InputError
+            If there are not as many values as events.
+        """
+        events, one = as_events(x, "the events"), self.families[self.best]
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != (len(events),):
+            raise InputError(f"values of shape {column.shape} for {len(events)} events: give one for each")
+        share = self.n_a / (self.n_a + self.n_b)
+        edges = np.histogram_bin_edges(column, bins)
+        a, b = (
+            np.histogram(column, edges, weights=part * np.exp(log(events)))[0]
+            for part, log in ((share, one.log_a), (1.0 - share, one.log_b))
+        )
+        return Distorted(edges, a, b, np.histogram(column, edges)[0] * share)
+
+    def __repr__(self) -> str:
+        """Return t and what it is worth."""
+        flags = f", {' '.join(self.flags)}" if self.flags else ""
+        return (
+            f"NPLMResult(t={self.t:.2f} ({self.t_a:.2f} + {self.t_b:.2f}), p={self.p_value:.3g} ({self.method}), "
+            f"{self.n_a} against {self.n_b} events, {self.families[self.best].family}{flags})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Distorted:
+    """An observable as the fits have learned it.
+
+    Attributes
+    ----------
+    edges
+        Of the bins, shape (n_bins + 1,).
+    a, b
+        Learned expectation of A and of B, shape (n_bins,).
+    null
+        Expectation of A if both samples are of one density: all events times ``N_A / N``; shape (n_bins,). That of B
+        is ``N_B / N_A`` times as large.
+    """
+
+    edges: FloatArray
+    a: FloatArray
+    b: FloatArray
+    null: FloatArray

@@ -1,0 +1,213 @@
+"""Symmetrized NPLM (arXiv:2401.09530): whether two samples of events come from one density.
+
+``t_{A+B}(A) = -2 min_f [N_A / N sum_{A+B} (exp f - 1) - sum_A f]``, ``t_{A+B}(B)`` likewise with g and N_B, and
+``t = t_{A+B}(A) + t_{A+B}(B) >= 0``. The pooled points are the same for every permutation of the labels, and what a
+fit of one is worth is counted among fits of the others.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.tail import PermutationP, permutation_p
+from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
+from coffea_ddp.stats.unbinned.labels import draw_labels
+from coffea_ddp.stats.unbinned.points import Points, pool, pool_counts
+from coffea_ddp.stats.unbinned.result import NPLMResult, Observed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import AnyArray, FloatArray
+
+PERMUTATIONS = 1_000
+_SMALL = 10_000
+
+Solver = KernelSolver | FourierSolver | BinSolver | SplineSolver
+_NAMED: dict[str, Callable[[], Solver]] = {
+    "kernel": KernelSolver,
+    "fourier": FourierSolver,
+    "bins": BinSolver,
+    "splines": SplineSolver,
+}
+Progress = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """What fits one set of pooled points."""
+
+    @property
+    def block(self) -> int:
+        """So many labellings are best given at a time."""
+
+    def observed(self) -> tuple[Observed, ...]:
+        """Return the fits of the observed labels, one for each family."""
+
+    def t(self, labels: AnyArray) -> FloatArray:
+        """Return t of other labels; (n, n_points) -> (n_families, n)."""
+
+
+def nplm(
+    x_a: ArrayLike,
+    x_b: ArrayLike,
+    *,
+    backend: str | Solver = "kernel",
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> NPLMResult:
+    """Return how well one density describes two samples of events.
+
+    Parameters
+    ----------
+    x_a, x_b
+        Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,).
+    backend
+        ``"kernel"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with settings of its own.
+    permutations
+        Permutations of the labels. With none p is the analytic one, which families with fixed features have.
+    seed
+        Of the permutations, and of what the features draw.
+    progress
+        Called with the permutations done and wanted.
+
+    Returns
+    -------
+    NPLMResult
+
+    Raises
+    ------
+    InputError
+        If a sample is empty, their features differ or are not finite, or the settings ask for more than there is.
+    UnknownNameError
+        If there is no such backend.
+
+    Notes
+    -----
+    arXiv:2401.09530; arXiv:2204.02317 for kernels. Whatever is fitted, p is (n_ge + 1) / (n + 1) among permutations of
+    the labels. Several widths of a kernel are looks: the smallest of their p-values is counted among those of the same
+    permutations.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> signal = rng.normal(4.0, 0.3, 60)
+    >>> found = nplm(
+    ...     np.concatenate([rng.exponential(size=1_000), signal]), rng.exponential(size=1_000), permutations=200
+    ... )
+    >>> found.p_value < 0.01, bool(found.log_ratio([4.0])[0] > found.log_ratio([1.0])[0])
+    (True, True)
+    """
+    return compare(pool(x_a, x_b), backend, permutations=permutations, seed=seed, progress=progress)
+
+
+def nplm_counts(
+    centres: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    backend: str | Solver = "kernel",
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> NPLMResult:
+    """Return the same of two histograms, their bins being points with many events each.
+
+    Parameters
+    ----------
+    centres
+        Of the bins, shape (n_bins, d) or (n_bins,).
+    a, b
+        Counts, shape (n_bins,).
+    backend, permutations, seed, progress
+        As for :func:`nplm`.
+
+    Raises
+    ------
+    InputError
+        If counts are no whole numbers; and as for :func:`nplm`.
+
+    Examples
+    --------
+    >>> found = nplm_counts(np.arange(30) + 0.5, np.full(30, 50), np.full(30, 100), permutations=100)
+    >>> round(found.t, 6), found.p_value
+    (0.0, 1.0)
+    """
+    points = pool_counts(centres, a, b)
+    return compare(points, backend, permutations=permutations, seed=seed, progress=progress)
+
+
+def compare(
+    points: Points, backend: str | Solver, *, permutations: int, seed: int, progress: Progress | None = None
+) -> NPLMResult:
+    """Return the outcome for pooled points; see :func:`nplm`."""
+    if permutations < 0:
+        raise InputError(f"permutations={permutations}: give 0 or more")
+    with _threads(len(points.x)):
+        engine = engine_of(points, backend, seed)
+        observed = engine.observed()
+        null = permuted(engine, points, permutations, seed, progress)
+    p_value, best, count, method = _worth(observed, null)
+    return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
+
+
+def _threads(n_points: int) -> AbstractContextManager[Any]:
+    """Return a context of one thread where products are too small to be shared."""
+    return _controller().limit(limits=1, user_api="blas") if n_points < _SMALL else nullcontext()
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def engine_of(points: Points, backend: str | Solver, seed: int) -> Engine:
+    """Return what fits these points."""
+    if isinstance(backend, str):
+        if backend not in _NAMED:
+            raise UnknownNameError(f"no backend {backend!r}; there are {', '.join(_NAMED)}")
+        backend = _NAMED[backend]()
+    return FixedEngine(points, backend.families(points, seed), score=backend.score)
+
+
+def permuted(engine: Engine, points: Points, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
+    """Return t of so many permutations of the labels, shape (n_families, count)."""
+    parts = [np.empty((len(engine.observed()), 0))]
+    for first in range(0, count, engine.block):
+        some = min(engine.block, count - first)
+        parts.append(engine.t(draw_labels(points.multiplicity, points.n_a, some, seed, first)))
+        if progress is not None:
+            progress(first + some, count)
+    return np.maximum(np.concatenate(parts, axis=1), 0.0)
+
+
+def _worth(observed: tuple[Observed, ...], null: FloatArray) -> tuple[float, int, PermutationP | None, str]:
+    """Return p after all families, the best family, the count behind p, and how p was made."""
+    looks = f", the best of {len(observed)} families" if len(observed) > 1 else ""
+    if not null.shape[1]:
+        return *_analytic(observed), None, f"analytic, a weighted sum of chi2{' (Sidak)' if looks else ''}{looks}"
+    # The square root: tails of t are near to exponential, as those of z^2 are.
+    scores, samples = np.sqrt([max(one.t, 0.0) for one in observed]), np.sqrt(null)
+    if len(observed) == 1:
+        count = permutation_p(float(scores[0]), samples[0])
+        return count.p_value, 0, count, f"{null.shape[1]} permutations of the labels"
+    together = combine(list(samples), [[score] for score in scores])
+    z = np.array([float(one[0]) for one in together.z])
+    count = together.report(float(z.max()))
+    return count.p_value, int(z.argmax()), count, f"{null.shape[1]} permutations of the labels{looks}"
+
+
+def _analytic(observed: tuple[Observed, ...]) -> tuple[float, int]:
+    known: list[Any] = [one.p_analytic for one in observed]
+    if None in known:
+        raise InputError("permutations=0: this backend has no null but that of permutations; give some")
+    best = int(np.argmin(known))
+    return float(-np.expm1(len(known) * np.log1p(-min(known[best], 1.0 - 1e-16)))), best
