@@ -110,7 +110,7 @@ def test_thirteen_bins_are_a_chi2_with_twelve_at_any_ratio(n_a, n_b):
     """PHYSICS T10: mean 12, median 11.34, std 4.90 whatever the sizes, and t_A / t = N_B / N."""
     engine = FixedEngine(points := pool(*exponentials(n_a, n_b)), BinSolver().families(points, 0))
     count = 1_000 if n_b < 100_000 else 150
-    null = permuted(engine, points, count, 5)[0]
+    null = permuted(engine, count, 5)[0]
     spread = 4.9 / np.sqrt(count)
     assert null.mean() == pytest.approx(12.0, abs=4 * spread)
     assert np.median(null) == pytest.approx(11.34, abs=5 * spread)
@@ -141,7 +141,7 @@ def test_the_analytic_tail_is_that_of_permutations(width, score):
     points = pool(*exponentials(2_000, 2_000))
     solver = KernelSolver(widths=(width,), score=score)
     engine = FixedEngine(points, solver.families(points, 1), score=score)
-    null = np.sort(permuted(engine, points, 20_000, 1)[0])[::-1]
+    null = np.sort(permuted(engine, 20_000, 1)[0])[::-1]
     family = solver.families(points, 1)[0]
     one = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
     weights = null_weights(one, points.n_a, score_form(one, 0.5))
@@ -348,7 +348,7 @@ def test_bad_counts_and_names():
         nplm_counts([1.0, 2.0], [0.5, 1.0], [1, 1])
     with pytest.raises(InputError, match="no event in B"):
         nplm_counts([1.0, 2.0], [1, 1], [0, 0])
-    with pytest.raises(UnknownNameError, match="kernel, fourier, bins, splines"):
+    with pytest.raises(UnknownNameError, match="kernel, fourier, bins, splines, network"):
         nplm([1.0], [2.0], backend="forest")
 
 

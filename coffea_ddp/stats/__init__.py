@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
     from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
+    from coffea_ddp.stats.unbinned.network import NetworkSolver
+    from coffea_ddp.stats.unbinned.original import nplm_reference
     from coffea_ddp.stats.unbinned.result import NPLMResult
     from coffea_ddp.stats.unbinned.symmetrized import nplm, nplm_counts
 
@@ -45,6 +47,8 @@ _HOME = {
     "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
     "unbinned.fixed": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
+    "unbinned.network": ("NetworkSolver",),
+    "unbinned.original": ("nplm_reference",),
     "unbinned.result": ("NPLMResult",),
     "unbinned.symmetrized": ("nplm", "nplm_counts"),
     "trials": ("local_p", "p_from_z", "sidak", "sidak_z", "z_from_p"),
@@ -62,6 +66,7 @@ __all__ = [
     "LikelihoodResult",
     "NPLMResult",
     "NSigmaResult",
+    "NetworkSolver",
     "PermutationP",
     "SplineSolver",
     "Status",
@@ -77,6 +82,7 @@ __all__ = [
     "n_sigma",
     "nplm",
     "nplm_counts",
+    "nplm_reference",
     "p_from_z",
     "permutation_p",
     "q0_l1",

@@ -28,7 +28,7 @@ from coffea_ddp.stats.unbinned.features import (
     kernel_family,
     spline_family,
 )
-from coffea_ddp.stats.unbinned.result import Observed
+from coffea_ddp.stats.unbinned.result import Observed, runs_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,10 @@ class KernelSolver:
     ridge: float = 1.0
     score: bool = False
 
+    def engine(self, points: Points, seed: int) -> FixedEngine:
+        """Return what fits these points."""
+        return FixedEngine(points, self.families(points, seed), score=self.score)
+
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
         if not len(self.widths):
@@ -93,6 +97,10 @@ class FourierSolver:
     widths: tuple[float, ...] = WIDTHS
     ridge: float = 1.0
     score: bool = False
+
+    def engine(self, points: Points, seed: int) -> FixedEngine:
+        """Return what fits these points."""
+        return FixedEngine(points, self.families(points, seed), score=self.score)
 
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
@@ -126,6 +134,10 @@ class BinSolver:
     ridge: float = 0.0
     score: bool = False
 
+    def engine(self, points: Points, seed: int) -> FixedEngine:
+        """Return what fits these points."""
+        return FixedEngine(points, self.families(points, seed), score=self.score)
+
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the bins; nothing is drawn."""
         del seed
@@ -148,6 +160,10 @@ class SplineSolver:
     ridge: float = 0.0
     score: bool = False
 
+    def engine(self, points: Points, seed: int) -> FixedEngine:
+        """Return what fits these points."""
+        return FixedEngine(points, self.families(points, seed), score=self.score)
+
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the splines; nothing is drawn."""
         del seed
@@ -165,15 +181,20 @@ class FixedEngine:
         The features.
     score
         Whether t is taken to second order.
+    expected
+        Events expected in A where B is a reference (the original test); ``None``: the symmetrized test.
 
     Raises
     ------
     InputError
-        If a family without a penalty has more parameters than there are events.
+        If a family without a penalty has more parameters than there are events, or a reference meets the score version.
     """
 
-    def __init__(self, points: Points, families: tuple[Family, ...], *, score: bool = False) -> None:
-        self._score = score
+    def __init__(
+        self, points: Points, families: tuple[Family, ...], *, score: bool = False, expected: float | None = None
+    ) -> None:
+        self.points, self._families = points, families
+        self._score, self._expected = score, expected
         self._share = points.n_a / points.n
         self._n_a = points.n_a
         self._problems, self._forms, self._observed = [], [], []
@@ -181,7 +202,8 @@ class FixedEngine:
             _check(family, points)
             exact = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
             form = score_form(exact, self._share)
-            self._observed.append(self._fitted(points, family, exact, form))
+            against = self._fitted if expected is None else self._referred
+            self._observed.append(against(points, family, exact, form))
             self._problems.append(exact if len(points.x) <= _FEW else _single(exact))
             self._forms.append(form)
 
@@ -204,7 +226,34 @@ class FixedEngine:
             sums = (labels.astype(one.phi.dtype) @ one.phi).astype(np.float64)
             return score_statistic(one, sums, self._share, self._forms[number])
         others = one.multiplicity.astype(labels.dtype) - labels
+        if self._expected is not None:
+            return fit(one, labels, expected=self._expected / self.points.n_b * others).t
         return fit(one, labels).t + fit(one, others).t
+
+    def against_reference(self, expected: float) -> FixedEngine:
+        """Return the engine of the original test: B a reference, so many events expected in A."""
+        return FixedEngine(self.points, self._families, score=self._score, expected=expected)
+
+    def _referred(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
+        del form
+        if self._score:
+            raise InputError("the original test has no score version; give a solver with score=False")
+        assert self._expected is not None
+        labels = points.labels[None]
+        reference = self._expected / points.n_b * (points.multiplicity - labels)
+        found = fit(one, labels, expected=reference, tolerance=_TIGHT)
+        return Observed(
+            family=f"{family.name}, against a reference",
+            parameters=family.n_parameters,
+            t_a=float(max(found.t[0], 0.0)),
+            t_b=0.0,
+            log_a=_log_ratio(points, family, found.weights[0]),
+            log_b=lambda x: np.zeros(len(x)),
+            null_weights=None,
+            steps=found.steps,
+            gradient=float(found.decrement[0]),
+            diverges=runs_away(one.phi @ found.weights[0], self._expected, points.n_b),
+        )
 
     def _fitted(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
         sides = points.labels[None], (points.multiplicity - points.labels)[None]
@@ -224,7 +273,7 @@ class FixedEngine:
             log_b=_log_ratio(points, family, both[1].weights[0]),
             null_weights=null_weights(one, self._n_a, form),
             steps=max(found.steps for found in both),
-            left=max(float(found.decrement[0]) for found in both),
+            gradient=max(float(found.decrement[0]) for found in both),
         )
 
 

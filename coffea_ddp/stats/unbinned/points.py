@@ -143,6 +143,55 @@ def pool_counts(centres: ArrayLike, a: ArrayLike, b: ArrayLike) -> Points:
     return Points((x - centre) / scale, counts[0][filled].astype(np.int64), total, centre, scale)
 
 
+def in_cells(points: Points, cells: int) -> Points:
+    """Return the events counted in cells between quantiles, each cell a point at the mean of its events.
+
+    One feature: the cells are equal in ``arcsin(sqrt(q))``, q being the share of the events below, so that they hold
+    few events at either end, where a log-ratio may be steep. Two: so for the first, and within each for the second, as
+    many of one as of the other. The units stay.
+
+    Parameters
+    ----------
+    points
+        Of one or two features.
+    cells
+        How many; fewer come out where events are equal.
+
+    Raises
+    ------
+    InputError
+        If there are more than two features, or fewer than two cells.
+    """
+    d = points.x.shape[1]
+    if d > 2 or cells < 2:
+        raise InputError(f"{cells} cells of {d} features: give 2 or more, of one or two features")
+    steps = cells if d == 1 else max(round(np.sqrt(cells)), 2)
+    place = _by_rank(points.x[:, 0], points.multiplicity, np.zeros(len(points.x), np.int64), steps)
+    if d == 2:
+        place = _by_rank(points.x[:, 1], points.multiplicity, place, steps)
+    _, place = np.unique(place, return_inverse=True)
+    count = np.bincount(place, weights=points.multiplicity)
+    x = np.stack([np.bincount(place, weights=points.multiplicity * column) / count for column in points.x.T], axis=1)
+    labels, multiplicity = (np.bincount(place, weights=one) for one in (points.labels, points.multiplicity))
+    return Points(x, labels.astype(np.int64), multiplicity.astype(np.int64), points.centre, points.scale)
+
+
+def _by_rank(column: FloatArray, weight: IntArray, group: IntArray, steps: int) -> IntArray:
+    """Return the number of a cell for every point: each group is cut into so many."""
+    order = np.lexsort((column, group))
+    total = np.bincount(group, weights=weight)
+    ahead = np.concatenate([[0.0], np.cumsum(total)])[group[order]]
+    share = (np.cumsum(weight[order]) - 0.5 * weight[order] - ahead) / total[group[order]]
+    step = np.minimum((np.arcsin(np.sqrt(share)) * (2.0 / np.pi) * steps).astype(np.int64), steps - 1)
+    # Equal events are in one cell, that of the first of them.
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (column[order][1:] != column[order][:-1]) | (group[order][1:] != group[order][:-1])
+    step = step[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+    out = np.empty(len(order), dtype=np.int64)
+    out[order] = group[order] * steps + step
+    return out
+
+
 def _units(x: FloatArray, weight: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return median and half of the central 68 % of every feature; what is constant has the unit 1."""
     low, middle, high = (weighted_percentile(x, weight, percent) for percent in (16, 50, 84))

@@ -45,10 +45,13 @@ class Observed:
         Weights of the chi2 that t is a sum of under permutations; ``None`` where the family is not linear.
     steps
         Steps of the fit.
-    left
-        What t could still gain, to second order.
+    gradient
+        What is left of it at the minimum: for fixed features as what t could still gain, for networks its largest
+        component.
     restarts
         Fits from different starting points.
+    diverges
+        Whether there seems to be no minimum; only against a reference.
     """
 
     family: str
@@ -59,8 +62,9 @@ class Observed:
     log_b: Callable[[AnyArray], FloatArray]
     null_weights: FloatArray | None
     steps: int
-    left: float
+    gradient: float
     restarts: int = 1
+    diverges: bool = False
 
     @property
     def t(self) -> float:
@@ -81,6 +85,11 @@ class Observed:
     def p_chi2(self) -> float:
         """The p-value of a chi2 with ``dof``: exact for large samples and convex families without a penalty only."""
         return float(chdtrc(self.dof, max(self.t, 0.0))) if self.dof else 1.0
+
+
+def runs_away(f: ArrayLike, expected: float, n_b: int) -> bool:
+    """Return whether an event of the reference stands for more than 20 of the sample somewhere."""
+    return bool(np.max(f) > np.log(20.0 * n_b / expected))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +115,8 @@ class NPLMResult:
     n_a, n_b
         Events.
     flags
-        ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom.
+        ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom. ``DIVERGES``: t
+        seems to have no minimum.
     """
 
     p_value: float
@@ -146,11 +156,12 @@ class NPLMResult:
     @property
     def flags(self) -> tuple[str, ...]:
         """What the reader should know."""
-        sample, dof = self.null[self.best], self.families[self.best].dof
-        if not len(sample) or not dof:
-            return ()
-        agrees = scipy_stats.kstest(sample, "chi2", (dof,)).pvalue > _UNLIKELY
-        return () if agrees else ("CHI2_DISAGREES",)
+        one = self.families[self.best]
+        words: tuple[str, ...] = ("DIVERGES",) if one.diverges else ()
+        sample = self.null[self.best]
+        if len(sample) and one.dof and scipy_stats.kstest(sample, "chi2", (one.dof,)).pvalue < _UNLIKELY:
+            words += ("CHI2_DISAGREES",)
+        return words
 
     def log_ratio(self, x: ArrayLike) -> FloatArray:
         """Return the learned logarithm of the density of A over that of B, ``f - g``; events (n, d) -> (n,)."""

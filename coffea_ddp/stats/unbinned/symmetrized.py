@@ -8,6 +8,7 @@ fit of one is worth is counted among fits of the others.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,8 +19,9 @@ from threadpoolctl import ThreadpoolController
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import PermutationP, permutation_p
-from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
+from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
 from coffea_ddp.stats.unbinned.labels import draw_labels
+from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import Points, pool, pool_counts
 from coffea_ddp.stats.unbinned.result import NPLMResult, Observed
 
@@ -31,18 +33,23 @@ if TYPE_CHECKING:
 PERMUTATIONS = 1_000
 _SMALL = 10_000
 
-Solver = KernelSolver | FourierSolver | BinSolver | SplineSolver
+Solver = KernelSolver | FourierSolver | BinSolver | SplineSolver | NetworkSolver
 _NAMED: dict[str, Callable[[], Solver]] = {
     "kernel": KernelSolver,
     "fourier": FourierSolver,
     "bins": BinSolver,
     "splines": SplineSolver,
+    "network": NetworkSolver,
 }
 Progress = Callable[[int, int], None]
 
 
 class Engine(Protocol):
     """What fits one set of pooled points."""
+
+    @property
+    def points(self) -> Points:
+        """What is fitted."""
 
     @property
     def block(self) -> int:
@@ -71,7 +78,7 @@ def nplm(
     x_a, x_b
         Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,).
     backend
-        ``"kernel"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with settings of its own.
+        ``"kernel"``, ``"network"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with settings of its own.
     permutations
         Permutations of the labels. With none p is the analytic one, which families with fixed features have.
     seed
@@ -151,36 +158,62 @@ def compare(
     """Return the outcome for pooled points; see :func:`nplm`."""
     if permutations < 0:
         raise InputError(f"permutations={permutations}: give 0 or more")
-    with _threads(len(points.x)):
-        engine = engine_of(points, backend, seed)
-        observed = engine.observed()
-        null = permuted(engine, points, permutations, seed, progress)
-    p_value, best, count, method = _worth(observed, null)
+    engine = solver_of(backend).engine(points, seed)
+    with _threads(len(engine.points.x)):
+        return judged(engine, permutations, seed, progress)
+
+
+def judged(
+    engine: Engine, permutations: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
+) -> NPLMResult:
+    """Return what an engine finds, and what that is worth.
+
+    Parameters
+    ----------
+    engine
+        What fits.
+    permutations, seed, progress
+        As for :func:`nplm`.
+    analytic
+        Whether there is an analytic p-value where nothing is permuted.
+    """
+    observed = engine.observed()
+    null = permuted(engine, permutations, seed, progress)
+    p_value, best, count, method = _worth(observed, null, analytic=analytic)
+    points = engine.points
     return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
 
 
 def _threads(n_points: int) -> AbstractContextManager[Any]:
     """Return a context of one thread where products are too small to be shared."""
-    return _controller().limit(limits=1, user_api="blas") if n_points < _SMALL else nullcontext()
+    return _controller("torch" in sys.modules).limit(limits=1) if n_points < _SMALL else nullcontext()
 
 
 @functools.cache
-def _controller() -> ThreadpoolController:
+def _controller(torch: bool) -> ThreadpoolController:
+    # It knows the libraries that are loaded when it is made; torch brings its own.
+    del torch
     return ThreadpoolController()
 
 
-def engine_of(points: Points, backend: str | Solver, seed: int) -> Engine:
-    """Return what fits these points."""
-    if isinstance(backend, str):
-        if backend not in _NAMED:
-            raise UnknownNameError(f"no backend {backend!r}; there are {', '.join(_NAMED)}")
-        backend = _NAMED[backend]()
-    return FixedEngine(points, backend.families(points, seed), score=backend.score)
+def solver_of(backend: str | Solver) -> Solver:
+    """Return the solver of this name with its default settings; a solver is itself.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such backend.
+    """
+    if not isinstance(backend, str):
+        return backend
+    if backend not in _NAMED:
+        raise UnknownNameError(f"no backend {backend!r}; there are {', '.join(_NAMED)}")
+    return _NAMED[backend]()
 
 
-def permuted(engine: Engine, points: Points, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
+def permuted(engine: Engine, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
     """Return t of so many permutations of the labels, shape (n_families, count)."""
-    parts = [np.empty((len(engine.observed()), 0))]
+    parts, points = [np.empty((len(engine.observed()), 0))], engine.points
     for first in range(0, count, engine.block):
         some = min(engine.block, count - first)
         parts.append(engine.t(draw_labels(points.multiplicity, points.n_a, some, seed, first)))
@@ -189,9 +222,13 @@ def permuted(engine: Engine, points: Points, count: int, seed: int, progress: Pr
     return np.maximum(np.concatenate(parts, axis=1), 0.0)
 
 
-def _worth(observed: tuple[Observed, ...], null: FloatArray) -> tuple[float, int, PermutationP | None, str]:
+def _worth(
+    observed: tuple[Observed, ...], null: FloatArray, *, analytic: bool
+) -> tuple[float, int, PermutationP | None, str]:
     """Return p after all families, the best family, the count behind p, and how p was made."""
     looks = f", the best of {len(observed)} families" if len(observed) > 1 else ""
+    if not null.shape[1] and not analytic:
+        return np.nan, int(np.argmax([one.t for one in observed])), None, "no p-value: no permutations"
     if not null.shape[1]:
         return *_analytic(observed), None, f"analytic, a weighted sum of chi2{' (Sidak)' if looks else ''}{looks}"
     # The square root: tails of t are near to exponential, as those of z^2 are.

@@ -1,0 +1,82 @@
+"""The original NPLM (arXiv:1806.02350): a sample A against a large reference B that is taken as exact.
+
+``t_B(A) = -2 min_f [N_A(H0) / N_B sum_B (exp f - 1) - sum_A f]``. It ignores the fluctuations of B: under the null, t
+is ``1 + N_A / N_B`` times too large. And where A has an event and B has none nothing holds f back: t has no minimum
+unless the weights are clipped. Both are what the symmetrized test (:mod:`coffea_ddp.stats.unbinned.symmetrized`) mends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.unbinned.network import NetworkSolver
+from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.unbinned.symmetrized import Progress, judged, solver_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp.stats.unbinned.result import NPLMResult
+    from coffea_ddp.stats.unbinned.symmetrized import Solver
+
+PERMUTATIONS = 100
+
+
+def nplm_reference(
+    x_a: ArrayLike,
+    x_b: ArrayLike,
+    *,
+    weight_clipping: float | None = 9.0,
+    expected: float | None = None,
+    backend: str | Solver = "network",
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> NPLMResult:
+    """Return how well the density of a reference describes a sample.
+
+    Parameters
+    ----------
+    x_a, x_b
+        Features of the events of the sample and of the reference, shapes (n_a, d) and (n_b, d).
+    weight_clipping
+        The largest weight of a network; ``None``: no bound, and t may have no minimum.
+    expected
+        Events expected in the sample; as many as there are by default, so that only shapes are compared.
+    backend
+        A network without other bounds by default; or any backend of :func:`~coffea_ddp.stats.nplm`.
+    permutations
+        Permutations of the labels: how p is counted, B's fluctuations included.
+    seed
+        Of the permutations and the starting points.
+    progress
+        Called with the permutations done and wanted.
+
+    Returns
+    -------
+    NPLMResult
+        With ``t_b`` 0. ``DIVERGES`` among the flags: a single event of the reference stands for more than 20 of A.
+
+    Raises
+    ------
+    InputError
+        As :func:`~coffea_ddp.stats.nplm`; and where ``expected`` is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> found = nplm_reference(rng.exponential(size=200), rng.exponential(size=2_000), backend="bins", permutations=0)
+    >>> found.t > 0, found.t_b, found.method
+    (True, 0.0, 'no p-value: no permutations')
+    """
+    if expected is not None and not expected > 0:
+        raise InputError(f"expected={expected}: give a number of events above 0, or None")
+    if permutations < 0:
+        raise InputError(f"permutations={permutations}: give 0 or more")
+    points = pool(x_a, x_b)
+    if backend == "network":
+        backend = NetworkSolver(slope=None, ridge=0.0, clipping=weight_clipping)
+    engine = solver_of(backend).engine(points, seed).against_reference(expected or points.n_a)
+    return judged(engine, permutations, seed, progress, analytic=False)
