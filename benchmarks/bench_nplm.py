@@ -23,7 +23,7 @@ from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import pool
 from coffea_ddp.stats.unbinned.symmetrized import permuted
 
-FREE = NetworkSolver(slope=None, ridge=0.0, most=100)
+FREE = NetworkSolver(slope=None, ridge=0.0, restarts=12, most=200)
 
 
 def exponentials(n_a: int, n_b: int, d: int = 1):

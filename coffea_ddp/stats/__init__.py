@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
     from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
+    from coffea_ddp.stats.unbinned.classifier import ClassifierResult, classifier_test
     from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
+    from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner
     from coffea_ddp.stats.unbinned.network import NetworkSolver
     from coffea_ddp.stats.unbinned.original import nplm_reference
     from coffea_ddp.stats.unbinned.result import NPLMResult
@@ -46,6 +48,8 @@ _HOME = {
     "status": ("Status",),
     "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
+    "unbinned.classifier": ("ClassifierResult", "classifier_test"),
+    "unbinned.learners": ("BoostingLearner", "KernelLearner"),
     "unbinned.fixed": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
     "unbinned.network": ("NetworkSolver",),
     "unbinned.original": ("nplm_reference",),
@@ -58,10 +62,13 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "BestRectangles",
     "BinSolver",
+    "BoostingLearner",
     "BumpFitResult",
     "BumpHuntResult",
+    "ClassifierResult",
     "FourierSolver",
     "KappaResult",
+    "KernelLearner",
     "KernelSolver",
     "LikelihoodResult",
     "NPLMResult",
@@ -76,6 +83,7 @@ __all__ = [
     "best_rectangles",
     "bump_fit",
     "bump_significance",
+    "classifier_test",
     "estimate_kappa",
     "ideal_significance",
     "local_p",

@@ -7,14 +7,10 @@ fit of one is worth is counted among fits of the others.
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats.combine import combine
@@ -24,6 +20,7 @@ from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import Points, pool, pool_counts
 from coffea_ddp.stats.unbinned.result import NPLMResult, Observed
+from coffea_ddp.stats.unbinned.threads import small_products
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray
 
 PERMUTATIONS = 1_000
-_SMALL = 10_000
 
 Solver = KernelSolver | FourierSolver | BinSolver | SplineSolver | NetworkSolver
 _NAMED: dict[str, Callable[[], Solver]] = {
@@ -159,7 +155,7 @@ def compare(
     if permutations < 0:
         raise InputError(f"permutations={permutations}: give 0 or more")
     engine = solver_of(backend).engine(points, seed)
-    with _threads(len(engine.points.x)):
+    with small_products(len(engine.points.x)):
         return judged(engine, permutations, seed, progress)
 
 
@@ -182,18 +178,6 @@ def judged(
     p_value, best, count, method = _worth(observed, null, analytic=analytic)
     points = engine.points
     return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
-
-
-def _threads(n_points: int) -> AbstractContextManager[Any]:
-    """Return a context of one thread where products are too small to be shared."""
-    return _controller("torch" in sys.modules).limit(limits=1) if n_points < _SMALL else nullcontext()
-
-
-@functools.cache
-def _controller(torch: bool) -> ThreadpoolController:
-    # It knows the libraries that are loaded when it is made; torch brings its own.
-    del torch
-    return ThreadpoolController()
 
 
 def solver_of(backend: str | Solver) -> Solver:

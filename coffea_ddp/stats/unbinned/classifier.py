@@ -1,0 +1,222 @@
+"""A classifier of A against B, weakly supervised as CWoLa is (arXiv:1708.02949): the second tool of arXiv:2203.07529.
+
+If A and B are of one density no classifier can tell them apart. Every event is scored by a model that has not seen it;
+the statistics are the area under the curve of those scores, and the excess of A among the events that look most like
+A. Folds share their training events, so neither has the null of a sample: p is counted among permutations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import rankdata
+
+from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.tail import PermutationP, permutation_p
+from coffea_ddp.stats.unbinned.labels import draw_labels
+from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner
+from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.unbinned.threads import small_products
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import AnyArray, FloatArray
+
+PERMUTATIONS = 1_000
+FOLDS = 5
+CUTS = (0.01, 0.05, 0.2)
+"""Shares of the events, those most like A, in which the excess of A is looked at."""
+_BLOCK = 64
+_TIE = 1e-3
+_NAMED: dict[str, Callable[[], Learner]] = {"kernel": KernelLearner, "boosting": BoostingLearner}
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierResult:
+    """Whether a classifier can tell A from B.
+
+    Attributes
+    ----------
+    auc
+        Area under the curve of the out-of-fold scores: 0.5 if there is no difference.
+    auc_z
+        The same in units of its standard deviation for scores that are given, ``sqrt((N + 1) / (12 N_A N_B))``.
+    cut_z
+        The largest excess of A behind the cuts on the score, in standard deviations (hypergeometric).
+    cut
+        The share of the events that cut leaves.
+    p_value, method
+        The p-value of the better of both statistics after both, and how it was made.
+    p_auc, p_cut
+        Their own p-values.
+    permutation
+        The count behind ``p_value``.
+    null
+        ``auc_z`` and ``cut_z`` of the permutations, shape (2, n).
+    scores_a, scores_b
+        Out-of-fold scores of the events, in the order given: the share of their fold that looks less like A.
+    learner
+        What learned.
+    n_a, n_b
+        Events.
+    """
+
+    auc: float
+    auc_z: float
+    cut_z: float
+    cut: float
+    p_value: float
+    method: str
+    p_auc: float
+    p_cut: float
+    permutation: PermutationP
+    null: FloatArray
+    scores_a: FloatArray
+    scores_b: FloatArray
+    learner: str
+    n_a: int
+    n_b: int
+
+    def __repr__(self) -> str:
+        """Return the statistics and what they are worth."""
+        return (
+            f"ClassifierResult(auc={self.auc:.4f} ({self.auc_z:+.2f} sigma), "
+            f"cut_z={self.cut_z:+.2f} at {self.cut:.0%}, p={self.p_value:.3g} ({self.method}), "
+            f"{self.n_a} against {self.n_b} events, {self.learner})"
+        )
+
+
+def classifier_test(
+    x_a: ArrayLike,
+    x_b: ArrayLike,
+    *,
+    learner: str | Learner = "kernel",
+    folds: int = FOLDS,
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClassifierResult:
+    """Return whether a classifier can tell two samples of events apart.
+
+    Parameters
+    ----------
+    x_a, x_b
+        Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,). A is where an excess is looked for.
+    learner
+        ``"kernel"`` or ``"boosting"``, or a learner with settings of its own.
+    folds
+        An event is scored by what was learned from the other folds.
+    permutations
+        Permutations of the labels, each learned anew.
+    seed
+        Of the folds, the learner and the permutations.
+    progress
+        Called with the permutations done and wanted.
+
+    Returns
+    -------
+    ClassifierResult
+
+    Raises
+    ------
+    InputError
+        If a sample is empty, their features differ or are not finite, there are fewer events than folds, or no
+        permutations.
+    UnknownNameError
+        If there is no such learner.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> found = classifier_test(rng.normal(0.3, 1.0, 400), rng.normal(0.0, 1.0, 400), permutations=200)
+    >>> found.auc > 0.55, found.p_value < 0.02
+    (True, True)
+    """
+    points = pool(x_a, x_b)
+    if not 2 <= folds <= points.n:
+        raise InputError(f"folds={folds} for {points.n} events: give 2 or more, and no more than there are events")
+    if permutations < 1:
+        raise InputError(f"permutations={permutations}: give 1 or more; the folds' scores have no other null")
+    if isinstance(learner, str):
+        if learner not in _NAMED:
+            raise UnknownNameError(f"no learner {learner!r}; there are {', '.join(_NAMED)}")
+        learner = _NAMED[learner]()
+    places = np.random.default_rng([seed, 31]).permutation(points.n) % folds
+    with small_products(points.n):
+        scorer = learner.scorer(points, places, seed)
+        scores = within_folds(scorer(points.labels[None]), places)
+        observed, cuts = statistics(scores, points.labels[None])
+        parts = []
+        for first in range(0, permutations, _BLOCK):
+            some = min(_BLOCK, permutations - first)
+            labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
+            parts.append(statistics(within_folds(scorer(labels), places), labels)[0])
+            if progress is not None:
+                progress(first + some, permutations)
+    null = np.concatenate(parts, axis=1)
+    # Excesses behind a cut are few numbers: among equal ones the area under the curve decides.
+    sample, found = (np.stack([one[0], one[1] + _TIE * one[0]]) for one in (null, observed[:, 0]))
+    together = combine(list(sample), [[one] for one in found])
+    count = together.report(max(float(one[0]) for one in together.z))
+    own = [permutation_p(float(one), some).p_value for one, some in zip(found, sample, strict=True)]
+    spread = np.sqrt((points.n + 1.0) / (12.0 * points.n_a * points.n_b))
+    return ClassifierResult(
+        auc=0.5 + float(observed[0, 0] * spread),
+        auc_z=float(observed[0, 0]),
+        cut_z=float(observed[1, 0]),
+        cut=CUTS[int(cuts[0])],
+        p_value=count.p_value,
+        method=f"{permutations} permutations of the labels, the better of AUC and cut",
+        p_auc=own[0],
+        p_cut=own[1],
+        permutation=count,
+        null=null,
+        scores_a=scores[0, : points.n_a],
+        scores_b=scores[0, points.n_a :],
+        learner=f"{learner.name}, {folds} folds",
+        n_a=points.n_a,
+        n_b=points.n_b,
+    )
+
+
+def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
+    """Return for every event the share of its fold with a smaller score, ties half; shape (n, n_events).
+
+    Every fold has a model of its own, whose constant is the lower the more events of A the fold has: scores of
+    different folds are not on one scale.
+    """
+    out = np.empty(scores.shape)
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
+        out[:, inside] = (rankdata(scores[:, inside], axis=1) - 0.5) / inside.sum()
+    return out
+
+
+def statistics(scores: FloatArray, labels: AnyArray) -> tuple[FloatArray, AnyArray]:
+    """Return AUC and the largest excess behind a cut in standard deviations, shape (2, n), and the number of that cut.
+
+    Parameters
+    ----------
+    scores, labels
+        Shape (n, n_events).
+    """
+    n = scores.shape[1]
+    n_a = float(labels[0].sum())
+    n_b = n - n_a
+    ranks = rankdata(scores, axis=1)
+    auc = ((ranks * labels).sum(axis=1) - n_a * (n_a + 1) / 2) / (n_a * n_b)
+    auc_z = (auc - 0.5) / np.sqrt((n + 1.0) / (12.0 * n_a * n_b))
+    excesses = []
+    for cut in CUTS:
+        # Ties are in or out together; nothing behind the cut is no excess.
+        inside = ranks > n - np.ceil(cut * n)
+        kept = inside.sum(axis=1)
+        spread = np.sqrt(kept * n_a * n_b * (n - kept) / (n**2 * max(n - 1.0, 1.0)))
+        excesses.append(((inside & (labels > 0)).sum(axis=1) - kept * n_a / n) / np.maximum(spread, 1e-12))
+    z = np.array(excesses)
+    return np.stack([auc_z, z.max(axis=0)]), z.argmax(axis=0)

@@ -1,0 +1,128 @@
+"""What tells A from B in the classifier test: kernels (fast, all permutations at once) and boosted trees.
+
+A learner gives every event a score by a model that has not seen it. Which events are in which fold does not depend on
+the labels, so that permuted labels are scored exactly as the observed ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.stats.unbinned.points import Points
+
+
+class Scorer(Protocol):
+    """Scores events of one pool, for any labels."""
+
+    def __call__(self, labels: AnyArray) -> FloatArray:
+        """Return out-of-fold scores, large where A is; labels (n, n_events) -> (n, n_events)."""
+
+
+@dataclass(frozen=True)
+class KernelLearner:
+    """Ridge regression of the labels on Gaussian kernels: one factorisation a fold serves all permutations.
+
+    Attributes
+    ----------
+    centres
+        How many; 64 by default, or all different events where there are fewer.
+    width
+        In units of half of the central 68 % of a feature times the root of the number of features.
+    ridge
+        The penalty, in units of the variance of a label.
+    """
+
+    centres: int | None = None
+    width: float = 1.0
+    ridge: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """What it is, for the record."""
+        return f"kernels of width {self.width:g}"
+
+    def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:
+        """Return what scores these events; ``folds`` has a number from 0 on for each."""
+        width = self.width * np.sqrt(points.x.shape[1])
+        family = kernel_family(points, centres=self.centres, width=width, seed=seed, ridge=self.ridge)
+        phi = evaluated(family, points.x)
+        penalty = np.diag(family.penalty + 1e-9 * len(phi))
+        parts = []
+        for fold in range(int(folds.max()) + 1):
+            inside = folds == fold
+            others = phi[~inside]
+            parts.append((inside, others, cho_factor(others.T @ others + penalty)))
+
+        def score(labels: AnyArray) -> FloatArray:
+            out = np.empty(labels.shape)
+            for inside, others, factor in parts:
+                weights = cho_solve(factor, others.T @ labels[:, ~inside].T.astype(np.float64))
+                out[:, inside] = (phi[inside] @ weights).T
+            return out
+
+        return score
+
+
+@dataclass(frozen=True)
+class BoostingLearner:
+    """Gradient-boosted trees (scikit-learn's HistGradientBoostingClassifier), trained anew for every permutation.
+
+    Attributes
+    ----------
+    iterations, leaves, rate
+        Number of trees, leaves of each, learning rate.
+    """
+
+    iterations: int = 50
+    leaves: int = 8
+    rate: float = 0.1
+
+    @property
+    def name(self) -> str:
+        """What it is, for the record."""
+        return f"{self.iterations} boosted trees of {self.leaves} leaves"
+
+    def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:
+        """Return what scores these events; ``folds`` has a number from 0 on for each.
+
+        Raises
+        ------
+        InputError
+            If scikit-learn is not installed.
+        """
+        try:
+            from sklearn.ensemble import HistGradientBoostingClassifier
+        except ImportError as error:
+            raise InputError(
+                "boosted trees need scikit-learn: pip install 'coffea-ddp[classifier]', or take the kernels"
+            ) from error
+
+        def score(labels: AnyArray) -> FloatArray:
+            out = np.empty(labels.shape)
+            for row, one in enumerate(labels):
+                for fold in range(int(folds.max()) + 1):
+                    inside = folds == fold
+                    if len(np.unique(one[~inside])) < 2:
+                        out[row, inside] = 0.0  # nothing to be learned from one sample alone
+                        continue
+                    model = HistGradientBoostingClassifier(
+                        max_iter=self.iterations, max_leaf_nodes=self.leaves, learning_rate=self.rate,
+                        early_stopping=False, random_state=seed,
+                    )  # fmt: skip
+                    model.fit(points.x[~inside], one[~inside])
+                    out[row, inside] = model.decision_function(points.x[inside])
+            return out
+
+        return score
+
+
+Learner = KernelLearner | BoostingLearner
