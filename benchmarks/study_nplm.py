@@ -16,7 +16,6 @@ from scipy import stats as scipy_stats
 from threadpoolctl import threadpool_limits
 
 from coffea_ddp.stats.unbinned.fixed import BinSolver, KernelSolver
-from coffea_ddp.stats.unbinned.mixture import tail
 from coffea_ddp.stats.unbinned.points import pool, pool_counts
 from coffea_ddp.stats.unbinned.symmetrized import permuted
 
@@ -43,8 +42,7 @@ def tails(count: int) -> None:
             for score in (True, False):
                 engine = KernelSolver(widths=(width,), score=score).engine(points, 1)
                 null = np.sort(permuted(engine, count * (4 if score else 1), 1)[0])[::-1]
-                weights = engine.observed()[0].null_weights
-                found = [tail(weights, float(null[int(p * len(null))])) for p in LEVELS]
+                found = [engine.observed()[0].analytic_tail(float(null[int(p * len(null))])) for p in LEVELS]
                 name = "score" if score else "fit"
                 shown = " / ".join(f"{p:.4f}" for p in found)
                 print(f"| {n_a:,} + {n_b:,} | {d} | {width} | {name} | {shown} |", flush=True)

@@ -10,11 +10,12 @@ from scipy import optimize
 from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.stats.unbinned.convex import fit, null_weights, problem, score_form, score_statistic
+from coffea_ddp.stats.unbinned.convex import fit, problem, score_form, score_statistic
 from coffea_ddp.stats.unbinned.features import bin_family, evaluated, kernel_family
 from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
 from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.mixture import tail
+from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import pool, pool_counts
 from coffea_ddp.stats.unbinned.symmetrized import nplm, nplm_counts, permuted
 
@@ -142,11 +143,24 @@ def test_the_analytic_tail_is_that_of_permutations(width, score):
     solver = KernelSolver(widths=(width,), score=score)
     engine = FixedEngine(points, solver.families(points, 1), score=score)
     null = np.sort(permuted(engine, 20_000, 1)[0])[::-1]
-    family = solver.families(points, 1)[0]
-    one = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
-    weights = null_weights(one, points.n_a, score_form(one, 0.5))
+    one = engine.observed()[0]
     for p, within in ((0.3, 0.05), (0.1, 0.06), (0.01, 0.2), (0.001, 0.6)):
-        assert tail(weights, float(null[int(p * 20_000)])) == pytest.approx(p, rel=within)
+        assert one.analytic_tail(float(null[int(p * 20_000)])) == pytest.approx(p, rel=within)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(100, 100), (60, 600)])
+def test_the_null_has_the_mean_and_the_spread_that_are_said(n_a, n_b):
+    """40,000 permutations of the score version: mean to 1 %, standard deviation to 3 %; the spread differs from 1."""
+    points = pool(*exponentials(n_a, n_b))
+    engine = KernelSolver(widths=(3.0,), score=True).engine(points, 1)
+    null, one = permuted(engine, 40_000, 1)[0], engine.observed()[0]
+    assert null.mean() == pytest.approx(one.null_weights.sum(), rel=0.02)
+    normal = np.sqrt(2.0 * (one.null_weights**2).sum())
+    assert null.std() == pytest.approx(one.null_spread * normal, rel=0.04)
+    assert abs(one.null_spread - 1.0) > 0.02
+    assert NetworkSolver().engine(points, 1).observed()[0].p_analytic is None
+    with pytest.raises(InputError, match="no analytic null"):
+        NetworkSolver().engine(points, 1).observed()[0].analytic_tail(1.0)
 
 
 def test_permutations_do_not_see_the_signal():

@@ -136,6 +136,23 @@ def null_weights(one: Problem, n_a: int, form: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(np.linalg.eigvalsh(root.T @ form @ root), 0.0))
 
 
+def null_spread(one: Problem, n_a: int, form: FloatArray, weights: FloatArray) -> float:
+    """Return the standard deviation of the score version under permutations, in units of the weighted sum's.
+
+    A label is 0 or 1 and no normal variable: its fourth cumulant, ``r (1 - r) (1 - 6 r (1 - r))``, changes the variance
+    of a quadratic form by that times the sum of its squared diagonal. Less than 1 at equal sizes, more at unequal ones.
+    """
+    share = n_a / one.n
+    diagonal = 0.0
+    for first in range(0, len(one.phi), _BLOCK):
+        centred = one.phi[first : first + _BLOCK] - one.total / one.n
+        own = ((centred @ form) * centred).sum(axis=1)
+        diagonal += float(one.multiplicity[first : first + _BLOCK] @ own**2)
+    spread = share * (1.0 - share)
+    normal = 2.0 * float((weights**2).sum())
+    return float(np.sqrt(max(1.0 + spread * (1.0 - 6.0 * spread) * diagonal / normal, 0.1))) if normal > 0 else 1.0
+
+
 def fit(
     one: Problem, labels: AnyArray, *, expected: AnyArray | None = None, tolerance: float = 1e-3, most: int = 200
 ) -> Fits:

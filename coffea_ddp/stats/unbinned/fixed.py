@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.unbinned.convex import Problem, fit, null_weights, problem, score_form, score_statistic
+from coffea_ddp.stats.unbinned.convex import (
+    Problem,
+    fit,
+    null_spread,
+    null_weights,
+    problem,
+    score_form,
+    score_statistic,
+)
 from coffea_ddp.stats.unbinned.features import (
     Family,
     bin_family,
@@ -264,6 +272,7 @@ class FixedEngine:
             t = float(score_statistic(one, sums, self._share, form)[0])
             # To second order both samples say the same, and share t in inverse proportion to their size.
             t_a, t_b = (1.0 - self._share) * t, self._share * t
+        weights = null_weights(one, self._n_a, form)
         return Observed(
             family=family.name + (", score" if self._score else ""),
             parameters=family.n_parameters,
@@ -271,7 +280,8 @@ class FixedEngine:
             t_b=t_b,
             log_a=_log_ratio(points, family, both[0].weights[0]),
             log_b=_log_ratio(points, family, both[1].weights[0]),
-            null_weights=null_weights(one, self._n_a, form),
+            null_weights=weights,
+            null_spread=null_spread(one, self._n_a, form, weights),
             steps=max(found.steps for found in both),
             gradient=max(float(found.decrement[0]) for found in both),
         )

@@ -43,6 +43,8 @@ class Observed:
         their own units, to (n,).
     null_weights
         Weights of the chi2 that t is a sum of under permutations; ``None`` where the family is not linear.
+    null_spread
+        Standard deviation of t under permutations, in units of that of the weighted sum.
     steps
         Steps of the fit.
     gradient
@@ -65,6 +67,7 @@ class Observed:
     gradient: float
     restarts: int = 1
     diverges: bool = False
+    null_spread: float = 1.0
 
     @property
     def t(self) -> float:
@@ -74,7 +77,20 @@ class Observed:
     @cached_property
     def p_analytic(self) -> float | None:
         """The p-value of ``t`` from the weighted sum of chi2; ``None`` where there is none."""
-        return None if self.null_weights is None else tail(self.null_weights, self.t)
+        return None if self.null_weights is None else self.analytic_tail(self.t)
+
+    def analytic_tail(self, t: float) -> float:
+        """Return the probability of a statistic as large from the weighted sum of chi2, brought to the right spread.
+
+        Raises
+        ------
+        InputError
+            If the family is not linear.
+        """
+        if self.null_weights is None:
+            raise InputError(f"{self.family}: no family with fixed features, so there is no analytic null")
+        mean = float(self.null_weights.sum())
+        return tail(self.null_weights, mean + (t - mean) / self.null_spread)
 
     @property
     def dof(self) -> int:
