@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.looks import TESTS
-from coffea_ddp.stats.null import NullKind, count_labels, event_labels, event_permutation, relabel
+from coffea_ddp.stats.null import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
 from coffea_ddp.stats.rectangles import TOYS
+from coffea_ddp.stored import opposite_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -307,7 +308,7 @@ class _Events:
             bins = bins * axis.size + index
         within, bins = on[inside], bins[inside]
         code = np.searchsorted(codes, columns["cell"][within].astype(np.int64))
-        opposite = _opposite(columns["sides"][on], number)
+        opposite = opposite_sides(columns["sides"][on], number)
         weights = columns["weight"][within] if layout.weighted else None
         places = np.flatnonzero(inside)
         found = cls(stored.hashes[on], opposite, places, code, bins, weights, np.zeros(0, np.int64))
@@ -330,13 +331,7 @@ class _Events:
 
     def sides(self, n_entries: int, kappa: float, n_b: int | None, seed: int, block: int) -> tuple[Single, Single]:
         """Return the contents of B and of A of every entry in every pseudo-experiment."""
-        if n_b is not None:
-            labels = event_permutation(self.hashes, n_b, seed=seed, block=block, mirrored=self.opposite)
-        else:
-            same = event_labels(self.hashes, kappa, seed=seed, block=block)
-            # The mirrored coins: side B where the others would be on A with the inverse ratio.
-            mirrored = ~event_labels(self.hashes, 1 / kappa, seed=seed, block=block)
-            labels = np.where(self.opposite, mirrored, same)
+        labels = relabelled_events(self.hashes, self.opposite, kappa=kappa, n_b=n_b, seed=seed, block=block)
         labels = labels[self.inside]
         return (
             count_labels(labels, self.entries, n_entries, self.weights),
@@ -348,13 +343,3 @@ def _entries(hists: Histograms, channel: Channel) -> FloatArray:
     """Return the number of events of every exclusive cell and bin, both sides; shape (n_codes, n_bins)."""
     _, counts, _ = hists.matrices(channel.symmetry, channel.observable, entries=True)
     return np.asarray(counts.sum(axis=1).reshape(len(counts), math.prod(counts.shape[2:])))
-
-
-def _opposite(sides: NDArray[np.uint64], symmetry: int) -> BoolArray:
-    """Return which events are on another side of this symmetry than of the first one that they are in."""
-    lowest = sides & (~sides + np.uint64(1))
-    # Side A of symmetry s is bit 2s, side B bit 2s + 1: odd places are side B.
-    odd = np.uint64(0xAAAAAAAAAAAAAAAA)
-    first_is_b = (lowest & odd) != 0
-    here_is_b = (sides >> np.uint64(2 * symmetry + 1)) & np.uint64(1) != 0
-    return np.asarray(first_is_b != here_is_b)

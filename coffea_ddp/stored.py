@@ -71,6 +71,24 @@ def side_bits(sides: NDArray[np.int8]) -> NDArray[np.uint64]:
     return word
 
 
+def opposite_sides(sides: NDArray[np.uint64], symmetry: int) -> BoolArray:
+    """Return which events are on another side of this symmetry than of the first one that they are in.
+
+    Parameters
+    ----------
+    sides
+        As of :func:`side_bits`; shape (n_events,).
+    symmetry
+        Its number; the events are all in it.
+    """
+    lowest = sides & (~sides + np.uint64(1))
+    # Side A of symmetry s is bit 2s, side B bit 2s + 1: odd places are side B.
+    odd = np.uint64(0xAAAAAAAAAAAAAAAA)
+    first_is_b = (lowest & odd) != 0
+    here_is_b = (sides >> np.uint64(2 * symmetry + 1)) & np.uint64(1) != 0
+    return np.asarray(first_is_b != here_is_b)
+
+
 @dataclass(frozen=True, eq=False)
 class StoredEvents:
     """A table of events and the thresholds of the groups that were thinned.

@@ -244,7 +244,7 @@ def test_event_labels_flip_symmetries_together():
     opposite = np.isin(both, (0b0110, 0b1001))
     assert equal.sum() > 500
     assert opposite.sum() > 500
-    from coffea_ddp.permuting import _opposite
+    from coffea_ddp.stored import opposite_sides
 
-    np.testing.assert_array_equal(_opposite(sides, 1)[equal | opposite], opposite[equal | opposite])
-    assert not _opposite(sides, 0).any()
+    np.testing.assert_array_equal(opposite_sides(sides, 1)[equal | opposite], opposite[equal | opposite])
+    assert not opposite_sides(sides, 0).any()

@@ -236,6 +236,37 @@ def event_permutation(
     return result
 
 
+def relabelled_events(
+    hashes: NDArray[np.uint64], opposite: BoolArray, *, kappa: float, n_b: int | None, seed: int, block: int
+) -> NDArray[np.uint64]:
+    """Return labels keyed to events that are in several symmetries, one of which is relabelled here.
+
+    Parameters
+    ----------
+    hashes
+        The hash of every event's identity; shape (n_events,).
+    opposite
+        Which events are on another side of this symmetry than of the first one that they are in: their labels are
+        mirrored, so that one event moves alike in all symmetries; shape (n_events,).
+    kappa
+        The expected ratio B / A.
+    n_b
+        With a number, exactly so many get the label B; without, every event is labelled on its own.
+    seed, block
+        Where the random bits come from, together with the hash.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n_events,)
+        As of :func:`event_labels`.
+    """
+    if n_b is not None:
+        return event_permutation(hashes, n_b, seed=seed, block=block, mirrored=opposite)
+    same = event_labels(hashes, kappa, seed=seed, block=block)
+    # The mirrored coins: side B where the others would be on A with the inverse ratio.
+    return np.where(opposite, ~event_labels(hashes, 1 / kappa, seed=seed, block=block), same)
+
+
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return well-mixed words (the finaliser of splitmix64, twice, since the inputs differ by little)."""
     with np.errstate(over="ignore"):
