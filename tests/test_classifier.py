@@ -12,10 +12,15 @@ from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats.unbinned.classifier import CUTS, classifier_test, statistics
 from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner
+from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, NetworkLearner
+from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import pool
 
-LEARNERS = {"kernel": KernelLearner(), "boosting": BoostingLearner(iterations=5, leaves=4)}
+LEARNERS = {
+    "kernel": KernelLearner(),
+    "boosting": BoostingLearner(iterations=5, leaves=4),
+    "network": NetworkLearner(NetworkSolver(neurons=2, restarts=1, first=3, most=10)),
+}
 
 
 def normals(n_a, n_b, seed=1, d=2, shift=0.0):
@@ -41,6 +46,18 @@ def test_statistics_are_those_of_scipy():
         excess = scipy_stats.hypergeom(90, 30, inside.sum())
         wanted = (labels[row][inside].sum() - excess.mean()) / excess.std()
         assert found[1, row] == pytest.approx(wanted)
+
+
+def test_both_ends_are_looked_at_alike():
+    """Scores and labels turned round: the excess of B among the lowest is that of A among the highest."""
+    rng = np.random.default_rng(3)
+    scores, labels = rng.normal(size=(4, 80)), rng.random((4, 80)) < 0.3
+    labels[2] = False  # one sample alone
+    one, both = statistics(scores, labels)[0], statistics(scores, labels, ends=2)[0]
+    turned = statistics(-scores, ~labels)[0]
+    np.testing.assert_allclose(both[1], np.maximum(one[1], turned[1]), atol=1e-9)
+    np.testing.assert_allclose(both[0], one[0])
+    np.testing.assert_array_equal(both[:, 2], 0.0)
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,7 +13,8 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.unbinned.engine import NetworkEngine, bounds_and_starts, fit_labels
+from coffea_ddp.stats.unbinned.adam import _gradient
+from coffea_ddp.stats.unbinned.engine import NetworkEngine, bounds_and_starts
 from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, KernelSolver
 from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, minimise, value
@@ -21,7 +23,7 @@ from coffea_ddp.stats.unbinned.original import nplm_reference
 from coffea_ddp.stats.unbinned.perceptron import Perceptron, starting_points
 from coffea_ddp.stats.unbinned.points import in_cells, pool
 from coffea_ddp.stats.unbinned.symmetrized import nplm, permuted
-from coffea_ddp.stats.unbinned.twins import fit_one
+from coffea_ddp.stats.unbinned.twins import fit_both, fit_one
 
 FREE = NetworkSolver(slope=None, ridge=0.0)
 
@@ -130,8 +132,15 @@ def test_histograms_of_the_same_bins_are_fitted_together():
     a, b = (torch.tensor(rng.poisson(30.0, (3, 60)).astype(float)) for _ in range(2))
     net, x = Perceptron(2, 1), torch.tensor(centres.T)
     limits, starts = bounds_and_starts(NetworkSolver(neurons=2), net, centres, 1)
-    together = fit_labels(net, x, a, a + b, starts, limits, first=20, most=60)[0].value
-    alone = [fit_labels(net, x, a[i : i + 1], (a + b)[i], starts, limits, first=20, most=60)[0].value for i in range(3)]
+    share = a.sum(dim=1, keepdim=True) / (a + b).sum(dim=1, keepdim=True)
+    sides = Data(x, share * (a + b), a), Data(x, (1 - share) * (a + b), b)
+
+    def fitted(rows):
+        some = (sides[0].rows(rows), sides[1].rows(rows))
+        return fit_both(net, some, starts, limits, first=20, most=60)[0].value
+
+    together = fitted(torch.arange(3))
+    alone = [fitted(torch.tensor([i])) for i in range(3)]
     assert together.numpy() == pytest.approx(torch.cat(alone).numpy(), abs=0.02)
 
 
@@ -224,6 +233,50 @@ def test_the_unregularised_null_depends_on_how_hard_one_looks():
         solver = NetworkSolver(slope=None, ridge=0.0, restarts=restarts, first=10, most=most)
         means.append(permuted(solver.engine(points, 1), 40, 1).mean())
     assert means[0] + 1.0 < means[1] < means[2] - 0.5
+
+
+# -- Adam, the reference ---------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_of_adam_is_that_of_autograd():
+    points = pool(*exponentials(30, 50, d=2))
+    net = Perceptron(3, 2)
+    x = torch.tensor(points.x.T)
+    y = torch.tensor(points.labels[None].astype(float))
+    data = Data(x, 0.375 * torch.ones_like(y), y)
+    w = torch.tensor(starting_points(net, points.x, 1, seed=4), requires_grad=True)
+    limits = Bounds(torch.full((net.n_parameters,), math.inf, dtype=torch.float64), torch.zeros(net.n_parameters))
+    value(net, data, w, limits).sum().backward()
+    np.testing.assert_allclose(_gradient(net, data, w.detach()).numpy(), w.grad.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def test_adam_is_on_its_way_to_the_minimum_that_newton_finds():
+    """arXiv:2401.09530 trains so; t of three toys grows with the epochs, and stays below the second-order fit."""
+    points = pool(*exponentials(300, 300))
+    labels = draw_labels(points.multiplicity, 300, 3, 1)
+    slow = [
+        NetworkSolver(slope=None, ridge=0.0, optimizer="adam", epochs=epochs, restarts=1, rate=1e-2, cells=100)
+        for epochs in (100, 1_000, 4_000)
+    ]
+    means = [solver.engine(points, 1).t(_celled(solver, points, labels)).mean() for solver in slow]
+    best = NetworkSolver(slope=None, ridge=0.0, restarts=8, cells=100)
+    assert means[0] < means[1] < means[2] < best.engine(points, 1).t(_celled(best, points, labels)).mean() + 0.05
+
+
+def _celled(solver, points, labels):
+    """Labels of the events counted in the engine's cells."""
+    cells = [in_cells(dataclasses.replace(points, labels=row.astype(np.int64)), solver.cells).labels for row in labels]
+    return np.array(cells)
+
+
+def test_adam_says_so_and_keeps_bounds():
+    solver = NetworkSolver(optimizer="adam", epochs=50, restarts=2, rate=0.1, clipping=0.4)
+    found = nplm(*exponentials(60, 60), backend=solver, permutations=3)
+    assert "Adam, 50 epochs" in found.families[0].family
+    assert found.families[0].steps == 50
+    engine = solver.engine(pool(*exponentials(60, 60)), 1)
+    for side in engine._fitted(engine.points.labels[None]):
+        assert float(side.parameters.abs().max()) <= 0.4 + 1e-6
 
 
 # -- the original test ---------------------------------------------------------------------------------------------

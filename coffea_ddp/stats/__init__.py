@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
     from coffea_ddp.stats.unbinned.classifier import ClassifierResult, classifier_test
     from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
-    from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner
+    from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, NetworkLearner
     from coffea_ddp.stats.unbinned.network import NetworkSolver
     from coffea_ddp.stats.unbinned.original import nplm_reference
     from coffea_ddp.stats.unbinned.result import NPLMResult
@@ -49,7 +49,7 @@ _HOME = {
     "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
     "unbinned.classifier": ("ClassifierResult", "classifier_test"),
-    "unbinned.learners": ("BoostingLearner", "KernelLearner"),
+    "unbinned.learners": ("BoostingLearner", "KernelLearner", "NetworkLearner"),
     "unbinned.fixed": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
     "unbinned.network": ("NetworkSolver",),
     "unbinned.original": ("nplm_reference",),
@@ -73,6 +73,7 @@ __all__ = [
     "LikelihoodResult",
     "NPLMResult",
     "NSigmaResult",
+    "NetworkLearner",
     "NetworkSolver",
     "PermutationP",
     "SplineSolver",

@@ -18,7 +18,7 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner
+from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.unbinned.points import pool
 from coffea_ddp.stats.unbinned.threads import small_products
 
@@ -33,7 +33,11 @@ CUTS = (0.01, 0.05, 0.2)
 """Shares of the events, those most like A, in which the excess of A is looked at."""
 _BLOCK = 64
 _TIE = 1e-3
-_NAMED: dict[str, Callable[[], Learner]] = {"kernel": KernelLearner, "boosting": BoostingLearner}
+_NAMED: dict[str, Callable[[], Learner]] = {
+    "kernel": KernelLearner,
+    "boosting": BoostingLearner,
+    "network": NetworkLearner,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,7 @@ def classifier_test(
     x_a, x_b
         Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,). A is where an excess is looked for.
     learner
-        ``"kernel"`` or ``"boosting"``, or a learner with settings of its own.
+        ``"kernel"``, ``"boosting"`` or ``"network"``, or a learner with settings of its own.
     folds
         An event is scored by what was learned from the other folds.
     permutations
@@ -197,26 +201,29 @@ def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
     return out
 
 
-def statistics(scores: FloatArray, labels: AnyArray) -> tuple[FloatArray, AnyArray]:
+def statistics(scores: FloatArray, labels: AnyArray, *, ends: int = 1) -> tuple[FloatArray, AnyArray]:
     """Return AUC and the largest excess behind a cut in standard deviations, shape (2, n), and the number of that cut.
 
     Parameters
     ----------
     scores, labels
-        Shape (n, n_events).
+        Shape (n, n_events). A row without an event of either sample says nothing: 0.
+    ends
+        1: an excess of A among the highest scores; 2: or one of B among the lowest.
     """
     n = scores.shape[1]
-    n_a = float(labels[0].sum())
-    n_b = n - n_a
+    n_a = labels.sum(axis=1, dtype=np.float64)
+    both = np.maximum(n_a * (n - n_a), 1e-12)
     ranks = rankdata(scores, axis=1)
-    auc = ((ranks * labels).sum(axis=1) - n_a * (n_a + 1) / 2) / (n_a * n_b)
-    auc_z = (auc - 0.5) / np.sqrt((n + 1.0) / (12.0 * n_a * n_b))
+    auc_z = ((ranks * labels).sum(axis=1) - n_a * (n + 1) / 2) / np.sqrt(both * (n + 1.0) / 12.0)
     excesses = []
-    for cut in CUTS:
-        # Ties are in or out together; nothing behind the cut is no excess.
-        inside = ranks > n - np.ceil(cut * n)
-        kept = inside.sum(axis=1)
-        spread = np.sqrt(kept * n_a * n_b * (n - kept) / (n**2 * max(n - 1.0, 1.0)))
-        excesses.append(((inside & (labels > 0)).sum(axis=1) - kept * n_a / n) / np.maximum(spread, 1e-12))
+    for sign in (1, -1)[:ends]:
+        for cut in CUTS:
+            # Ties are in or out together; nothing behind the cut is no excess.
+            inside = ranks > n - np.ceil(cut * n) if sign > 0 else ranks < np.ceil(cut * n) + 1
+            kept = inside.sum(axis=1)
+            spread = np.sqrt(kept * both * (n - kept) / (n**2 * max(n - 1.0, 1.0)))
+            excess = (inside & (labels > 0)).sum(axis=1) - kept * n_a / n
+            excesses.append(sign * excess / np.maximum(spread, 1e-6))
     z = np.array(excesses)
     return np.stack([auc_z, z.max(axis=0)]), z.argmax(axis=0)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.unbinned.adam import Pace, descend
 from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, Minima
 from coffea_ddp.stats.unbinned.perceptron import Perceptron, starting_points
 from coffea_ddp.stats.unbinned.points import in_cells
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from coffea_ddp._typing import AnyArray, FloatArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.stats.unbinned.network import NetworkSolver
     from coffea_ddp.stats.unbinned.points import Points
 
@@ -100,12 +101,18 @@ class NetworkEngine:
         return NetworkEngine(self.points, self._solver, self._seed, expected=expected)
 
     def _fitted(self, labels: AnyArray) -> tuple[Minima, ...]:
-        steps = {"first": self._solver.first, "most": self._solver.most}
         y, total = self._tensor(labels), self._tensor(self.points.multiplicity)
         if self._expected is None:
-            return fit_labels(self.net, self._x, y, total, self._starts, self._bounds, **steps)
-        data = Data(self._x, self._expected / self.points.n_b * (total - y), y)
-        return (fit_one(self.net, data, self._starts, self._bounds, **steps),)
+            share = y.sum(dim=-1, keepdim=True) / total.sum()
+            sides = [Data(self._x, share * total, y), Data(self._x, (1.0 - share) * total, total - y)]
+        else:
+            sides = [Data(self._x, self._expected / self.points.n_b * (total - y), y)]
+        if self._solver.optimizer == "adam":
+            return tuple(trained(self.net, side, self._starts, self._bounds, self._solver) for side in sides)
+        steps = {"first": self._solver.first, "most": self._solver.most}
+        if len(sides) == 1:
+            return (fit_one(self.net, sides[0], self._starts, self._bounds, **steps),)
+        return fit_both(self.net, (sides[0], sides[1]), self._starts, self._bounds, **steps)
 
     def _diverges(self, side: Minima) -> bool:
         if self._expected is None:
@@ -137,25 +144,47 @@ def bounds_and_starts(solver: NetworkSolver, net: Perceptron, x: FloatArray, see
     return Bounds(on[0], on[1]), on[2]
 
 
-def fit_labels(
-    net: Perceptron, x: Tensor, a: Tensor, total: Tensor, starts: Tensor, bounds: Bounds, *, first: int, most: int
-) -> tuple[Minima, Minima]:
-    """Fit both samples of many labellings, or of many histograms of the same bins.
+def trained(net: Perceptron, data: Data, starts: Tensor, bounds: Bounds, solver: NetworkSolver) -> Minima:
+    """Return the best of all starting points after all epochs of Adam, for every labelling."""
+    n, restarts = len(data.labels), len(starts)
+    rows = torch.arange(n, device=starts.device)
+    many = data.rows(rows.repeat_interleave(restarts))
+    found = descend(net, many, starts.repeat(n, 1), bounds, Pace(solver.epochs, solver.rate))
+    best = found.value.view(n, restarts).argmin(dim=1) + restarts * rows
+    return Minima(found.value[best], found.parameters[best], found.steps[best], found.gradient[best])
+
+
+def out_of_fold(points: Points, folds: IntArray, labels: AnyArray, solver: NetworkSolver, seed: int) -> FloatArray:
+    """Return the learned log-ratio of A over all at every event, by a network that has not seen it.
 
     Parameters
     ----------
-    net, starts, bounds, first, most
-        As for :func:`coffea_ddp.stats.unbinned.twins.fit_both`.
-    x
-        Points, shape (features, n_points).
-    a
-        Events of A, shape (n, n_points).
-    total
-        Events of both, shape (n_points,) or (n, n_points).
+    points
+        The events.
+    folds
+        A number from 0 on for each, shape (n_events,).
+    labels
+        Shape (n, n_events).
+    solver, seed
+        What is fitted, and where fits start.
     """
-    share = a.sum(dim=-1, keepdim=True) / total.sum(dim=-1, keepdim=True)
-    data = Data(x, share * total, a), Data(x, (1.0 - share) * total, total - a)
-    return fit_both(net, data, starts, bounds, first=first, most=most)
+    net = Perceptron(solver.neurons, points.x.shape[1])
+    bounds, starts = bounds_and_starts(solver, net, points.x, seed)
+    kind = torch.float64 if len(points.x) <= _FEW else torch.float32
+    x = torch.tensor(points.x.T, dtype=kind, device=starts.device).contiguous()
+    out = np.zeros(labels.shape)
+    step = int(np.clip(_VALUES // (len(points.x) * net.neurons * solver.restarts), 1, 4096))
+    for first in range(0, len(labels), step):
+        y = torch.tensor(labels[first : first + step].astype(np.float64), dtype=kind, device=starts.device)
+        for fold in range(int(folds.max()) + 1):
+            inside = folds == fold
+            # Events of this fold are there with no weight: all labellings are fitted together.
+            seen = torch.tensor(~inside, dtype=kind, device=starts.device)
+            share = (y * seen).sum(dim=1, keepdim=True) / seen.sum()
+            found = fit_one(net, Data(x, share * seen, y * seen), starts, bounds, first=solver.first, most=solver.most)
+            f = net.values(found.parameters.to(kind), x[:, torch.tensor(inside, device=x.device)])[1]
+            out[first : first + step, inside] = f.double().cpu().numpy()
+    return out
 
 
 def _t(minima: Minima) -> FloatArray:

@@ -6,7 +6,7 @@ the labels, so that permuted labels are scored exactly as the observed ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
+from coffea_ddp.stats.unbinned.network import NetworkSolver
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
@@ -125,4 +126,38 @@ class BoostingLearner:
         return score
 
 
-Learner = KernelLearner | BoostingLearner
+@dataclass(frozen=True)
+class NetworkLearner:
+    """A few sigmoids whose features are learned, by the loss of NPLM: every fold of every permutation is fitted anew.
+
+    Attributes
+    ----------
+    solver
+        The network.
+    """
+
+    solver: NetworkSolver = field(default_factory=lambda: NetworkSolver(restarts=2, most=50))
+
+    @property
+    def name(self) -> str:
+        """What it is, for the record."""
+        return f"network of {self.solver.neurons} sigmoids"
+
+    def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:
+        """Return what scores these events; ``folds`` has a number from 0 on for each.
+
+        Raises
+        ------
+        InputError
+            If there are fewer events than parameters, or a setting makes no sense.
+        """
+        self.solver.check(points.n_a, points.n_b, points.x.shape[1])
+        from coffea_ddp.stats.unbinned.engine import out_of_fold
+
+        def score(labels: AnyArray) -> FloatArray:
+            return out_of_fold(points, folds, labels, self.solver, seed)
+
+        return score
+
+
+Learner = KernelLearner | BoostingLearner | NetworkLearner

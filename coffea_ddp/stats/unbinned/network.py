@@ -36,6 +36,11 @@ class NetworkSolver:
         Starting points of every fit.
     first, most
         Steps with all starting points, and then with the best.
+    optimizer
+        ``"newton"``: Levenberg-Marquardt. ``"adam"``: full-batch Adam as in the papers, the reference: every starting
+        point is trained for all epochs, and the best is taken.
+    epochs, rate
+        Of Adam.
     cells
         Count in so many cells between quantiles first (one or two features); ``None``: fit to the events.
     device
@@ -54,6 +59,9 @@ class NetworkSolver:
     restarts: int = 4
     first: int = 20
     most: int = 400
+    optimizer: str = "newton"
+    epochs: int = 200_000
+    rate: float = 1e-3
     cells: int | None = None
     device: str = "cpu"
 
@@ -76,15 +84,17 @@ class NetworkSolver:
 
     def check(self, n_a: int, n_b: int, features: int) -> None:
         """Raise :class:`~coffea_ddp.errors.InputError` where these settings cannot be used."""
-        for name in ("neurons", "restarts", "first", "most"):
+        if self.optimizer not in ("newton", "adam"):
+            raise InputError(f"optimizer={self.optimizer!r}: give 'newton' or 'adam'")
+        for name in ("neurons", "restarts", "first", "most", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more")
         for name in ("slope", "clipping"):
             bound = getattr(self, name)
             if bound is not None and not bound > 0:
                 raise InputError(f"{name}={bound}: give a bound above 0, or None")
-        if not self.ridge >= 0:
-            raise InputError(f"ridge={self.ridge}: give 0 or more")
+        if not (self.ridge >= 0 and self.rate > 0):
+            raise InputError(f"ridge={self.ridge}, rate={self.rate}: give a ridge of 0 or more, and a rate above 0")
         if self.parameters(features) > n_a + n_b:
             raise InputError(
                 f"{self.parameters(features)} parameters for {n_a} + {n_b} events: give fewer neurons, or use kernels"
@@ -96,5 +106,6 @@ class NetworkSolver:
         words += [] if self.slope is None else [f"slope up to {self.slope:g}"]
         words += [] if self.clipping is None else [f"weights up to {self.clipping:g}"]
         words += [f"ridge {self.ridge:g}"] if self.ridge else []
+        words += [f"Adam, {self.epochs} epochs"] if self.optimizer == "adam" else []
         words += [] if self.cells is None else [f"{self.cells} cells"]
         return ", ".join(words)
