@@ -65,6 +65,13 @@ class DistinctCells:
     _words: NDArray[np.uint64]
 
     @cached_property
+    def questions(self) -> IntArray:
+        """How many questions every distinct cell asks; shape (n_distinct,). The inclusive one asks none."""
+        asked = [np.array([bool(text) for text in texts]) for texts in self._texts]
+        columns = [asks[chosen] for asks, chosen in zip(asked, self.choices.T, strict=True)]
+        return np.sum(columns, axis=0, dtype=np.int64) if columns else np.zeros(len(self), np.int64)
+
+    @cached_property
     def _texts(self) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(choice.text for choice in axis.choices) for axis in self.grid.axes)
 

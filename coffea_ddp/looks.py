@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -61,8 +61,19 @@ class Found(NamedTuple):
     where: IntArray | None
 
 
-class Look(Protocol):
-    """One kind of test."""
+class Told(Protocol):
+    """What a report tells of one kind of test."""
+
+    @property
+    def normal(self) -> bool:
+        """Whether its statistic is normal under the null."""
+
+    def method(self, expected: ChannelExpectation) -> str:
+        """Tell how the local p-value is made."""
+
+
+class Look(Told, Protocol):
+    """One kind of test of histograms."""
 
     def observed(self, block: Block, expected: ChannelExpectation) -> Found:
         """Test a block of cells."""
@@ -80,10 +91,6 @@ class Look(Protocol):
         """Test all cells in a block of pseudo-experiments."""
         ...  # fmt: skip
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
-        ...
-
 
 def kappa_of(block: Block, expected: ChannelExpectation) -> FloatArray:
     """Return kappa of every cell of a block, NaN where it cannot be known; shape (n_cells,)."""
@@ -98,6 +105,8 @@ def kappa_of(block: Block, expected: ChannelExpectation) -> FloatArray:
 @dataclass(frozen=True)
 class NSigma:
     """N_sigma of the whole matrix (arXiv:2203.07529)."""
+
+    normal: ClassVar[bool] = True
 
     def observed(self, block: Block, expected: ChannelExpectation) -> Found:
         """Test a block of cells."""
@@ -157,6 +166,7 @@ class Rectangles:
     """
 
     pulls: bool
+    normal: ClassVar[bool] = False
 
     def _exact(self, expected: ChannelExpectation) -> bool:
         return not self.pulls and expected.exact

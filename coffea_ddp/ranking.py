@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.blocks import Block
     from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.lattice import DistinctCells
-    from coffea_ddp.looks import Found, Look
+    from coffea_ddp.looks import Found, Told
     from coffea_ddp.permuting import Family
     from coffea_ddp.significance import Significance
 
@@ -39,7 +38,7 @@ class Where:
     symmetry: str
     observable: str
     cells: DistinctCells
-    look: Look
+    look: Told
     expected: ChannelExpectation
 
     @property
@@ -82,10 +81,10 @@ class Collector:
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     trials: dict[str, int] = field(default_factory=dict)
 
-    def add(self, where: Where, block: Block, found: Found, finite: BoolArray) -> None:
-        """Take in a block; of equals the first to come stays, so the size of blocks does not show."""
-        if found.where is None:
-            # The maximum of many regions is not normal: only whole cells are compared with a normal distribution.
+    def add(self, where: Where, cells: IntArray, found: Found, finite: BoolArray) -> None:
+        """Take in what a test found in some cells; of equals the first stays, so the size of blocks does not show."""
+        if where.look.normal:
+            # The maximum of many regions is not: only what is normal is compared with a normal distribution.
             self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
         self.trials[where.test] = self.trials.get(where.test, 0) + int(found.looks[finite].sum())
         usable = np.flatnonzero(finite)
@@ -96,7 +95,7 @@ class Collector:
 
         def candidates(chosen: IntArray) -> list[Candidate]:
             rows = usable[chosen]
-            columns = (block.cells, found.statistic, found.plain, found.n_a, found.n_b, found.n_bins, found.asymmetry,
+            columns = (cells, found.statistic, found.plain, found.n_a, found.n_b, found.n_bins, found.asymmetry,
                        found.kappa, found.looks)  # fmt: skip
             values = [column[rows].tolist() for column in columns]
             regions = (

@@ -75,6 +75,8 @@ class Row:
         Of a spectrum: the range that was looked at, in GeV.
     flags
         Of a spectrum: what is outside of the network's experience, in words; empty where nothing is.
+    n_dropped
+        Of a test on events: those of the cell that it did not see, as they were not stored or lack a feature.
     """
 
     kind: str
@@ -111,6 +113,7 @@ class Row:
     low: float | None = None
     high: float | None = None
     flags: str | None = None
+    n_dropped: int | None = None
 
     @property
     def leads(self) -> bool:
@@ -147,7 +150,7 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
-_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions"})
+_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,12 +28,14 @@ import numpy as np
 from coffea_ddp.blocks import CellBlocks
 from coffea_ddp.bumping import TOYS as BUMP_TOYS
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.eventwise import EventScan, FullFits
 from coffea_ddp.expectation import Expectation
 from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.looks import TESTS
 from coffea_ddp.permuting import Channel, Family, permute
+from coffea_ddp.provenance import inputs
 from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import SymmetrySummary
@@ -42,6 +43,7 @@ from coffea_ddp.significance import Significance, bounds, from_nulls
 from coffea_ddp.stats.null import NullKind, check_null
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.status import Status
+from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
@@ -76,6 +78,7 @@ def scan(
     correction: Any = None,
     jobs: int | None = None,
     toys: int = BUMP_TOYS,
+    fits: FullFits | None = None,
     progress: Progress | None = None,
 ) -> ScanReport:
     """Test every cell of the lattice and rank what was found.
@@ -90,7 +93,9 @@ def scan(
         other options is ``best`` and ``seed``. ``"nsigma"`` compares the in-range bins of A and B
         (:func:`coffea_ddp.stats.n_sigma`);
         ``"submatrix"`` finds the best of all rectangles by its summed counts, ``"submatrix_nsigma"`` by its N_sigma
-        (:func:`coffea_ddp.stats.scan_submatrices`).
+        (:func:`coffea_ddp.stats.scan_submatrices`). ``"nplm"`` and ``"classifier"`` compare the shapes of the stored
+        events (:mod:`coffea_ddp.unbinned`): NPLM in all cells, of every observable and of all stored features
+        together; a classifier of all features in cells that ask at most one question.
     permutations
         Pseudo-experiments with relabelled events, from which global p-values come; 0: the Sidak bound.
     null
@@ -115,6 +120,8 @@ def scan(
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     toys
         Background-only toys for the p-values of the best spectra.
+    fits
+        Which rows of ``"nplm"`` are fitted in full, and how.
     progress
         Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
@@ -137,7 +144,8 @@ def scan(
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
     everything = _tests(tests, hists)
-    chosen = tuple(name for name in everything if name != BUMP)
+    chosen = tuple(name for name in everything if name in TESTS)
+    on_events = tuple(name for name in everything if name in EVENT_TESTS)
     if BUMP in everything:
         bumps = hunt_cells(hists, best=best, toys=toys, seed=seed, progress=progress)
     for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
@@ -148,34 +156,42 @@ def scan(
     expectation.check(hists, channels)
     kind = _null(null, expectation)
     collector = Collector(best)
-    steps = _Steps(progress, sum(len(names) for _, names in channels), -(-permutations // TOYS))
+    events = EventScan(hists, on_events, expectation, min_events=min_events, seed=seed)
+    fields = {symmetry: events.fields(names) for symmetry, names in channels}
+    n_places = sum(len(names) * bool(chosen) + len(fields[symmetry]) for symmetry, names in channels)
+    steps = _Steps(progress, n_places, -(-permutations // TOYS))
     summaries, looked = [], []
     for symmetry, names in channels:
         cells = distinct_cells(hists.layout.grid, hists.occupied(symmetry))
         statuses = dict.fromkeys((status.name for status in Status), 0)
-        for observable in names:
+        for observable in names if chosen else ():
             steps.begin(f"{symmetry}: {observable}")
             expected = expectation.of(hists, symmetry, observable)
             blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events)
             families = [Where(test, symmetry, observable, cells, TESTS[test], expected) for test in chosen]
             looked.append([(where, _run(where, blocks, collector, statuses)) for where in families])
             steps.done += 1
+        for test, observable in fields[symmetry]:
+            steps.begin(f"{symmetry}: {observable} ({test})")
+            events.look(symmetry, test, observable, cells, collector, statuses)
+            steps.done += 1
         summaries.append(_summary(hists, symmetry, cells, statuses))
     candidates = collector.everything()
     draw = _Draw(permutations, kind, seed, jobs)
-    worth = _worth(hists, looked, candidates, collector.trials, draw, steps)
+    worth = _worth(hists, (looked, events), candidates, collector.trials, draw, steps)
+    rows = events.finished(collector.rows(hists, candidates, worth), candidates, fits or FullFits(), steps.begin)
     steps.end()
     report = ScanReport(
         plan=hists.layout.plan,
         fingerprint=hists.layout.fingerprint,
         seed=seed,
-        inputs=_inputs(hists),
+        inputs=inputs(hists),
         options={
-            "tests": list(chosen), "min_events": min_events, "best": best, "permutations": permutations,
+            "tests": [*chosen, *on_events], "min_events": min_events, "best": best, "permutations": permutations,
             "null": kind if permutations else None, "expectation": expectation.method,
         },
         looks=sum(summary.n_tested for summary in summaries),
-        rows=collector.rows(hists, candidates, worth),
+        rows=rows,
         summaries=tuple(summaries),
         z_histogram=collector.z_histogram,
         global_p=worth.summary,
@@ -212,6 +228,13 @@ class _Steps:
         self.done += 1
         self.begin(what)
 
+    def part(self, what: str, done: int, of: int) -> None:
+        """Tell of a part of the blocks of one test on events."""
+        already = self.done
+        self.done += self.n_blocks * done // of
+        self.begin(what)
+        self.done = self.done if done == of else already
+
     def end(self) -> None:
         if self.progress is not None and self.total:
             self.progress(self.total, self.total, "")
@@ -222,13 +245,13 @@ def _run(where: Where, blocks: CellBlocks, collector: Collector, statuses: dict[
     tested = 0
     parts = []
     for block in blocks:
-        found = where.look.observed(block, where.expected)
+        found = TESTS[where.test].observed(block, where.expected)
         finite = np.isfinite(found.statistic)
         tested += len(finite)
         statuses[Status.OK.name] += int(finite.sum())
         lost = Status.NO_RATIO if where.expected.own or where.expected.status else Status.NOT_FINITE
         statuses[lost.name] += int((~finite).sum())
-        collector.add(where, block, found, finite)
+        collector.add(where, block.cells, found, finite)
         parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
     statuses[Status.TOO_FEW_ENTRIES.name] += len(where.cells) - tested
     if not parts:
@@ -247,7 +270,7 @@ class _Draw(NamedTuple):
 
 def _worth(
     hists: Histograms,
-    looked: list[list[tuple[Where, _Tested]]],
+    looked: tuple[list[list[tuple[Where, _Tested]]], EventScan],
     candidates: list[Candidate],
     trials: Mapping[str, int],
     draw: _Draw,
@@ -258,9 +281,13 @@ def _worth(
     statistics = np.array([candidate.statistic for candidate in candidates])
     if not draw.permutations or not candidates:
         return bounds(families, statistics, np.array([candidate.order for candidate in candidates]), trials)
-    channels = _to_relabel(looked, candidates)
+    binned, events = looked
+    channels = _to_relabel(binned, candidates)
     nulls = permute(
         hists, channels, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.block
+    )
+    nulls |= events.nulls(
+        candidates, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.part
     )
     cells = [candidate.cell for candidate in candidates]
     how = {"binomial": "binomial labels", "fixed": "labels with N_A kept"}[draw.null]
@@ -301,7 +328,7 @@ def _null(null: str | None, expectation: Expectation) -> NullKind:
 
 
 def _tests(names: Sequence[str] | None, hists: Histograms) -> tuple[str, ...]:
-    known = (*TESTS, BUMP)
+    known = (*TESTS, *EVENT_TESTS, BUMP)
     if names is None:
         symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
         return tuple(name for name in (symmetric, BUMP if hists.spectra else None) if name)
@@ -350,27 +377,3 @@ def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: d
         n_distinct=len(cells),
         statuses=statuses,
     )
-
-
-def _inputs(hists: Histograms) -> dict[str, Any]:
-    """Return where the numbers come from, as JSON-ready data."""
-    files = list(hists.ledger.files.values())
-    return {
-        "events": hists.n_events,
-        "files": len(files),
-        "datasets": sorted({record.dataset for record in files}),
-        "partial": hists.partial,
-        "missing": [str(missing) for missing in hists.missing],
-        "cutflow": {dataset: dict(cutflow) for dataset, cutflow in hists.cutflows.items()},
-        "choices": {role: list(used) for role, used in hists.choices.items()},
-        "cells": hists.layout.grid.to_dict(),
-        "weighted": hists.layout.weighted,
-        "package": _package_version(),
-    }
-
-
-def _package_version() -> str:
-    try:
-        return version("coffea-ddp")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "unknown"

@@ -18,8 +18,8 @@ from coffea_ddp.errors import InputError
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The best rows as CSV.")
 @click.option(
     "--tests",
-    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), bump "
-    "(of mass spectra). [default: nsigma of symmetries, bump of spectra]",
+    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), nplm "
+    "and classifier (of the stored events), bump (of mass spectra). [default: nsigma of symmetries, bump of spectra]",
 )
 @click.option(
     "--min-events", type=click.IntRange(min=0), default=20, show_default=True, help="Fewer events: not tested."
@@ -41,6 +41,15 @@ from coffea_ddp.errors import InputError
 )
 @click.option(
     "--toys", type=click.IntRange(min=0), default=1000, show_default=True, help="Toys for each of the best spectra."
+)
+@click.option(
+    "--fits", type=click.IntRange(min=0), default=10, show_default=True, help="Best rows of nplm to fit in full."
+)
+@click.option(
+    "--backend", type=click.Choice(["kernel", "network"]), default="kernel", show_default=True, help="What fits them."
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are fitted."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
@@ -67,6 +76,8 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp
     coffea-ddp scan hists.ddp -o report.json --csv report.csv --top 50
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --permutations 1000 --seed 1
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix,nplm,classifier --permutations 1000
+    coffea-ddp scan hists.ddp --tests nplm --fits 5 --backend network
     coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
     """
@@ -81,6 +92,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     options["correction"] = _correction(options.pop("corrections"))
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
+    options["fits"] = _fits(options)
     chosen = None if tests is None else [name.strip() for name in tests.split(",")]
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, **options)
@@ -98,6 +110,18 @@ def _correction(given: tuple[str, ...]) -> Any:
                 f"--correction {text}: with several corrections, say of which observable: OBSERVABLE={text}"
             )
     return dict(text.split("=", 1) for text in given) or None
+
+
+def _fits(options: dict[str, Any]) -> Any:
+    """Take what is said of full fits out of the options, and return it as one."""
+    from coffea_ddp.eventwise import FullFits
+    from coffea_ddp.stats import KernelSolver, NetworkSolver
+
+    number, backend, device = (options.pop(name) for name in ("fits", "backend", "device"))
+    if backend == "kernel" and device != "cpu":
+        raise InputError(f"--device {device}: kernels are fitted on the CPU; --backend network can use a GPU")
+    solver = KernelSolver() if backend == "kernel" else NetworkSolver(device=device)
+    return FullFits(number, solver, options["permutations"] or FullFits().permutations)
 
 
 def _number_or_name(text: str) -> float | str:

@@ -21,4 +21,6 @@ class Status(Enum):
     NOT_FALLING = "the spectrum rises over most of its range; without a resonance it must fall"
     NO_DOMAIN = "no bin is far enough from the ends, from masks, and filled"
     NEGATIVE = "negative contents, of which no count is made"
+    NO_FEATURES = "an axis of the observable is not among the stored features"
+    ONE_SIDED = "all stored events are on one side, or equal: shapes cannot be compared"
     NO_RATIO = "kappa cannot be estimated: a side is empty, or nothing is left to test"

@@ -1,0 +1,42 @@
+"""Where the numbers of a report come from.
+
+Examples
+--------
+>>> from coffea_ddp.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms import Histograms
+>>> from coffea_ddp.layout import Layout
+>>> inputs(Histograms.empty(Layout("demo", "0" * 16, CellGrid((Multiplicity("j", last=2),)), ())))["events"]
+0
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+
+
+def inputs(hists: Histograms) -> dict[str, Any]:
+    """Return where the numbers come from, as JSON-ready data."""
+    files = list(hists.ledger.files.values())
+    return {
+        "events": hists.n_events,
+        "files": len(files),
+        "datasets": sorted({record.dataset for record in files}),
+        "partial": hists.partial,
+        "missing": [str(missing) for missing in hists.missing],
+        "cutflow": {dataset: dict(cutflow) for dataset, cutflow in hists.cutflows.items()},
+        "choices": {role: list(used) for role, used in hists.choices.items()},
+        "cells": hists.layout.grid.to_dict(),
+        "weighted": hists.layout.weighted,
+        "package": _package_version(),
+    }
+
+
+def _package_version() -> str:
+    try:
+        return version("coffea-ddp")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"

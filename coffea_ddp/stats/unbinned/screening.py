@@ -1,0 +1,259 @@
+"""The score version of symmetrized NPLM in many overlapping cells at once.
+
+A cell is a union of exclusive cells. All that the score version needs of it, weighted sums of features, their products
+and the sums over A, are sums over its exclusive cells; so one set of features and one relabelling of the events serve
+all cells. Events may carry weights, which stay with them when labels are permuted.
+
+For a cell with weights w and features phi, centred at their mean: ``G = sum_A w phi``, ``M = sum w phi phi^T``,
+``C = sum w^2 phi phi^T``, and with the expected share r of A ``t = G^T (H_A^-1 + H_B^-1) G``, ``H_A = r M + ridge``,
+``H_B = (1 - r) M + ridge``. Relabelling gives G the covariance ``r (1 - r) C``, so t is a weighted sum of chi2_1, here
+told by its first three cumulants.
+
+Examples
+--------
+>>> rng = np.random.default_rng(1)
+>>> phi, code, members = rng.normal(size=(600, 3)), np.repeat([0, 1], 300), np.array([[1.0, 0.0], [1.0, 1.0]])
+>>> forms = forms_of(members, sums_of(phi, code, 2), share=0.5)
+>>> labels = rng.random((600, 2000)) < 0.5
+>>> z = z_of(statistic(members, sums_over_a(phi, code, 2, labels), forms), forms)
+>>> z.shape, z.std(axis=1).round(1).tolist()
+((2, 2000), [1.0, 1.0])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.stats.unbinned.points import Points
+
+LARGEST = 32
+"""At most so many directions of the features are looked at, those of the largest variance."""
+_KNOWN = 0.05
+"""Directions of which all events together say less, in units of the ridge, are left out."""
+_NOTHING = 1e-9
+NO_OPINION = -38.0
+"""z of a cell in which no statistic can be told: one event, equal features."""
+
+
+def main_directions(points: Points, width: float, *, seed: int, ridge: float = 1.0) -> FloatArray:
+    """Return features of kernels of one width in their main directions, for a ridge of 1; shape (n_points, p).
+
+    Parameters
+    ----------
+    points
+        All events, both labels: nothing of the features depends on labels.
+    width
+        Of the kernels, in units of half of the central 68 % of every feature.
+    seed
+        Of the draw of their centres.
+    ridge
+        What the penalty is in the full fit.
+    """
+    family = kernel_family(points, width=width, seed=seed, ridge=ridge)
+    phi = evaluated(family, points.x)[:, 1:] / np.sqrt(np.maximum(family.penalty[1:], _NOTHING))
+    centred = phi - points.multiplicity @ phi / points.n
+    size, vectors = np.linalg.eigh((centred * points.multiplicity[:, None]).T @ centred)
+    kept = np.flatnonzero(size > _KNOWN)[-LARGEST:]
+    return np.asarray(centred @ vectors[:, kept if len(kept) else [-1]])
+
+
+@dataclass(frozen=True, eq=False)
+class CodeSums:
+    """Sums over the events of every exclusive cell.
+
+    Attributes
+    ----------
+    weight, total, moments
+        Of w, w phi, w phi phi^T; shapes (n_codes,), (n_codes, p) and (n_codes, p, p).
+    squares
+        The same three of w^2; ``None`` without weights.
+    """
+
+    weight: FloatArray
+    total: FloatArray
+    moments: FloatArray
+    squares: tuple[FloatArray, FloatArray, FloatArray] | None
+
+
+def _moments(phi: FloatArray, code: IntArray, n_codes: int, w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    p = phi.shape[1]
+    moments, total = np.zeros((n_codes, p, p)), np.zeros((n_codes, p))
+    for here, rows in _grouped(code):
+        weighted = phi[rows] * w[rows, None]
+        moments[here], total[here] = weighted.T @ phi[rows], weighted.sum(axis=0)
+    return np.bincount(code, w, minlength=n_codes).astype(np.float64), total, moments
+
+
+def _grouped(code: IntArray) -> list[tuple[int, IntArray]]:
+    """Return every exclusive cell that has events, with the numbers of these."""
+    order = np.argsort(code, kind="stable")
+    values, starts = np.unique(code[order], return_index=True)
+    return list(zip(values.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+def sums_of(phi: FloatArray, code: IntArray, n_codes: int, weights: FloatArray | None = None) -> CodeSums:
+    """Return the sums over the events of every exclusive cell.
+
+    Parameters
+    ----------
+    phi
+        Shape (n_events, p).
+    code
+        The exclusive cell of every event, 0 to ``n_codes - 1``; shape (n_events,).
+    n_codes
+        How many there are.
+    weights
+        Shape (n_events,); 1 each by default.
+    """
+    w = np.ones(len(phi)) if weights is None else np.asarray(weights, dtype=np.float64)
+    squares = None if weights is None else _moments(phi, code, n_codes, w**2)
+    return CodeSums(*_moments(phi, code, n_codes, w), squares)
+
+
+def sums_over_a(
+    phi: FloatArray, code: IntArray, n_codes: int, labels: AnyArray, weights: FloatArray | None = None
+) -> AnyArray:
+    """Return the sums of w phi, and of w behind them, over the events that are labelled A.
+
+    Parameters
+    ----------
+    phi, code, n_codes, weights
+        As for :func:`sums_of`.
+    labels
+        Which events are A in every pseudo-experiment, shape (n_events, n).
+
+    Returns
+    -------
+    ndarray of float32, shape (n_codes, p + 1, n)
+    """
+    columns = np.concatenate([phi, np.ones((len(phi), 1))], axis=1)
+    columns = (columns if weights is None else columns * weights[:, None]).astype(np.float32)
+    out = np.zeros((n_codes, columns.shape[1], labels.shape[1]), dtype=np.float32)
+    for here, rows in _grouped(code):
+        out[here] = columns[rows].T @ labels[rows].astype(np.float32)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """The quadratic forms of some cells.
+
+    Attributes
+    ----------
+    mean
+        Of the features, weighted; shape (n_cells, p).
+    root
+        Matrices R with ``t = |R^T G|^2``; shape (n_cells, p, p).
+    cumulants
+        The first three of t under relabelling; shape (n_cells, 3). All 0 where there is nothing to be told.
+    """
+
+    mean: FloatArray
+    root: FloatArray
+    cumulants: FloatArray
+
+
+def forms_of(members: FloatArray, sums: CodeSums, *, share: float) -> Forms:
+    """Return the forms of cells.
+
+    Parameters
+    ----------
+    members
+        Which exclusive cells each is made of; 0.0 and 1.0, shape (n_cells, n_codes).
+    sums
+        Of the exclusive cells.
+    share
+        The expected share of A. It is not that of the data, so that all labels are treated alike.
+    """
+    weight, total, moments = _united(members, sums.weight, sums.total, sums.moments)
+    mean = total / np.where(weight > 0, weight, 1.0)[:, None]
+    centred = moments - weight[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    size, vectors = np.linalg.eigh(centred)
+    size = np.maximum(size, 0.0)
+    root = vectors * np.sqrt(1.0 / (share * size + 1.0) + 1.0 / ((1.0 - share) * size + 1.0))[:, None, :]
+    spread = centred if sums.squares is None else _around(members, sums.squares, mean)
+    covariance = share * (1.0 - share) * (root.transpose(0, 2, 1) @ spread @ root)
+    square = covariance @ covariance
+    traces = (
+        np.trace(covariance, axis1=1, axis2=2),
+        2.0 * np.trace(square, axis1=1, axis2=2),
+        8.0 * np.einsum("nij,nji->n", square, covariance),
+    )
+    return Forms(mean, root, np.stack(traces, axis=1))
+
+
+def _united(
+    members: FloatArray, weight: FloatArray, total: FloatArray, moments: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    p = total.shape[1]
+    return members @ weight, members @ total, (members @ moments.reshape(len(moments), p * p)).reshape(-1, p, p)
+
+
+def _around(members: FloatArray, squares: tuple[FloatArray, FloatArray, FloatArray], mean: FloatArray) -> FloatArray:
+    """Return the sum of w^2 (phi - mean)(phi - mean)^T."""
+    weight, total, moments = _united(members, *squares)
+    cross = mean[:, :, None] * total[:, None, :]
+    own = weight[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    return np.asarray(moments - cross - cross.transpose(0, 2, 1) + own)
+
+
+def statistic(members: AnyArray, over_a: AnyArray, forms: Forms) -> FloatArray:
+    """Return t of some cells for several labellings, shape (n_cells, n).
+
+    Parameters
+    ----------
+    members
+        As for :func:`forms_of`.
+    over_a
+        Of :func:`sums_over_a`.
+    forms
+        Of the same cells.
+    """
+    n_codes, columns, n = over_a.shape
+    sums = (members.astype(np.float32) @ over_a.reshape(n_codes, columns * n)).reshape(-1, columns, n)
+    # Relative to the mean: what is left of N_A decides nothing, the test is one of shapes.
+    gradient = sums[:, :-1] - forms.mean.astype(np.float32)[:, :, None] * sums[:, -1:]
+    pulls = forms.root.astype(np.float32).transpose(0, 2, 1) @ gradient
+    return np.asarray((pulls**2).sum(axis=1), dtype=np.float64)
+
+
+def z_of(t: FloatArray, forms: Forms) -> FloatArray:
+    """Return the one-sided z of t: the chi2 with its three cumulants, by the cube root of Wilson and Hilferty.
+
+    Parameters
+    ----------
+    t
+        Shape (n_cells, n).
+    forms
+        Of the same cells.
+
+    Notes
+    -----
+    E. B. Wilson, M. M. Hilferty, PNAS 17 (1931) 684; three cumulants: P. Hall, Ann. Probab. 11 (1983) 1028.
+    """
+    first, second, third = forms.cumulants.T[:, :, None]
+    known = second > _NOTHING
+    dof = 8.0 * second**3 / np.where(known, third, 1.0) ** 2
+    dof = np.where(known, dof, 1.0)
+    chi2 = dof + (t - first) / np.sqrt(np.where(known, second, 1.0)) * np.sqrt(2.0 * dof)
+    root = np.cbrt(np.maximum(chi2, 0.0) / dof)
+    return np.where(known, (root - 1.0 + 2.0 / (9.0 * dof)) * np.sqrt(4.5 * dof), NO_OPINION)
+
+
+def two_sided(z: FloatArray) -> FloatArray:
+    """Return the z, 0 or more, whose two-sided p-value is the one-sided one of ``z``; any shape.
+
+    Examples
+    --------
+    >>> two_sided(np.array([0.0, 1.6448536269514722])).round(4)
+    array([0.6745, 1.96  ])
+    """
+    return np.asarray(-ndtri(0.5 * np.clip(ndtr(-np.asarray(z, dtype=np.float64)), 1e-300, 1.0))) + 0.0
