@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
     from coffea_ddp.errors import DDPError
+    from coffea_ddp.eventwise import FullFits
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
     from coffea_ddp.running import run
+    from coffea_ddp.samples import SamplePair, sample_pair
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
@@ -42,6 +44,7 @@ _HOME = {
     "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
     "errors": ("DDPError",),
+    "eventwise": ("FullFits",),
     "filling": ("fill",),
     "histograms": ("Histograms",),
     "loading": ("load_plan",),
@@ -51,6 +54,7 @@ _HOME = {
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
     "running": ("run",),
+    "samples": ("SamplePair", "sample_pair"),
     "saving": ("load",),
     "scanning": ("scan",),
     "selections": ("GoodRuns", "Trigger"),
@@ -70,6 +74,7 @@ __all__ = [
     "DDPError",
     "Feature",
     "FirstAvailable",
+    "FullFits",
     "GoodRuns",
     "Histograms",
     "MassSpectrum",
@@ -79,6 +84,7 @@ __all__ = [
     "ObjectDefinition",
     "Observable",
     "Resolution",
+    "SamplePair",
     "ScanPlan",
     "ScanProcessor",
     "ScanReport",
@@ -102,6 +108,7 @@ __all__ = [
     "observables",
     "resolution_axis",
     "run",
+    "sample_pair",
     "scan",
     "selections",
     "stats",
