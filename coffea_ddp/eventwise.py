@@ -53,7 +53,7 @@ class FullFits:
     Attributes
     ----------
     number
-        Of how many rows; those that are mostly about the events of a stronger one are left out.
+        Of how many rows: the best of NPLM in each group of rows that are mostly about the same events.
     solver
         What fits.
     permutations
@@ -196,15 +196,19 @@ class EventScan:
         """
         told = {where.family: tested for where, _, tested in self._looked}
         numbers = {(c.where.family, str(c.where.cells.cell(c.cell))): c.cell for c in candidates}
-        left, out = fits.number if not self._hists.layout.weighted else 0, []
+        most = fits.number if not self._hists.layout.weighted else 0
+        fitted: set[tuple[str | None, int | None]] = set()
+        out = []
         for row in rows:
             family = (row.test, str(row.symmetry), str(row.observable))
             if family not in told:
                 out.append(row)
                 continue
             mine = _told(row, told[family], numbers[family, str(row.cell)])
-            if row.test == "nplm" and left and row.rank is not None and row.leads:
-                left -= 1
+            # One fit for each group of rows about mostly the same events, whatever test leads it.
+            group = (row.symmetry, row.like)
+            if row.test == "nplm" and row.rank is not None and group not in fitted and len(fitted) < most:
+                fitted.add(group)
                 if progress is not None:
                     progress(f"fitting {row.symmetry}: {row.observable}, {row.cell}")
                 mine = self._fitted(mine, fits)

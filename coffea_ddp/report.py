@@ -268,6 +268,11 @@ class ScanReport:
         lines = [region_cells(row) for row in self.best_regions(n)]
         return text_table(f"{self.plan}: the best regions of every symmetry", self._region_caption(), REGIONS, lines)
 
+    def tests_table(self) -> Table:
+        """Return the best row of every test of every symmetry for terminals: all tests side by side."""
+        lines = [region_cells(row) for row in self.best_of_tests()]
+        return text_table(f"{self.plan}: the best of every test", self._tests_caption(), REGIONS, lines)
+
     def bumps_table(self, n: int = 20, *, similar: bool = False) -> Table:
         """Return the best spectra for terminals, and those that could not be looked at.
 
@@ -296,6 +301,21 @@ class ScanReport:
             mine = [row for row in self.rows if row.symmetry == summary.symmetry and row.leads]
             found += mine[:n]
         return found
+
+    def best_of_tests(self) -> list[Row]:
+        """Return the best row of every test of every symmetry, in the order of the plan and of the tests."""
+        first: dict[tuple[str | None, str], Row] = {}
+        for row in self.rows:
+            first.setdefault((row.symmetry, row.test), row)
+        tests = list(dict.fromkeys(row.test for row in self.rows if row.kind == "symmetry"))
+        wanted = [str(name) for name in self.options.get("tests", tests)]
+        tests.sort(key=lambda test: wanted.index(test) if test in wanted else len(wanted))
+        pairs = [(summary.symmetry, test) for summary in self.summaries for test in tests]
+        return [first[pair] for pair in pairs if pair in first]
+
+    def _tests_caption(self) -> str:
+        methods = {row.test: row.method.partition("; global")[0] for row in reversed(self.best_of_tests())}
+        return "\n".join(f"{test}: {method}" for test, method in sorted(methods.items()))
 
     def _region_caption(self) -> str:
         lines = []
@@ -339,10 +359,13 @@ class ScanReport:
         rows = html_table(SHOWN, self._lines(20, similar=False))
         regions = html_table(REGIONS, [region_cells(row) for row in self.best_regions()])
         notes = "<br>".join(html.escape(text) for text in self._region_caption().splitlines())
+        tests = html_table(REGIONS, [region_cells(row) for row in self.best_of_tests()])
+        methods = "<br>".join(html.escape(text) for text in self._tests_caption().splitlines())
         summaries = html_table(SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
             f"<p><b>The best regions of every symmetry</b></p>{regions}<p>{notes}</p>"
+            f"<p><b>The best of every test</b></p>{tests}<p>{methods}</p>"
             f"<p><b>{html.escape(self._summary_title())}</b></p>{summaries}"
         )
 

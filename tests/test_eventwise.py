@@ -63,6 +63,20 @@ def scanned_events(report, row):
     return matrix.a.sum() + matrix.b.sum()
 
 
+def test_the_best_of_every_test_is_told(scanned):
+    best = scanned.best_of_tests()
+    pairs = [(row.symmetry, row.test) for row in best]
+    assert len(set(pairs)) == len(pairs)
+    assert pairs[:4] == [("e/mu", test) for test in ("nsigma", "submatrix", *BOTH)]
+    for row in best:
+        mine = [other for other in scanned.rows if (other.symmetry, other.test) == (row.symmetry, row.test)]
+        assert row.p_global == min(other.p_global for other in mine)
+    table = scanned.tests_table()
+    assert table.row_count == len(best)
+    assert "classifier: classifier" in str(table.caption)
+    assert "The best of every test" in scanned._repr_html_()
+
+
 def test_nplm_looks_at_every_observable_and_at_all_together(scanned):
     found = {row.observable for row in scanned.rows if row.test == "nplm" and row.symmetry == "e/mu"}
     assert found == {"x", "x x y", ALL_FEATURES}

@@ -136,6 +136,8 @@ def show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file
     if report.summaries or not report.rows:
         console.print(report.table(**shown))
         console.print(report.regions_table())
+        if len({row.test for row in report.rows if row.kind == "symmetry"}) > 1:
+            console.print(report.tests_table())
         console.print(report.summary_table())
     if any(row.kind == "spectrum" for row in report.rows):
         console.print(report.bumps_table(shown["n"], similar=shown.get("similar", False)))
