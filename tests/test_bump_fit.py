@@ -11,9 +11,12 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.bumphunt import joint, profile
 from coffea_ddp.stats.bumphunt.loglinear import legendre
 from coffea_ddp.stats.bumphunt.profile import bump_fit, fit_block
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+
+DIJET = profile._dijet(np.linspace(500.0, 6000.0, 51), 13_000.0)
 
 
 def by_minuit(counts, design, signal):
@@ -42,18 +45,60 @@ def by_minuit(counts, design, signal):
     return np.sign(full.values[0]) * np.sqrt(max(null.fval - full.fval, 0.0))
 
 
-@pytest.mark.parametrize("events", [3e2, 3e4])
-def test_iminuit_finds_the_same(events):
+@pytest.mark.parametrize("design", [legendre(50, 4), legendre(50, 5), DIJET], ids=["4 terms", "5 terms", "dijet"])
+@pytest.mark.parametrize("events", [3e2, 3e4, 3e6])
+def test_iminuit_finds_the_same(events, design):
     background = np.exp(-3.0 * np.linspace(0, 1, 50) ** 1.3)
     background *= events / background.sum()
     template = gaussian_templates(50, 2.0)
     counts = np.random.default_rng(int(events)).poisson(background + 3 * np.sqrt(background[20]) * template.row(20))
     counts = counts.astype(float)
-    design = legendre(50, 4)
     z, _, converged = fit_block(counts[None], design, template.values)
     places = [3, 12, 20, 27, 44]
     assert converged.all()
     assert z[0, places] == pytest.approx([by_minuit(counts, design, template.row(k)) for k in places], abs=1e-3)
+
+
+def test_where_next_to_nothing_is_expected():
+    """Most bins are empty; of negative signals iminuit, which does not go to where nothing is expected, finds less."""
+    background = 3e3 * np.exp(-25.0 * np.linspace(0.0, 1.0, 60))
+    template, design = gaussian_templates(60, 2.0), legendre(60, 4)
+    toys = np.random.default_rng(0).poisson(background, (10, 60)).astype(float)
+    z, _, converged = fit_block(toys, design, template.values)
+    assert converged.all()
+    for row, k in [(0, 1), (1, 28), (4, 0), (7, 9), (8, 11), (9, 21), (0, 40), (3, 30)]:
+        other = by_minuit(toys[row], design, template.row(k))
+        if z[row, k] > 0.0:
+            assert z[row, k] == pytest.approx(other, abs=1e-3)
+        else:
+            assert z[row, k] < other + 1e-3
+
+
+@given(st.integers(20, 60), st.integers(1, 40), st.floats(0.5, 1.5))
+def test_an_empty_window_pulls_the_signal_to_its_bound(n_bins, events, sigma):
+    """Flat background, nothing within reach of the signal: mu = -b at the best, whatever the counts elsewhere."""
+    template = gaussian_templates(n_bins, sigma)
+    k = n_bins // 2
+    counts = np.where(template.row(k) > 0.0, 0.0, 1.0)
+    if counts.sum() == 0.0:
+        return
+    counts *= events / counts.sum()
+    z, _, _ = fit_block(counts[None], legendre(n_bins, 1), template.values)
+    expected = -np.sqrt(2.0 * events * np.log(n_bins / (n_bins - template.row(k).sum())))
+    assert z[0, k] == pytest.approx(expected, rel=1e-6)
+
+
+@given(st.floats(1e-12, 25.0), st.integers(0, 2**32))
+def test_series_are_the_functions(size, seed):
+    rng = np.random.default_rng(seed)
+    change, b = rng.uniform(-size, size, 30), rng.uniform(0.1, 1e6, 30)
+    state = joint._State(b, *(np.empty(30) for _ in range(2)), np.empty((2, 2)), np.empty(2), change, b * 0, b * 0)
+    joint._multiply(state, 1.0, size)
+    assert state.increase == pytest.approx(b * np.expm1(change), rel=1e-13)
+    assert state.following == pytest.approx(b * np.exp(change), rel=1e-13)
+    x = np.maximum(change, -0.99)
+    terms = b * np.log1p(x)
+    assert joint._logarithms(b, x, size) == pytest.approx(terms.sum(), abs=1e-14 * np.abs(terms).sum())
 
 
 EDGES = np.linspace(100.0, 160.0, 31)

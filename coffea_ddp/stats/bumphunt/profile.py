@@ -26,17 +26,8 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.bumphunt.given import given_spectra
-from coffea_ddp.stats.bumphunt.loglinear import (
-    backward,
-    cholesky,
-    dot,
-    exponential,
-    fit,
-    forward,
-    legendre,
-    normal_equations,
-    start,
-)
+from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
+from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
 from coffea_ddp.stats.rectangles import compiled
 
@@ -49,9 +40,7 @@ ORDERS = (2, 3, 4, 5, 6, 7, 8)
 """Numbers of terms among which the information criterion chooses."""
 COLLISION_ENERGY = 13_000.0
 """GeV: the mass at which the dijet functions end."""
-_CLOSE, _MOST = 1e-8, 60
-_PRECISION, _SHORTEST = 1e-13, 1e-6
-_LIKELY = 1e-4
+_MOST, _LIKELY = 60, 1e-4
 """A fit without signal is taken as converged when no more than this is left to be gained in the log-likelihood."""
 
 
@@ -210,107 +199,50 @@ def fit_block(
     """
     z = np.empty_like(counts)
     deviance, left = np.empty(len(counts)), np.empty(len(counts))
-    _scan(counts, design, templates, z, deviance, left)
+    rows, columns = np.tril_indices(len(design))
+    products = design[rows] * design[columns]
+    _scan(counts, design, products, templates, z, deviance, left)
     return z, deviance, left < _LIKELY
 
 
 @compiled
 def _scan(
-    counts: FloatArray, design: FloatArray, templates: FloatArray, z: FloatArray, deviance: FloatArray, left: FloatArray
+    counts: FloatArray,
+    design: FloatArray,
+    products: FloatArray,
+    templates: FloatArray,
+    z: FloatArray,
+    deviance: FloatArray,
+    left: FloatArray,
 ) -> None:
     terms, n_bins = design.shape
     half = templates.shape[1] // 2
     ones, ridge = np.ones(n_bins), np.zeros(terms)
-    beta, at = np.empty(terms), np.empty(terms)
-    signal, work = np.empty(n_bins), np.empty((2, n_bins))
+    beta, null, b = np.empty(terms), np.empty(n_bins), np.empty(n_bins)
     for row in range(len(counts)):
         n = counts[row]
         start(n, ones, design, ridge, beta)
-        left[row], _ = fit(n, ones, design, ridge, beta, _CLOSE, _MOST)
-        null = _likelihood(n, beta, 0.0, signal, design, work)
-        perfect = 0.0
-        for i in range(n_bins):
-            if n[i] > 0.0:
-                perfect += n[i] * np.log(n[i]) - n[i]
+        # Bounds what is expected, so that it comes down from far above as well; the last steps do without bounds.
+        fit(n, ones, design, ridge, beta, _LIKELY, _MOST)
+        exponential(beta, design, null)
+        _, _, left[row] = climb(Problem(n, templates[0, :0], 0, design, products), null)
         most = 0.0
         for k in range(n_bins):
-            signal[:] = 0.0
             first, stop = max(k - half, 0), min(k + half + 1, n_bins)
-            for i in range(first, stop):
-                signal[i] = templates[k, half - k + i]
-            at[:] = beta
-            mu, gained = _with_signal(n, signal, design, at, null)
-            gain = max(gained, 0.0)
-            z[row, k] = np.sign(mu) * np.sqrt(2.0 * gain)
-            most = max(most, gain)
-        deviance[row] = 2.0 * (perfect - null - most)
+            b[:] = null
+            signal = templates[k, half - k + first : half - k + stop]
+            mu, gained, _ = climb(Problem(n, signal, first, design, products), b)
+            z[row, k] = np.sign(mu) * np.sqrt(2.0 * gained)
+            most = max(most, gained)
+        deviance[row] = max(2.0 * (_short(n, null) - most), 0.0)
 
 
 @compiled
-def _likelihood(
-    n: FloatArray, beta: FloatArray, mu: float, signal: FloatArray, design: FloatArray, work: FloatArray
-) -> float:
-    """Return the logarithm of the likelihood without its factorials; -inf where something negative is expected.
-
-    ``work`` is left with log b and b, shape (2, n_bins).
-    """
-    log_b, b = work
-    exponential(beta, design, log_b, b)
+def _short(n: FloatArray, b: FloatArray) -> float:
+    """Return by how much the likelihood's logarithm is below that of a perfect fit."""
     total = 0.0
     for i in range(len(n)):
-        total += n[i] * log_b[i] - b[i]
-    if mu == 0.0:
-        return total
-    for i in range(len(n)):
-        if signal[i] > 0.0:
-            more = mu * signal[i]
-            if b[i] + more <= 0.0:
-                return -np.inf
-            total -= more
-            if n[i] > 0.0:
-                total += n[i] * np.log1p(more / b[i])
+        total += b[i] - n[i]
+        if n[i] > 0.0:
+            total += n[i] * np.log(n[i] / b[i])
     return total
-
-
-@compiled
-def _with_signal(
-    n: FloatArray, signal: FloatArray, design: FloatArray, beta: FloatArray, null: float
-) -> tuple[float, float]:
-    """Return the best mu and what it gains over ``null``; beta is moved to the best background beside it."""
-    terms, n_bins = design.shape
-    weight, rest, work = np.empty(n_bins), np.empty(n_bins), np.empty((2, n_bins))
-    gram, step, ridge = np.empty((terms + 1, terms + 1)), np.empty(terms + 1), np.zeros(terms)
-    trial = np.empty(terms)
-    mu, value = 0.0, null
-    exponential(beta, design, work[0], work[1])
-    for _ in range(_MOST):
-        b = work[1]
-        for i in range(n_bins):
-            expected = b[i] + mu * signal[i]
-            weight[i] = 1.0 / expected
-            rest[i] = n[i] * weight[i] - 1.0
-        normal_equations(signal, weight, design, ridge, b, gram)
-        step[0] = dot(signal, rest)
-        for i in range(n_bins):
-            rest[i] *= b[i]
-        for a in range(terms):
-            step[a + 1] = dot(design[a], rest)
-        cholesky(gram, terms + 1)
-        forward(gram, step, terms + 1)
-        decrement = dot(step, step)
-        backward(gram, step, terms + 1)
-        scale, better = 2.0, -np.inf
-        # Halved until it is a gain, to the precision of the sum.
-        while better < value - _PRECISION * abs(value) and scale > _SHORTEST:
-            scale *= 0.5
-            for a in range(terms):
-                trial[a] = beta[a] + scale * step[a + 1]
-            better = _likelihood(n, trial, mu + scale * step[0], signal, design, work)
-        if scale <= _SHORTEST:
-            break
-        mu += scale * step[0]
-        beta[:] = trial
-        value = better
-        if decrement < _CLOSE:
-            break
-    return mu, value - null
