@@ -176,9 +176,8 @@ def _dijet(edges: FloatArray, energy: float) -> FloatArray:
             f"collision energy, {energy:g}"
         )
     log_u = np.log(u)
+    # Bins whose width grows as a power of the mass need nothing more: ln u takes that power in.
     columns = np.array([np.ones_like(u), log_u, np.log1p(-u), log_u**2, log_u**3])
-    columns += 0.0
-    # Bins of unequal width hold counts in proportion to it.
     orthogonal, _ = np.linalg.qr(columns.T)
     return np.ascontiguousarray(orthogonal.T * np.sqrt(len(u)))
 
