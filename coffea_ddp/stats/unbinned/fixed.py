@@ -13,7 +13,9 @@ Examples
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,8 +54,30 @@ _VALUES = 2_000_000
 _TIGHT = 1e-8
 
 
+class FixedSolver(ABC):
+    """What makes an engine out of fixed features: kernels, Fourier features, bins, splines."""
+
+    score: bool
+
+    @abstractmethod
+    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
+        """Return the features, for each look that is taken."""
+
+    def engine(self, points: Points, seed: int) -> FixedEngine:
+        """Return what fits these points."""
+        return FixedEngine(points, self.families(points, seed), score=self.score)
+
+
+def _each(widths: tuple[float, ...], points: Points, make: Callable[[float], Family]) -> tuple[Family, ...]:
+    """Return one family of features for every width, given in units of the root of the number of features."""
+    if not len(widths):
+        raise InputError("widths=(): give the width of a kernel, or several")
+    unit = np.sqrt(points.x.shape[1])
+    return tuple(make(width * unit) for width in widths)
+
+
 @dataclass(frozen=True)
-class KernelSolver:
+class KernelSolver(FixedSolver):
     """Gaussian kernels around centres drawn from the events (arXiv:2204.02317), a battery of several widths.
 
     Attributes
@@ -74,23 +98,14 @@ class KernelSolver:
     ridge: float = 1.0
     score: bool = False
 
-    def engine(self, points: Points, seed: int) -> FixedEngine:
-        """Return what fits these points."""
-        return FixedEngine(points, self.families(points, seed), score=self.score)
-
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
-        if not len(self.widths):
-            raise InputError("widths=(): give the width of a kernel, or several")
-        unit = np.sqrt(points.x.shape[1])
-        return tuple(
-            kernel_family(points, centres=self.centres, width=width * unit, seed=seed, ridge=self.ridge)
-            for width in self.widths
-        )
+        make = partial(kernel_family, points, centres=self.centres, seed=seed, ridge=self.ridge)
+        return _each(self.widths, points, lambda width: make(width=width))
 
 
 @dataclass(frozen=True)
-class FourierSolver:
+class FourierSolver(FixedSolver):
     """Random Fourier features of Gaussian kernels: no centres, for many features (A. Rahimi, B. Recht, NIPS 2007).
 
     Attributes
@@ -106,23 +121,14 @@ class FourierSolver:
     ridge: float = 1.0
     score: bool = False
 
-    def engine(self, points: Points, seed: int) -> FixedEngine:
-        """Return what fits these points."""
-        return FixedEngine(points, self.families(points, seed), score=self.score)
-
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
-        if not len(self.widths):
-            raise InputError("widths=(): give the width of a kernel, or several")
-        unit = np.sqrt(points.x.shape[1])
-        return tuple(
-            fourier_family(points, features=self.features, width=width * unit, seed=seed, ridge=self.ridge)
-            for width in self.widths
-        )
+        make = partial(fourier_family, points, features=self.features, seed=seed, ridge=self.ridge)
+        return _each(self.widths, points, lambda width: make(width=width))
 
 
 @dataclass(frozen=True)
-class BinSolver:
+class BinSolver(FixedSolver):
     """Bins of one feature: without a ridge the G test of homogeneity of two samples.
 
     Attributes
@@ -142,10 +148,6 @@ class BinSolver:
     ridge: float = 0.0
     score: bool = False
 
-    def engine(self, points: Points, seed: int) -> FixedEngine:
-        """Return what fits these points."""
-        return FixedEngine(points, self.families(points, seed), score=self.score)
-
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the bins; nothing is drawn."""
         del seed
@@ -153,7 +155,7 @@ class BinSolver:
 
 
 @dataclass(frozen=True)
-class SplineSolver:
+class SplineSolver(FixedSolver):
     """Cubic splines of one feature, knots at quantiles of the pooled events.
 
     Attributes
@@ -167,10 +169,6 @@ class SplineSolver:
     knots: int = 9
     ridge: float = 0.0
     score: bool = False
-
-    def engine(self, points: Points, seed: int) -> FixedEngine:
-        """Return what fits these points."""
-        return FixedEngine(points, self.families(points, seed), score=self.score)
 
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the splines; nothing is drawn."""
