@@ -31,6 +31,7 @@ from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 from coffea_ddp.stats.unbinned.classifier import CUTS
 from coffea_ddp.stats.unbinned.fixed import WIDTHS, KernelSolver
+from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
 from coffea_ddp.stats.unbinned.symmetrized import Solver, nplm
 from coffea_ddp.unbinned import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, Field, Seen, Toys, observe, repeat
 
@@ -58,11 +59,26 @@ class FullFits:
         What fits.
     permutations
         Of each, for its p after all that the solver looks at.
+
+    Raises
+    ------
+    InputError
+        If a number is negative, or networks lack torch, their device or permutations.
     """
 
     number: int = FITS
     solver: Solver = field(default_factory=KernelSolver)
     permutations: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Fail before the scan, not after it."""
+        for name in ("number", "permutations"):
+            if getattr(self, name) < 0:
+                raise InputError(f"full fits: {name}={getattr(self, name)}; give 0 or more")
+        if isinstance(self.solver, NetworkSolver):
+            check_device(self.solver.device)
+            if self.number and not self.permutations:
+                raise InputError("full fits: networks have no null but that of permutations; give some")
 
 
 class EventScan:

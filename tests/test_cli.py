@@ -241,6 +241,26 @@ def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: 
     assert (tmp_path / "again.json").read_text() == report.read_text()
 
 
+def test_scan_of_events(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
+    options = (
+        "--tests",
+        "nsigma,nplm,classifier",
+        "--permutations",
+        64,
+        "--symmetry",
+        "e/mu",
+        "--min-events",
+        100,
+    )
+    code, out, err = invoke(capfd, "scan", hists, "-o", tmp_path / "r.json", *options, "--fits", 1)
+    assert code == 0, err
+    for text in ("the best of every test", "whole report, max classifier", "nplm: NPLM of shapes", "all features"):
+        assert text in out
+    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
+    assert {row["test"] for row in rows} == {"nsigma", "nplm", "classifier"}
+    assert all(row["n_dropped"] >= 0 for row in rows if row["test"] != "nsigma")
+
+
 def test_scan_with_and_without_what_is_known(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "r.npy", np.full(28, 0.9))
     options = ("--symmetry", "e/mu", "--observable", "dphi_l0_met", "--min-events", 100, "--top", 2)
@@ -268,6 +288,9 @@ def test_scan_with_and_without_what_is_known(capfd: pytest.CaptureFixture[str], 
         (("--symmetry", "e/tau"), "e/tau"),
         (("--tests", "nsigma,bump"), "bump"),
         (("--systematic", "2"), "between 0 and 1"),
+        (("--tests", "nplm", "--systematic", "0.02"), "know no corrections or systematic errors"),
+        (("--tests", "nplm", "--device", "cuda"), "kernels are fitted on the CPU"),
+        (("--fits", "-1"), "fits"),
     ],
 )
 def test_scan_with_wrong_options(

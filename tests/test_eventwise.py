@@ -228,6 +228,13 @@ def test_bad_input_is_told(signal):
         scan(signal, BOTH, systematic=0.02)
     with pytest.raises(UnknownNameError, match="nplm, classifier, bump"):
         scan(signal, ["nlpm"])
+    for options, message in (
+        ({"number": -1}, "number=-1; give 0 or more"),
+        ({"solver": stats.NetworkSolver(), "permutations": 0}, "no null but that of permutations"),
+        ({"solver": stats.NetworkSolver(device="tpu")}, "torch sees no GPU"),
+    ):
+        with pytest.raises(InputError, match=message):
+            FullFits(**options)
     told = []
     scan(signal, ["nplm"], permutations=70, min_events=100, fits=NONE, progress=lambda *step: told.append(step))
     assert told[-1][0] == told[-1][1]

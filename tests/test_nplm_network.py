@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -343,6 +344,12 @@ def test_the_original_test_has_a_p_value_of_permutations():
 def test_bad_input_is_told(options, message):
     with pytest.raises(InputError, match=message):
         nplm(*exponentials(20, 20), **options)
+
+
+def test_missing_torch_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"pip install 'coffea-ddp\[torch\]'"):
+        nplm(*exponentials(20, 20), backend="network")
 
 
 def test_no_gpu_is_told():

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from coffea_ddp.errors import InputError
 from coffea_ddp.stats.unbinned.adam import Pace, descend
 from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, Minima
 from coffea_ddp.stats.unbinned.perceptron import Perceptron, starting_points
@@ -44,16 +43,9 @@ class NetworkEngine:
         Of the starting points.
     expected
         Events expected in A where B is a reference (the original test); ``None``: the symmetrized test.
-
-    Raises
-    ------
-    InputError
-        If there is no such device.
     """
 
     def __init__(self, points: Points, solver: NetworkSolver, seed: int, *, expected: float | None = None) -> None:
-        if solver.device != "cpu" and not torch.cuda.is_available():
-            raise InputError(f"device={solver.device!r}: torch sees no GPU here; give 'cpu'")
         self.points = points if solver.cells is None else in_cells(points, solver.cells)
         self.net = Perceptron(solver.neurons, points.x.shape[1])
         self._solver, self._device, self._seed = solver, torch.device(solver.device), seed

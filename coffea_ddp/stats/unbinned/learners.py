@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
-from coffea_ddp.stats.unbinned.network import NetworkSolver
+from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
@@ -149,9 +149,10 @@ class NetworkLearner:
         Raises
         ------
         InputError
-            If there are fewer events than parameters, or a setting makes no sense.
+            If there are fewer events than parameters, a setting makes no sense, or there is no torch or no such device.
         """
         self.solver.check(points.n_a, points.n_b, points.x.shape[1])
+        check_device(self.solver.device)
         from coffea_ddp.stats.unbinned.engine import out_of_fold
 
         def score(labels: AnyArray) -> FloatArray:

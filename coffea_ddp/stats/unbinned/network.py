@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.unbinned.points import Points
 
 
+def check_device(device: str) -> None:
+    """Raise :class:`~coffea_ddp.errors.InputError` where no network can be fitted: no torch, or no such device."""
+    try:
+        import torch
+    except ImportError:
+        raise InputError("networks need torch: pip install 'coffea-ddp[torch]', or take kernels") from None
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise InputError(f"device={device!r}: torch sees no GPU here; give 'cpu'")
+
+
 @dataclass(frozen=True)
 class NetworkSolver:
     """Networks of one hidden layer of sigmoids (arXiv:2401.09530), fitted by Levenberg-Marquardt.
@@ -75,9 +85,10 @@ class NetworkSolver:
         Raises
         ------
         InputError
-            If there are fewer events than parameters, a setting makes no sense, or there is no such device.
+            If there are fewer events than parameters, a setting makes no sense, or there is no torch or no such device.
         """
         self.check(points.n_a, points.n_b, points.x.shape[1])
+        check_device(self.device)
         from coffea_ddp.stats.unbinned.engine import NetworkEngine
 
         return NetworkEngine(points, self, seed)
