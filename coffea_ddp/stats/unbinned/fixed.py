@@ -51,6 +51,9 @@ WIDTHS = (0.3, 1.0, 3.0)
 _FEW = 512
 """So few points are fitted in double precision in permutations too: their statistics have ties."""
 _VALUES = 2_000_000
+"""Numbers of one step of many labellings that are worked on together,"""
+_IN_CACHE = 128_000
+"""and of few events, where leaving the cache costs more than larger products bring."""
 _TIGHT = 1e-8
 
 
@@ -216,7 +219,8 @@ class FixedEngine:
     @property
     def block(self) -> int:
         """So many labellings are best given at a time."""
-        return int(np.clip(_VALUES // len(self._problems[0].phi), 1, 64))
+        n = len(self._problems[0].phi)
+        return int(np.clip((_IN_CACHE if n <= _IN_CACHE // 16 else _VALUES) // n, 1, 64))
 
     def observed(self) -> tuple[Observed, ...]:
         """Return the fits of the observed labels, one for each family."""
