@@ -18,6 +18,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats.bumphunt.falling import falling_from
 from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
 from coffea_ddp.stats.bumphunt.given import Spectra, given_spectra
+from coffea_ddp.stats.bumphunt.joining import BINS, joined, joined_bins, spread_out
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 
 TOYS = 1_000
 """Toys for the global p-value."""
-BINS = (24, 300)
 EVENTS = (100.0, 1e8)
-"""What the network was trained for: numbers of bins and of events."""
+"""So many events the network has seen in training."""
 _NOT_SMOOTH = 5.0
 _LATE = 0.35
 """A spectrum that begins to fall only after this part of its bins is not one that falls."""
@@ -242,48 +242,14 @@ def _at_width(finder: Finder, counts: FloatArray, sigma: FloatArray, use: FloatA
     """Return the estimates for one width, bins being joined where it is wider than the network knows."""
     together = joined_bins(len(sigma), sigma)
     kept = len(sigma) // together * together
-    narrow = np.maximum(_joined(sigma[None], together, kept).mean(axis=0) / together**2, WIDTHS[0])
-    shared = _joined(use, together, kept) >= together
-    found = finder.evaluate(_joined(counts * use, together, kept), narrow, shared.astype(np.float64), backend=backend)
+    narrow = np.maximum(joined(sigma[None], together, kept).mean(axis=0) / together**2, WIDTHS[0])
+    shared = joined(use, together, kept) >= together
+    found = finder.evaluate(joined(counts * use, together, kept), narrow, shared.astype(np.float64), backend=backend)
     significance = finder.significance(found, narrow)
     if together > 1:
-        found = _spread_out(found, together, counts.shape[1])
+        found = spread_out(found, together, counts.shape[1])
     width = np.broadcast_to(np.maximum(sigma, WIDTHS[0]), counts.shape)
     return Hunted(found, width, significance, found.spread)
-
-
-def joined_bins(n_bins: int, sigma: FloatArray) -> int:
-    """Return how many bins are joined: until the signal is no wider, and the bins no more, than the network knows."""
-    wide = int(np.ceil(sigma.max() / WIDTHS[1] - 1e-9))
-    many = int(np.ceil(n_bins / BINS[1]))
-    return wide if many <= wide or sigma.min() / many < WIDTHS[0] else many
-
-
-def _joined(values: FloatArray, together: int, kept: int) -> FloatArray:
-    """Add up neighbouring bins; those at the upper end that fill no group are left out."""
-    return np.asarray(values[:, :kept].reshape(len(values), -1, together).sum(axis=2))
-
-
-def _spread_out(found: Estimates, together: int, n_bins: int) -> Estimates:
-    """Give the estimates of joined bins to the bins, in between linearly."""
-    centres = (np.arange(found.z.shape[1]) + 0.5) * together - 0.5
-    places = np.arange(n_bins)
-    before = np.clip(np.searchsorted(centres, places) - 1, 0, len(centres) - 2)
-    share = np.clip((places - centres[before]) / together, 0.0, 1.0)
-
-    def between(values: FloatArray) -> FloatArray:
-        return np.asarray(values[:, before] * (1.0 - share) + values[:, before + 1] * share)
-
-    nearest = np.clip(places // together, 0, len(centres) - 1)
-    return Estimates(
-        between(found.z),
-        between(found.error),
-        between(found.peak),
-        between(found.odds),
-        between(found.smooth) / together,
-        found.inside[:, nearest],
-        found.spread,
-    )
 
 
 def toy_p_values(
