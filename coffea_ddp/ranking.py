@@ -125,10 +125,11 @@ class Collector:
         Where there are looks that are no candidates, a rank is given only to those that are sure to be better.
         """
         ranked = np.lexsort((-np.array([_size(c) for c in candidates]), -worth.order)).tolist() if candidates else []
-        best = {id(leader) for leader in self.leaders.values()}
+        best = {(leader.where.family, leader.cell) for leader in self.leaders.values()}
         chosen = {number for mine in self.candidates.values() for number in map(id, mine)}
         among = [i for i in ranked if id(candidates[i]) in chosen][: self.best]
-        rest = [i for i in ranked if i not in set(among) and id(candidates[i]) in best]
+        shown = set(among)
+        rest = [i for i in ranked if i not in shown and (candidates[i].where.family, candidates[i].cell) in best]
         ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
         like = _like(hists, candidates, among)
         return tuple(_row(hists, candidates[i], (ranks.get(i), like.get(i)), worth, i) for i in [*among, *rest])

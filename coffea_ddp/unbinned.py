@@ -53,7 +53,7 @@ ALL_FEATURES = "all features"
 """The observable of a test that looks at all stored features of a symmetry together."""
 _CELLS = 512
 _BYTES = 2**28
-MOST_EVENTS = 5_000
+MOST_EVENTS = 10_000
 """A classifier learns from so many events of a cell, those with the smallest hashes."""
 FEWEST = 50
 """A classifier needs so many events in a cell."""

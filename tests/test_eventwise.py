@@ -77,6 +77,16 @@ def test_the_best_of_every_test_is_told(scanned):
     assert "The best of every test" in scanned._repr_html_()
 
 
+def test_the_best_of_every_family_is_kept_however_few_rows_are(signal, scanned):
+    """Rows of the strongest test fill a short report; the best of each test, symmetry and observable stay."""
+    tests = ["nsigma", "submatrix", *BOTH]
+    short = scan(signal, tests, permutations=50, seed=1, min_events=30, best=5, fits=NONE)
+    families = {(row.test, row.symmetry, row.observable) for row in scanned.rows}
+    assert {(row.test, row.symmetry, row.observable) for row in short.rows} == families
+    assert len({(row.test, row.symmetry, row.observable, row.cell) for row in short.rows}) == len(short.rows)
+    assert sum(row.rank is not None for row in short.rows) == 5
+
+
 def test_nplm_looks_at_every_observable_and_at_all_together(scanned):
     found = {row.observable for row in scanned.rows if row.test == "nplm" and row.symmetry == "e/mu"}
     assert found == {"x", "x x y", ALL_FEATURES}
