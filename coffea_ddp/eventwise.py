@@ -223,7 +223,7 @@ class EventScan:
             mine = _told(row, told[family], numbers[family, str(row.cell)])
             # One fit for each group of rows about mostly the same events, whatever test leads it.
             group = (row.symmetry, row.like)
-            if row.test == "nplm" and row.rank is not None and group not in fitted and len(fitted) < most:
+            if row.test == "nplm" and group not in fitted and len(fitted) < most:
                 fitted.add(group)
                 if progress is not None:
                     progress(f"fitting {row.symmetry}: {row.observable}, {row.cell}")
