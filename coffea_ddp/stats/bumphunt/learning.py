@@ -2,7 +2,8 @@
 
 A layer's weights are one matrix, taps and channels in by channels out, whose update Muon makes orthogonal: here, 3,000
 steps of it are worth 7,000 of AdamW alone. A moving average of the weights is what is kept. The layers' products are in
-bfloat16, everything that adds up is in single precision.
+bfloat16 where the processor has it (without, they would be six times slower), everything that adds up is in single
+precision.
 """
 
 from __future__ import annotations
@@ -90,8 +91,9 @@ class Learner:
         return {name: value.cpu().numpy().copy().reshape(self._sizes[name]) for name, value in self._averaged.items()}
 
     def products(self) -> Any:
-        """Return the context in which layers are applied."""
-        return torch.autocast(self._device, dtype=torch.bfloat16)
+        """Return the context in which layers are applied: in bfloat16 where the processor has it, which is faster."""
+        emulated = self._device == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        return torch.autocast(self._device, dtype=torch.bfloat16, enabled=not emulated)
 
     def improve(self, loss: Any, rate: float) -> None:
         """Take one step down the gradient of ``loss``, of the size ``rate``."""

@@ -21,7 +21,7 @@ from coffea_ddp.stats.rectangles import compiled
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
-_LOWEST, _HIGHEST = -9.0, 50.0
+LOWEST, HIGHEST = -9.0, 50.0
 """Of log b: 1e-4 events a bin are as good as none, and no spectrum of counts comes near the other end."""
 _MANY = 25.0
 _STEP = 2.0
@@ -119,7 +119,7 @@ def exponential(beta: FloatArray, basis: FloatArray, log_b: FloatArray, b: Float
         for i in range(len(b)):
             log_b[i] += beta[a] * basis[a, i]
     for i in range(len(b)):
-        log_b[i] = min(max(log_b[i], _LOWEST), _HIGHEST)
+        log_b[i] = min(max(log_b[i], LOWEST), HIGHEST)
         b[i] = np.exp(log_b[i])
 
 
@@ -185,12 +185,12 @@ def fit(
 @compiled
 def _add_step(step: FloatArray, basis: FloatArray, beta: FloatArray) -> None:
     """Add a step to beta, shortened where log b would change too much."""
-    largest = 0.0
-    for i in range(basis.shape[1]):
-        change = 0.0
-        for a in range(len(step)):
-            change += step[a] * basis[a, i]
-        largest = max(largest, abs(change))
+    change, largest = np.zeros(basis.shape[1]), 0.0
+    for a in range(len(step)):
+        for i in range(len(change)):
+            change[i] += step[a] * basis[a, i]
+    for i in range(len(change)):
+        largest = max(largest, abs(change[i]))
     scale = 1.0 if largest <= _STEP else _STEP / largest
     for a in range(len(step)):
         beta[a] += scale * step[a]

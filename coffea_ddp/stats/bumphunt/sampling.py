@@ -165,6 +165,8 @@ def domain(background: FloatArray, use: FloatArray, sigma: FloatArray | float, *
     n_bins = background.shape[-1]
     bins = np.arange(n_bins)
     near = np.minimum(bins, n_bins - 1 - bins) < edges * np.asarray(sigma) - 0.5
+    if np.all(use):
+        return np.asarray((background >= 0.01) & ~near)
     reach = int(np.ceil(2.0 * float(np.max(sigma))))
     closed = np.zeros_like(use)
     for shift in range(-reach, reach + 1):
