@@ -105,7 +105,7 @@ def test_scan_takes_the_tests_that_the_plan_has(hists):
     assert {row.test for row in report.rows} == {"bump"}
     assert report.options["tests"] == ["bump"]
     assert report.rows[0].observable == "2mu"
-    with pytest.raises(UnknownNameError, match="nsigma, submatrix, submatrix_nsigma, bump"):
+    with pytest.raises(UnknownNameError, match="nsigma, submatrix, submatrix_nsigma, nplm, classifier, bump"):
         ddp.scan(hists, ["bumps"])
     none = Histograms.empty(Layout("none", "0" * 16, GRID, ()))
     with pytest.raises(InputError, match="no mass spectra"):
