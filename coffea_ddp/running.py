@@ -13,36 +13,31 @@ Examples
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coffea.processor import Runner
-from coffea.processor.executor import FileMeta, WorkItem
+from coffea.processor.executor import WorkItem
 
-from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.errors import InputError
 from coffea_ddp.executors import Guard, GuardedDaskExecutor, LocalExecutor
-from coffea_ddp.fileset import TREE, Fileset, normalise
-from coffea_ddp.filling import needed_branches
+from coffea_ddp.fileset import TREE, normalise
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Missing
 from coffea_ddp.loading import load_plan
+from coffea_ddp.opening import find_chunks, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.schema import DDPSchema, no_events
+from coffea_ddp.schema import DDPSchema
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 CHUNKSIZE = 200_000
 """Default number of events a chunk; chunks end where the file's clusters do."""
-
-_OPENERS = 8
 
 _LOG = logging.getLogger(__name__)
 
@@ -122,7 +117,7 @@ def run(
         counter.finish()
         return result
     shards = _shards(checkpoint, plan, resume=resume)
-    chunks = _with_preload(plan, chunks)
+    chunks = with_preload(plan, chunks)
     if shards is not None and resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
     engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
@@ -199,79 +194,6 @@ def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Co
     if executor != "dask":
         return LocalExecutor(workers=workers if executor == "futures" else 0, guard=guard, done=counter)
     return GuardedDaskExecutor(client=client, status=False, retries=0, guard=guard)
-
-
-def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tuple[list[WorkItem], list[Missing]]:
-    """Open every file and return its chunks, and the files that cannot be read.
-
-    Raises
-    ------
-    FileError
-        If files cannot be read and are not to be skipped; up to five are named.
-    """
-    metas = [
-        FileMeta(dataset, path, tree, entry["metadata"] or None)
-        for dataset, entry in files.items()
-        for path, tree in entry["files"].items()
-    ]
-    with ThreadPoolExecutor(_OPENERS) as pool:
-        opened = list(pool.map(_open, metas))
-    lost = [problem for problem in opened if isinstance(problem, Missing)]
-    if lost and not skip_bad_files:
-        more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
-        reasons = "; ".join(missing.reason for missing in lost[:5])
-        raise FileError(
-            f"{reasons}{more}. To leave such files out and have the output marked PARTIAL: --skip-bad-files"
-        )
-    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
-    return chunks, lost
-
-
-def _with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
-    """Have coffea read all branches of a chunk at once; which ones, the first file of every dataset tells.
-
-    A file of another version reads what differs when it is asked for.
-    """
-    names: dict[str, frozenset[str] | None] = {}
-    for item in chunks:
-        if item.dataset not in names:
-            names[item.dataset] = _branches(plan, item)
-    return [dataclasses.replace(item, preload=names[item.dataset]) for item in chunks]
-
-
-def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
-    try:
-        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan))
-        no_events(item.filename, item.treename, preload=names)  # an RNTuple cannot
-        return names
-    except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)
-        return None
-
-
-def _open(meta: FileMeta) -> FileMeta | Missing:
-    """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
-    try:
-        (found,) = Runner.metadata_fetcher_root(60, True, {}, meta)
-    except Exception as error:  # noqa: BLE001
-        # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
-        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))
-    return found
-
-
-def _reason(meta: FileMeta, error: Exception) -> str:
-    if "UprootMissTree" in type(error).__name__:
-        trees = _trees(meta.filename)
-        return f"{meta.filename}: no tree {meta.treename!r}; it has: {', '.join(trees) or 'no tree'} (use --tree NAME)"
-    if Path(meta.filename).is_file() and Path(meta.filename).stat().st_size == 0:
-        return f"{meta.filename}: the file has no bytes"
-    return f"{meta.filename}: not a ROOT file, or truncated ({describe(error)})"
-
-
-def _trees(path: str) -> list[str]:
-    import uproot  # only for an error message
-
-    with uproot.open(path) as file:
-        return [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
 
 
 def _unaccounted(chunks: Sequence[WorkItem], processed: set[WorkItem], done: Histograms) -> list[Missing]:

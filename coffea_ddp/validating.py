@@ -14,9 +14,9 @@ from coffea_ddp.executors import Guard, LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.loading import load_plan
+from coffea_ddp.opening import find_chunks
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.running import find_chunks
 from coffea_ddp.schema import DDPSchema
 
 if TYPE_CHECKING:

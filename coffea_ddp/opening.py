@@ -1,0 +1,106 @@
+"""Opening files before a run: how many events each has, in what chunks, or what is wrong with it.
+
+Examples
+--------
+>>> import tempfile
+>>> from coffea_ddp.fileset import normalise
+>>> from coffea_ddp.testing import make_nanoaod
+>>> with tempfile.TemporaryDirectory() as folder:
+...     path = make_nanoaod(f"{folder}/nano.root", events=500, seed=1)
+...     chunks, lost = find_chunks(normalise(path), 200_000, skip_bad_files=False)
+>>> [len(chunk) for chunk in chunks], lost
+([500], [])
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from coffea.processor import Runner
+from coffea.processor.executor import FileMeta, WorkItem
+
+from coffea_ddp.branches import describe
+from coffea_ddp.errors import FileError
+from coffea_ddp.fileset import Fileset
+from coffea_ddp.filling import needed_branches
+from coffea_ddp.ledger import Missing
+from coffea_ddp.plan import ScanPlan
+from coffea_ddp.schema import no_events
+
+_OPENERS = 8
+
+
+def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tuple[list[WorkItem], list[Missing]]:
+    """Open every file and return its chunks, and the files that cannot be read.
+
+    Raises
+    ------
+    FileError
+        If files cannot be read and are not to be skipped; up to five are named.
+    """
+    metas = [
+        FileMeta(dataset, path, tree, entry["metadata"] or None)
+        for dataset, entry in files.items()
+        for path, tree in entry["files"].items()
+    ]
+    with ThreadPoolExecutor(_OPENERS) as pool:
+        opened = list(pool.map(_open, metas))
+    lost = [problem for problem in opened if isinstance(problem, Missing)]
+    if lost and not skip_bad_files:
+        more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
+        reasons = "; ".join(missing.reason for missing in lost[:5])
+        raise FileError(
+            f"{reasons}{more}. To leave such files out and have the output marked PARTIAL: --skip-bad-files"
+        )
+    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
+    return chunks, lost
+
+
+def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
+    """Have coffea read all branches of a chunk at once; which ones, the first file of every dataset tells.
+
+    A file of another version reads what differs when it is asked for.
+    """
+    names: dict[str, frozenset[str] | None] = {}
+    for item in chunks:
+        if item.dataset not in names:
+            names[item.dataset] = _branches(plan, item)
+    return [dataclasses.replace(item, preload=names[item.dataset]) for item in chunks]
+
+
+def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
+    try:
+        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan))
+        no_events(item.filename, item.treename, preload=names)  # an RNTuple cannot
+        return names
+    except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)
+        return None
+
+
+def _open(meta: FileMeta) -> FileMeta | Missing:
+    """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
+    try:
+        (found,) = Runner.metadata_fetcher_root(60, True, {}, meta)
+    except Exception as error:  # noqa: BLE001
+        # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
+        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))
+    return found
+
+
+def _reason(meta: FileMeta, error: Exception) -> str:
+    if "UprootMissTree" in type(error).__name__:
+        trees = _trees(meta.filename)
+        return f"{meta.filename}: no tree {meta.treename!r}; it has: {', '.join(trees) or 'no tree'} (use --tree NAME)"
+    if Path(meta.filename).is_file() and Path(meta.filename).stat().st_size == 0:
+        return f"{meta.filename}: the file has no bytes"
+    return f"{meta.filename}: not a ROOT file, or truncated ({describe(error)})"
+
+
+def _trees(path: str) -> list[str]:
+    import uproot  # only for an error message
+
+    with uproot.open(path) as file:
+        return [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
