@@ -17,8 +17,8 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import file_uuid
 from coffea_ddp.errors import DDPError, InputError
-from coffea_ddp.executors import explain
 from coffea_ddp.filling import fill, needed_branches
+from coffea_ddp.guarding import explain
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Chunk
 from coffea_ddp.plan import ScanPlan

@@ -52,3 +52,7 @@ class FileError(DDPError):
 
 class FormatError(FileError):
     """A file that is not one of ours, or of a version that this package does not know."""
+
+
+class ClusterError(DDPError):
+    """A cluster that cannot do the work: no workers, other versions on them, or lost."""

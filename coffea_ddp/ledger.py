@@ -17,7 +17,9 @@ coffea_ddp.errors.MergeError: entries 0 to 100 of a.root were counted before; ev
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,6 +129,15 @@ class Ledger:
         ordered = dict(sorted(files.items()))
         missing = tuple(m for m in sorted({*self.missing, *other.missing}) if not _covered(m, ordered))
         return Ledger(ordered, missing, self.unnamed + other.unnamed)
+
+    def counts(self, uuid: str, tree: str, start: int, stop: int) -> bool:
+        """Tell whether all of these entries of a file were counted; no entries always are."""
+        record = self.files.get((uuid, tree))
+        if start >= stop or record is None:
+            return start >= stop
+        # The last interval that begins at or before `start` is the only one that can hold it.
+        last = bisect.bisect_right(record.intervals, (start, math.inf)) - 1
+        return last >= 0 and stop <= record.intervals[last][1]
 
     def without(self, missing: Sequence[Missing]) -> Ledger:
         """Return the ledger with more missing."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from coffea.processor import Runner
@@ -26,6 +27,7 @@ from coffea_ddp.branches import describe
 from coffea_ddp.errors import FileError
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
+from coffea_ddp.guarding import TIMEOUT, wait_at_most
 from coffea_ddp.ledger import Missing
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import no_events
@@ -33,7 +35,9 @@ from coffea_ddp.schema import no_events
 _OPENERS = 8
 
 
-def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tuple[list[WorkItem], list[Missing]]:
+def find_chunks(
+    files: Fileset, chunksize: int, *, skip_bad_files: bool, timeout: float = TIMEOUT
+) -> tuple[list[WorkItem], list[Missing]]:
     """Open every file and return its chunks, and the files that cannot be read.
 
     Raises
@@ -46,8 +50,9 @@ def find_chunks(files: Fileset, chunksize: int, *, skip_bad_files: bool) -> tupl
         for dataset, entry in files.items()
         for path, tree in entry["files"].items()
     ]
+    wait_at_most(timeout)
     with ThreadPoolExecutor(_OPENERS) as pool:
-        opened = list(pool.map(_open, metas))
+        opened = list(pool.map(partial(_open, timeout=timeout), metas))
     lost = [problem for problem in opened if isinstance(problem, Missing)]
     if lost and not skip_bad_files:
         more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
@@ -80,10 +85,10 @@ def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
         return None
 
 
-def _open(meta: FileMeta) -> FileMeta | Missing:
+def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
     """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
     try:
-        (found,) = Runner.metadata_fetcher_root(60, True, {}, meta)
+        (found,) = Runner.metadata_fetcher_root(timeout, True, {}, meta)
     except Exception as error:  # noqa: BLE001
         # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
         return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))

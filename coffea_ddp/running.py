@@ -14,26 +14,28 @@ Examples
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.checkpoints import Shards
+from coffea_ddp.checkpoints import Shards, file_uuid, remove
+from coffea_ddp.cluster import ClusterExecutor
 from coffea_ddp.errors import InputError
-from coffea_ddp.executors import Guard, GuardedDaskExecutor, LocalExecutor
+from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
+from coffea_ddp.guarding import TIMEOUT, Guard, unaccounted
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Missing
+from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.loading import load_plan
 from coffea_ddp.opening import find_chunks, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.schema import DDPSchema
+from coffea_ddp.workers import check_workers
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 CHUNKSIZE = 200_000
@@ -57,6 +59,9 @@ def run(
     skip_bad_files: bool = False,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    keep_checkpoint: bool = False,
+    timeout: float = TIMEOUT,
+    retries: int = 2,
     progress: Progress | None = None,
 ) -> Histograms:
     """Run a plan over files and return what was accumulated.
@@ -79,11 +84,21 @@ def run(
     tree
         The tree of files given without one.
     skip_bad_files
-        A file that cannot be read is left out, named in ``missing``, and the output is PARTIAL; else it stops the run.
+        A file that cannot be opened, or lacks a branch, is left out, named in ``missing``, and the output is PARTIAL;
+        else it stops the run. What fails later (a file that vanishes, a basket that cannot be read, a chunk with which
+        workers die) never stops it: the rest is done, and what failed is named.
     checkpoint
-        A folder for the results of finished chunks; removed when everything is done.
+        A folder for the results of finished chunks; removed when everything is done. On a cluster the workers write
+        there if they reach it, else this process does.
     resume
-        Take what is in that folder for done; without it, the folder is emptied first.
+        Take what is in that folder for done; without it, the folder is emptied first. The result has the same bits as
+        that of a run that was never interrupted.
+    keep_checkpoint
+        Leave the folder when everything is done: for those who remove it once the result is saved.
+    timeout
+        Seconds that a server may take for one answer.
+    retries
+        How often a chunk of a file that is not on a local disk is tried again.
     progress
         Called at the start and after every chunk with the events done and the events in all.
 
@@ -100,19 +115,17 @@ def run(
     plan = _as_plan(plan)
     if client is not None and executor != "dask-awkward":
         executor = "dask"
-    if executor not in EXECUTORS or workers < 1 or chunksize < 1:
-        raise InputError(
-            f"executor={executor!r}, workers={workers}, chunksize={chunksize}: "
-            f"the executors are {', '.join(EXECUTORS)}; workers and chunksize are at least 1"
-        )
+    _check_options(executor, client, workers=workers, chunksize=chunksize, timeout=timeout, retries=retries)
     if resume and checkpoint is None:
         raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
     files = normalise(fileset, tree=tree)
-    chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files)
+    chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files, timeout=timeout)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
     counter.begin()
     if executor == "dask-awkward":
+        if client is not None:
+            check_workers(client, None)
         result = _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
         counter.finish()
         return result
@@ -120,18 +133,40 @@ def run(
     chunks = with_preload(plan, chunks)
     if shards is not None and resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
-    engine = _engine(executor, workers, client, Guard(plan.layout, skip_bad_files), counter)
-    runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, checkpointer=shards, metadata_cache={})
+    guard = Guard(plan.layout, skip_bad_files, shards, timeout, retries)
+    engine = _engine(executor, workers, client, guard, counter)
     done: Histograms = Histograms.empty(plan.layout)
-    processed: set[WorkItem] = set()
     if chunks:
-        output = runner.run(chunks, ScanProcessor(plan))
-        done, processed = output["out"], set(output["processed"])
-        counter.finish()
-    result = done.with_missing([*lost, *_unaccounted(chunks, processed, done)])
-    if checkpoint is not None and not result.partial:
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        wait = max(int(timeout), 1)
+        runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, metadata_cache={}, xrootdtimeout=wait)
+        done = runner.run(chunks, ScanProcessor(plan))["out"]
+    result = done.with_missing([*lost, *_not_in(done.ledger, chunks)])
+    if checkpoint is not None and not (result.partial or keep_checkpoint):
+        remove(checkpoint)
     return result
+
+
+def _check_options(executor: str, client: Any, *, workers: int, chunksize: int, timeout: float, retries: int) -> None:
+    if executor not in EXECUTORS:
+        raise InputError(f"executor={executor!r}: the executors are {', '.join(EXECUTORS)}")
+    if executor == "dask" and client is None:
+        raise InputError("executor='dask' needs client=Client(...), of dask.distributed")
+    least = {"workers": (workers, 1), "chunksize": (chunksize, 1), "timeout": (timeout, 1e-3), "retries": (retries, 0)}
+    for name, (given, lowest) in least.items():
+        if given < lowest:
+            raise InputError(f"{name}={given}: give {lowest} or more")
+
+
+def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Counter) -> Any:
+    if executor != "dask":
+        return LocalExecutor(guard=guard, workers=workers if executor == "futures" else 0, done=counter)
+    shards = guard.shards
+    reached = check_workers(client, shards.folder if shards else None)
+    kept_here = None
+    if shards is not None and not reached:
+        _LOG.info("the workers do not reach %s: finished chunks are kept from here", shards.folder)
+        guard, kept_here = replace(guard, shards=None), shards
+    return ClusterExecutor(client=client, status=False, guard=guard, keep=kept_here, done=counter)
 
 
 def _run_delayed(
@@ -158,8 +193,8 @@ def _shards(checkpoint: str | Path | None, plan: ScanPlan, *, resume: bool) -> S
     if checkpoint is None:
         return None
     if not resume:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    return Shards(checkpoint, plan.fingerprint)
+        remove(checkpoint)
+    return Shards.of(checkpoint, plan.layout)
 
 
 @dataclass
@@ -170,9 +205,8 @@ class _Counter:
     progress: Progress | None
     done: int = 0
 
-    def __call__(self, output: Any) -> None:
-        self.done += sum(len(item) for item in output["processed"])
-        self.done += sum(missing.stop - missing.start for missing in output["out"].missing)
+    def __call__(self, events: int) -> None:
+        self.done += events
         self._tell()
 
     def begin(self) -> None:
@@ -180,7 +214,7 @@ class _Counter:
         self._tell()
 
     def finish(self) -> None:
-        """Tell that all is done, where the executor (a cluster's) did not tell on the way."""
+        """Tell that all is done, where nothing could tell on the way."""
         if self.done < self.total:
             self.done = self.total
             self._tell()
@@ -190,17 +224,12 @@ class _Counter:
             self.progress(self.done, self.total)
 
 
-def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Counter) -> Any:
-    if executor != "dask":
-        return LocalExecutor(workers=workers if executor == "futures" else 0, guard=guard, done=counter)
-    return GuardedDaskExecutor(client=client, status=False, retries=0, guard=guard)
-
-
-def _unaccounted(chunks: Sequence[WorkItem], processed: set[WorkItem], done: Histograms) -> list[Missing]:
-    """Return the chunks that neither came back nor were named as missing: the ledger's last line of defence."""
-    named = {(missing.filename, missing.start, missing.stop) for missing in done.missing}
+def _not_in(ledger: Ledger, chunks: Sequence[WorkItem]) -> list[Missing]:
+    """Return the chunks that the ledger neither counts nor names as missing: the last line of defence."""
+    named = {(missing.filename, missing.start, missing.stop) for missing in ledger.missing}
     return [
-        Missing(item.dataset, item.filename, item.entrystart, item.entrystop, "the executor returned nothing for it")
+        unaccounted(item, "the executor returned nothing for it")
         for item in chunks
-        if item not in processed and (item.filename, item.entrystart, item.entrystop) not in named
+        if not ledger.counts(file_uuid(item), item.treename, item.entrystart, item.entrystop)
+        and (item.filename, item.entrystart, item.entrystop) not in named
     ]

@@ -3,7 +3,7 @@
 A zip archive (stored, not compressed again) of ``manifest.json`` (format, version, layout, ledger, cutflows, choices),
 ``counts.parquet`` and, where events are stored, ``events.parquet`` and ``thresholds.parquet``. Nothing in it is
 executable: a file from a stranger is safe to open. It is written under a temporary name and moved into place, so that
-there is never half a file.
+there is never half a file. Equal outputs are equal files, byte by byte.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def save(histograms: Histograms, path: str | Path) -> Path:
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+            archive.writestr(_member("manifest.json"), json.dumps(manifest, indent=1))
             for name, columns in tables.items():
-                with archive.open(f"{name}.parquet", "w", force_zip64=True) as member:
+                with archive.open(_member(f"{name}.parquet"), "w", force_zip64=True) as member:
                     pq.write_table(pa.table({k: pa.array(v) for k, v in columns.items()}), member, compression="zstd")
 
     return write_in_place(path, write)
@@ -139,6 +139,11 @@ def write_in_place(path: str | Path, write: Callable[[Path], None]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """Return a member without the time of day: equal outputs are equal files."""
+    return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
 
 
 def _present(**columns: AnyArray | None) -> dict[str, AnyArray]:

@@ -10,8 +10,9 @@ import numpy as np
 from coffea.processor import Runner
 
 from coffea_ddp.cells import Multiplicity
-from coffea_ddp.executors import Guard, LocalExecutor
+from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
+from coffea_ddp.guarding import Guard
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.loading import load_plan
 from coffea_ddp.opening import find_chunks

@@ -159,7 +159,9 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-KINDS = ("truncated", "cut at 200 bytes", "corrupt basket", "not root", "wrong tree", "no bytes", "missing branch")
+LATER = ("truncated", "corrupt basket")
+"""Such files can be opened: what is wrong shows when they are read."""
+KINDS = (*LATER, "cut at 200 bytes", "not root", "wrong tree", "no bytes", "missing branch")
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +169,23 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]
     return bad_files(tmp_path_factory.mktemp("bad"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[2:])
 def test_a_bad_file_stops_the_run_and_is_named(files: list[Path], bad: dict[str, tuple[Path, str]], kind: str) -> None:
     path, message = bad[kind]
     with pytest.raises((FileError, MissingBranchError), match=message):
         run("symmetries", [*files, path])
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_what_fails_on_the_way_is_named_and_the_rest_is_done(
+    files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]], kind: str
+) -> None:
+    path, message = bad[kind]
+    hists = run("symmetries", [*files, path])
+    assert hists.counts == whole.counts
+    (missing,) = hists.missing
+    assert (missing.start, missing.stop) == (0, 300)
+    assert re.search(message, str(missing))
 
 
 @pytest.mark.parametrize(
@@ -341,8 +355,8 @@ def test_a_dask_cluster_equals_the_runner(
     with cluster, distributed.Client(cluster) as client:
         assert run("symmetries", files, client=client, chunksize=500) == whole
         assert run("symmetries", files, client=client, executor="dask-awkward", chunksize=500) == whole
-        skipped = run("symmetries", [*files, bad["corrupt basket"][0]], client=client, skip_bad_files=True)
-        with pytest.raises(FileError, match=r"corrupt\.root"):
-            run("symmetries", [*files, bad["corrupt basket"][0]], client=client)
+        skipped = run("symmetries", [*files, bad["corrupt basket"][0]], client=client)
+        with pytest.raises(MissingBranchError, match=r"nomet\.root"):
+            run("symmetries", [*files, bad["missing branch"][0]], client=client)
     assert skipped.counts == whole.counts
     assert [Path(missing.filename).name for missing in skipped.missing] == ["corrupt.root"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.report import ScanReport
+    from coffea_ddp.workers import Certificates
 
 DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED = 0, 1, 2, 130
 
@@ -76,30 +79,40 @@ def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 @contextmanager
-def dask_client(scheduler: str | None, options: dict[str, Any]) -> Iterator[Any]:
-    """Yield a Dask client where the executor needs one, else ``None``.
+def dask_client(
+    executor: str, scheduler: str | None, workers: int, report: str | None, tls: Certificates
+) -> Iterator[Any]:
+    """Yield a Dask client where the executor needs one, else ``None``; tell where its dashboard is.
 
     Raises
     ------
-    InputError
-        If dask is not installed, or nothing answers at the address.
+    DDPError
+        If dask is not installed, nothing answers at the address, or there is nothing to write a report on.
     """
-    if scheduler is None and options["executor"] != "dask":  # dask-awkward without a scheduler computes in this process
+    if scheduler is None and executor != "dask":  # dask-awkward without a scheduler computes in this process
+        if report is not None:
+            raise InputError("--performance-report is Dask's: give --executor dask or --scheduler ADDRESS too")
         yield None
         return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError("the executor 'dask' needs dask: pip install 'coffea-ddp[dask]'") from None
-    start: Any = Client  # distributed ships no types
-    try:
-        client = (
-            start(scheduler, timeout=10) if scheduler else start(n_workers=options["workers"], threads_per_worker=1)
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
-    with client:
+    from coffea_ddp.workers import connect, performance_report
+
+    check_writable(report)
+    _quiet()
+    with connect(scheduler, workers=workers, tls=tls) as client, performance_report(report):
+        note(f"Dask cluster at {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}")
         yield client
+
+
+def _quiet() -> None:
+    """Have Dask be silent unless we are verbose: it tells of a lost connection with tracebacks, we of what it means."""
+    if logging.getLogger("coffea_ddp").isEnabledFor(logging.INFO):
+        return
+    with contextlib.suppress(ImportError):
+        import distributed  # noqa: F401 (sets its own levels when it is imported, so it comes first)
+
+    for name in ("distributed", "tornado", "asyncio"):
+        for known in (name, *(one for one in logging.root.manager.loggerDict if one.startswith(f"{name}."))):
+            logging.getLogger(known).setLevel(logging.CRITICAL)
 
 
 def check_writable(path: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,10 +19,6 @@ from coffea_ddp.cli.around import (
     tell_missing,
     terminal,
 )
-from coffea_ddp.errors import DDPError, InputError
-
-if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
 
 
 @click.command()
@@ -31,36 +27,61 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
-@click.option("--scheduler", help="Address of a running Dask scheduler (implies --executor dask).")
+@click.option("--scheduler", help="Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).")
+@click.option("--tls-ca-file", type=click.Path(), help="For tls://, the authority's certificate [default: Dask's own].")
+@click.option("--tls-cert", type=click.Path(), help="For tls://, this client's certificate.")
+@click.option("--tls-key", type=click.Path(), help="For tls://, the key of it.")
+@click.option("--performance-report", type=click.Path(dir_okay=False), help="Dask's report on the run, an HTML file.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds that a server may take for one answer.",
+)
+@click.option(
+    "--retries", type=click.IntRange(min=0), default=2, show_default=True, help="Of a chunk that is read from a server."
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
 @click.option(
-    "--skip-bad-files", is_flag=True, help="Leave out files that cannot be read; the output is marked PARTIAL."
+    "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
 )
 def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     r"""Fill the histograms of a PLAN in one pass over a FILESET.
 
     PLAN is a Python file, or the name of a shipped plan. FILESET is coffea's fileset JSON, or ROOT files and globs.
+    Finished chunks are kept beside OUTPUT until all are: whatever happens, --resume does only what is missing. What
+    fails on the way is named at the end and in OUTPUT, and the exit code is 2.
 
     \b
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp
     coffea-ddp run processors/mine.py fileset.json -o hists.ddp --workers 8
     coffea-ddp run symmetries fileset.json -o hists.ddp --skip-bad-files
     coffea-ddp run symmetries fileset.json -o hists.ddp --resume
+    coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
-    from coffea_ddp.loading import load_plan  # each command imports what it needs, so that --help is quick
+    from coffea_ddp.checkpoints import remove  # each command imports what it needs, so that --help is quick
+    from coffea_ddp.loading import load_plan
     from coffea_ddp.running import run as run_plan
+    from coffea_ddp.workers import Certificates
 
     check_writable(output)
     loaded = load_plan(plan)
-    scheduler = options.pop("scheduler")
+    scheduler, report = options.pop("scheduler"), options.pop("performance_report")
+    tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
     parts = None if options["executor"] == "dask-awkward" else f"{output}.parts"
-    with dask_client(scheduler, options) as client, events_bar() as progress:
-        histograms = run_plan(loaded, list(fileset), client=client, checkpoint=parts, progress=progress, **options)
+    cluster = dask_client(options["executor"], scheduler, options["workers"], report, tls)
+    with cluster as client, events_bar() as progress:
+        histograms = run_plan(
+            loaded, list(fileset), client=client, checkpoint=parts, keep_checkpoint=True, progress=progress, **options
+        )
     histograms.save(output)
+    if parts is not None and not histograms.partial:
+        remove(parts)
     describe(histograms)
     note(f"wrote {output}")
     return tell_missing(histograms)
@@ -99,20 +120,15 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
 def merge(hists: Sequence[str], output: str) -> int:
     r"""Add outputs of one plan over different files.
 
+    Thousands of them are added a few at a time; memory holds little more than the sum.
+
     \b
     coffea-ddp merge run2016.ddp run2017.ddp -o all.ddp
     """
-    from coffea_ddp.saving import load
+    from coffea_ddp.merging import merge_files
 
     check_writable(output)
-    total: Histograms | None = None
-    for path in hists:
-        try:
-            total = load(path) if total is None else total + load(path)
-        except DDPError as error:
-            raise type(error)(f"{error}" if str(path) in str(error) else f"{path}: {error}") from error
-    if total is None:
-        raise InputError("nothing to merge; give at least one .ddp file")
+    total = merge_files(hists)
     total.save(output)
     describe(total)
     note(f"wrote {output}")

@@ -1,0 +1,283 @@
+"""coffea's Runner on a Dask cluster: every chunk one task, the outputs added in a tree on the workers.
+
+Dask does the work of a scheduler: it hands out chunks, and does again what a dead worker has lost. What is added here
+is what it does not know: a chunk that kills its workers is named as missing, and so is what was not done when the
+scheduler itself is lost; what is finished is kept in shards, by the workers where they reach the folder, else by this
+process.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import cloudpickle
+from coffea.processor import DaskExecutor
+from coffea.processor.executor import WorkItem
+
+from coffea_ddp.checkpoints import Shards
+from coffea_ddp.errors import ClusterError, DDPError
+from coffea_ddp.guarding import Function, Guard, Output, explain
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.merging import Tree, add_all
+
+PATIENCE = 300.0
+"""Seconds without any worker after which a run gives up."""
+_SOON = 10
+"""Priority of additions before chunks: they free memory."""
+_LOG = logging.getLogger(__name__)
+Future = Any  # distributed ships no types
+
+
+class SchedulerLostError(Exception):
+    """The scheduler, or every worker, is gone for good."""
+
+
+@dataclass
+class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
+    """An executor for coffea's Runner on a Dask cluster.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    guard
+        Around what runs a chunk; its shards are written by the workers.
+    keep
+        Shards that this process writes instead, chunk by chunk, where workers do not reach the folder.
+    done
+        Called with the number of events of every chunk that is done, or given up.
+    patience
+        Seconds without any worker after which the run gives up.
+    """
+
+    guard: Guard | None = None
+    keep: Shards | None = None
+    done: Callable[[int], None] = field(default=lambda _events: None)
+    patience: float = PATIENCE
+
+    def __call__(self, items: Sequence[WorkItem], function: Function, accumulator: Any) -> tuple[Output, int]:
+        """Return the sum of all outputs, and 0.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster is lost and nothing was kept, or cannot run the chunks.
+        DDPError
+            Where the plan is at fault.
+        """
+        del accumulator
+        assert self.guard is not None
+        work = list(items)
+        try:
+            total = _Pass(self, self.guard, work, function).run()
+        except SchedulerLostError as lost:
+            shards = self.keep or self.guard.shards
+            if shards is None:
+                raise ClusterError(
+                    f"{lost}; no chunk was kept: give checkpoint=FOLDER to keep what is finished"
+                ) from lost
+            _LOG.warning("%s; what was finished is kept, --resume does the rest", lost)
+            total = assembled(shards, work, self.guard, str(lost))
+        return {"out": total}, 0
+
+
+class _Pass:
+    """One pass over chunks: what is waited for, and what has become of it."""
+
+    def __init__(self, executor: ClusterExecutor, guard: Guard, items: Sequence[WorkItem], function: Function) -> None:
+        self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
+        self._name = uuid.uuid4().hex[:8]
+        self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._empty_since = time.monotonic()
+        # The plan travels once, as the result of a task: where it is lost, the scheduler knows how to make it again.
+        packed = cloudpickle.dumps((guard(function), executor.heavy_input))
+        self._packed = self._client.submit(_same, packed, key=f"plan-{self._name}", pure=False)
+
+    def run(self) -> Histograms:
+        """Return the sum of all chunks."""
+        keep = self._executor.keep
+        if keep is not None:
+            failed: dict[int, Histograms] = {}
+            for number, future in self._outputs([i for i, item in enumerate(self._items) if keep.load(item) is None]):
+                output = self._result(future)
+                if output.missing:
+                    failed[number] = output
+                else:
+                    keep.save(self._items[number], output)
+            return assembled(keep, self._items, self._guard, "the chunk that was kept cannot be read", failed)
+        tree: Tree[Future] = Tree(len(self._items), self._added)
+        for number, future in self._outputs(range(len(self._items))):
+            tree.put(number, future)
+        return self._sum(tree.total)
+
+    def _sum(self, total: Future) -> Histograms:
+        self._watch([total])
+        for _ in self._finished(1):
+            pass
+        if total.status == "error" and self._guard.shards is not None and _killed(total.exception()):
+            # Workers died while adding; what they had added is in the shards.
+            return assembled(self._guard.shards, self._items, self._guard, "the workers died while adding it")
+        return self._result(total)
+
+    def _outputs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Future]]:
+        """Yield the number and the finished future of every chunk; of one that kills workers, that of a missing one."""
+        keys = [(f"chunk-{self._name}", number) for number in numbers]
+        items = [self._items[number] for number in numbers]
+        futures = self._client.map(_chunk, items, packed=self._packed, key=keys, pure=False, retries=0)
+        self._watch(futures)
+        del futures
+        suspects = []
+        for future in self._finished(len(keys)):
+            number = future.key[1]
+            if future.status == "error" and _killed(future.exception()):
+                suspects.append(number)
+                continue
+            yield self._done(number, future)
+        for number in suspects:
+            yield self._done(number, self._alone(number))
+
+    def _alone(self, number: int) -> Future:
+        """Run a chunk with which workers died once more, when nothing else is running: it may be innocent."""
+        item = self._items[number]
+        _LOG.warning(
+            "workers died while %s, from entry %d, was read; it is tried alone", item.filename, item.entrystart
+        )
+        key = (f"chunk-{self._name}-alone", number)
+        future = self._client.submit(_chunk, item, packed=self._packed, key=key, pure=False)
+        self._watch([future])
+        for _ in self._finished(1):
+            pass
+        if future.status == "error" and _killed(future.exception()):
+            reason = "the workers that read it died, again and again (killed, or out of memory?)"
+            future = self._client.submit(_given_up, self._guard, item, reason, key=(*key, "given up"), pure=False)
+            self._watch([future])
+            for _ in self._finished(1):
+                pass
+        return future
+
+    def _done(self, number: int, future: Future) -> tuple[int, Future]:
+        if future.status == "error":
+            raise _understood(future.exception(), self._items[number].filename)
+        self._executor.done(len(self._items[number]))
+        return number, future
+
+    def _result(self, future: Future) -> Histograms:
+        try:
+            result: Histograms = future.result()
+        except Exception as error:
+            raise self._lost(future) or _understood(error, "the sum of all chunks") from error
+        return result
+
+    def _added(self, futures: Sequence[Future]) -> Future:
+        return self._client.submit(add_all, list(futures), key=f"add-{uuid.uuid4().hex}", pure=False, priority=_SOON)
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def _watch(self, futures: Sequence[Future]) -> None:
+        for future in futures:
+            future.add_done_callback(self._ready.put)
+
+    def _finished(self, n: int) -> Iterator[Future]:
+        """Yield n futures as they come to an end, whichever.
+
+        Raises
+        ------
+        SchedulerLostError
+            If they never will.
+        """
+        for _ in range(n):
+            future = None
+            while future is None:
+                try:
+                    future = self._ready.get(timeout=2.0)
+                except queue.Empty:
+                    self._check_alive()
+            lost = self._lost(future)
+            if lost:
+                raise lost
+            yield future
+
+    def _lost(self, future: Future) -> SchedulerLostError | None:
+        if future.status in ("cancelled", "lost") or self._client.status != "running":
+            return SchedulerLostError(f"the Dask scheduler at {self._address} was lost")
+        return None
+
+    @property
+    def _address(self) -> str:
+        return str(getattr(self._client.scheduler, "address", "?"))
+
+    def _check_alive(self) -> None:
+        if self._client.status != "running":
+            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost")
+        if self._client.scheduler_info(n_workers=-1)["workers"]:
+            self._empty_since = time.monotonic()
+            return
+        waited = time.monotonic() - self._empty_since
+        _LOG.warning("the Dask cluster at %s has had no worker for %.0f s", self._address, waited)
+        if waited > self._executor.patience:
+            raise SchedulerLostError(f"the Dask cluster at {self._address} has had no worker for {waited:.0f} s")
+
+
+def assembled(
+    shards: Shards,
+    items: Sequence[WorkItem],
+    guard: Guard,
+    reason: str,
+    failed: Mapping[int, Histograms] = MappingProxyType({}),
+) -> Histograms:
+    """Return the sum of the chunks that are kept; a few at a time are in memory.
+
+    Parameters
+    ----------
+    shards, items
+        Where they are kept, and all of them.
+    guard
+        Of the run.
+    reason
+        Why others are missing, but for those in ``failed``, whose outputs say it themselves.
+    """
+    tree: Tree[Histograms] = Tree(len(items), add_all)
+    for number, item in enumerate(items):
+        kept = failed.get(number) or shards.load(item)
+        tree.put(number, guard.missing(item, reason)["out"] if kept is None else kept)
+    return tree.total
+
+
+def _same(packed: bytes) -> bytes:
+    return packed
+
+
+def _chunk(item: WorkItem, *, packed: bytes) -> Histograms:
+    guarded, processor = cloudpickle.loads(packed)
+    found: Histograms = guarded((item, processor))["out"]
+    return found
+
+
+def _given_up(guard: Guard, item: WorkItem, reason: str) -> Histograms:
+    found: Histograms = guard.died(item, reason)["out"]
+    return found
+
+
+def _killed(error: BaseException | None) -> bool:
+    from distributed.scheduler import KilledWorker
+
+    return isinstance(error, KilledWorker)
+
+
+def _understood(error: BaseException | None, filename: str) -> DDPError:
+    """Return what an exception of a task means."""
+    if isinstance(error, DDPError):
+        return type(error)(str(error))
+    if isinstance(error, ImportError):
+        return ClusterError(
+            f"a worker cannot import what the plan needs ({error}); a plan's file given by its path travels with the "
+            "run, modules that it imports do not: install them on the workers"
+        )
+    return explain(error or RuntimeError("unknown"), filename)

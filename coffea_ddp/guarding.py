@@ -1,0 +1,190 @@
+"""What stands around the work on one chunk, wherever it is done.
+
+A chunk that was finished before is taken from its shard. What fails becomes an entry of the ledger or one of our
+errors. The file is looked at again when the chunk is done: one that was replaced since the run began must not count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uproot
+from coffea.processor.executor import WorkItem
+
+from coffea_ddp.branches import describe
+from coffea_ddp.checkpoints import Shards
+from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.layout import Layout
+from coffea_ddp.ledger import Missing
+
+TIMEOUT = 60.0
+"""Seconds that a server may take for one answer."""
+_PACKAGE = Path(__file__).parent
+_LOG = logging.getLogger(__name__)
+
+Output = dict[str, Any]
+"""What coffea's Runner passes around: the histograms as ``"out"``, and the set of chunks in them as ``"processed"``."""
+Function = Callable[[Any], Output]
+"""Does the work on one item: a chunk, or a chunk and the plan's processor."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Turns an exception of a chunk into a missing chunk or, where the plan is at fault, into one of our errors.
+
+    Parameters
+    ----------
+    layout
+        Of the outputs.
+    skip_bad_files
+        Whether a file without a branch that the plan needs is missing; else it stops the run. A file that cannot be
+        read is missing, always.
+    shards
+        Where finished chunks are kept, if the machine that does the work keeps them.
+    timeout
+        Seconds that a server may take for one answer.
+    retries
+        How often a chunk of a file that is not on a local disk is tried again.
+    """
+
+    layout: Layout
+    skip_bad_files: bool = False
+    shards: Shards | None = None
+    timeout: float = TIMEOUT
+    retries: int = 2
+
+    def __call__(self, function: Function) -> Function:
+        """Return the guarded function."""
+        return _Guarded(function, self)
+
+    def missing(self, item: WorkItem, reason: str) -> Output:
+        """Return the output of a chunk that could not be done."""
+        return {"out": Histograms.empty(self.layout).with_missing([unaccounted(item, reason)]), "processed": set()}
+
+    def died(self, item: WorkItem, reason: str) -> Output:
+        """Return the output of a chunk with which workers die."""
+        return self.missing(item, f"{item.filename}: {reason}")
+
+
+@dataclass(frozen=True)
+class _Guarded:
+    function: Function
+    guard: Guard
+
+    def __call__(self, item: Any) -> Output:
+        work: WorkItem = item[0] if isinstance(item, tuple) else item
+        kept = self.guard.shards.load(work) if self.guard.shards else None
+        if kept is not None:
+            return {"out": kept, "processed": {work}}
+        wait_at_most(self.guard.timeout)
+        found = self._tried(item, work)
+        if isinstance(found, dict):
+            self._keep(work, found)
+            return found
+        if isinstance(found, FileError) or (self.guard.skip_bad_files and isinstance(found, MissingBranchError)):
+            return self.guard.missing(work, str(found))
+        # Raised here, as a new error: one that carries uproot's as its cause cannot travel between processes.
+        raise found
+
+    def _tried(self, item: Any, work: WorkItem) -> Output | DDPError:
+        for attempt in range(self.guard.retries + 1):
+            found = self._once(item, work)
+            if not isinstance(found, FileError) or "://" not in work.filename or attempt == self.guard.retries:
+                break
+            _LOG.warning("%s; trying again", found)
+            time.sleep(0.5 * 2**attempt)
+        return found
+
+    def _once(self, item: Any, work: WorkItem) -> Output | DDPError:
+        try:
+            output = self.function(item)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it becomes one of ours)
+            problem = explain(error, work.filename)
+            found: Output | DDPError = type(problem)(str(problem))
+        else:
+            found = output
+        gone = what_changed(work, self.guard.timeout)
+        if gone:
+            return FileError(f"{work.filename}: {gone}")
+        if isinstance(found, dict) or work.preload is None:
+            return found
+        # Reading all branches at once says less of what is wrong than reading the one that is.
+        again = dataclasses.replace(work, preload=None)
+        return self._once((again, *item[1:]) if isinstance(item, tuple) else again, again)
+
+    def _keep(self, work: WorkItem, output: Output) -> None:
+        if self.guard.shards is None:
+            return
+        try:
+            self.guard.shards.save(work, output["out"])
+        except FileError as error:
+            # The result is there, and counts; it is only not safe from what may happen later.
+            _LOG.warning("a finished chunk is not kept for --resume: %s", error)
+
+
+def wait_at_most(seconds: float) -> None:
+    """Have file systems of this process give up on a server after so many seconds.
+
+    uproot's own option of that name does not reach fsspec, by which it reads.
+    """
+    from fsspec.config import conf
+
+    conf.setdefault("root", {})["timeout"] = max(int(seconds), 1)
+    try:
+        from aiohttp import ClientTimeout
+    except ImportError:
+        return
+    for protocol in ("http", "https"):
+        options = conf.setdefault(protocol, {})
+        options["client_kwargs"] = {**options.get("client_kwargs", {}), "timeout": ClientTimeout(total=seconds)}
+
+
+def what_changed(item: WorkItem, timeout: float) -> str:
+    """Return what has happened to a chunk's file since the run opened it; empty if it is the same file."""
+    try:
+        with uproot.open({item.filename: None}, timeout=timeout) as file:
+            now = file.file.fUUID
+    except FileNotFoundError:
+        return "was there when the run began, and is not any more"
+    except Exception as error:  # noqa: BLE001 (uproot, the file system and the network have their own)
+        return f"could be opened when the run began, and cannot any more ({describe(error)})"
+    if item.fileuuid and now != item.fileuuid:
+        return "has been replaced by another file since the run began"
+    return ""
+
+
+def unaccounted(item: WorkItem, reason: str) -> Missing:
+    """Return a chunk as the ledger names what is missing."""
+    return Missing(item.dataset, item.filename, item.entrystart, item.entrystop, reason)
+
+
+def explain(error: BaseException, filename: str) -> DDPError:
+    """Return what an exception of coffea's work function means: ours as it is, a bad file, or a fault of the plan."""
+    chain = [error]
+    while chain[-1].__cause__ is not None and chain[-1].__cause__ not in chain:
+        chain.append(chain[-1].__cause__)
+    for one in chain:
+        if isinstance(one, DDPError):
+            return one
+    inner = chain[-1]
+    if "Failed processing file" not in str(error):
+        return FileError(f"{filename}: cannot be opened ({describe(inner)}); is it a whole ROOT file?")
+    return PlanError(f"{filename}: the plan failed with {describe(inner)}{_where(inner)}")
+
+
+def _where(error: BaseException) -> str:
+    """Return the innermost line of code outside of this package and of libraries."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and not Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+    return f" at {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""

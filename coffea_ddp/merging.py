@@ -1,0 +1,137 @@
+"""Adding many outputs, in an order that depends on their numbers alone.
+
+Sums of floating-point weights depend on the order in which they are made. Here output ``i`` is always added to the same
+others at the same time, whoever made it, wherever and whenever: a run that was disturbed and resumed, on any number of
+workers, gives the same bits as one that was not. Eight are added at a time: at most seven outputs a level wait for
+others, and what is in an output is moved once a level, so the time is linear but for the logarithm of their number.
+
+Examples
+--------
+>>> tree = Tree(10, sum)
+>>> [tree.put(i, i) for i in (9, 0, 1, 2, 3, 4, 5, 6, 8)]
+[False, False, False, False, False, False, False, False, False]
+>>> tree.put(7, 7), tree.total
+(True, 45)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from coffea_ddp.errors import InputError, MergeError
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+
+WIDTH = 8
+"""How many are added at a time."""
+
+T = TypeVar("T")
+Node = tuple[int, int]
+"""Level (0: what was put) and number within it."""
+
+
+class Tree(Generic[T]):
+    """Adds numbered things as they come, in a fixed order.
+
+    Parameters
+    ----------
+    n
+        How many things there will be, at least 1.
+    combine
+        Adds a few things, given in the order of their numbers; for what lives on a cluster, it may return a promise.
+    """
+
+    def __init__(self, n: int, combine: Callable[[Sequence[T]], T]) -> None:
+        if n < 1:
+            raise InputError(f"a tree of {n} things; there must be at least one")
+        self._combine = combine
+        self._sizes = [n]
+        while self._sizes[-1] > 1:
+            self._sizes.append(-(-self._sizes[-1] // WIDTH))
+        self._waiting: dict[Node, dict[int, T]] = {}
+        self._total: list[T] = []
+
+    @property
+    def total(self) -> T:
+        """The sum of all things.
+
+        Raises
+        ------
+        InputError
+            If some are still to come.
+        """
+        if not self._total:
+            raise InputError(f"only some of {self._sizes[0]} outputs were added")
+        return self._total[0]
+
+    @property
+    def waiting(self) -> int:
+        """How many things are held because others, to be added at the same time, are not there yet."""
+        return sum(map(len, self._waiting.values()))
+
+    def put(self, number: int, value: T) -> bool:
+        """Give the thing of a number, once; tell whether the sum is complete."""
+        return self._put((0, number), value)
+
+    def _put(self, node: Node, value: T) -> bool:
+        level, number = node
+        if level == len(self._sizes) - 1:
+            self._total = [value]
+            return True
+        above = (level + 1, number // WIDTH)
+        parts = self._waiting.setdefault(above, {})
+        parts[number] = value
+        if len(parts) < self._children(above):
+            return False
+        del self._waiting[above]
+        ordered = [parts[number] for number in sorted(parts)]
+        return self._put(above, ordered[0] if len(ordered) == 1 else self._combine(ordered))
+
+    def _children(self, node: Node) -> int:
+        level, number = node
+        return min(WIDTH, self._sizes[level - 1] - number * WIDTH)
+
+
+def add_all(parts: Sequence[Histograms]) -> Histograms:
+    """Return the sum of at least one output, from left to right."""
+    return reduce(add, parts)
+
+
+def merge_files(paths: Iterable[str | Path]) -> Histograms:
+    """Return the sum of output files; no more than a few are in memory at a time.
+
+    Parameters
+    ----------
+    paths
+        ``.ddp`` files of one plan over different entries.
+
+    Raises
+    ------
+    InputError
+        If there is no file.
+    FileError
+        If a file cannot be read.
+    MergeError
+        If a file is of another plan than the first, or holds entries of another one.
+    """
+    from coffea_ddp.saving import load
+
+    given = [Path(path) for path in paths]
+    if not given:
+        raise InputError("nothing to merge; give at least one .ddp file")
+    tree: Tree[Histograms] = Tree(len(given), add_all)
+    first = load(given[0])
+    for number, path in enumerate(given):
+        part = load(path) if number else first
+        if part.layout.fingerprint != first.layout.fingerprint:
+            raise MergeError(
+                f"{path}: of another plan, {part.layout.plan!r} ({part.layout.fingerprint}), than {given[0]}: "
+                f"{first.layout.plan!r} ({first.layout.fingerprint}); only outputs of one plan, unchanged, can be added"
+            )
+        tree.put(number, part)
+    return tree.total

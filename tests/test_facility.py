@@ -1,0 +1,413 @@
+"""At a facility: real scheduler and worker processes in another directory, and everything that can go wrong there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.server
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from coffea_ddp import testing
+from coffea_ddp.errors import ClusterError, InputError
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.running import run
+from coffea_ddp.saving import load
+from coffea_ddp.workers import Certificates, check_workers, connect, unfit
+from tests.clusters import Facility, command, facility
+
+distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*unclosed.*")
+
+EVENTS, CHUNK = 3_000, 250
+ODD = 137
+"""A file with so many events has the chunk with which things happen."""
+PLAN = f"""
+import os, signal, time
+import numpy as np
+from coffea_ddp.observables import Feature, observable
+from coffea_ddp.objects import ObjectDefinition
+from coffea_ddp.plan import ScanPlan, Symmetry
+
+def slow(ev):
+    time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))
+    if ev.n_events == {ODD} and DEADLY == "memory":
+        held = np.ones(2**29)
+        time.sleep(20)
+    if ev.n_events == {ODD} and DEADLY == "signal":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.ones(ev.n_events, dtype=bool)
+
+DEADLY = ""
+pt = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
+charge = Symmetry(
+    "mu-/mu+",
+    a=lambda ev: ev.leading("mu").charge < 0,
+    b=lambda ev: ev.leading("mu").charge > 0,
+    observables=(observable(pt, bins=20),),
+)
+plan = ScanPlan(
+    "slow", (charge,), objects=(ObjectDefinition("mu", "Muon", charged=True),), selection=slow,
+    weight=lambda ev: 1.0 / (1.0 + ev.leading("mu").pt),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return testing.make_dataset(tmp_path_factory.mktemp("files"), files=3, events=EVENTS, seed=5, cluster=CHUNK)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return testing.make_nanoaod(tmp_path_factory.mktemp("odd") / "odd.root", events=ODD, seed=9)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "slow.py"
+    path.write_text(PLAN)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(plan: Path, files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the undisturbed output as the bytes of its file."""
+    return run(plan, files, chunksize=CHUNK).save(tmp_path_factory.mktemp("whole") / "h.ddp").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
+    with facility(tmp_path_factory.mktemp("facility"), PLAN_SLEEP="0.15") as found:
+        yield found
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, err = process.communicate(timeout=180)
+    assert "Traceback" not in err
+    return process.returncode, err
+
+
+def shards(output: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in Path(f"{output}.parts").rglob("*-*.ddp")}
+
+
+def wait_for_shards(output: Path, n: int) -> dict[Path, int]:
+    deadline = time.monotonic() + 90.0
+    while len(found := shards(output)) < n:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_reaches_workers_that_do_not_have_it(
+    cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+) -> None:
+    """Also: the same bytes as in one process, weights included, and nothing left behind."""
+    output, report = tmp_path / "h.ddp", tmp_path / "dask.html"
+    options = ("--chunksize", CHUNK, "--scheduler", cluster.address, "--performance-report", report)
+    code, err = finish(command("-v", "run", plan, *files, "-o", output, *options))
+    assert code == 0, err
+    assert "dashboard: http" in err
+    assert "2 workers, all of this version" in err
+    assert output.read_bytes() == whole
+    assert not Path(f"{output}.parts").exists()
+    assert "bokeh" in report.read_text().lower()
+
+
+def test_both_roads(cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> None:
+    seen: list[int] = []
+    with connect(cluster.address) as client:
+        one = run(plan, files, client=client, chunksize=CHUNK, progress=lambda done, _: seen.append(done))
+        two = run(plan, files, client=client, executor="dask-awkward", chunksize=CHUNK)
+    assert one.save(tmp_path / "one.ddp").read_bytes() == whole
+    assert two == one
+    assert seen == list(range(0, EVENTS + 1, CHUNK))
+
+
+def test_what_workers_cannot_reach_is_kept_here(
+    cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coffea_ddp.running.check_workers", lambda *_: False)
+    with connect(cluster.address) as client:
+        broken = [*files[:2], tmp_path / "lost.root"]
+        shutil.copy(files[2], broken[2])
+        first = run(
+            plan, broken, client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts",
+            progress=lambda done, _: broken[2].unlink(missing_ok=True) if done == CHUNK else None,
+        )  # fmt: skip
+        assert first.partial
+        kept = len(list((tmp_path / "parts").rglob("*-*.ddp")))
+        assert kept == EVENTS // CHUNK - len(first.missing)
+        shutil.copy(files[2], broken[2])
+        second = run(plan, broken, client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts", resume=True)
+    assert second.save(tmp_path / "h.ddp").read_bytes() == run(
+        plan, broken, chunksize=CHUNK
+    ).save(tmp_path / "w.ddp").read_bytes()  # fmt: skip
+    assert second.counts == load_bytes(whole, tmp_path).counts
+
+
+def load_bytes(content: bytes, folder: Path) -> Histograms:
+    path = folder / "whole.ddp"
+    path.write_bytes(content)
+    return load(path)
+
+
+def certificates(folder: Path) -> dict[str, Path]:
+    """Write certificates such as coffea-casa has them; dask makes them."""
+    security = distributed.Security.temporary()
+    parts = {"ca_file": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    paths = {name: folder / f"{name}.pem" for name in parts}
+    for name, path in paths.items():
+        path.write_text(parts[name])
+    return paths
+
+
+def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="makes the certificates")
+    tls = certificates(tmp_path)
+    output = tmp_path / "h.ddp"
+    options = ["--chunksize", CHUNK]
+    given = [part for name, path in tls.items() for part in (f"--tls-{name.replace('_', '-')}", path)]
+    with facility(tmp_path / "facility", workers=1, tls=tls) as found:
+        assert found.address.startswith("tls://")
+        code, err = finish(command("run", plan, *files, "-o", output, *options, "--scheduler", found.address, *given))
+        assert code == 0, err
+        assert output.read_bytes() == whole
+        code, err = finish(command("run", plan, *files, "-o", output, *options, "--scheduler", found.address))
+    assert code == 1
+    assert "needs certificates: --tls-ca-file" in err
+
+
+def test_another_version_on_a_worker_is_refused_by_name(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    """The same version number, but other code: what happens while a package is developed."""
+    import coffea_ddp
+
+    other = tmp_path / "other" / "coffea_ddp"
+    shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "saving.py").write_text((other / "saving.py").read_text() + "\n# something else\n")
+    with facility(tmp_path / "facility", workers=1, PYTHONPATH=str(other.parent)) as found:
+        code, err = finish(command("run", plan, *files, "-o", tmp_path / "h.ddp", "--scheduler", found.address))
+    assert code == 1
+    assert "error: worker tcp://127.0.0.1" in err
+    assert "install the same on both; docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue" in err
+
+
+def test_what_unfit_workers_are_told() -> None:
+    here = {"package": "1.0", "code": "aa", "python": "3.11", "folder": True}
+    found = {
+        "one": here, "two": here | {"package": None}, "three": here | {"python": "3.12"}, "four": OSError("gone"),
+    }  # fmt: skip
+    two, three, four = unfit(here, found)
+    assert "worker two: coffea-ddp is not installed there" in two
+    assert "worker three: Python 3.12, here 3.11" in three
+    assert "worker four: does not answer (OSError: gone)" in four
+
+
+def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    with (
+        facility(tmp_path / "facility", workers=0) as found,
+        connect(found.address) as client,
+        pytest.raises(ClusterError, match="has had no worker for 1 s; start some"),
+    ):
+        check_workers(client, None, first_worker=1.0)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
+        connect("tcp://127.0.0.1:9", timeout=1.0)
+    with pytest.raises(InputError, match=r"no such file: nowhere\.pem"):
+        connect("tls://127.0.0.1:9", tls=Certificates(ca_file="nowhere.pem"))
+    with pytest.raises(InputError, match="needs client"):
+        run(plan, files, executor="dask")
+
+
+# -- faults of the cluster ---------------------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_loses_nothing(
+    cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+) -> None:
+    output = tmp_path / "h.ddp"
+    process = command("run", plan, *files, "-o", output, "--chunksize", CHUNK, "--scheduler", cluster.address)
+    wait_for_shards(output, 2)
+    cluster.kill_a_worker()
+    code, err = finish(process)
+    assert (code, output.read_bytes() == whole) == (0, True), err
+
+
+def test_a_chunk_that_takes_too_much_memory_is_named(
+    plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path
+) -> None:
+    greedy = tmp_path / "greedy.py"
+    greedy.write_text(plan.read_text().replace('DEADLY = ""', 'DEADLY = "memory"'))
+    output = tmp_path / "h.ddp"
+    with facility(tmp_path / "facility", memory="1500MB") as found:
+        options = ("--chunksize", CHUNK, "--scheduler", found.address)
+        code, err = finish(command("run", greedy, *files, odd, "-o", output, *options))
+    assert code == 2
+    hists = load(output)
+    (missing,) = hists.missing
+    assert (Path(missing.filename), missing.start, missing.stop) == (odd, 0, ODD)
+    assert "died, again and again (killed, or out of memory?)" in missing.reason
+    assert str(missing) in err
+    assert hists.counts == load_bytes(whole, tmp_path).counts
+
+
+def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
+    plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+) -> None:
+    output = tmp_path / "h.ddp"
+    arguments = ("run", plan, *files, "-o", output, "--chunksize", CHUNK)
+    with facility(tmp_path / "one", PLAN_SLEEP="0.3") as found:
+        process = command(*arguments, "--scheduler", found.address)
+        wait_for_shards(output, 3)
+        found.scheduler.kill()
+        code, err = finish(process)
+    assert code == 2, err
+    partial = load(output)
+    assert partial.partial
+    assert all("scheduler" in missing.reason and "was lost" in missing.reason for missing in partial.missing)
+    before = shards(output)
+    assert 3 <= len(before) < EVENTS // CHUNK
+    with facility(tmp_path / "two", PLAN_SLEEP="0.3") as found:
+        process = command(*arguments, "--scheduler", found.address, "--resume")
+        wait_for_shards(output, len(before) + 2)
+        process.kill()
+        process.communicate()
+        time.sleep(1.0)  # what was running then may still be written
+        kept = shards(output)
+        assert len(before) + 2 <= len(kept) < EVENTS // CHUNK
+        assert all(kept[path] == stamp for path, stamp in before.items())
+        code, err = finish(command("-v", *arguments, "--scheduler", found.address, "--resume"))
+    assert f"{len(kept)} of {EVENTS // CHUNK} chunks are there" in err
+    assert (code, output.read_bytes() == whole) == (0, True), err
+
+
+def test_a_process_that_dies_here(plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path) -> None:
+    deadly = tmp_path / "deadly.py"
+    deadly.write_text(plan.read_text().replace('DEADLY = ""', 'DEADLY = "signal"'))
+    hists = run(deadly, [odd, *files], executor="futures", workers=2, chunksize=CHUNK)
+    (missing,) = hists.missing
+    assert (Path(missing.filename), missing.start, missing.stop) == (odd, 0, ODD)
+    assert "a worker process died with it, twice" in missing.reason
+    assert hists.counts == load_bytes(whole, tmp_path).counts
+
+
+# -- faults of the files -----------------------------------------------------------------------------------------------
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def replace(path: Path) -> None:
+    testing.make_nanoaod(path.with_suffix(".new"), events=EVENTS // 3, seed=99, cluster=CHUNK).replace(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (vanish, "was there when the run began, and is not any more"),
+        (truncate, "cannot be"),
+        (replace, "has been replaced by another file since the run began"),
+    ],
+)
+def test_a_file_that_changes_during_the_run(
+    plan: Path, files: list[Path], whole: bytes, tmp_path: Path, change: Callable[[Path], None], reason: str
+) -> None:
+    here = [Path(shutil.copy(path, tmp_path)) for path in files]
+    undisturbed = run(plan, here, chunksize=CHUNK).save(tmp_path / "whole.ddp").read_bytes()
+
+    def disturb(done: int, _total: int) -> None:
+        if done == 6 * CHUNK:
+            change(here[1])
+
+    parts = tmp_path / "parts"
+    first = run(plan, here, chunksize=CHUNK, checkpoint=parts, progress=disturb)
+    assert [(Path(m.filename), m.start, m.stop) for m in first.missing] == [
+        (here[1], 500, 750),
+        (here[1], 750, 1000),
+    ]
+    assert all(reason in missing.reason for missing in first.missing)
+    assert first.n_events == EVENTS - 2 * CHUNK
+    shutil.copy(files[1], here[1])
+    done: list[int] = []
+    second = run(plan, here, chunksize=CHUNK, checkpoint=parts, resume=True, progress=lambda n, _: done.append(n))
+    assert second.save(tmp_path / "second.ddp").read_bytes() == undisturbed
+    assert second.counts == load_bytes(whole, tmp_path).counts
+
+
+class RangeServer(http.server.SimpleHTTPRequestHandler):
+    """Serves byte ranges, as servers of data do; stalls where it is told to."""
+
+    stalled: tuple[str, ...] = ()
+    served = 0
+
+    def do_GET(self) -> None:
+        content = Path(self.translate_path(self.path)).read_bytes()
+        asked = self.headers.get("Range")
+        start, stop = 0, len(content)
+        if asked:
+            first, last = asked.removeprefix("bytes=").split("-")
+            start, stop = int(first), min(int(last) + 1, len(content)) if last else len(content)
+        type(self).served += 1
+        if self.path.strip("/") in self.stalled and start > 1000:
+            time.sleep(3.0)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.send_response(206 if asked else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+            self.send_header("Content-Length", str(stop - start))
+            self.end_headers()
+            self.wfile.write(content[start:stop])
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def server(files: list[Path]) -> Iterator[tuple[str, type[RangeServer]]]:
+    handler = type("Handler", (RangeServer,), {"served": 0, "stalled": ()})
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), lambda *given: handler(*given, directory=str(files[0].parent))
+    ) as found:
+        thread = threading.Thread(target=found.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}", handler
+        found.shutdown()
+
+
+def test_a_server_that_stalls(
+    server: tuple[str, type[RangeServer]], plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+) -> None:
+    """Files behind a server, as with xrootd: read in ranges; what it does not answer in time is missing, and named."""
+    address, handler = server
+    urls = [f"{address}/{path.name}" for path in files]
+    hists = run(plan, urls, chunksize=1000, timeout=20.0)
+    assert hists.counts == load_bytes(whole, tmp_path).counts
+    assert not hists.partial
+    parts = tmp_path / "parts"
+
+    def stall(done: int, _total: int) -> None:
+        if done >= 1000:
+            handler.stalled = (files[1].name,)
+
+    late = run(plan, urls, chunksize=1000, timeout=0.5, retries=1, checkpoint=parts, progress=stall)
+    assert [(m.filename, m.start, m.stop) for m in late.missing] == [(urls[1], 0, 1000)]
+    handler.stalled = ()
+    served = handler.served
+    again = run(plan, urls, chunksize=1000, timeout=20.0, checkpoint=parts, resume=True)
+    assert again.counts == hists.counts
+    assert handler.served > served
+    assert dataclasses.asdict(again.ledger) == dataclasses.asdict(hists.ledger)
