@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
+    from coffea_ddp.merging import merge_files
     from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
     from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
-    from coffea_ddp.running import run
+    from coffea_ddp.running import run, run_by_dataset
     from coffea_ddp.samples import SamplePair, sample_pair
-    from coffea_ddp.saving import load
+    from coffea_ddp.saving import load, read_pair
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
     from coffea_ddp.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
@@ -53,9 +54,10 @@ _HOME = {
     "plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
-    "running": ("run",),
+    "merging": ("merge_files",),
+    "running": ("run", "run_by_dataset"),
     "samples": ("SamplePair", "sample_pair"),
-    "saving": ("load",),
+    "saving": ("load", "read_pair"),
     "scanning": ("scan",),
     "selections": ("GoodRuns", "Trigger"),
     "spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
@@ -103,11 +105,14 @@ __all__ = [
     "hunt_spectra",
     "load",
     "load_plan",
+    "merge_files",
     "nanoaod",
     "observable",
     "observables",
+    "read_pair",
     "resolution_axis",
     "run",
+    "run_by_dataset",
     "sample_pair",
     "scan",
     "selections",

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import FileError
 from coffea_ddp.saving import load, write_in_place
 
@@ -70,7 +71,10 @@ class Shards:
 
     def path(self, item: WorkItem) -> Path:
         """Return the file of one chunk."""
-        chunk = f"{item.treename.replace('/', '_')}-{item.entrystart}-{item.entrystop}.ddp"
+        about = (item.usermeta or {}).get(KEY)
+        # Another good-run list, weight or overlap is another result.
+        special = f"-{about.digest}" if about is not None and about.digest else ""
+        chunk = f"{item.treename.replace('/', '_')}-{item.entrystart}-{item.entrystop}{special}.ddp"
         return self.folder / (file_uuid(item) or "no-uuid") / chunk
 
     def count(self, items: Sequence[WorkItem]) -> int:

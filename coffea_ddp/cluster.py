@@ -25,7 +25,7 @@ from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import ClusterError, DDPError
 from coffea_ddp.guarding import Function, Guard, Output, explain
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.merging import Tree, add_all
+from coffea_ddp.merging import Forest, add_all
 
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""
@@ -55,15 +55,18 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
         Called with the number of events of every chunk that is done, or given up.
     patience
         Seconds without any worker after which the run gives up.
+    by_dataset
+        Whether every dataset has a sum of its own.
     """
 
     guard: Guard | None = None
     keep: Shards | None = None
     done: Callable[[int], None] = field(default=lambda _events: None)
     patience: float = PATIENCE
+    by_dataset: bool = False
 
     def __call__(self, items: Sequence[WorkItem], function: Function, accumulator: Any) -> tuple[Output, int]:
-        """Return the sum of all outputs, and 0.
+        """Return the sum of the outputs, by dataset or of all, and 0.
 
         Raises
         ------
@@ -76,7 +79,7 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
         assert self.guard is not None
         work = list(items)
         try:
-            total = _Pass(self, self.guard, work, function).run()
+            totals = _Pass(self, self.guard, work, function).run()
         except SchedulerLostError as lost:
             shards = self.keep or self.guard.shards
             if shards is None:
@@ -84,8 +87,8 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
                     f"{lost}; no chunk was kept: give checkpoint=FOLDER to keep what is finished"
                 ) from lost
             _LOG.warning("%s; what was finished is kept, --resume does the rest", lost)
-            total = assembled(shards, work, self.guard, str(lost))
-        return {"out": total}, 0
+            totals = assembled(shards, work, self.guard, str(lost), by_dataset=self.by_dataset)
+        return {"out": totals}, 0
 
 
 class _Pass:
@@ -100,8 +103,8 @@ class _Pass:
         packed = cloudpickle.dumps((guard(function), executor.heavy_input))
         self._packed = self._client.submit(_same, packed, key=f"plan-{self._name}", pure=False)
 
-    def run(self) -> Histograms:
-        """Return the sum of all chunks."""
+    def run(self) -> dict[str, Histograms]:
+        """Return the sum of all chunks, by dataset or of all."""
         keep = self._executor.keep
         if keep is not None:
             failed: dict[int, Histograms] = {}
@@ -111,20 +114,37 @@ class _Pass:
                     failed[number] = output
                 else:
                     keep.save(self._items[number], output)
-            return assembled(keep, self._items, self._guard, "the chunk that was kept cannot be read", failed)
-        tree: Tree[Future] = Tree(len(self._items), self._added)
+            return assembled(
+                keep,
+                self._items,
+                self._guard,
+                "the chunk that was kept cannot be read",
+                failed,
+                by_dataset=self._executor.by_dataset,
+            )
+        forest: Forest[Future] = Forest([item.dataset for item in self._items], self._added)
         for number, future in self._outputs(range(len(self._items))):
-            tree.put(number, future)
-        return self._sum(tree.total)
+            forest.put(number, future)
+        return self._sums(forest.results(by_label=self._executor.by_dataset))
 
-    def _sum(self, total: Future) -> Histograms:
-        self._watch([total])
-        for _ in self._finished(1):
-            pass
-        if total.status == "error" and self._guard.shards is not None and _killed(total.exception()):
-            # Workers died while adding; what they had added is in the shards.
-            return assembled(self._guard.shards, self._items, self._guard, "the workers died while adding it")
-        return self._result(total)
+    def _sums(self, totals: dict[str, Future]) -> dict[str, Histograms]:
+        self._watch(list(totals.values()))
+        for total in self._finished(len(totals)):
+            if total.status == "error" and self._guard.shards is not None and _killed(total.exception()):
+                # Workers died while adding; what they had added is in the shards.
+                return assembled(
+                    self._guard.shards,
+                    self._items,
+                    self._guard,
+                    "the workers died while adding it",
+                    by_dataset=self._executor.by_dataset,
+                )
+        return {dataset: self._result(total) for dataset, total in totals.items()}
+
+    def _assembled(
+        self, shards: Shards, reason: str, failed: Mapping[int, Histograms] = MappingProxyType({})
+    ) -> dict[str, Histograms]:
+        return assembled(shards, self._items, self._guard, reason, failed, by_dataset=self._executor.by_dataset)
 
     def _outputs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Future]]:
         """Yield the number and the finished future of every chunk; of one that kills workers, that of a missing one."""
@@ -231,8 +251,10 @@ def assembled(
     guard: Guard,
     reason: str,
     failed: Mapping[int, Histograms] = MappingProxyType({}),
-) -> Histograms:
-    """Return the sum of the chunks that are kept; a few at a time are in memory.
+    *,
+    by_dataset: bool = False,
+) -> dict[str, Histograms]:
+    """Return the sum of the chunks that are kept, by dataset or of all; a few at a time are in memory.
 
     Parameters
     ----------
@@ -243,11 +265,11 @@ def assembled(
     reason
         Why others are missing, but for those in ``failed``, whose outputs say it themselves.
     """
-    tree: Tree[Histograms] = Tree(len(items), add_all)
+    forest: Forest[Histograms] = Forest([item.dataset for item in items], add_all)
     for number, item in enumerate(items):
         kept = failed.get(number) or shards.load(item)
-        tree.put(number, guard.missing(item, reason)["out"] if kept is None else kept)
-    return tree.total
+        forest.put(number, guard.missing(item, reason)["out"] if kept is None else kept)
+    return forest.results(by_label=by_dataset)
 
 
 def _same(packed: bytes) -> bytes:

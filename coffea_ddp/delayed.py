@@ -16,6 +16,7 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import file_uuid
+from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain
@@ -79,14 +80,18 @@ def _delayed() -> Any:
 
 def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]) -> list[Any]:
     # The structure of the file tells which branches the plan reads; no other column gets into the graph.
-    names = needed_branches(no_events(filename, tree), plan)
+    about = [(item.usermeta or {}).get(KEY) for item in work]
+    names = needed_branches(no_events(filename, tree), plan, about[0])
     steps = [[item.entrystart, item.entrystop] for item in work]
     source = {filename: {"object_path": tree, "steps": steps}}
     events = NanoEventsFactory.from_root(source, schemaclass=DDPSchema, mode="dask").events()
     # ak.zip of dask arrays is dask-awkward's.
     columns = ak.zip({name: _column(events, name) for name in names}, depth_limit=1)
     parts = columns.to_delayed(optimize_graph=True)
-    return [_delayed()(fill)(part, plan, chunk=_chunk(item)) for part, item in zip(parts, work, strict=True)]
+    return [
+        _delayed()(fill)(part, plan, chunk=_chunk(item), dataset=one)
+        for part, item, one in zip(parts, work, about, strict=True)
+    ]
 
 
 def _column(events: Any, name: str) -> Any:

@@ -20,7 +20,7 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 
 from coffea_ddp.guarding import Function, Guard, Output
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.merging import Tree, add_all
+from coffea_ddp.merging import Forest, add_all
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,15 +37,18 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
         0 runs in this process; otherwise so many worker processes (loky's, as coffea's own).
     done
         Called with the number of events of every chunk that is done, or given up.
+    by_dataset
+        Whether every dataset has a sum of its own.
     """
 
     guard: Guard = field(kw_only=True)
     workers: int = 0
     done: Callable[[int], None] = field(default=lambda _events: None)
+    by_dataset: bool = False
     retries: int = 0
 
     def __call__(self, items: Iterable[WorkItem], function: Function, accumulator: Any) -> tuple[Output, int]:
-        """Return the sum of all outputs, and 0."""
+        """Return the sum of the outputs, by dataset or of all, and 0."""
         del accumulator  # the Runner's is empty
         work, guarded = list(items), self.guard(function)
         outputs = (
@@ -53,11 +56,11 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
             if self.workers == 0
             else _in_processes(guarded, work, min(self.workers, len(work)), self.guard)
         )
-        tree: Tree[Histograms] = Tree(len(work), add_all)
+        forest: Forest[Histograms] = Forest([item.dataset for item in work], add_all)
         for number, output in outputs:
             self.done(len(work[number]))
-            tree.put(number, output["out"])
-        return {"out": tree.total}, 0
+            forest.put(number, output["out"])
+        return {"out": forest.results(by_label=self.by_dataset)}, 0
 
 
 def _in_processes(

@@ -32,6 +32,7 @@ array([0, 1, 0, 0])
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hist
@@ -39,6 +40,8 @@ import numpy as np
 
 from coffea_ddp.branches import Columns
 from coffea_ddp.cells import Multiplicity, Topology
+from coffea_ddp.datasets import KEY, Dataset, described
+from coffea_ddp.errors import InputError
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.ledger import Chunk, Ledger
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
     from coffea_ddp.plan import ScanPlan, Symmetry
 
 
-def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histograms:
+def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Dataset | None = None) -> Histograms:
     """Return the histograms of one chunk of events.
 
     Parameters
@@ -67,6 +70,8 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
         Where the events come from, told by you or taken from ``events.metadata`` where coffea's Runner has put it (and
         the events are the whole chunk, not a selection of it). Without either, adding the same events twice goes
         unnoticed: they are counted under ``ledger.unnamed``.
+    dataset
+        What the fileset says of them (:mod:`coffea_ddp.datasets`); by default taken from ``events.metadata`` too.
 
     Returns
     -------
@@ -84,10 +89,10 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None) -> Histogra
     source = str(told) if told else "the events"
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
     whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
-    return _fill(Columns(events, source), plan, told, whole=whole)
+    return _fill(Columns(events, source), plan, told, dataset or dataset_of(events), whole=whole)
 
 
-def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:
+def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None) -> tuple[str, ...]:
     """Return the branches that a plan reads from such events; nothing but their structure is looked at.
 
     Raises
@@ -96,17 +101,18 @@ def needed_branches(events: Any, plan: ScanPlan) -> tuple[str, ...]:
         If the plan needs one that is not there.
     """
     columns = Columns(events[:0], "the events")
-    _fill(columns, plan, None)
+    # There are no entries to drop here.
+    _fill(columns, plan, None, replace(dataset or Dataset(), drop=()))
     return columns.names
 
 
-def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, *, whole: bool = True) -> Histograms:
+def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, dataset: Dataset, *, whole: bool = True) -> Histograms:
     chunk = told if whole else None
     selected = SelectedEvents.from_columns(columns, plan.objects)
     cutflow = {"events": selected.n_events}
     for name, count in selected.not_finite.items():
         cutflow[f"{name}: NaN or infinite"] = count
-    passed, steps = _preselect(selected, plan)
+    passed, steps = _preselect(selected, plan, dataset)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
     sides = (
         np.stack([s.assign(passed) for s in plan.symmetries])
@@ -118,10 +124,10 @@ def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, *, whole: bool =
     kept, sides = passed.take(wanted), sides[:, wanted]
     cells = _cells(kept, plan)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
-    weights = plan.weights(kept)
+    weights = _weights(plan, kept, dataset)
     counts, not_filled = _count(plan, sides, cells, features, weights)
     if plan.spectra:
-        counts += _count_spectra(plan, passed)
+        counts += _count_spectra(plan, passed, _weights(plan, passed, dataset))
     return Histograms(
         plan.layout,
         counts,
@@ -149,15 +155,34 @@ def chunk_of(events: Any) -> Chunk | None:
         return None
 
 
-def _preselect(events: SelectedEvents, plan: ScanPlan) -> tuple[SelectedEvents, dict[str, int]]:
-    """Apply good-run list, trigger and selection, counting what each leaves."""
-    steps: dict[str, int] = {}
-    passed = events
-    if plan.good_runs is not None:
-        if events.has_branch("genWeight"):
-            events.note("good-run list", "not applied: simulation")
+def dataset_of(events: Any) -> Dataset:
+    """Return what the metadata of NanoEvents say of their dataset; nothing special where they say nothing."""
+    metadata = getattr(events, "metadata", None) or {}
+    known = metadata.get(KEY)
+    return known if isinstance(known, Dataset) else described(str(metadata.get("dataset", "")), metadata)
+
+
+def _weights(plan: ScanPlan, events: SelectedEvents, dataset: Dataset) -> FloatArray | None:
+    weights = plan.weights(events)
+    if dataset.weight == 1.0:
+        return weights
+    if weights is None:
+        raise InputError(
+            f"dataset {dataset.name!r} has the weight {dataset.weight}, but the plan {plan.name!r} counts events; "
+            "give it weight=..., a function of events (numpy.ones(ev.n_events) if every event counts alike)"
+        )
+    return weights * dataset.weight
+
+
+def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tuple[SelectedEvents, dict[str, int]]:
+    """Apply what the dataset asks for, good-run list, trigger and selection, counting what each leaves."""
+    passed, steps = dataset.take(events)
+    good_runs = dataset.good_runs or plan.good_runs
+    if good_runs is not None:
+        if dataset.is_data(events):
+            passed = passed.take(np.flatnonzero(good_runs(passed)))
         else:
-            passed = passed.take(np.flatnonzero(plan.good_runs(passed)))
+            events.note("good-run list", "not applied: simulation")
         steps["good luminosity blocks"] = passed.n_events
     if plan.trigger is not None:
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
@@ -207,9 +232,9 @@ def _count(
     return SparseCounts.from_keys(all_keys, all_weights), not_filled
 
 
-def _count_spectra(plan: ScanPlan, events: SelectedEvents) -> SparseCounts:
+def _count_spectra(plan: ScanPlan, events: SelectedEvents, weights: FloatArray | None) -> SparseCounts:
     """Count the masses of all spectra: each event once a spectrum, in its one exclusive cell."""
-    cells, weights = _cells(events, plan), plan.weights(events)
+    cells = _cells(events, plan)
     keys: list[IntArray] = []
     rows: list[IntArray] = []
     for spectrum, channel in zip(plan.spectra, plan.layout.spectrum_channels, strict=True):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 WIDTH = 8
 """How many are added at a time."""
 
+EVERYTHING = ""
+"""The label of the sum of all datasets."""
+
 T = TypeVar("T")
 Node = tuple[int, int]
 """Level (0: what was put) and number within it."""
@@ -95,6 +98,52 @@ class Tree(Generic[T]):
     def _children(self, node: Node) -> int:
         level, number = node
         return min(WIDTH, self._sizes[level - 1] - number * WIDTH)
+
+
+class Forest(Generic[T]):
+    """A tree for every label: adds what is of one dataset, in a fixed order.
+
+    Parameters
+    ----------
+    labels
+        Of all things, in the order of their numbers; at least one.
+    combine
+        As of :class:`Tree`.
+
+    Examples
+    --------
+    >>> forest = Forest(["b", "a", "b"], sum)
+    >>> [forest.put(number, value) for number, value in enumerate([1, 10, 2])]
+    [None, None, None]
+    >>> forest.totals
+    {'a': 10, 'b': 3}
+    """
+
+    def __init__(self, labels: Sequence[str], combine: Callable[[Sequence[T]], T]) -> None:
+        self._combine = combine
+        sizes: dict[str, int] = {}
+        self._places: list[tuple[str, int]] = []
+        for label in labels:
+            self._places.append((label, sizes.get(label, 0)))
+            sizes[label] = sizes.get(label, 0) + 1
+        self._trees = {label: Tree(size, combine) for label, size in sorted(sizes.items())}
+
+    def put(self, number: int, value: T) -> None:
+        """Give the thing of a number, once."""
+        label, place = self._places[number]
+        self._trees[label].put(place, value)
+
+    @property
+    def totals(self) -> dict[str, T]:
+        """The sums, by label in the order of the alphabet."""
+        return {label: tree.total for label, tree in self._trees.items()}
+
+    def results(self, *, by_label: bool) -> dict[str, T]:
+        """Return the sums by label, or the sum of them all under :data:`EVERYTHING`."""
+        if by_label:
+            return self.totals
+        parts = list(self.totals.values())
+        return {EVERYTHING: parts[0] if len(parts) == 1 else self._combine(parts)}
 
 
 def add_all(parts: Sequence[Histograms]) -> Histograms:

@@ -15,7 +15,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,8 @@ from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
 from coffea_ddp.branches import describe
+from coffea_ddp.datasets import KEY, Dataset, without
+from coffea_ddp.duplicates import counted_elsewhere
 from coffea_ddp.errors import FileError
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
@@ -64,6 +66,18 @@ def find_chunks(
     return chunks, lost
 
 
+def with_datasets(chunks: Sequence[WorkItem], about: Mapping[str, Dataset], *, deduplicate: bool) -> list[WorkItem]:
+    """Have every chunk know what is said of its dataset and, if asked, which of its entries count elsewhere."""
+    told = [about[item.dataset] for item in chunks]
+    if deduplicate:
+        repeated = counted_elsewhere(chunks, about)
+        told = [without(one, entries) if len(entries) else one for one, entries in zip(told, repeated, strict=True)]
+    return [
+        dataclasses.replace(item, usermeta={**(item.usermeta or {}), KEY: one})
+        for item, one in zip(chunks, told, strict=True)
+    ]
+
+
 def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
     """Have coffea read all branches of a chunk at once; which ones, the first file of every dataset tells.
 
@@ -78,7 +92,8 @@ def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
 
 def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
     try:
-        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan))
+        about = (item.usermeta or {}).get(KEY)
+        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan, about))
         no_events(item.filename, item.treename, preload=names)  # an RNTuple cannot
         return names
     except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)

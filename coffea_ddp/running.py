@@ -14,7 +14,7 @@ Examples
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
 from coffea_ddp.cluster import ClusterExecutor
+from coffea_ddp.datasets import datasets
 from coffea_ddp.errors import InputError
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
@@ -31,7 +32,9 @@ from coffea_ddp.guarding import TIMEOUT, Guard, unaccounted
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.loading import load_plan
-from coffea_ddp.opening import find_chunks, with_preload
+from coffea_ddp.merging import EVERYTHING
+from coffea_ddp.monitoring import Progress, telling
+from coffea_ddp.opening import find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.schema import DDPSchema
@@ -43,9 +46,6 @@ CHUNKSIZE = 200_000
 
 _LOG = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called with the number of events done so far and the number in all."""
-
 
 def run(
     plan: ScanPlan | ScanProcessor | str | Path,
@@ -55,6 +55,7 @@ def run(
     workers: int = 2,
     client: Any = None,
     chunksize: int = CHUNKSIZE,
+    deduplicate: bool = False,
     tree: str = TREE,
     skip_bad_files: bool = False,
     checkpoint: str | Path | None = None,
@@ -62,7 +63,7 @@ def run(
     keep_checkpoint: bool = False,
     timeout: float = TIMEOUT,
     retries: int = 2,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Histograms:
     """Run a plan over files and return what was accumulated.
 
@@ -81,6 +82,10 @@ def run(
         A ``distributed.Client``; implies ``"dask"`` unless ``"dask-awkward"`` is asked for.
     chunksize
         Events a chunk.
+    deduplicate
+        Take events that are in several datasets, or twice in one, once: by run, luminosity block and event, which are
+        read beforehand; the first in the order of the fileset counts. Datasets with ``triggers`` in their metadata
+        need no such reading (:mod:`coffea_ddp.datasets`).
     tree
         The tree of files given without one.
     skip_bad_files
@@ -100,7 +105,8 @@ def run(
     retries
         How often a chunk of a file that is not on a local disk is tried again.
     progress
-        Called at the start and after every chunk with the events done and the events in all.
+        Called at the start and after every chunk with the events done and the events in all; ``True`` draws a bar, in
+        a terminal or a notebook.
 
     Returns
     -------
@@ -112,73 +118,152 @@ def run(
     DDPError
         With what went wrong, the file and what to do.
     """
-    plan = _as_plan(plan)
-    if client is not None and executor != "dask-awkward":
-        executor = "dask"
-    _check_options(executor, client, workers=workers, chunksize=chunksize, timeout=timeout, retries=retries)
-    if resume and checkpoint is None:
-        raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
-    files = normalise(fileset, tree=tree)
-    chunks, lost = find_chunks(files, chunksize, skip_bad_files=skip_bad_files, timeout=timeout)
+    options = Options(
+        executor, workers, client, chunksize, deduplicate, tree, skip_bad_files, checkpoint, resume, keep_checkpoint,
+        timeout, retries, progress,
+    )  # fmt: skip
+    (total,) = _run(_as_plan(plan), fileset, options, by_dataset=False).values()
+    return total
+
+
+def run_by_dataset(plan: ScanPlan | ScanProcessor | str | Path, fileset: Any, **options: Any) -> dict[str, Histograms]:
+    """Run a plan over files and return what was accumulated of each dataset.
+
+    Parameters
+    ----------
+    plan, fileset
+        As for :func:`run`.
+    options
+        Those of :func:`run`.
+
+    Returns
+    -------
+    dict
+        Dataset -> histograms, in the order of the fileset; :func:`run` returns their sum. Add those that you want.
+
+    Raises
+    ------
+    DDPError
+        With what went wrong, the file and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp.testing import make_nanoaod
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     eras = {era: [make_nanoaod(f"{folder}/{era}.root", events=200, seed=1)] for era in ("2022", "2023")}
+    ...     found = run_by_dataset("symmetries", eras)
+    >>> {dataset: hists.n_events for dataset, hists in found.items()}
+    {'2022': 200, '2023': 200}
+    """
+    return _run(_as_plan(plan), fileset, Options(**options), by_dataset=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of :func:`run`, which explains them; checked when made."""
+
+    executor: str = "iterative"
+    workers: int = 2
+    client: Any = None
+    chunksize: int = CHUNKSIZE
+    deduplicate: bool = False
+    tree: str = TREE
+    skip_bad_files: bool = False
+    checkpoint: str | Path | None = None
+    resume: bool = False
+    keep_checkpoint: bool = False
+    timeout: float = TIMEOUT
+    retries: int = 2
+    progress: Progress | bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise InputError(f"executor={self.executor!r}: the executors are {', '.join(EXECUTORS)}")
+        if self.client is not None and self.executor != "dask-awkward":
+            object.__setattr__(self, "executor", "dask")
+        if self.executor == "dask" and self.client is None:
+            raise InputError("executor='dask' needs client=Client(...), of dask.distributed")
+        for name, lowest in {"workers": 1, "chunksize": 1, "timeout": 1e-3, "retries": 0}.items():
+            if getattr(self, name) < lowest:
+                raise InputError(f"{name}={getattr(self, name)}: give {lowest} or more")
+        if self.resume and self.checkpoint is None:
+            raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
+        if self.executor == "dask-awkward" and (self.skip_bad_files or self.checkpoint is not None):
+            raise InputError("the executor 'dask-awkward' neither skips bad files nor writes checkpoints; 'dask' does")
+
+
+def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
+    files = normalise(fileset, tree=options.tree)
+    about = datasets(files)
+    chunks, lost = find_chunks(files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout)
+    chunks = with_datasets(chunks, about, deduplicate=options.deduplicate)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
-    counter = _Counter(sum(len(chunk) for chunk in chunks), progress)
-    counter.begin()
-    if executor == "dask-awkward":
-        if client is not None:
-            check_workers(client, None)
-        result = _run_delayed(plan, chunks, client, skip_bad_files=skip_bad_files, checkpoint=checkpoint)
-        counter.finish()
-        return result
-    shards = _shards(checkpoint, plan, resume=resume)
-    chunks = with_preload(plan, chunks)
-    if shards is not None and resume:
-        _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(chunks), len(chunks))
-    guard = Guard(plan.layout, skip_bad_files, shards, timeout, retries)
-    engine = _engine(executor, workers, client, guard, counter)
-    done: Histograms = Histograms.empty(plan.layout)
-    if chunks:
-        wait = max(int(timeout), 1)
-        runner = Runner(engine, schema=DDPSchema, chunksize=chunksize, metadata_cache={}, xrootdtimeout=wait)
-        done = runner.run(chunks, ScanProcessor(plan))["out"]
-    result = done.with_missing([*lost, *_not_in(done.ledger, chunks)])
-    if checkpoint is not None and not (result.partial or keep_checkpoint):
-        remove(checkpoint)
+    with telling(options.progress) as tell:
+        counter = _Counter(sum(len(chunk) for chunk in chunks), tell)
+        counter.begin()
+        if options.executor == "dask-awkward":
+            found = _run_delayed(plan, chunks, options.client, by_dataset=by_dataset)
+            counter.finish()
+        else:
+            found = _run_chunks(plan, chunks, options, counter, by_dataset=by_dataset)
+    names = about if by_dataset else {EVERYTHING: None}
+    whole = {name: found.get(name, Histograms.empty(plan.layout)) for name in names}
+    missing = [*lost, *_not_in([hists.ledger for hists in whole.values()], chunks)]
+    result = {
+        name: hists.with_missing([one for one in missing if not by_dataset or one.dataset == name])
+        for name, hists in whole.items()
+    }
+    if options.checkpoint is not None and not (options.keep_checkpoint or any(h.partial for h in result.values())):
+        remove(options.checkpoint)
     return result
 
 
-def _check_options(executor: str, client: Any, *, workers: int, chunksize: int, timeout: float, retries: int) -> None:
-    if executor not in EXECUTORS:
-        raise InputError(f"executor={executor!r}: the executors are {', '.join(EXECUTORS)}")
-    if executor == "dask" and client is None:
-        raise InputError("executor='dask' needs client=Client(...), of dask.distributed")
-    least = {"workers": (workers, 1), "chunksize": (chunksize, 1), "timeout": (timeout, 1e-3), "retries": (retries, 0)}
-    for name, (given, lowest) in least.items():
-        if given < lowest:
-            raise InputError(f"{name}={given}: give {lowest} or more")
+def _run_chunks(
+    plan: ScanPlan, chunks: Sequence[WorkItem], options: Options, counter: _Counter, *, by_dataset: bool
+) -> dict[str, Histograms]:
+    shards = _shards(options.checkpoint, plan, resume=options.resume)
+    if not chunks:
+        return {}
+    work = with_preload(plan, chunks)
+    if shards is not None and options.resume:
+        _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(work), len(work))
+    guard = Guard(plan.layout, options.skip_bad_files, shards, options.timeout, options.retries)
+    runner = Runner(
+        _engine(options, guard, counter, by_dataset=by_dataset),
+        schema=DDPSchema,
+        chunksize=options.chunksize,
+        metadata_cache={},
+        xrootdtimeout=max(int(options.timeout), 1),
+    )
+    found: dict[str, Histograms] = runner.run(work, ScanProcessor(plan))["out"]
+    return found
 
 
-def _engine(executor: str, workers: int, client: Any, guard: Guard, counter: _Counter) -> Any:
-    if executor != "dask":
-        return LocalExecutor(guard=guard, workers=workers if executor == "futures" else 0, done=counter)
+def _engine(options: Options, guard: Guard, counter: _Counter, *, by_dataset: bool) -> Any:
+    if options.executor != "dask":
+        workers = options.workers if options.executor == "futures" else 0
+        return LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
     shards = guard.shards
-    reached = check_workers(client, shards.folder if shards else None)
+    reached = check_workers(options.client, shards.folder if shards else None)
     kept_here = None
     if shards is not None and not reached:
         _LOG.info("the workers do not reach %s: finished chunks are kept from here", shards.folder)
         guard, kept_here = replace(guard, shards=None), shards
-    return ClusterExecutor(client=client, status=False, guard=guard, keep=kept_here, done=counter)
+    return ClusterExecutor(
+        client=options.client, status=False, guard=guard, keep=kept_here, done=counter, by_dataset=by_dataset
+    )
 
 
-def _run_delayed(
-    plan: ScanPlan, chunks: Sequence[WorkItem], client: Any, *, skip_bad_files: bool, checkpoint: str | Path | None
-) -> Histograms:
-    if skip_bad_files or checkpoint is not None:
-        raise InputError(
-            "the executor 'dask-awkward' neither skips bad files nor writes checkpoints; use 'dask' (coffea's Runner)"
-        )
+def _run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any, *, by_dataset: bool) -> dict[str, Histograms]:
     from coffea_ddp.delayed import run_delayed
 
-    return run_delayed(plan, chunks, client)
+    if client is not None:
+        check_workers(client, None)
+    if not by_dataset:
+        return {EVERYTHING: run_delayed(plan, chunks, client)}
+    names = dict.fromkeys(item.dataset for item in chunks)
+    return {name: run_delayed(plan, [item for item in chunks if item.dataset == name], client) for name in names}
 
 
 def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
@@ -224,12 +309,12 @@ class _Counter:
             self.progress(self.done, self.total)
 
 
-def _not_in(ledger: Ledger, chunks: Sequence[WorkItem]) -> list[Missing]:
-    """Return the chunks that the ledger neither counts nor names as missing: the last line of defence."""
-    named = {(missing.filename, missing.start, missing.stop) for missing in ledger.missing}
+def _not_in(ledgers: Sequence[Ledger], chunks: Sequence[WorkItem]) -> list[Missing]:
+    """Return the chunks that no ledger counts or names as missing: the last line of defence."""
+    named = {(one.filename, one.start, one.stop) for ledger in ledgers for one in ledger.missing}
     return [
         unaccounted(item, "the executor returned nothing for it")
         for item in chunks
-        if not ledger.counts(file_uuid(item), item.treename, item.entrystart, item.entrystop)
+        if not any(ledger.counts(file_uuid(item), item.treename, item.entrystart, item.entrystop) for ledger in ledgers)
         and (item.filename, item.entrystart, item.entrystop) not in named
     ]

@@ -9,9 +9,11 @@ there is never half a file. Equal outputs are equal files, byte by byte.
 from __future__ import annotations
 
 import json
+import struct
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +22,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import DDPError, FileError, FormatError
 from coffea_ddp.histograms import Histograms, stored_columns
-from coffea_ddp.layout import Layout
+from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.ledger import Ledger
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
+    from coffea_ddp.views import MatrixPair
 
 FORMAT = "coffea-ddp/histograms"
 VERSION = 1
+ROWS = 65_536
+"""Keys in one row group: the least that is read of the counts."""
 
 
 def save(histograms: Histograms, path: str | Path) -> Path:
@@ -76,7 +82,8 @@ def save(histograms: Histograms, path: str | Path) -> Path:
             archive.writestr(_member("manifest.json"), json.dumps(manifest, indent=1))
             for name, columns in tables.items():
                 with archive.open(_member(f"{name}.parquet"), "w", force_zip64=True) as member:
-                    pq.write_table(pa.table({k: pa.array(v) for k, v in columns.items()}), member, compression="zstd")
+                    table = pa.table({k: pa.array(v) for k, v in columns.items()})
+                    pq.write_table(table, member, compression="zstd", row_group_size=ROWS)
 
     return write_in_place(path, write)
 
@@ -91,13 +98,19 @@ def load(path: str | Path) -> Histograms:
     FormatError
         If it is no output of this package, of a newer version of the format, or damaged.
     """
+    with _opened(path) as (archive, manifest):
+        return _rebuild(manifest, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
+    """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read("manifest.json"))
             _check_format(path, manifest)
-            tables = {name: _table(archive, name) for name in ("counts", "events", "thresholds")}
-        return _rebuild(manifest, tables)
+            yield archive, manifest
     except DDPError:
         raise
     except FileNotFoundError:
@@ -117,6 +130,49 @@ def load(path: str | Path) -> Histograms:
         ) from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error})") from error
+
+
+def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> MatrixPair:
+    """Read the histograms of one cell; of a big file only the parts that hold it.
+
+    Parameters
+    ----------
+    path
+        A ``.ddp`` file.
+    symmetry, observable, cell
+        As in ``hists[symmetry, observable, cell]``.
+
+    Raises
+    ------
+    UnknownNameError
+        If one of the names does not exist; the message lists those that do.
+    FileError, FormatError
+        As for :func:`load`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp.running import run
+    >>> from coffea_ddp.testing import make_nanoaod
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("symmetries", make_nanoaod(f"{folder}/nano.root", events=500, seed=1))
+    ...     pair = read_pair(hists.save(f"{folder}/h.ddp"), "ee/mumu OS", "m_ll", "j>=1")
+    >>> pair.b == hists["ee/mumu OS", "m_ll", "j>=1"].b
+    True
+    """
+    with _opened(path) as (archive, manifest):
+        layout = Layout.from_dict(manifest["layout"])
+        asked = layout.grid.cell(cell)
+        codes = np.flatnonzero(layout.grid.contains(asked, np.arange(layout.grid.n_exclusive)))
+        ranges = []
+        for name in dict.fromkeys((EVENTS, observable)):
+            channel = layout.channels[layout.channel_number(symmetry, name)]
+            first, last = (int(channel.base + code * 2 * channel.extent) for code in (codes[0], codes[-1] + 1))
+            ranges.append((first, last))
+        counts = _rows_between(Path(path), archive, sorted(ranges))
+        nothing = stored_columns(layout, 0)
+        tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}
+        return _rebuild(manifest, tables)[symmetry, observable, asked]
 
 
 def write_in_place(path: str | Path, write: Callable[[Path], None]) -> Path:
@@ -146,6 +202,11 @@ def _member(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
 
 
+_LOCAL = struct.Struct("<26x2H")
+"""Of a zip member's local header: the lengths of its name and of its extra field, its last four bytes of thirty."""
+_NO_THRESHOLDS = {"group": np.zeros(0, np.int64), "threshold": np.zeros(0, np.uint64)}
+
+
 def _present(**columns: AnyArray | None) -> dict[str, AnyArray]:
     return {name: values for name, values in columns.items() if values is not None}
 
@@ -164,6 +225,38 @@ def _table(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:
     with archive.open(f"{name}.parquet") as member:
         table = pq.read_table(pa.BufferReader(member.read()))
     return {column: table[column].to_numpy() for column in table.column_names}
+
+
+def _rows_between(path: Path, archive: zipfile.ZipFile, ranges: list[tuple[int, int]]) -> dict[str, AnyArray]:
+    """Return the counts with keys within one of the ranges (first included, last not); others are hardly read."""
+    file = pq.ParquetFile(_buffer(path, archive, "counts.parquet"))
+    groups = []
+    for number in range(file.metadata.num_row_groups):
+        keys = file.metadata.row_group(number).column(0)
+        known = keys.statistics if keys.path_in_schema == "key" else None
+        # Without statistics nobody knows what is in it.
+        if known is None or any(known.min < last and first <= known.max for first, last in ranges):
+            groups.append(number)
+    table = file.read_row_groups(groups)
+    keys = table["key"].to_numpy()
+    # A row group has keys of neighbours too, which would be cells without events here.
+    wanted = np.logical_or.reduce([(first <= keys) & (keys < last) for first, last in ranges])
+    return {name: table[name].to_numpy()[wanted] for name in table.column_names}
+
+
+def _buffer(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
+    """Return a member as a file that reads what it is asked for: members are not compressed (if one is, it is read)."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        return pa.BufferReader(archive.read(name))
+    with path.open("rb") as raw:
+        raw.seek(info.header_offset)
+        header = raw.read(_LOCAL.size)
+    # The local header's own lengths of name and extra field, which may differ from the directory's.
+    name_length, extra_length = _LOCAL.unpack(header)
+    mapped = pa.memory_map(str(path))
+    mapped.seek(info.header_offset + _LOCAL.size + name_length + extra_length)
+    return pa.BufferReader(mapped.read_buffer(info.file_size))
 
 
 def _rebuild(manifest: Mapping[str, Any], tables: Mapping[str, dict[str, AnyArray]]) -> Histograms:

@@ -10,12 +10,14 @@ import numpy as np
 from coffea.processor import Runner
 
 from coffea_ddp.cells import Multiplicity
+from coffea_ddp.datasets import datasets
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
 from coffea_ddp.guarding import Guard
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.loading import load_plan
-from coffea_ddp.opening import find_chunks
+from coffea_ddp.merging import EVERYTHING
+from coffea_ddp.opening import find_chunks, with_datasets
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.schema import DDPSchema
@@ -125,13 +127,15 @@ def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000,
         If the plan itself is at fault: it cannot be loaded, its sides overlap, a function of it fails.
     """
     loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
-    chunks, lost = find_chunks(normalise(fileset, tree=tree), events, skip_bad_files=True)
+    files = normalise(fileset, tree=tree)
+    chunks, lost = find_chunks(files, events, skip_bad_files=True)
+    chunks = with_datasets(chunks, datasets(files), deduplicate=False)
     firsts = [chunk for chunk in chunks if chunk.entrystart == 0]
     found = Histograms.empty(loaded.layout)
     if firsts:
         engine = LocalExecutor(guard=Guard(loaded.layout, skip_bad_files=True))
         runner = Runner(engine, schema=DDPSchema, metadata_cache={})
-        found = runner.run(firsts, ScanProcessor(loaded))["out"]
+        found = runner.run(firsts, ScanProcessor(loaded))["out"][EVERYTHING]
     problems = [missing.reason for missing in (*lost, *found.missing)]
     return Validation(found, tuple(problems))
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import coffea_ddp as ddp
 from coffea_ddp.cells import Multiplicity
-from coffea_ddp.errors import FileError, FormatError
+from coffea_ddp.errors import FileError, FormatError, UnknownNameError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Chunk, Missing
@@ -140,3 +141,57 @@ def test_foreign_and_damaged_files(tmp_path: Path) -> None:
         load(_with_manifest(path, tmp_path / "bad.ddp", not_filled=[[1, 2]]))
     with pytest.raises(FormatError, match="damaged"):
         load(_with_manifest(path, tmp_path / "list.ddp", layout=[1]))
+
+
+# -- one cell ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_one_cell_without_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weighted: bool, compressed: bool
+) -> None:
+    monkeypatch.setattr("coffea_ddp.saving.ROWS", 4)
+    options = {"weight": lambda ev: 1.0 + ev.count("mu")} if weighted else {}
+    hists = fill(make_events(400), make_plan(**options))
+    path = hists.save(tmp_path / "h.ddp")
+    if compressed:  # somebody packed it again
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "z.ddp", "w", zipfile.ZIP_DEFLATED) as other:
+            for name in archive.namelist():
+                other.writestr(name, archive.read(name))
+        path = tmp_path / "z.ddp"
+    groups: list[int] = []
+    original = pq.ParquetFile.read_row_groups
+
+    def spy(self: pq.ParquetFile, numbers: list[int]) -> object:
+        groups.append(len(numbers) / self.metadata.num_row_groups)
+        return original(self, numbers)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", spy)
+    for name in ("pt", "soft pt", "events"):
+        for cell in ("inclusive", "mu=1", "mu>=2", "mu>=1", "mu=0"):
+            found, wanted = ddp.read_pair(path, "mu-/mu+", name, cell), hists["mu-/mu+", name, cell]
+            assert found.a == wanted.a
+            assert found.b == wanted.b
+            assert (found.kappa, found.not_filled) == (wanted.kappa, wanted.not_filled)
+    assert min(groups) < 0.5
+    with pytest.raises(UnknownNameError, match="soft pt"):
+        ddp.read_pair(path, "mu-/mu+", "mass")
+    with pytest.raises(FileError, match="no such file"):
+        ddp.read_pair(tmp_path / "none.ddp", "mu-/mu+", "pt")
+
+
+def test_one_cell_of_a_damaged_file(tmp_path: Path) -> None:
+    path = fill(make_events(), make_plan()).save(tmp_path / "h.ddp")
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("counts.parquet").header_offset + 60
+    content = bytearray(path.read_bytes())
+    content[start : start + 300] = bytes(300)
+    path.write_bytes(bytes(content))
+    with pytest.raises(FileError, match=r"h\.ddp: (cannot be read|not a coffea-ddp output)"):
+        ddp.read_pair(path, "mu-/mu+", "pt")
+
+
+def test_equal_outputs_are_equal_files(tmp_path: Path) -> None:
+    one, two = (fill(make_events(), make_plan()).save(tmp_path / name) for name in ("1.ddp", "2.ddp"))
+    assert one.read_bytes() == two.read_bytes()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.monitoring import bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,43 +40,13 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def _bar(*columns: Any) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    text = TextColumn("{task.description}")
-    with Progress(
-        text, BarColumn(), *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=False
-    ) as bar:
-        yield bar
-
-
-@contextmanager
-def events_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback (events done, of all) that draws a progress bar on stderr."""
-    from rich.progress import TextColumn
-
-    rate = TextColumn("{task.completed:,.0f}/{task.fields[all]:,.0f} events, {task.fields[rate]:,.0f} events/s")
-    with _bar(rate) as bar:
-        task = bar.add_task("reading", start=False, total=None, all=0, rate=0.0)
-
-        def update(done: int, total: int) -> None:
-            if not bar.tasks[task].started:
-                bar.start_task(task)
-            elapsed = bar.tasks[task].elapsed or 0.0
-            bar.update(task, completed=done, total=total, all=total, rate=done / elapsed if elapsed else 0.0)
-
-        yield update
-
-
-@contextmanager
 def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a callback (steps done, of all, the next one) that draws a progress bar on stderr."""
     from rich.progress import MofNCompleteColumn
 
-    with _bar(MofNCompleteColumn()) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, now: bar.update(task, completed=done, total=total, description=f"{what} {now}")
+    with bar(MofNCompleteColumn()) as found:
+        task = found.add_task(what, total=None)
+        yield lambda done, total, now: found.update(task, completed=done, total=total, description=f"{what} {now}")
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +16,6 @@ from coffea_ddp.cli.around import (
     check_writable,
     dask_client,
     describe,
-    events_bar,
     note,
     tell_missing,
     terminal,
@@ -44,6 +45,14 @@ from coffea_ddp.cli.around import (
 @click.option(
     "--retries", type=click.IntRange(min=0), default=2, show_default=True, help="Of a chunk that is read from a server."
 )
+@click.option(
+    "--by-dataset", is_flag=True, help="Write one file a dataset, OUTPUT with its name; `merge` adds those you want."
+)
+@click.option(
+    "--deduplicate",
+    is_flag=True,
+    help="Take events that are in several datasets once, by run, luminosity block and event.",
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
@@ -60,31 +69,50 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run processors/mine.py fileset.json -o hists.ddp --workers 8
     coffea-ddp run symmetries fileset.json -o hists.ddp --skip-bad-files
     coffea-ddp run symmetries fileset.json -o hists.ddp --resume
+    coffea-ddp run symmetries fileset.json -o hists.ddp --by-dataset
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
     from coffea_ddp.checkpoints import remove  # each command imports what it needs, so that --help is quick
     from coffea_ddp.loading import load_plan
     from coffea_ddp.running import run as run_plan
+    from coffea_ddp.running import run_by_dataset
     from coffea_ddp.workers import Certificates
 
     check_writable(output)
     loaded = load_plan(plan)
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
+    by_dataset = options.pop("by_dataset")
     tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
     parts = None if options["executor"] == "dask-awkward" else f"{output}.parts"
     cluster = dask_client(options["executor"], scheduler, options["workers"], report, tls)
-    with cluster as client, events_bar() as progress:
-        histograms = run_plan(
-            loaded, list(fileset), client=client, checkpoint=parts, keep_checkpoint=True, progress=progress, **options
+    options |= {"checkpoint": parts, "keep_checkpoint": True, "progress": True}
+    with cluster as client:
+        found = (
+            run_by_dataset(loaded, list(fileset), client=client, **options)
+            if by_dataset
+            else {"": run_plan(loaded, list(fileset), client=client, **options)}
         )
-    histograms.save(output)
-    if parts is not None and not histograms.partial:
+    code = DONE
+    for dataset, histograms in found.items():
+        path = of_dataset(output, dataset)
+        histograms.save(path)
+        describe(histograms)
+        note(f"wrote {path}")
+        code = max(code, tell_missing(histograms))
+    if parts is not None and code == DONE:
         remove(parts)
-    describe(histograms)
-    note(f"wrote {output}")
-    return tell_missing(histograms)
+    return code
+
+
+def of_dataset(output: str, dataset: str) -> str:
+    """Return the file of one dataset: hists.ddp becomes hists-NAME.ddp."""
+    if not dataset:
+        return output
+    path = Path(output)
+    name = re.sub(r"[^A-Za-z0-9_.+-]", "_", dataset)
+    return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
 @click.command()

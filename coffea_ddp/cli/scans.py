@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from coffea_ddp.cli.around import DONE, check_writable, events_bar, note, show, steps_bar, tell_missing
+from coffea_ddp.cli.around import DONE, check_writable, note, show, steps_bar, tell_missing
 from coffea_ddp.errors import InputError
+from coffea_ddp.monitoring import events_bar
 
 
 @click.command()

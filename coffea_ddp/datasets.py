@@ -1,0 +1,164 @@
+"""What a fileset says of a dataset, and what that means for its events.
+
+The metadata of a dataset may have, beside anything of your own:
+
+=============  ===========================================================================================
+``kind``       ``"data"`` or ``"simulation"``; else a file with ``genWeight`` is simulation. A good-run list
+               is applied to data only.
+``era``        Datasets of one era can hold the same events. Those without are one era.
+``weight``     A factor for every event's weight: cross section times luminosity over the sum of weights.
+``good_runs``  The path of a good-run list, instead of the plan's.
+``triggers``   Paths of which an event must have fired one. An event that fired a path of a dataset of the
+               same era that stands before this one in the fileset belongs to that one, and is not taken
+               again: primary datasets overlap.
+=============  ===========================================================================================
+
+Examples
+--------
+>>> fileset = {
+...     "muon": {"files": {"m.root": "Events"}, "metadata": {"triggers": ["HLT_IsoMu24"]}},
+...     "electron": {"files": {"e.root": "Events"}, "metadata": {"triggers": ["HLT_Ele32_WPTight_Gsf"]}},
+... }
+>>> datasets(fileset)["electron"].vetoes
+('HLT_IsoMu24',)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.selections import GoodRuns
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, IntArray
+    from coffea_ddp.selected import SelectedEvents
+
+KEY = "coffea_ddp"
+"""Where a chunk's metadata holds its :class:`Dataset`."""
+KINDS = ("data", "simulation")
+_KNOWN = ("kind", "era", "weight", "good_runs", "triggers")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is done with the events of a dataset, or of one chunk of it.
+
+    Attributes
+    ----------
+    name
+        Of the dataset.
+    kind
+        ``"data"``, ``"simulation"``, or empty: the file tells.
+    era
+        Datasets of one era may overlap.
+    weight
+        Factor of every event's weight.
+    good_runs
+        Instead of the plan's list.
+    triggers, vetoes
+        An event has fired one of the former, if there are any, and none of the latter.
+    drop
+        Entries of the chunk, sorted, counted from its first one: events that are counted elsewhere.
+    """
+
+    name: str = ""
+    kind: str = ""
+    era: str = ""
+    weight: float = 1.0
+    good_runs: GoodRuns | None = None
+    triggers: tuple[str, ...] = ()
+    vetoes: tuple[str, ...] = ()
+    drop: tuple[int, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Eight digits that differ where the events' treatment does; empty where nothing special is done."""
+        special = {**asdict(self), "name": "", "era": ""}
+        if special == asdict(Dataset()):
+            return ""
+        return hashlib.sha256(json.dumps(special, sort_keys=True).encode()).hexdigest()[:8]
+
+    def is_data(self, events: SelectedEvents) -> bool:
+        """Tell whether events are data."""
+        return self.kind == "data" if self.kind else not events.has_branch("genWeight")
+
+    def take(self, events: SelectedEvents) -> tuple[SelectedEvents, dict[str, int]]:
+        """Return the events that belong to this dataset, and how many each step leaves.
+
+        Raises
+        ------
+        MissingBranchError
+            If a trigger path is not in the file.
+        """
+        steps: dict[str, int] = {}
+        if self.drop:
+            keep = np.ones(events.n_events, dtype=bool)
+            keep[np.asarray(self.drop, dtype=np.int64)] = False
+            events = events.take(np.flatnonzero(keep))
+            steps["not counted elsewhere"] = events.n_events
+        for paths, wanted, step in ((self.triggers, True, "fired"), (self.vetoes, False, "not in a dataset before")):
+            if paths:
+                events = events.take(np.flatnonzero(_fired(events, paths) == wanted))
+                steps[step] = events.n_events
+        return events, steps
+
+
+def _fired(events: SelectedEvents, paths: tuple[str, ...]) -> BoolArray:
+    for path in paths:
+        events.choose(f"trigger {path}", (path,))
+    return np.asarray(np.logical_or.reduce([events.branch(path).astype(bool) for path in paths]))
+
+
+def datasets(fileset: Mapping[str, Mapping[str, Any]]) -> dict[str, Dataset]:
+    """Return what a (normalised) fileset says of its datasets.
+
+    Raises
+    ------
+    InputError
+        If a value is none of those allowed.
+    FileError
+        If a good-run list cannot be read.
+    """
+    found: dict[str, Dataset] = {}
+    for name, entry in fileset.items():
+        this = described(name, entry.get("metadata") or {})
+        before = [one.triggers for one in found.values() if one.era == this.era] if this.triggers else []
+        vetoes = tuple(dict.fromkeys(path for paths in before for path in paths if path not in this.triggers))
+        found[name] = replace(this, vetoes=vetoes)
+    return found
+
+
+def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
+    """Return what the metadata of one dataset says of it.
+
+    Raises
+    ------
+    InputError
+        If a value is none of those allowed.
+    FileError
+        If a good-run list cannot be read.
+    """
+    said = {key: metadata[key] for key in _KNOWN if metadata.get(key) is not None}
+    where = f"dataset {name!r}, metadata"
+    kind, weight, triggers = said.get("kind", ""), said.get("weight", 1.0), said.get("triggers", ())
+    if kind not in ("", *KINDS):
+        raise InputError(f"{where}: kind={kind!r}; it is one of {', '.join(KINDS)}, or left out")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        raise InputError(f"{where}: weight={weight!r} is no finite number")
+    if isinstance(triggers, str) or not all(isinstance(path, str) for path in triggers):
+        raise InputError(f'{where}: triggers={triggers!r} is no list of paths, such as ["HLT_IsoMu24"]')
+    good_runs = GoodRuns.from_file(said["good_runs"]) if "good_runs" in said else None
+    return Dataset(name, kind, str(said.get("era", "")), float(weight), good_runs, tuple(triggers))
+
+
+def without(dataset: Dataset, entries: IntArray) -> Dataset:
+    """Return the dataset of one chunk, of which some entries are counted elsewhere."""
+    return replace(dataset, drop=tuple(int(entry) for entry in np.sort(entries)))

@@ -1,0 +1,86 @@
+"""Telling people how far a run is: in a terminal, in a notebook, or by a function of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Progress = Callable[[int, int], None]
+"""Called with the number of events done so far and the number in all."""
+
+
+@contextmanager
+def telling(progress: Progress | bool | None) -> Iterator[Progress | None]:
+    """Yield what is called with the events done and in all.
+
+    Parameters
+    ----------
+    progress
+        A function is that itself; ``True`` draws a bar, tqdm's in a notebook and rich's elsewhere; ``None`` and
+        ``False`` tell nobody.
+    """
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield None
+    elif in_notebook():
+        with _notebook_bar() as tell:
+            yield tell
+    else:
+        with events_bar() as tell:
+            yield tell
+
+
+def in_notebook() -> bool:
+    """Tell whether this is a notebook's kernel."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell: Any = get_ipython()
+    return shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell"
+
+
+@contextmanager
+def bar(*columns: Any) -> Iterator[Any]:
+    """Yield rich's progress on stderr, with more columns."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    text = TextColumn("{task.description}")
+    with Progress(
+        text, BarColumn(), *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=False
+    ) as found:
+        yield found
+
+
+@contextmanager
+def events_bar() -> Iterator[Progress]:
+    """Yield a function (events done, of all) that draws a bar on stderr, with the rate."""
+    from rich.progress import TextColumn
+
+    rate = TextColumn("{task.completed:,.0f}/{task.fields[all]:,.0f} events, {task.fields[rate]:,.0f} events/s")
+    with bar(rate) as found:
+        task = found.add_task("reading", start=False, total=None, all=0, rate=0.0)
+
+        def update(done: int, total: int) -> None:
+            if not found.tasks[task].started:
+                found.start_task(task)
+            elapsed = found.tasks[task].elapsed or 0.0
+            found.update(task, completed=done, total=total, all=total, rate=done / elapsed if elapsed else 0.0)
+
+        yield update
+
+
+@contextmanager
+def _notebook_bar() -> Iterator[Progress]:
+    from tqdm.auto import tqdm  # comes with coffea
+
+    with tqdm(unit=" events", unit_scale=True, desc="reading") as found:
+
+        def update(done: int, total: int) -> None:
+            found.total = total
+            found.update(done - found.n)
+
+        yield update
