@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -79,30 +80,38 @@ class Histograms:
         not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
         return cls(layout, SparseCounts.empty(weighted=layout.weighted), not_filled, events)
 
-    def __add__(self, other: Histograms) -> Histograms:
-        """Return the output of both.
+    @classmethod
+    def sum(cls, parts: Sequence[Histograms]) -> Histograms:
+        """Return the output of at least one part, all added at once: faster than one after the other.
 
         Raises
         ------
         MergeError
-            If the plans differ, or entries are in both.
+            If the plans differ, or entries are in two parts.
         """
+        first = parts[0]
+        for other in parts[1:]:
+            if first.layout.fingerprint != other.layout.fingerprint:
+                raise MergeError(
+                    f"outputs of different plans: {first.layout.plan!r} ({first.layout.fingerprint}) and "
+                    f"{other.layout.plan!r} ({other.layout.fingerprint}); "
+                    "only outputs of one plan, unchanged, can be added"
+                )
+        return cls(
+            first.layout,
+            SparseCounts.sum([part.counts for part in parts]),
+            np.sum([part.not_filled for part in parts], axis=0),
+            StoredEvents.sum([part.events for part in parts]),
+            functools.reduce(operator.add, [part.ledger for part in parts]),
+            functools.reduce(_sum_cutflows, [part.cutflows for part in parts]),
+            functools.reduce(_join_choices, [part.choices for part in parts]),
+        )
+
+    def __add__(self, other: Histograms) -> Histograms:
+        """Return the output of both (see :meth:`sum`)."""
         if not isinstance(other, Histograms):
             return NotImplemented
-        if self.layout.fingerprint != other.layout.fingerprint:
-            raise MergeError(
-                f"outputs of different plans: {self.layout.plan!r} ({self.layout.fingerprint}) and "
-                f"{other.layout.plan!r} ({other.layout.fingerprint}); only outputs of one plan, unchanged, can be added"
-            )
-        return Histograms(
-            self.layout,
-            self.counts + other.counts,
-            self.not_filled + other.not_filled,
-            self.events + other.events,
-            self.ledger + other.ledger,
-            _sum_cutflows(self.cutflows, other.cutflows),
-            _join_choices(self.choices, other.choices),
-        )
+        return self.sum([self, other])
 
     # coffea's accumulate calls + once and += from then on; frozen, so += is + as well.
     __iadd__ = __add__

@@ -12,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,33 +87,38 @@ class SparseCounts:
         """Return the number of different keys."""
         return len(self.keys)
 
-    def __add__(self, other: SparseCounts) -> SparseCounts:
-        """Return the counts of both.
+    @classmethod
+    def sum(cls, parts: Sequence[SparseCounts]) -> SparseCounts:
+        """Return the counts of at least one part, all added at once.
 
         Raises
         ------
         MergeError
-            If one has weights and the other has none.
+            If some have weights and others have none.
         """
-        if not len(other):
-            return self
-        if not len(self):
-            return other
-        if self.weighted != other.weighted:
+        full = [part for part in parts if len(part)]
+        if len(full) < 2:
+            return full[0] if full else parts[0]
+        if len({part.weighted for part in full}) > 1:
             raise MergeError("counts with and without weights cannot be added; fill both with one plan")
-        keys = np.concatenate([self.keys, other.keys])
-        # A stable sort of two sorted runs is a linear merge.
+        keys = np.concatenate([part.keys for part in full])
+        # A stable sort of sorted runs is a merge of them.
         order = np.argsort(keys, kind="stable")
 
-        def both(mine: AnyArray | None, theirs: AnyArray | None) -> Any:
-            return None if mine is None or theirs is None else np.concatenate([mine, theirs])[order]
+        def all_of(values: Sequence[AnyArray | None]) -> Any:
+            known = [value for value in values if value is not None]
+            return np.concatenate(known)[order] if known else None
 
-        return self._grouped(
+        return cls._grouped(
             keys[order],
-            both(self.counts, other.counts),
-            both(self.sum_w, other.sum_w),
-            both(self.sum_w2, other.sum_w2),
+            all_of([part.counts for part in full]),
+            all_of([part.sum_w for part in full]),
+            all_of([part.sum_w2 for part in full]),
         )
+
+    def __add__(self, other: SparseCounts) -> SparseCounts:
+        """Return the counts of both (see :meth:`sum`)."""
+        return self.sum([self, other])
 
     def __eq__(self, other: object) -> bool:
         """Tell whether keys and counts are equal, and sums of weights to 12 digits (added in another order)."""

@@ -12,8 +12,9 @@ array([ True])
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ IDENTITY: tuple[tuple[str, type[np.generic]], ...] = (
     ("sides", np.uint64),
 )
 """The columns that every table of stored events has, before the features (float32)."""
+
+_IDENTITY = ("run", "luminosityBlock", "event")
 
 ALL = np.uint64(2**64 - 1)
 """The threshold of a group from which nothing was dropped."""
@@ -134,7 +137,7 @@ class StoredEvents:
         """Return the number of stored events."""
         return len(self.columns["event"])
 
-    @property
+    @cached_property
     def hashes(self) -> NDArray[np.uint64]:
         """The identity hash of every event."""
         return identity_hash(*(self.columns[name] for name in ("run", "luminosityBlock", "event")))
@@ -182,7 +185,7 @@ class StoredEvents:
             starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
             over = order[starts + self.max_stored]  # the (k+1)-th smallest hash of every crowded cell
             lowered = symmetry * self.n_exclusive + cells[over]
-            groups, thresholds = _lowest(groups, thresholds, lowered, hashes[over])
+            groups, thresholds = _least(np.append(groups, lowered), np.append(thresholds, hashes[over]))
         changed = self._with(self.columns, groups, thresholds)
         return changed if hashes is None else changed._dropped()  # noqa: SLF001
 
@@ -195,22 +198,32 @@ class StoredEvents:
     def _with(self, columns: Mapping[str, AnyArray], groups: IntArray, thresholds: NDArray[np.uint64]) -> StoredEvents:
         return StoredEvents(columns, self.max_stored, self.n_symmetries, self.n_exclusive, groups, thresholds)
 
+    @classmethod
+    def sum(cls, parts: Sequence[StoredEvents]) -> StoredEvents:
+        """Return the sketch of the events of at least one part, all added at once."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+        groups, thresholds = _lowest(parts)
+        merged = first._with(columns, groups, thresholds)  # noqa: SLF001
+        kept = merged._dropped() if len(groups) else merged  # noqa: SLF001
+        return kept._thinned()  # noqa: SLF001
+
     def __add__(self, other: StoredEvents) -> StoredEvents:
-        """Return the sketch of the events of both."""
-        columns = {name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()}
-        groups, thresholds = _lowest(self.groups, self.thresholds, other.groups, other.thresholds)
-        merged = self._with(columns, groups, thresholds)
-        return merged._dropped()._thinned() if len(groups) else merged._thinned()
+        """Return the sketch of the events of both (see :meth:`sum`)."""
+        return self.sum([self, other])
 
     def ordered(self) -> StoredEvents:
         """Return the same events in the order of their identity (equal events: of all their columns)."""
-        names = (
-            "run",
-            "luminosityBlock",
-            "event",
-            *(n for n in self.columns if n not in ("run", "luminosityBlock", "event")),
-        )
-        order = np.lexsort([self.columns[name] for name in reversed(names)])
+        identity = [self.columns[name] for name in ("event", "luminosityBlock", "run")]
+        order = np.lexsort(identity)
+        same = np.ones(max(len(self) - 1, 0), dtype=bool)
+        for values in identity:
+            same &= np.diff(values[order].astype(np.int64)) == 0
+        if same.any():  # rarely: events that are there twice, told apart by all that they have
+            others = [values for name, values in self.columns.items() if name not in _IDENTITY]
+            order = np.lexsort([*reversed(others), *identity])
         return self._with({n: values[order] for n, values in self.columns.items()}, self.groups, self.thresholds)
 
     def __eq__(self, other: object) -> bool:
@@ -261,12 +274,13 @@ def _restored(
     return StoredEvents(restored, max_stored, n_symmetries, n_exclusive, groups, thresholds)
 
 
-def _lowest(
-    groups_1: IntArray, thresholds_1: NDArray[np.uint64], groups_2: IntArray, thresholds_2: NDArray[np.uint64]
-) -> tuple[IntArray, NDArray[np.uint64]]:
-    """Return every group of either with the lower of its thresholds."""
-    groups = np.concatenate([groups_1, groups_2])
-    thresholds = np.concatenate([thresholds_1, thresholds_2])
+def _lowest(parts: Sequence[StoredEvents]) -> tuple[IntArray, NDArray[np.uint64]]:
+    """Return every group of any part with the lowest of its thresholds."""
+    return _least(np.concatenate([part.groups for part in parts]), np.concatenate([part.thresholds for part in parts]))
+
+
+def _least(groups: IntArray, thresholds: NDArray[np.uint64]) -> tuple[IntArray, NDArray[np.uint64]]:
+    """Return every group once, sorted, with the lowest of its thresholds."""
     if not len(groups):
         return groups, thresholds
     order = np.lexsort((thresholds, groups))

@@ -56,6 +56,7 @@ __all__ = [
     "Signal",
     "inject",
     "inject_events",
+    "make_copies",
     "make_corrupt",
     "make_dataset",
     "make_empty",
@@ -281,6 +282,54 @@ def make_corrupt(
             raw.seek(start)
             raw.write(b"\xff" * size)
     return Path(target)
+
+
+def make_copies(
+    source: str | PathLike[str], directory: str | PathLike[str], copies: int, *, seed: int = 1
+) -> list[Path]:
+    """Copy a file several times, each copy with a uuid of its own: for all who count, as many files.
+
+    Parameters
+    ----------
+    source
+        A ROOT file.
+    directory
+        Where the copies go, as NAME_0.root, NAME_1.root ...; made where it is missing.
+    copies
+        How many.
+    seed
+        Of the uuids.
+
+    Returns
+    -------
+    list of Path
+        The copies.
+
+    Examples
+    --------
+    >>> import tempfile, uproot
+    >>> directory = Path(tempfile.mkdtemp())
+    >>> copies = make_copies(make_nanoaod(directory / "toy.root", events=10), directory, 2)
+    >>> [path.name for path in copies], len({str(uproot.open(path).file.uuid) for path in copies})
+    (['toy_0.root', 'toy_1.root'], 2)
+    """
+    import uproot
+
+    with uproot.open(source) as file:
+        known = file.file.fUUID
+    content = bytearray(Path(source).read_bytes())
+    place = content.find(known, 0, 128)  # in the header
+    if place < 0:
+        raise InputError(f"{source}: no uuid in the file's header; give a file written by ROOT or uproot")
+    rng = np.random.default_rng(seed)
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number in range(copies):
+        content[place : place + len(known)] = rng.bytes(len(known))
+        path = Path(directory) / f"{Path(source).stem}_{number}.root"
+        path.write_bytes(content)
+        paths.append(path)
+    return paths
 
 
 def make_not_root(path: str | PathLike[str]) -> Path:
