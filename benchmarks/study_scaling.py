@@ -49,9 +49,8 @@ def simulated(folder: Path) -> list[Path]:
 
 def many(folder: Path, times: int) -> list[str]:
     """Return every file under so many names and uuids."""
-    return [
-        str(p) for path in simulated(folder) for p in make_copies(path, folder / "copies", times, seed=len(path.name))
-    ]
+    copies = [make_copies(path, folder / "copies", times, seed=n) for n, path in enumerate(simulated(folder))]
+    return [str(path) for some in copies for path in some]
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:

@@ -93,8 +93,7 @@ class Histograms:
         for other in parts[1:]:
             if first.layout.fingerprint != other.layout.fingerprint:
                 raise MergeError(
-                    f"outputs of different plans: {first.layout.plan!r} ({first.layout.fingerprint}) and "
-                    f"{other.layout.plan!r} ({other.layout.fingerprint}); "
+                    f"outputs of different plans: {first.layout.described} and {other.layout.described}; "
                     "only outputs of one plan, unchanged, can be added"
                 )
         return cls(

@@ -165,6 +165,11 @@ class Layout:
         if self.n_keys >= 2**62:
             raise PlanError("the plan has more bins than a 64-bit key can number; use fewer cells or bins")
 
+    @property
+    def described(self) -> str:
+        """How messages call the plan: its name and fingerprint."""
+        return f"{self.plan!r} ({self.fingerprint})"
+
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """All channels, in the order of their keys; each symmetry begins with its :data:`EVENTS`."""

@@ -177,8 +177,8 @@ def merge_files(paths: Iterable[str | Path]) -> Histograms:
         part = load(path) if number else first
         if part.layout.fingerprint != first.layout.fingerprint:
             raise MergeError(
-                f"{path}: of another plan, {part.layout.plan!r} ({part.layout.fingerprint}), than {given[0]}: "
-                f"{first.layout.plan!r} ({first.layout.fingerprint}); only outputs of one plan, unchanged, can be added"
+                f"{path}: of another plan, {part.layout.described}, than {given[0]}: {first.layout.described}; "
+                "only outputs of one plan, unchanged, can be added"
             )
         tree.put(number, part)
     return tree.total

@@ -15,7 +15,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -35,12 +35,27 @@ from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import no_events
 
 _OPENERS = 8
+Opened = list[FileMeta | Missing]
+Opener = Callable[[Callable[[FileMeta], FileMeta | Missing], list[FileMeta]], Opened]
 
 
 def find_chunks(
-    files: Fileset, chunksize: int, *, skip_bad_files: bool, timeout: float = TIMEOUT
+    files: Fileset, chunksize: int, *, skip_bad_files: bool, timeout: float = TIMEOUT, opener: Opener | None = None
 ) -> tuple[list[WorkItem], list[Missing]]:
     """Open every file and return its chunks, and the files that cannot be read.
+
+    Parameters
+    ----------
+    files
+        A normalised fileset.
+    chunksize
+        Events a chunk; chunks end where the file's clusters do.
+    skip_bad_files
+        Whether files that cannot be opened are returned; else they are an error.
+    timeout
+        Seconds that a server may take for one answer.
+    opener
+        Applies a function to every file, on a cluster's workers; threads of this process by default.
 
     Raises
     ------
@@ -52,9 +67,7 @@ def find_chunks(
         for dataset, entry in files.items()
         for path, tree in entry["files"].items()
     ]
-    wait_at_most(timeout)
-    with ThreadPoolExecutor(_OPENERS) as pool:
-        opened = list(pool.map(partial(_open, timeout=timeout), metas))
+    opened = (opener or _in_threads)(partial(_open, timeout=timeout), metas)
     lost = [problem for problem in opened if isinstance(problem, Missing)]
     if lost and not skip_bad_files:
         more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
@@ -64,6 +77,11 @@ def find_chunks(
         )
     chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
     return chunks, lost
+
+
+def _in_threads(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
+    with ThreadPoolExecutor(_OPENERS) as pool:
+        return list(pool.map(function, files))
 
 
 def with_datasets(chunks: Sequence[WorkItem], about: Mapping[str, Dataset], *, deduplicate: bool) -> list[WorkItem]:
@@ -102,6 +120,7 @@ def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
 
 def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
     """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
+    wait_at_most(timeout)
     try:
         (found,) = Runner.metadata_fetcher_root(timeout, True, {}, meta)
     except Exception as error:  # noqa: BLE001

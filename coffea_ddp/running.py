@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
-from coffea_ddp.cluster import ClusterExecutor
+from coffea_ddp.cluster import ClusterExecutor, opener
 from coffea_ddp.datasets import datasets
 from coffea_ddp.errors import InputError
 from coffea_ddp.executors import LocalExecutor
@@ -193,10 +193,24 @@ class Options:
             raise InputError("the executor 'dask-awkward' neither skips bad files nor writes checkpoints; 'dask' does")
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Where finished chunks are kept, if they are, and whether the workers or this process write them."""
+
+    shards: Shards | None
+    by_workers: bool
+
+
 def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
     files = normalise(fileset, tree=options.tree)
     about = datasets(files)
-    chunks, lost = find_chunks(files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout)
+    shards = _shards(options.checkpoint, plan, resume=options.resume)
+    reached, opened = True, None
+    if options.client is not None:
+        reached, opened = check_workers(options.client, shards.folder if shards else None), opener(options.client)
+    chunks, lost = find_chunks(
+        files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout, opener=opened
+    )
     chunks = with_datasets(chunks, about, deduplicate=options.deduplicate)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     with telling(options.progress) as tell:
@@ -206,7 +220,8 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
             found = _run_delayed(plan, chunks, options.client, by_dataset=by_dataset)
             counter.finish()
         else:
-            found = _run_chunks(plan, chunks, options, counter, by_dataset=by_dataset)
+            keeping = Keeping(shards, by_workers=reached)
+            found = _run_chunks(plan, chunks, options, counter, keeping, by_dataset=by_dataset)
     names = about if by_dataset else {EVERYTHING: None}
     whole = {name: found.get(name, Histograms.empty(plan.layout)) for name in names}
     missing = [*lost, *_not_in([hists.ledger for hists in whole.values()], chunks)]
@@ -220,46 +235,39 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
 
 
 def _run_chunks(
-    plan: ScanPlan, chunks: Sequence[WorkItem], options: Options, counter: _Counter, *, by_dataset: bool
+    plan: ScanPlan,
+    chunks: Sequence[WorkItem],
+    options: Options,
+    counter: _Counter,
+    keeping: Keeping,
+    *,
+    by_dataset: bool,
 ) -> dict[str, Histograms]:
-    shards = _shards(options.checkpoint, plan, resume=options.resume)
     if not chunks:
         return {}
-    work = with_preload(plan, chunks)
+    work, shards = with_preload(plan, chunks), keeping.shards
     if shards is not None and options.resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(work), len(work))
-    guard = Guard(plan.layout, options.skip_bad_files, shards, options.timeout, options.retries)
-    runner = Runner(
-        _engine(options, guard, counter, by_dataset=by_dataset),
-        schema=DDPSchema,
-        chunksize=options.chunksize,
-        metadata_cache={},
-        xrootdtimeout=max(int(options.timeout), 1),
-    )
+    mine, theirs = (None, shards) if keeping.by_workers else (shards, None)
+    guard = Guard(plan.layout, options.skip_bad_files, theirs, options.timeout, options.retries)
+    if mine is not None:
+        _LOG.info("the workers do not reach %s: finished chunks are kept from here", mine.folder)
+    if options.executor == "dask":
+        engine: Any = ClusterExecutor(
+            client=options.client, status=False, guard=guard, keep=mine, done=counter, by_dataset=by_dataset
+        )
+    else:
+        workers = options.workers if options.executor == "futures" else 0
+        engine = LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
+    wait = max(int(options.timeout), 1)
+    runner = Runner(engine, schema=DDPSchema, chunksize=options.chunksize, metadata_cache={}, xrootdtimeout=wait)
     found: dict[str, Histograms] = runner.run(work, ScanProcessor(plan))["out"]
     return found
-
-
-def _engine(options: Options, guard: Guard, counter: _Counter, *, by_dataset: bool) -> Any:
-    if options.executor != "dask":
-        workers = options.workers if options.executor == "futures" else 0
-        return LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
-    shards = guard.shards
-    reached = check_workers(options.client, shards.folder if shards else None)
-    kept_here = None
-    if shards is not None and not reached:
-        _LOG.info("the workers do not reach %s: finished chunks are kept from here", shards.folder)
-        guard, kept_here = replace(guard, shards=None), shards
-    return ClusterExecutor(
-        client=options.client, status=False, guard=guard, keep=kept_here, done=counter, by_dataset=by_dataset
-    )
 
 
 def _run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any, *, by_dataset: bool) -> dict[str, Histograms]:
     from coffea_ddp.delayed import run_delayed
 
-    if client is not None:
-        check_workers(client, None)
     if not by_dataset:
         return {EVERYTHING: run_delayed(plan, chunks, client)}
     names = dict.fromkeys(item.dataset for item in chunks)

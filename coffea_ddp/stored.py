@@ -157,11 +157,13 @@ class StoredEvents:
     def on_symmetry(self, symmetry: int) -> BoolArray:
         """Return which stored events belong to a symmetry's sketch."""
         on = (self.columns["sides"] >> np.uint64(2 * symmetry)) & np.uint64(3) != 0
-        if not len(self.groups):
+        first, last = np.searchsorted(self.groups, [symmetry * self.n_exclusive, (symmetry + 1) * self.n_exclusive])
+        if first == last:  # nothing was dropped
             return np.asarray(on)
-        below = self.hashes < self.threshold(symmetry, self.columns["cell"])
-        below |= self.threshold(symmetry, self.columns["cell"]) == ALL
-        return np.asarray(on & below)
+        rows = np.flatnonzero(on)
+        threshold = self.threshold(symmetry, self.columns["cell"][rows])
+        on[rows] = (self.hashes[rows] < threshold) | (threshold == ALL)
+        return np.asarray(on)
 
     def _thinned(self) -> StoredEvents:
         """Lower the thresholds until no group holds more than k events, and drop what no group keeps."""
