@@ -35,7 +35,7 @@ test: $(VENV)/.stamp-test
 	$(call headline,import-linter)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(call headline,pytest)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n logical --dist loadfile
 	$(call headline,wheel)
 	$(BIN)/python tests/check_wheel.py
 

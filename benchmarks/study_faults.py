@@ -22,11 +22,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
-SEED, CHUNK = 20_240, 1_000
+SEED, CHUNK = 20_240, 1_500
 sys.path.insert(0, str(ROOT))
 
 from coffea_ddp.running import run  # noqa: E402
-from coffea_ddp.testing import make_dataset  # noqa: E402
+from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from tests.clusters import Facility, command, facility  # noqa: E402
 
 
@@ -63,9 +63,9 @@ def disturb(
     """Kill victims until the client is gone; return its exit code, and the cluster if it is still there."""
     while victims:
         done = len(finished(output))
-        while process.poll() is None and len(finished(output)) < done + 2:  # something happens between two kills
+        while process.poll() is None and len(finished(output)) <= done:  # something happens between two kills
             time.sleep(0.02)
-        time.sleep(float(rng.uniform(0.0, 1.0)))
+        time.sleep(float(rng.uniform(0.0, 0.5)))
         if process.poll() is not None:
             break
         victim = victims.pop(0)
@@ -95,9 +95,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = [str(path) for path in sorted(SHARED.glob("*.root"))] or [
-            str(path) for path in make_dataset(folder / "files", files=4, events=120_000, seed=1)
-        ]
+        sources = sorted(SHARED.glob("*.root")) or make_dataset(folder / "own", files=4, events=120_000, seed=1)
+        copies = [make_copies(path, folder / "files", 5, seed=n) for n, path in enumerate(sources)]
+        files = [str(path) for some in copies for path in some]
         whole = run("symmetries", files, chunksize=CHUNK).save(folder / "whole.ddp")
         wanted = hashlib.sha256(whole.read_bytes()).hexdigest()
         print(f"undisturbed: {wanted[:16]}, {run('symmetries', files).n_events:,} events", flush=True)

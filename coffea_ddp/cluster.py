@@ -23,7 +23,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import ClusterError, DDPError
-from coffea_ddp.guarding import Function, Guard, Output, explain
+from coffea_ddp.guarding import Function, Guard, Output, explain, unpacked
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Missing
 from coffea_ddp.merging import Forest, add_all
@@ -304,7 +304,7 @@ def _same(packed: bytes) -> bytes:
 
 
 def _chunk(item: WorkItem, *, packed: bytes) -> Histograms:
-    guarded, processor = cloudpickle.loads(packed)
+    guarded, processor = unpacked(packed)
     found: Histograms = guarded((item, processor))["out"]
     return found
 

@@ -72,7 +72,7 @@ def counted_elsewhere(chunks: Sequence[WorkItem], about: Mapping[str, Dataset]) 
 
 def _identities(item: WorkItem, dataset: Dataset) -> Identities | None:
     try:
-        with uproot.open({item.filename: None}) as file:
+        with uproot.open({item.filename: None}, array_cache=None, object_cache=None) as file:
             tree = file[item.treename]
             names = set(tree.keys())
             simulation = dataset.kind == "simulation" or (not dataset.kind and "genWeight" in names)

@@ -18,7 +18,7 @@ from typing import Any
 
 from coffea.processor.executor import ExecutorBase, WorkItem
 
-from coffea_ddp.guarding import Function, Guard, Output
+from coffea_ddp.guarding import Function, Guard, Output, Packed
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.merging import Forest, add_all
 
@@ -54,7 +54,7 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
         outputs = (
             enumerate(map(guarded, work))
             if self.workers == 0
-            else _in_processes(guarded, work, min(self.workers, len(work)), self.guard)
+            else _in_processes(Packed.of(guarded), work, min(self.workers, len(work)), self.guard)
         )
         forest: Forest[Histograms] = Forest([item.dataset for item in work], add_all)
         for number, output in outputs:

@@ -12,9 +12,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import uproot
 from coffea.processor.executor import WorkItem
 
@@ -24,6 +26,7 @@ from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Missing
+from coffea_ddp.schema import OPENING
 
 TIMEOUT = 60.0
 """Seconds that a server may take for one answer."""
@@ -72,6 +75,35 @@ class Guard:
     def died(self, item: WorkItem, reason: str) -> Output:
         """Return the output of a chunk with which workers die."""
         return self.missing(item, f"{item.filename}: {reason}")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A function that travels to other processes, and is unpacked once in each: a plan has much to build.
+
+    Attributes
+    ----------
+    content
+        Pickled by value where a plan's file is not importable.
+    """
+
+    content: bytes
+
+    @classmethod
+    def of(cls, function: Function) -> Packed:
+        """Pack a function."""
+        return cls(cloudpickle.dumps(function))
+
+    def __call__(self, item: Any) -> Output:
+        """Return what the function returns."""
+        output: Output = unpacked(self.content)(item)
+        return output
+
+
+@lru_cache(maxsize=2)
+def unpacked(content: bytes) -> Any:
+    """Return what was packed, the same object each time."""
+    return cloudpickle.loads(content)
 
 
 @dataclass(frozen=True)
@@ -150,7 +182,7 @@ def wait_at_most(seconds: float) -> None:
 def what_changed(item: WorkItem, timeout: float) -> str:
     """Return what has happened to a chunk's file since the run opened it; empty if it is the same file."""
     try:
-        with uproot.open({item.filename: None}, timeout=timeout) as file:
+        with uproot.open({item.filename: None}, timeout=timeout, **OPENING) as file:
             now = file.file.fUUID
     except FileNotFoundError:
         return "was there when the run began, and is not any more"

@@ -32,7 +32,7 @@ from coffea_ddp.filling import needed_branches
 from coffea_ddp.guarding import TIMEOUT, wait_at_most
 from coffea_ddp.ledger import Missing
 from coffea_ddp.plan import ScanPlan
-from coffea_ddp.schema import no_events
+from coffea_ddp.schema import OPENING, no_events
 
 _OPENERS = 8
 Opened = list[FileMeta | Missing]
@@ -122,7 +122,7 @@ def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
     """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
     wait_at_most(timeout)
     try:
-        (found,) = Runner.metadata_fetcher_root(timeout, True, {}, meta)
+        (found,) = Runner.metadata_fetcher_root(timeout, True, dict(OPENING), meta)
     except Exception as error:  # noqa: BLE001
         # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
         return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))

@@ -37,7 +37,7 @@ from coffea_ddp.monitoring import Progress, telling
 from coffea_ddp.opening import find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.schema import OPENING, DDPSchema
 from coffea_ddp.workers import check_workers
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
@@ -260,8 +260,16 @@ def _run_chunks(
         workers = options.workers if options.executor == "futures" else 0
         engine = LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
     wait = max(int(options.timeout), 1)
-    runner = Runner(engine, schema=DDPSchema, chunksize=options.chunksize, metadata_cache={}, xrootdtimeout=wait)
-    found: dict[str, Histograms] = runner.run(work, ScanProcessor(plan))["out"]
+    # The plan is not packed by coffea, which would unpack and build it anew for every chunk.
+    runner = Runner(
+        engine,
+        schema=DDPSchema,
+        chunksize=options.chunksize,
+        metadata_cache={},
+        xrootdtimeout=wait,
+        processor_compression=None,
+    )
+    found: dict[str, Histograms] = runner.run(work, ScanProcessor(plan), uproot_options=dict(OPENING))["out"]
     return found
 
 

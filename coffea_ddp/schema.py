@@ -7,6 +7,9 @@ from typing import Any
 
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
+OPENING: dict[str, Any] = {"array_cache": None, "object_cache": None}
+"""How uproot opens files: its caches would keep the trees of the last hundred files, long closed, in every worker."""
+
 
 class DDPSchema(NanoAODSchema):  # type: ignore[misc]
     """NanoAODSchema without walls of warnings, also for files that lack run, luminosityBlock and event."""

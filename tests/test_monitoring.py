@@ -1,0 +1,47 @@
+"""Telling how far a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coffea_ddp import testing
+from coffea_ddp.monitoring import in_notebook, telling
+from coffea_ddp.running import run
+
+
+def test_nobody_is_told_unless_asked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = testing.make_nanoaod(tmp_path / "nano.root", events=300, seed=1, cluster=100)
+    run("dimuon_charge", path, chunksize=100)
+    assert capfd.readouterr() == ("", "")
+    seen: list[tuple[int, int]] = []
+    run("dimuon_charge", path, chunksize=100, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 300), (100, 300), (200, 300), (300, 300)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_in_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with telling(True) as tell:
+        assert tell is not None
+        for done in (0, 500, 1000):
+            tell(done, 1000)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "1,000/1,000 events" in err
+
+
+def test_a_bar_in_a_notebook(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not in_notebook()
+    monkeypatch.setattr("coffea_ddp.monitoring.in_notebook", lambda: True)
+    with telling(True) as tell:
+        assert tell is not None
+        for done in (0, 500, 1000):
+            tell(done, 1000)
+    assert "1.00k/1.00k" in capfd.readouterr().err
+
+
+def test_false_and_none() -> None:
+    for nothing in (False, None):
+        with telling(nothing) as tell:
+            assert tell is None
