@@ -342,4 +342,4 @@ def test_null_scores_have_a_value_for_every_spectrum_with_a_domain():
     assert (room > 0).all()
     uncalibrated = Finder(made.shape, made.weights, Calibration(np.ones(2), np.ones(2), np.ones((2, 2))), {})
     assert np.array_equal(null_scores(uncalibrated, 12, 2)[0], score)
-    assert N_SCORES == 12
+    assert N_SCORES == 15

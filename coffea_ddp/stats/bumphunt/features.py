@@ -4,7 +4,8 @@ For every spectrum one polynomial of the logarithm is fitted, with many terms. I
 orders at once, what they would leave over, and from that the efficient score of a signal at every bin (the significance
 of a signal whose background is fitted, to first order). The order, and the strongest candidate, are those with the best
 information criterion of background *and* signal; that candidate is then fitted together with the background, and what
-the background of several orders leaves over without it is the other half of the features.
+the background of several orders leaves over without it is the other half of the features. Where a shoulder may
+describe the spectrum better than many terms, it is fitted too (:mod:`~coffea_ddp.stats.bumphunt.stepped`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from coffea_ddp.stats.bumphunt.nested import (
     cleaned,
     efficient_scores,
     fixed_scores,
+    template,
     whiten,
 )
+from coffea_ddp.stats.bumphunt.stepped import ESTIMATES, STEP_ORDERS, STEPPED, step_table, stepped
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
 from coffea_ddp.stats.rectangles import compiled
 
@@ -44,6 +47,7 @@ CHANNELS = (
     *(f"efficient {order}" for order in ORDERS),
     *(f"clean {order}" for order in CLEAN),
     "clean best",
+    *STEPPED,
     *(f"leverage {order}" for order in CLEAN),
     "residual",
     "fine residual",
@@ -61,7 +65,7 @@ CHANNELS = (
     "log events",
 )
 """Names of the features, in their order."""
-N_SCORES = len(ORDERS) + len(CLEAN) + 1
+N_SCORES = len(ORDERS) + len(CLEAN) + 1 + ESTIMATES
 """The leading channels are estimates of z themselves."""
 _REACH = 4.0
 
@@ -111,12 +115,13 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     smooth = np.empty_like(counts)
     used = np.ones_like(counts) if use is None else use
     widths = np.broadcast_to(sigma, counts.shape)
-    fixed = (legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN))
+    tried = (step_table(n_bins), np.array(STEP_ORDERS))
+    fixed = (legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN), tried)
     tables, which = _tables(widths)
     _block(counts, used, tables, which, widths, fixed, out, smooth)
-    # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
-
-    np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+    if not np.isfinite(out).all():
+        # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
+        np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
     return Described(out, smooth)
 
 
@@ -125,26 +130,27 @@ def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
     different, which = np.unique(widths, axis=0, return_inverse=True)
     tables = [gaussian_templates(widths.shape[1], row, reach=_REACH).values for row in different]
     half = max(table.shape[1] for table in tables) // 2
-    padded = np.zeros((len(tables), widths.shape[1], 2 * half + 1))
+    padded = np.zeros((len(tables), 2 * half + 1, widths.shape[1]))
     for into, table in zip(padded, tables, strict=True):
         inner = table.shape[1] // 2
-        into[:, half - inner : half + inner + 1] = table
+        into[half - inner : half + inner + 1] = table.T
     return padded, which.reshape(-1)
 
 
 @compiled
 def _block(counts: Any, use: Any, tables: Any, which: Any, widths: Any, fixed: Any, out: Any, smooth: Any) -> None:
-    basis, ridge, orders, clean = fixed
+    basis, ridge, orders, clean, tried = fixed
+    squared = tables * tables
     for row in range(len(counts)):
-        n, used = counts[row], use[row]
-        problem = Problem(n, used, tables[which[row]], adapted(n, used, basis, ridge), ridge)
-        _one(problem, widths[row], orders, clean, out[row], smooth[row])
+        n, used, table = counts[row], use[row], which[row]
+        problem = Problem(n, used, tables[table], squared[table], adapted(n, used, basis, ridge), ridge)
+        _one(problem, widths[row], orders, clean, tried, out[row], smooth[row])
 
 
 @compiled
-def _one(problem: Any, sigma: Any, orders: Any, clean: Any, out: Any, smooth: Any) -> None:
+def _one(problem: Any, sigma: Any, orders: Any, clean: Any, tried: Any, out: Any, smooth: Any) -> None:
     """Fill the features of one spectrum."""
-    n, use, table, basis, ridge = problem
+    n, use, basis, ridge = problem.n, problem.use, problem.basis, problem.ridge
     n_bins, terms = len(n), len(basis)
     n_orders, n_clean = len(orders), len(clean)
     beta, component = np.empty(terms), np.empty(terms)
@@ -163,25 +169,19 @@ def _one(problem: Any, sigma: Any, orders: Any, clean: Any, out: Any, smooth: An
     amplitude = max(score[best, place], 0.0) / np.sqrt(size[0, place] * (1.0 - share[best, place]))
     shown = np.empty(n_clean + 1, orders.dtype)
     shown[:n_clean], shown[n_clean] = clean, orders[best]
-    cleaned(problem, _template(table, place, n_bins), beta, amplitude, shown, log_b, b)
+    signal = template(problem.table, place)
+    amplitude = cleaned(problem, signal, beta, amplitude, shown, log_b, b)
     for number in range(n_clean + 1):
-        fixed_scores(n, use, table, b[number], out[n_orders + number])
+        fixed_scores(problem, b[number], out[n_orders + number])
     smooth[:] = b[n_clean]
-    rest = out[n_orders + n_clean + 1 :]
+    leading, n_stepped = n_orders + n_clean + 1, len(STEPPED)
+    without = (orders[best], log_b[n_clean], b[n_clean], out[best].astype(np.float64), share[best])
+    stepped(problem, tried[0], tried[1], (signal, amplitude, place), without, sigma, out[leading : leading + n_stepped])
+    rest = out[leading + n_stepped :]
     _shares(share, orders, clean, rest)
     spread = _residuals(n, use, b[n_clean - 1], b[n_clean], rest[n_clean:])
     _surroundings(sigma, size[1], log_b[n_clean], max(float(out[best, place]), 0.0), place, rest[n_clean + 3 :])
     _constants(n, use, component, orders[best], spread, rest[n_clean + 9 :])
-
-
-@compiled
-def _template(table: Any, k: int, n_bins: int) -> Any:
-    """Return the template of bin k over all bins."""
-    half = table.shape[1] // 2
-    row = np.zeros(n_bins)
-    for i in range(max(k - half, 0), min(k + half + 1, n_bins)):
-        row[i] = table[k, half - k + i]
-    return row
 
 
 @compiled

@@ -29,6 +29,7 @@ def make_finder(
     workers: int = 1,
     device: str = "cpu",
     calibration: int = CALIBRATION,
+    start: Finder | None = None,
     report: Callable[[str], None] = print,
 ) -> Finder:
     """Train a network, calibrate its score and measure it on families that it was not trained on.
@@ -45,6 +46,8 @@ def make_finder(
         ``"cpu"`` or ``"cuda"``.
     calibration
         Batches of 200 background-only spectra.
+    start
+        A network to begin with instead of random weights; what is said of it is kept under "began with".
     report
         Told the progress, a line each time.
 
@@ -55,7 +58,8 @@ def make_finder(
     """
     _check(settings, workers, device, calibration)
     began = time.monotonic()
-    weights = train(settings, folder, workers=workers, device=device, report=report)
+    first = None if start is None else start.weights
+    weights = train(settings, folder, start=first, workers=workers, device=device, report=report)
     bare = Finder(settings.shape, weights, _UNCALIBRATED, {})
     score, room = null_scores(bare, settings.seed + 2_000_003, calibration, report=report)
     sets = [measured_set(settings.seed + 1, number) for number in range(12)]
@@ -70,6 +74,8 @@ def make_finder(
         "python": platform.python_version(),
         "minutes": round((time.monotonic() - began) / 60.0, 1),
     }
+    if start is not None:
+        about["began with"] = dict(start.about)
     correction = correct(weights, settings.shape, resonances)
     return Finder(settings.shape, weights, calibrate(score, room), about, correction)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Full
@@ -192,6 +192,7 @@ def train(
     settings: Settings,
     folder: str | Path,
     *,
+    start: Mapping[str, NDArray[np.float32]] | None = None,
     workers: int = 1,
     device: str = "cpu",
     report: Report = print,
@@ -205,6 +206,8 @@ def train(
         How.
     folder
         Where ``checkpoint.pt`` and ``log.jsonl`` are kept; a training found there goes on.
+    start
+        Weights to begin with; random ones by default.
     workers
         Processes that draw spectra.
     device
@@ -226,7 +229,7 @@ def train(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shape = settings.shape
-    learner = Learner(initial_weights(shape, settings.seed), Pace(settings.average), device)
+    learner = Learner(start or initial_weights(shape, settings.seed), Pace(settings.average), device)
     _resume(folder, settings, learner, device)
     check = [measured_set(settings.seed, number) for number in range(6)]
     began, total = time.monotonic(), 0.0
