@@ -15,6 +15,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -130,6 +131,11 @@ def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
 
 
 def _reason(meta: FileMeta, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"{meta.filename}: no such file on {platform.node() or 'the machine that reads it'}; "
+            "the workers of a cluster need files by a path or an address that they reach, too"
+        )
     if "UprootMissTree" in type(error).__name__:
         trees = _trees(meta.filename)
         return f"{meta.filename}: no tree {meta.treename!r}; it has: {', '.join(trees) or 'no tree'} (use --tree NAME)"

@@ -204,13 +204,15 @@ class Keeping:
 def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
     files = normalise(fileset, tree=options.tree)
     about = datasets(files)
-    shards = _shards(options.checkpoint, plan, resume=options.resume)
+    shards = None if options.checkpoint is None else Shards.of(options.checkpoint, plan.layout)
     reached, opened = True, None
     if options.client is not None:
         reached, opened = check_workers(options.client, shards.folder if shards else None), opener(options.client)
     chunks, lost = find_chunks(
         files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout, opener=opened
     )
+    if not options.resume:
+        _emptied(options.checkpoint, plan)
     chunks = with_datasets(chunks, about, deduplicate=options.deduplicate)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     with telling(options.progress) as tell:
@@ -290,12 +292,11 @@ def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
     return load_plan(plan)
 
 
-def _shards(checkpoint: str | Path | None, plan: ScanPlan, *, resume: bool) -> Shards | None:
-    if checkpoint is None:
-        return None
-    if not resume:
+def _emptied(checkpoint: str | Path | None, plan: ScanPlan) -> None:
+    """Forget finished chunks of earlier runs; not before all files are open, or a mistyped name would lose them."""
+    if checkpoint is not None:
         remove(checkpoint)
-    return Shards.of(checkpoint, plan.layout)
+        Shards.of(checkpoint, plan.layout)
 
 
 @dataclass

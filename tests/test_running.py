@@ -17,6 +17,7 @@ from coffea_ddp.errors import FileError, InputError, MergeError, MissingBranchEr
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.loading import load_plan
 from coffea_ddp.observables import met, observable, pt_l0
+from coffea_ddp.opening import find_chunks
 from coffea_ddp.plan import ScanPlan, Symmetry
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.running import run
@@ -280,6 +281,26 @@ def test_resume_does_only_what_is_missing(tmp_path: Path, files: list[Path], who
     assert second.counts == whole.counts
     assert not parts.exists()
     assert len(stamps) == 4
+
+
+def test_a_file_that_workers_do_not_reach() -> None:
+    """The client sees it, the machine that opens it does not."""
+    elsewhere = {"data": {"files": {"/nowhere/nano.root": "Events"}, "metadata": {}}}
+    chunks, (lost,) = find_chunks(elsewhere, 1000, skip_bad_files=True)
+    assert chunks == []
+    assert re.search(r"nano\.root: no such file on .*the workers of a cluster need files by a path", lost.reason)
+
+
+def test_a_mistyped_name_loses_no_finished_chunk(
+    tmp_path: Path, files: list[Path], bad: dict[str, tuple[Path, str]]
+) -> None:
+    parts = tmp_path / "parts"
+    run(charge_plan(), [files[0], bad["truncated"][0]], checkpoint=parts)
+    kept = sorted(parts.rglob("*-*.ddp"))
+    assert len(kept) == 1
+    with pytest.raises(FileError):
+        run(charge_plan(), [files[0], bad["not root"][0]], checkpoint=parts)
+    assert sorted(parts.rglob("*-*.ddp")) == kept
 
 
 def _hollow(target: Path, source: Path) -> None:
