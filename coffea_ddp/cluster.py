@@ -8,6 +8,7 @@ process.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
@@ -100,13 +101,22 @@ class _Pass:
         self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
         self._name = uuid.uuid4().hex[:8]
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._running: dict[Any, Future] = {}
         self._empty_since = time.monotonic()
         # The plan travels once, as the result of a task: where it is lost, the scheduler knows how to make it again.
         packed = cloudpickle.dumps((guard(function), executor.heavy_input))
         self._packed = self._client.submit(_same, packed, key=f"plan-{self._name}", pure=False)
 
     def run(self) -> dict[str, Histograms]:
-        """Return the sum of all chunks, by dataset or of all."""
+        """Return the sum of all chunks, by dataset or of all; whatever ends it early, no task of it goes on."""
+        try:
+            return self._run()
+        finally:
+            if self._running and self._client.status == "running":
+                with contextlib.suppress(Exception):  # what ended it is what counts
+                    self._client.cancel(list(self._running.values()))
+
+    def _run(self) -> dict[str, Histograms]:
         keep = self._executor.keep
         if keep is not None:
             failed: dict[int, Histograms] = {}
@@ -116,14 +126,7 @@ class _Pass:
                     failed[number] = output
                 else:
                     keep.save(self._items[number], output)
-            return assembled(
-                keep,
-                self._items,
-                self._guard,
-                "the chunk that was kept cannot be read",
-                failed,
-                by_dataset=self._executor.by_dataset,
-            )
+            return self._assembled(keep, "the chunk that was kept cannot be read", failed)
         forest: Forest[Future] = Forest([item.dataset for item in self._items], self._added)
         for number, future in self._outputs(range(len(self._items))):
             forest.put(number, future)
@@ -134,13 +137,7 @@ class _Pass:
         for total in self._finished(len(totals)):
             if total.status == "error" and self._guard.shards is not None and _killed(total.exception()):
                 # Workers died while adding; what they had added is in the shards.
-                return assembled(
-                    self._guard.shards,
-                    self._items,
-                    self._guard,
-                    "the workers died while adding it",
-                    by_dataset=self._executor.by_dataset,
-                )
+                return self._assembled(self._guard.shards, "the workers died while adding it")
         return {dataset: self._result(total) for dataset, total in totals.items()}
 
     def _assembled(
@@ -204,6 +201,7 @@ class _Pass:
 
     def _watch(self, futures: Sequence[Future]) -> None:
         for future in futures:
+            self._running[future.key] = future
             future.add_done_callback(self._ready.put)
 
     def _finished(self, n: int) -> Iterator[Future]:
@@ -221,6 +219,8 @@ class _Pass:
                     future = self._ready.get(timeout=2.0)
                 except queue.Empty:
                     self._check_alive()
+            # Forgotten here, or its result would stay on the workers.
+            self._running.pop(future.key, None)
             lost = self._lost(future)
             if lost:
                 raise lost
@@ -238,7 +238,11 @@ class _Pass:
     def _check_alive(self) -> None:
         if self._client.status != "running":
             raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost")
-        if self._client.scheduler_info(n_workers=-1)["workers"]:
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:
+            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost ({error})") from error
+        if workers:
             self._empty_since = time.monotonic()
             return
         waited = time.monotonic() - self._empty_since
@@ -263,6 +267,10 @@ def opener(client: Any) -> Opener:
             try:
                 found.append(future.result())
             except Exception as error:
+                if future.status in ("cancelled", "lost") or client.status != "running":
+                    raise ClusterError(
+                        "the Dask scheduler was lost while files were opened; no event was read"
+                    ) from error
                 if not _killed(error):
                     raise _understood(error, file.filename) from error
                 reason = f"{file.filename}: the workers that opened it died, again and again"

@@ -12,7 +12,7 @@ from typing import Any
 
 from coffea_ddp.errors import ClusterError, FileError, InputError
 
-CONNECT = 10.0
+CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
 FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""

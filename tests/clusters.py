@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-_WAIT = 60.0
+_WAIT = 300.0
 Settings = Mapping[str, str]
 QUIET: Settings = {
     "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "0.95",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from coffea_ddp import testing
-from coffea_ddp.errors import ClusterError, InputError
+from coffea_ddp.errors import ClusterError, InputError, OverlapError
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.running import run
 from coffea_ddp.saving import load
@@ -89,7 +89,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=600)
     assert "Traceback" not in err
     return process.returncode, err
 
@@ -99,7 +99,7 @@ def shards(output: Path) -> dict[Path, int]:
 
 
 def wait_for_shards(output: Path, n: int) -> dict[Path, int]:
-    deadline = time.monotonic() + 90.0
+    deadline = time.monotonic() + 300.0
     while len(found := shards(output)) < n:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -226,6 +226,17 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
         connect("tls://127.0.0.1:9", tls=Certificates(ca_file="nowhere.pem"))
     with pytest.raises(InputError, match="needs client"):
         run(plan, files, executor="dask")
+
+
+def test_a_fault_of_the_plan_ends_all_work(cluster: Facility, plan: Path, files: list[Path], tmp_path: Path) -> None:
+    overlapping = tmp_path / "overlapping.py"
+    slow = plan.read_text().replace('os.environ.get("PLAN_SLEEP", "0")', '"2.0"')
+    overlapping.write_text(slow.replace(".charge < 0", ".charge != 0"))
+    with connect(cluster.address) as client:
+        with pytest.raises(OverlapError, match=r"symmetry 'mu-/mu\+'"):
+            run(overlapping, files, client=client, chunksize=CHUNK)
+        time.sleep(5.0)  # two chunks may have been under way; the other ten would take twice as long
+        assert not any(client.processing().values())
 
 
 # -- faults of the cluster ---------------------------------------------------------------------------------------------
@@ -363,7 +374,7 @@ class RangeServer(http.server.SimpleHTTPRequestHandler):
             start, stop = int(first), min(int(last) + 1, len(content)) if last else len(content)
         type(self).served += 1
         if self.path.strip("/") in self.stalled and start > 1000:
-            time.sleep(3.0)
+            time.sleep(8.0)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.send_response(206 if asked else 200)
             self.send_header("Accept-Ranges", "bytes")
@@ -403,7 +414,7 @@ def test_a_server_that_stalls(
         if done >= 1000:
             handler.stalled = (files[1].name,)
 
-    late = run(plan, urls, chunksize=1000, timeout=0.5, retries=1, checkpoint=parts, progress=stall)
+    late = run(plan, urls, chunksize=1000, timeout=2.0, retries=1, checkpoint=parts, progress=stall)
     assert [(m.filename, m.start, m.stop) for m in late.missing] == [(urls[1], 0, 1000)]
     handler.stalled = ()
     served = handler.served
