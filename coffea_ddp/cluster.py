@@ -170,16 +170,16 @@ class _Pass:
         )
         key = (f"chunk-{self._name}-alone", number)
         future = self._client.submit(_chunk, item, packed=self._packed, key=key, pure=False)
-        self._watch([future])
-        for _ in self._finished(1):
-            pass
-        if future.status == "error" and _killed(future.exception()):
+        if self._ended(future).status == "error" and _killed(future.exception()):
             reason = "the workers that read it died, again and again (killed, or out of memory?)"
             future = self._client.submit(_given_up, self._guard, item, reason, key=(*key, "given up"), pure=False)
-            self._watch([future])
-            for _ in self._finished(1):
-                pass
+            self._ended(future)
         return future
+
+    def _ended(self, future: Future) -> Future:
+        """Wait for a future when nothing else is waited for."""
+        self._watch([future])
+        return next(self._finished(1))
 
     def _done(self, number: int, future: Future) -> tuple[int, Future]:
         if future.status == "error":

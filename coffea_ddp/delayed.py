@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 import awkward as ak
@@ -22,11 +20,9 @@ from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Chunk
+from coffea_ddp.merging import Tree, add_all
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import DDPSchema, no_events
-
-_BRANCHING = 8
-"""How many partial results one task adds."""
 
 
 def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:
@@ -54,12 +50,13 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
         work = [item for item in items if len(item)]
         if work:
             partials += _partials(plan, filename, tree, work)
-    while len(partials) > 1:
-        partials = [delayed(_add)(partials[i : i + _BRANCHING]) for i in range(0, len(partials), _BRANCHING)]
     empty = _empties(plan, chunks)
     if not partials:
         return empty
-    task = partials[0]
+    sums: Tree[Any] = Tree(len(partials), lambda parts: delayed(add_all)(list(parts)))
+    for number, partial in enumerate(partials):
+        sums.put(number, partial)
+    task = sums.total
     try:
         total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
     except DDPError:
@@ -110,7 +107,3 @@ def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:
         if not len(item):
             total = total + fill(no_events(item.filename, item.treename), plan, chunk=_chunk(item))
     return total
-
-
-def _add(partials: Sequence[Histograms]) -> Histograms:
-    return reduce(add, partials)

@@ -1,8 +1,8 @@
 """Events that are in several datasets, or twice in one, by run, luminosity block and event number.
 
-The three numbers of all events are read before the pass, 24 bytes an event are held; the first place where an event
-stands, in the order of the fileset, is the one that counts. Where datasets have trigger paths, those tell the same
-without reading anything (:mod:`coffea_ddp.datasets`).
+The three numbers of all events are read before the pass, and two 64-bit numbers of each are held; the first place where
+an event stands, in the order of the fileset, is the one that counts. Where datasets have trigger paths, those tell the
+same without reading anything (:mod:`coffea_ddp.datasets`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import uproot
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.datasets import Dataset
+from coffea_ddp.schema import OPENING
 from coffea_ddp.stored import identity_hash
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def counted_elsewhere(chunks: Sequence[WorkItem], about: Mapping[str, Dataset]) 
 
 def _identities(item: WorkItem, dataset: Dataset) -> Identities | None:
     try:
-        with uproot.open({item.filename: None}, array_cache=None, object_cache=None) as file:
+        with uproot.open({item.filename: None}, **OPENING) as file:
             tree = file[item.treename]
             names = set(tree.keys())
             simulation = dataset.kind == "simulation" or (not dataset.kind and "genWeight" in names)

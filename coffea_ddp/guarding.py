@@ -34,7 +34,7 @@ _PACKAGE = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
 
 Output = dict[str, Any]
-"""What coffea's Runner passes around: the histograms as ``"out"``, and the set of chunks in them as ``"processed"``."""
+"""What coffea's Runner passes around: the histograms as ``"out"``; who accounts for chunks is the ledger in them."""
 Function = Callable[[Any], Output]
 """Does the work on one item: a chunk, or a chunk and the plan's processor."""
 
@@ -70,7 +70,7 @@ class Guard:
 
     def missing(self, item: WorkItem, reason: str) -> Output:
         """Return the output of a chunk that could not be done."""
-        return {"out": Histograms.empty(self.layout).with_missing([unaccounted(item, reason)]), "processed": set()}
+        return {"out": Histograms.empty(self.layout).with_missing([unaccounted(item, reason)])}
 
     def died(self, item: WorkItem, reason: str) -> Output:
         """Return the output of a chunk with which workers die."""
@@ -115,7 +115,7 @@ class _Guarded:
         work: WorkItem = item[0] if isinstance(item, tuple) else item
         kept = self.guard.shards.load(work) if self.guard.shards else None
         if kept is not None:
-            return {"out": kept, "processed": {work}}
+            return {"out": kept}
         wait_at_most(self.guard.timeout)
         found = self._tried(item, work)
         if isinstance(found, dict):
