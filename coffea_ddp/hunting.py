@@ -59,7 +59,7 @@ def hunt_cells(
     min_events
         Cells with fewer events in the spectrum are counted as ``TOO_FEW_ENTRIES`` and not looked at.
     best
-        How many rows the report keeps.
+        How many rows the report keeps; the best of every spectrum is kept besides, without a rank.
     toys, toys_for, seed, progress
         Of :func:`coffea_ddp.bumping.hunt_spectra`.
 
@@ -90,7 +90,7 @@ def hunt_cells(
     report = hunt_spectra(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
     for row in report.rows:
         statuses[row.status] += 1
-    rows = _with_leaders(report.rows[:best], by_name)
+    rows = (*_with_leaders(report.rows[:best], by_name), *_besides(report.rows, best))
     return ScanReport(
         hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.looks, rows,
         {**options, "statuses": statuses},
@@ -142,6 +142,16 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
         for i, head in zip(mine, heads.tolist(), strict=True):
             changed[i] = dataclasses.replace(rows[i], like=rows[mine[head]].rank)
     return tuple(changed)
+
+
+def _besides(rows: Sequence[Row], best: int) -> list[Row]:
+    """Return the best row of every spectrum that has none among the best of all; one that was looked at, if any was."""
+    shown = {row.observable for row in rows[:best]}
+    first: dict[str | None, Row] = {}
+    for row in rows[best:]:
+        if row.observable not in shown:
+            first.setdefault(row.observable, dataclasses.replace(row, rank=None, like=None))
+    return list(first.values())
 
 
 def _members(cells: _Cells, cell: str) -> IntArray:

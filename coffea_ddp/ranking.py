@@ -68,9 +68,14 @@ def _order(candidate: Candidate) -> float:
     return candidate.order
 
 
+Column = tuple[str, int, bool]
+"""A column of the table of symmetries: the symmetry, the number of the cells' axis (-1: inclusive), and whether cells
+ask about that axis alone."""
+
+
 @dataclass
 class Collector:
-    """The best candidates of every test so far, the best of every family, and the histogram of z.
+    """The best candidates of every test so far, the best of every family and column, and the histogram of z.
 
     Candidates are ordered by the size of z after the regions of their own cell (the Sidak bound).
     """
@@ -78,6 +83,7 @@ class Collector:
     best: int
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)
     leaders: dict[Family, Candidate] = field(default_factory=dict)
+    columns: dict[Column, Candidate] = field(default_factory=dict)
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     trials: dict[str, int] = field(default_factory=dict)
 
@@ -107,32 +113,60 @@ class Collector:
         first = candidates(ranked[:1])[0]
         if where.family not in self.leaders or first.order > self.leaders[where.family].order:
             self.leaders[where.family] = first
+        for column, place in _firsts(where, cells[usable[ranked]]):
+            known_best = self.columns.get(column)
+            if known_best is None or order[ranked[place]] > known_best.order:
+                self.columns[column] = candidates(ranked[place : place + 1])[0]
         known = self.candidates.get(where.test, [])
         least = known[-1].order if len(known) >= self.best else -1.0
         better = ranked[order[ranked] > least][: self.best]
         self.candidates[where.test] = sorted([*known, *candidates(better)], key=_order, reverse=True)[: self.best]
 
     def everything(self) -> list[Candidate]:
-        """Return all candidates, the best of every family among them, each once; the largest order first."""
+        """Return all candidates, the best of every family and column among them, once; the largest order first."""
         known = [candidate for mine in self.candidates.values() for candidate in mine]
-        kept = {(candidate.where.family, candidate.cell) for candidate in known}
-        beyond = [leader for leader in self.leaders.values() if (leader.where.family, leader.cell) not in kept]
-        return sorted([*known, *beyond], key=_order, reverse=True)
+        kept = {_place(candidate) for candidate in known}
+        beyond = {_place(leader): leader for leader in self._besides() if _place(leader) not in kept}
+        return sorted([*known, *beyond.values()], key=_order, reverse=True)
+
+    def _besides(self) -> list[Candidate]:
+        """Return what is kept whether or not it is among the best."""
+        return [*self.leaders.values(), *self.columns.values()]
 
     def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
-        """Return the rows: the best of all, ranked, then the other families' best without a rank.
+        """Return the rows: the best of all, ranked, then the best of other families and columns without a rank.
 
         Where there are looks that are no candidates, a rank is given only to those that are sure to be better.
         """
         ranked = np.lexsort((-np.array([_size(c) for c in candidates]), -worth.order)).tolist() if candidates else []
-        best = {(leader.where.family, leader.cell) for leader in self.leaders.values()}
+        best = {_place(leader) for leader in self._besides()}
         chosen = {number for mine in self.candidates.values() for number in map(id, mine)}
         among = [i for i in ranked if id(candidates[i]) in chosen][: self.best]
         shown = set(among)
-        rest = [i for i in ranked if i not in shown and (candidates[i].where.family, candidates[i].cell) in best]
+        rest = [i for i in ranked if i not in shown and _place(candidates[i]) in best]
         ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
         like = _like(hists, candidates, among)
         return tuple(_row(hists, candidates[i], (ranks.get(i), like.get(i)), worth, i) for i in [*among, *rest])
+
+
+def _place(candidate: Candidate) -> tuple[Family, int]:
+    return candidate.where.family, candidate.cell
+
+
+def _firsts(where: Where, ranked: IntArray) -> list[tuple[Column, int]]:
+    """Return for every column of the table the place of its best cell among cells that are in order."""
+    # Question 0 of every axis is "any".
+    asked = where.cells.choices[ranked] != 0
+    alone = asked.sum(axis=1) == 1
+    found: list[tuple[Column, int]] = []
+    masks = {(where.symmetry, -1, True): ~asked.any(axis=1)}
+    for axis in range(asked.shape[1]):
+        masks[where.symmetry, axis, True] = asked[:, axis] & alone
+        masks[where.symmetry, axis, False] = asked[:, axis] & ~alone
+    for column, mask in masks.items():
+        if mask.any():
+            found.append((column, int(mask.argmax())))
+    return found
 
 
 def _size(candidate: Candidate) -> float:

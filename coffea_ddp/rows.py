@@ -47,8 +47,8 @@ class Row:
     p_local, z_local, p_global, z_global
         Of this look alone, and after all looks of the report. z has the sign of the statistic.
     rank
-        Place among all looks, 1 is the best; ``None`` for the best row of a (symmetry, observable) that is
-        not among the best of all.
+        Place among all looks, 1 is the best; ``None`` for what is not among the best of all but is the best of a
+        (test, symmetry, observable), of a column of the table of symmetries, or of a spectrum.
     n_bins, kappa
         Non-empty bins, and the expected ratio B / A.
     asymmetry

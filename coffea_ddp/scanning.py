@@ -108,8 +108,9 @@ def scan(
         Cells with fewer in-range entries on both sides together are counted as ``TOO_FEW_ENTRIES`` and not
         tested; with weights, fewer effective entries ``(sum w)^2 / sum w^2``.
     best
-        How many rows the report keeps; the best one of every (test, symmetry, observable) is kept besides, and all
-        tested cells are in the histogram of z.
+        How many rows the report keeps; kept besides are the best of every (test, symmetry, observable), of every
+        column of the table of symmetries (:mod:`coffea_ddp.overview`), and of every spectrum. All tested cells are in
+        the histogram of z.
     symmetries, observables
         Names; all by default. ``"events"`` is the observable that every symmetry has, the number of events:
         one bin, which is tested only where it is asked for.

@@ -1,0 +1,278 @@
+"""The two tables of the paradigm, filled from a report: symmetries in their cells, and resonances by their states.
+
+Searches have filled a few entries of each (the symmetries of arXiv:2203.07529, the resonances of arXiv:1907.06659);
+a scan fills all for which there are data. A scan keeps the rows that these tables need whether or not they are among
+its best.
+
+Examples
+--------
+>>> from coffea_ddp.report import ScanReport
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
+>>> symmetry_table(report).symmetries, state_table(report).kinds
+((), ())
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coffea_ddp.cells import INCLUSIVE
+from coffea_ddp.stats.trials import sidak_z
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.rows import Row
+
+DECAYS = ("Z", "W", "H", "t", "V")
+"""Properties of an event that are named like a particle are decays; all others are topologies."""
+KINDS = ("e", "mu", "tau", "j", "b", "t", "gamma", "Z/W", "H")
+"""Rows and columns of the table of states, in the order of arXiv:1907.06659; j are quarks and gluons."""
+_KIND_OF = {"Z": "Z/W", "W": "Z/W", "V": "Z/W", "tJ": "t", "HJ": "H", "VJ": "Z/W", "jx": "j", "bx": "b"}
+_AXIS = re.compile(r"[A-Za-z_]\w*")
+_PART = re.compile(r"(\d*)([A-Za-z_]\w*)(\(.*\))?")
+
+
+def z_of(row: Row) -> float | None:
+    """Return the significance by which entries are compared: z, after the regions of its cell where there are several.
+
+    ``None`` where the row has none.
+    """
+    if row.z_local is None or row.n_regions is None or row.n_regions <= 1:
+        return row.z_local
+    return float(sidak_z(row.z_local, row.n_regions))
+
+
+def _better(first: Row | None, second: Row) -> Row:
+    if first is None:
+        return second
+    sizes = [-1.0 if (z := z_of(row)) is None else abs(z) for row in (first, second)]
+    return second if sizes[1] > sizes[0] else first
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of a column ask about.
+
+    Attributes
+    ----------
+    name
+        Of the cells' axis; ``"inclusive"``.
+    group
+        ``"inclusive"``, ``"multiplicity"``, ``"decay"`` or ``"topology"``.
+    """
+
+    name: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One symmetry in one column.
+
+    Attributes
+    ----------
+    alone
+        The best row whose cell asks about the column's axis and nothing else; ``None`` where there is none with
+        enough events that is not the inclusive cell under another name.
+    others
+        The best row whose cell asks about other axes, too.
+    """
+
+    alone: Row | None = None
+    others: Row | None = None
+
+    @property
+    def best(self) -> Row | None:
+        """The row that the entry shows."""
+        return self.alone or self.others
+
+
+@dataclass(frozen=True)
+class SymmetryTable:
+    """Symmetries against the inclusive cell, multiplicities, decays and topologies.
+
+    Attributes
+    ----------
+    symmetries, columns
+        Of the report, in the order of the plan.
+    entries
+        One a symmetry and column.
+    """
+
+    symmetries: tuple[str, ...]
+    columns: tuple[Column, ...]
+    entries: Mapping[tuple[str, str], Entry]
+
+    def entry(self, symmetry: str, column: str) -> Entry:
+        """Return an entry; an empty one where nothing was found."""
+        return self.entries.get((symmetry, column), Entry())
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows that entries show, each once."""
+        return _once(row for entry in self.entries.values() for row in (entry.alone, entry.others))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return z of every entry (of :attr:`Entry.alone`), NaN where there is none."""
+        import pandas as pd
+
+        columns = [column.name for column in self.columns]
+        data = [[_number(self.entry(symmetry, column).alone) for column in columns] for symmetry in self.symmetries]
+        return pd.DataFrame(data, index=list(self.symmetries), columns=columns, dtype=float)
+
+
+@dataclass(frozen=True)
+class StateTable:
+    """Resonances against what they decay into.
+
+    Attributes
+    ----------
+    kinds
+        Of objects, those that some spectrum has.
+    pairs
+        The best bump in the states of two objects, by their kinds in the order of :attr:`kinds`.
+    heavier
+        The best bump in the states of three objects, and of four or more, that have a kind among them.
+    """
+
+    kinds: tuple[str, ...]
+    pairs: Mapping[tuple[str, str], Row]
+    heavier: Mapping[tuple[str, int], Row]
+
+    def pair(self, first: str, second: str) -> Row | None:
+        """Return the best row of a pair of kinds, in any order."""
+        return self.pairs.get((first, second)) or self.pairs.get((second, first))
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows that entries show, each once."""
+        return _once([*self.pairs.values(), *self.heavier.values()])
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return z of every pair, NaN where there is none; symmetric."""
+        import pandas as pd
+
+        data = [[_number(self.pair(first, second)) for second in self.kinds] for first in self.kinds]
+        return pd.DataFrame(data, index=list(self.kinds), columns=list(self.kinds), dtype=float)
+
+
+def _number(row: Row | None) -> float | None:
+    return None if row is None else z_of(row)
+
+
+def _once(rows: Iterable[Row | None]) -> list[Row]:
+    return list({id(row): row for row in rows if row is not None}.values())
+
+
+def symmetry_table(report: ScanReport) -> SymmetryTable:
+    """Return the table of symmetries.
+
+    Parameters
+    ----------
+    report
+        Of a scan; rows of spectra are left out.
+
+    Notes
+    -----
+    Entries are the best of all tests and observables, so each is after more looks than one: what it is worth is told
+    by the global p of its row.
+    """
+    columns = _columns(report.inputs.get("cells", ()))
+    entries: dict[tuple[str, str], Entry] = {}
+    for row in report.rows:
+        if row.kind != "symmetry" or row.symmetry is None or row.cell is None or row.z_local is None:
+            continue
+        axes = _axes(row.cell)
+        for name in axes or [INCLUSIVE]:
+            known = entries.get((row.symmetry, name), Entry())
+            if len(axes) <= 1:
+                entries[row.symmetry, name] = Entry(_better(known.alone, row), known.others)
+            else:
+                entries[row.symmetry, name] = Entry(known.alone, _better(known.others, row))
+    symmetries = tuple(summary.symmetry for summary in report.summaries)
+    return SymmetryTable(symmetries, columns, entries)
+
+
+def _columns(axes: Any) -> tuple[Column, ...]:
+    """Return the columns for the axes of the cells, as a report tells them; what is none is left out."""
+    found = [Column(INCLUSIVE, "inclusive")]
+    described = [axis for axis in axes if isinstance(axis, Mapping)] if isinstance(axes, list | tuple) else []
+    found += [Column(str(axis["multiplicity"]), "multiplicity") for axis in described if "multiplicity" in axis]
+    names = [str(axis["topology"]) for axis in described if "topology" in axis]
+    found += [Column(name, "decay") for name in names if name in DECAYS]
+    return (*found, *(Column(name, "topology") for name in names if name not in DECAYS))
+
+
+def _axes(cell: str) -> list[str]:
+    """Return the axes that a cell's name asks about."""
+    if cell == INCLUSIVE:
+        return []
+    matches = (_AXIS.search(condition) for condition in cell.split("&"))
+    return list(dict.fromkeys(match[0] for match in matches if match))
+
+
+def state_table(report: ScanReport) -> StateTable:
+    """Return the table of states.
+
+    Parameters
+    ----------
+    report
+        Of a scan; rows of symmetries are left out.
+
+    Notes
+    -----
+    A state is read from the name of its spectrum (``"2mu"``, ``"Z(2mu)+gamma"``); a candidate is one object. Spectra of
+    other names are in no entry.
+    """
+    pairs: dict[tuple[str, str], Row] = {}
+    heavier: dict[tuple[str, int], Row] = {}
+    seen: set[str] = set()
+    for row in report.rows:
+        kinds = kinds_of(row.observable or "") if row.kind == "spectrum" else ()
+        seen.update(kinds)
+        if len(kinds) == 2:
+            first, second = sorted(kinds, key=_place)
+            pairs[first, second] = _better(pairs.get((first, second)), row)
+        elif len(kinds) > 2:
+            for kind in set(kinds):
+                number = min(len(kinds), 4)
+                heavier[kind, number] = _better(heavier.get((kind, number)), row)
+    return StateTable(tuple(sorted(seen, key=_place)), pairs, heavier)
+
+
+def kinds_of(spectrum: str) -> tuple[str, ...]:
+    """Return the kinds of the objects of a spectrum, by its name; nothing where it is not made of objects.
+
+    Examples
+    --------
+    >>> kinds_of("2mu+j"), kinds_of("Z(2mu)+gamma"), kinds_of("t(V(2j)+b)+W(mu+nu)"), kinds_of("low masked")
+    (('mu', 'mu', 'j'), ('Z/W', 'gamma'), ('t', 'Z/W'), ())
+    """
+    found: list[str] = []
+    for part in _parts(spectrum):
+        match = _PART.fullmatch(part)
+        if match is None:
+            return ()
+        found += [_KIND_OF.get(match[2], match[2])] * min(int(match[1] or 1), 9)
+    return tuple(found) if len(found) > 1 else ()
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between plus signs outside of brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "+" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _place(kind: str) -> tuple[int, str]:
+    return (KINDS.index(kind) if kind in KINDS else len(KINDS), kind)

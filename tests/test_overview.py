@@ -1,0 +1,119 @@
+"""The two tables: every entry is the best that a scan has seen, whatever it keeps."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import make_histograms, make_layout
+
+from coffea_ddp import scan
+from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.overview import KINDS, kinds_of, state_table, symmetry_table, z_of
+from coffea_ddp.report import ScanReport
+from coffea_ddp.rows import Row
+
+GRID = CellGrid((Multiplicity("j", last=2), Topology("VBF"), Topology("Z")))
+
+
+def row(**changes):
+    known = {
+        "kind": "symmetry", "symmetry": "e/mu", "observable": "met", "cell": "inclusive", "region": None,
+        "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
+        "z_global": 0.0, "method": "asymptotic", "status": "OK",
+    }  # fmt: skip
+    return Row(**(known | changes))
+
+
+def bump(observable, z=1.0, **changes):
+    return row(kind="spectrum", symmetry=None, observable=observable, test="bump", z_local=z, statistic=z, **changes)
+
+
+def report(*rows, **changes):
+    known = {"plan": "p", "fingerprint": "", "seed": 0, "inputs": {"cells": GRID.to_dict()}, "looks": 1, "rows": rows}
+    return ScanReport(**(known | changes))
+
+
+@pytest.mark.parametrize("tests", [["nsigma"], ["nsigma", "submatrix"]])
+def test_entries_do_not_depend_on_how_many_rows_are_kept(tests):
+    hists = make_histograms(make_layout(), 900, seed=4, excess=0.05)
+    everything, few = (symmetry_table(scan(hists, tests, min_events=5, best=best)) for best in (100_000, 1))
+    assert everything.columns == few.columns
+    assert everything.entries.keys() == few.entries.keys()
+    for place, entry in everything.entries.items():
+        for mine, other in ((entry.alone, few.entries[place].alone), (entry.others, few.entries[place].others)):
+            assert (mine is None) == (other is None)
+            assert mine is None or (mine.cell, mine.observable, mine.test) == (other.cell, other.observable, other.test)
+
+
+def test_columns_are_told_by_their_group():
+    table = symmetry_table(report())
+    assert [(column.name, column.group) for column in table.columns] == [
+        ("inclusive", "inclusive"), ("j", "multiplicity"), ("Z", "decay"), ("VBF", "topology")
+    ]  # fmt: skip
+
+
+def test_a_cell_is_in_the_columns_that_it_asks_about():
+    plain, alone, both = row(z_local=1.0), row(cell="j>=1", z_local=-2.0), row(cell="j=1 & !VBF", z_local=3.0)
+    table = symmetry_table(report(plain, alone, both))
+    assert table.entry("e/mu", "inclusive").alone == plain
+    assert (table.entry("e/mu", "j").alone, table.entry("e/mu", "j").others) == (alone, both)
+    assert (table.entry("e/mu", "VBF").alone, table.entry("e/mu", "VBF").others) == (None, both)
+    assert table.entry("e/mu", "VBF").best == both
+    assert table.entry("e/mu", "Z").best is None
+    assert len(table.rows) == 3
+
+
+def test_the_stronger_row_wins_after_the_regions_of_its_cell():
+    whole = row(z_local=2.0)
+    rectangle = row(z_local=-3.0, n_regions=164_836, test="submatrix")
+    assert symmetry_table(report(whole, rectangle)).entry("e/mu", "inclusive").alone == whole
+    assert z_of(rectangle) == pytest.approx(0.0, abs=1e-9)
+    assert z_of(row(z_local=-6.0, n_regions=100)) < -4.9
+
+
+def test_as_a_table_of_numbers():
+    frame = symmetry_table(report(row(z_local=1.5), row(cell="Z", z_local=-2.5))).to_dataframe()
+    assert list(frame.columns) == ["inclusive", "j", "Z", "VBF"]
+    assert frame.empty  # no summary tells of a symmetry
+
+
+def test_states_by_their_objects():
+    table = state_table(report(bump("2mu", 5.0), bump("2mu", 4.0), bump("mu+j", 3.0), bump("Z(2mu)+gamma", 2.0)))
+    assert table.kinds == ("mu", "j", "gamma", "Z/W")
+    assert table.pair("mu", "mu").z_local == 5.0
+    assert table.pair("j", "mu").z_local == table.pair("mu", "j").z_local == 3.0
+    assert table.pair("gamma", "Z/W").observable == "Z(2mu)+gamma"
+    assert table.pair("j", "j") is None
+    frame = table.to_dataframe()
+    assert frame.loc["mu", "j"] == frame.loc["j", "mu"] == 3.0
+    assert math.isnan(frame.loc["j", "j"])
+
+
+def test_heavier_states_are_under_every_kind_that_they_have():
+    table = state_table(report(bump("2mu+j", 2.0), bump("2mu+2j", 3.0), bump("5j", 1.0)))
+    assert table.pairs == {}
+    assert table.heavier["mu", 3].observable == table.heavier["j", 3].observable == "2mu+j"
+    assert table.heavier["j", 4].observable == table.heavier["mu", 4].observable == "2mu+2j"
+
+
+def test_a_spectrum_that_was_not_looked_at_gives_way():
+    lost, seen = bump("2mu", None, status="TOO_FEW_ENTRIES"), bump("2mu", 0.5)
+    assert state_table(report(lost, seen)).pair("mu", "mu") == seen
+    assert state_table(report(lost)).pair("mu", "mu") == lost
+
+
+def test_every_spectrum_of_the_shipped_plan_has_a_place():
+    from coffea_ddp import load_plan
+
+    names = [spectrum.name for spectrum in load_plan("resonances").spectra]
+    kinds = [kinds_of(name) for name in names]
+    assert all(len(found) >= 2 for found in kinds)
+    assert {kind for found in kinds for kind in found} == set(KINDS)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_names_from_strangers_are_no_danger(cell, observable):
+    told = report(row(cell=cell), bump(observable), inputs={"cells": [cell, {"topology": cell}, 3]})
+    symmetry_table(told)
+    state_table(told)
