@@ -81,11 +81,11 @@ def q0_l1(
     Parameters
     ----------
     b
-        Counts of side B, shape (..., *bins).
+        Counts of side B, shape ``(..., *bins)``.
     background
-        Their expectation without the signal, shape (..., *bins).
+        Their expectation without the signal, shape ``(..., *bins)``.
     signal
-        The template, events at mu = 1; 0 or more; shape (..., *bins).
+        The template, events at mu = 1; 0 or more; shape ``(..., *bins)``.
     one_sided
         Whether mu is bounded at 0.
     bins_ndim
@@ -136,9 +136,9 @@ def q0_l2(
     Parameters
     ----------
     a, b
-        Counts of A and of B, shape (..., *bins).
+        Counts of A and of B, shape ``(..., *bins)``.
     signal
-        The template, events at mu = 1; 0 or more; shape (..., *bins).
+        The template, events at mu = 1; 0 or more; shape ``(..., *bins)``.
     kappa
         The expected ratio E[B] / E[A] without a signal: a number, or one for each of the batch.
     one_sided, bins_ndim

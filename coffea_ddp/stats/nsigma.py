@@ -69,7 +69,7 @@ class NSigmaResult:
     statistic
         N_sigma; above 0 where B is in excess.
     p_value
-        Two-sided, asymptotic: P(|N(0, 1)| >= |statistic|). Never 0: not below 2.2e-308.
+        Two-sided, asymptotic: ``P(abs(N(0, 1)) >= abs(statistic))``. Never 0: not below 2.2e-308.
     z_value
         The two-sided normal quantile of the p-value with the sign of the statistic; as N_sigma is taken to be
         normal, this is the statistic itself, and it does not saturate where the p-value does.
@@ -130,16 +130,16 @@ def n_sigma(
     Parameters
     ----------
     a, b
-        Contents of A and B, of one shape (*batch, *bins): counts, or sums of weights. B is the side whose
+        Contents of A and B, of one shape ``(*batch, *bins)``: counts, or sums of weights. B is the side whose
         excess is positive.
     kappa
-        The expected ratio E[B] / E[A]: a number, or an array of shape (*batch) or (*bins), or of as many
+        The expected ratio E[B] / E[A]: a number, or an array of shape ``(*batch)`` or ``(*bins)``, or of as many
         dimensions as ``a`` and fitting to it; or ``"totals"``: from those of each pair, a test of shape alone.
     kappa_error
         Absolute error of a given kappa, common to all bins: one standard deviation shifts every kappa by its
         error. A number, or an array of the shapes that kappa may have; 0: kappa is exact.
     systematic
-        Relative error of kappa in every bin, independent from bin to bin: a number, or an array of shape (*bins).
+        Relative error of kappa in every bin, independent from bin to bin: a number, or an array of shape ``(*bins)``.
     variance_a, variance_b
         Sums of squared weights, of the shape of ``a``; with both, contents need not be whole or positive.
     batch_ndim

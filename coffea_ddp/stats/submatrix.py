@@ -209,7 +209,7 @@ def best_rectangles(
     Parameters
     ----------
     a, b
-        Counts, shape (n_pairs, *bins) with one or two axes of bins.
+        Counts, shape ``(n_pairs, *bins)`` with one or two axes of bins.
     kappa, statistic, alternative
         As in :func:`scan_submatrices`.
 

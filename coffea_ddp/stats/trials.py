@@ -152,7 +152,7 @@ def p_from_z(z: ArrayLike, *, two_sided: bool) -> Any:
     z
         Any shape; NaN stays NaN.
     two_sided
-        ``True``: P(|Z| >= |z|); ``False``: P(Z >= z).
+        ``True``: ``P(abs(Z) >= abs(z))``; ``False``: ``P(Z >= z)``.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
     p
         Above 0 and at most 1, any shape.
     two_sided
-        ``True``: z >= 0 with P(|Z| >= z) = p; ``False``: P(Z >= z) = p, negative for p > 1/2, -inf for p = 1.
+        ``True``: z >= 0 with ``P(abs(Z) >= z) = p``; ``False``: ``P(Z >= z) = p``, negative for p > 1/2, -inf at 1.
 
     Raises
     ------
