@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coffea_ddp import nanoaod, observables, selections, stats, symmetries, testing
+    from coffea_ddp import nanoaod, observables, plotting, selections, stats, symmetries, testing
     from coffea_ddp.bumping import hunt_spectra
     from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
@@ -63,7 +63,7 @@ _HOME = {
     "spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
     "views": ("MatrixPair",),
 }
-_MODULES = ("nanoaod", "observables", "selections", "stats", "symmetries", "testing")
+_MODULES = ("nanoaod", "observables", "plotting", "selections", "stats", "symmetries", "testing")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
@@ -109,6 +109,7 @@ __all__ = [
     "nanoaod",
     "observable",
     "observables",
+    "plotting",
     "read_pair",
     "resolution_axis",
     "run",

@@ -1,0 +1,217 @@
+"""What a test on events has learned.
+
+Examples
+--------
+>>> import numpy as np
+>>> x = np.linspace(0, 1, 50)
+>>> log_ratio(x, np.sin(6 * x), labels=["x"]).axes[0].get_xlabel()
+'x'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.plotting.comparing import per_bin
+from coffea_ddp.plotting.given import contents, rising
+from coffea_ddp.plotting.style import (
+    A_COLOUR,
+    B_COLOUR,
+    DIVERGING,
+    FAINT,
+    INK,
+    close_in,
+    head,
+    new_figure,
+    panels,
+    styled,
+)
+from coffea_ddp.stats.given import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+
+def log_ratio(x: ArrayLike, values: ArrayLike, *, labels: Sequence[str], title: str = "", label: str = "") -> Figure:
+    """Draw the learned logarithm of the density of A over that of B.
+
+    Parameters
+    ----------
+    x
+        Features of the events, shape (n,) or (n, 1): the log-ratio against the feature; (n, 2): a map.
+    values
+        The log-ratio of every event, shape (n,).
+    labels
+        Names of the features, with their units.
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, or a number is not finite.
+    """
+    events = finite(x, "x")
+    events = events[:, None] if events.ndim == 1 else events
+    if events.ndim != 2 or events.shape[1] not in (1, 2) or not len(events):
+        raise InputError(f"x has shape {np.shape(x)}; give events with one or two features, (n,), (n, 1) or (n, 2)")
+    learned_values = contents(values, (len(events),), "values", negative=True)
+    if len(labels) != events.shape[1]:
+        raise InputError(f"{len(labels)} labels for {events.shape[1]} features; give one for each")
+    with styled():
+        figure = new_figure(8.0, 5.6)
+        axes = figure.add_subplot()
+        axes.set_xlabel(labels[0])
+        if events.shape[1] == 1:
+            _line(axes, events[:, 0], learned_values)
+        else:
+            mesh = _map(axes, events, learned_values)
+            axes.set_ylabel(labels[1])
+            figure.colorbar(mesh, ax=axes, label="log of density A / density B", aspect=35, pad=0.02)
+        head(axes, title, label)
+    return figure
+
+
+def learned(
+    edges: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    found_a: ArrayLike,
+    found_b: ArrayLike,
+    null_a: ArrayLike,
+    *,
+    xlabel: str,
+    sides: tuple[str, str] = ("A", "B"),
+    title: str = "",
+    label: str = "",
+) -> Figure:
+    """Draw A and B and what NPLM has learned of them, and below both divided by what one density would give.
+
+    Parameters
+    ----------
+    edges
+        Of the bins, shape (n_bins + 1,).
+    a, b
+        Events of A and of B, shape (n_bins,).
+    found_a, found_b, null_a
+        Learned expectation of A and of B, and that of A if both are of one density: ``a``, ``b`` and ``null`` of
+        :meth:`NPLMResult.histogram <coffea_ddp.stats.NPLMResult.histogram>`.
+    xlabel
+        The observable, with its unit.
+    sides
+        Names of A and B.
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, edges do not rise, or the null is above all events.
+    """
+    bins = rising(edges, "edges")
+    shape = (len(bins) - 1,)
+    names = ("a", "b", "found_a", "found_b", "null_a")
+    given = [contents(v, shape, n) for v, n in zip((a, b, found_a, found_b, null_a), names, strict=True)]
+    # All events of a bin are those expected of A and those expected of B.
+    null_b = given[0] + given[1] - given[4]
+    if (null_b < -1e-6 * (1 + given[4])).any():
+        raise InputError(
+            "null_a is above a + b: it is the share of A of all events; give a, b and null_a of one sample"
+        )
+    null_b = np.maximum(null_b, 0.0)
+    with styled():
+        figure = new_figure(8.0, 6.2)
+        top, bottom = panels(figure, (2.2, 1.2))
+        parts = (
+            (given[0], given[2], given[4], sides[0], A_COLOUR, "o"),
+            (given[1], given[3], null_b, sides[1], B_COLOUR, "s"),
+        )
+        reach = 0.0
+        for events, found, expected, name, colour, marker in parts:
+            _points(top, events, np.sqrt(events), bins, colour, marker, name)
+            top.stairs(found, bins, baseline=None, color=colour, label=f"{name}, learned")
+            top.stairs(expected, bins, baseline=None, color=FAINT, linestyle=":", linewidth=1.2)
+            there = expected > 0
+            ratio, error, line = (np.full(shape, np.nan) for _ in range(3))
+            for out, value in ((ratio, events), (error, np.sqrt(events)), (line, found)):
+                np.divide(value, expected, out=out, where=there)
+            _points(bottom, ratio, error, bins, colour, marker, "")
+            bottom.stairs(line, bins, baseline=None, color=colour)
+            reach = max(reach, close_in(line - 1, at_least=0.0), close_in((ratio - 1)[events >= 9], at_least=0.0))
+        top.plot([], [], color=FAINT, linestyle=":", label="one density")
+        high = max(float(max(x.max() for x in given)), float(null_b.max()))
+        top.set_ylim(0, 1.4 * high if high else 1.0)
+        bottom.axhline(1, color=FAINT, linestyle=":", linewidth=1.2)
+        reach = float(np.clip(1.3 * reach, 0.1, 1.0))
+        bottom.set_ylim(1 - reach, 1 + reach)
+        top.legend(ncols=2)
+        top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
+        bottom.set_ylabel("over one density", loc="center")
+        bottom.set_xlabel(xlabel)
+        bottom.set_xlim(bins[0], bins[-1])
+        head(top, title, label)
+        figure.align_ylabels()
+    return figure
+
+
+def _points(
+    axes: Axes, values: FloatArray, errors: FloatArray, edges: FloatArray, colour: str, marker: str, name: str
+) -> None:
+    centres = (edges[:-1] + edges[1:]) / 2
+    there = np.isfinite(values)
+    axes.errorbar(
+        centres[there],
+        values[there],
+        errors[there],
+        fmt=marker,
+        color=colour,
+        markersize=4,
+        elinewidth=1.1,
+        label=name or None,
+    )
+
+
+def _line(axes: Axes, x: FloatArray, values: FloatArray) -> None:
+    order = np.argsort(x, kind="stable")
+    axes.axhline(0, color=FAINT, linewidth=0.9, linestyle=":")
+    axes.plot(x[order], values[order], color=INK, marker="." if len(x) < 200 else "", rasterized=True)
+    reach = 1.25 * close_in(values, at_least=0.1)
+    axes.set_ylim(-reach, reach)
+    axes.set_ylabel("log of density A / density B")
+
+
+def _map(axes: Axes, x: FloatArray, values: FloatArray) -> Any:
+    low, high = np.quantile(x, [0.002, 0.998], axis=0)
+    flat = high <= low
+    low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
+    n = int(np.clip(np.sqrt(len(x) / 8), 8, 50))
+    bins = [np.linspace(low[i], high[i], n + 1) for i in range(2)]
+    weight = np.histogram2d(x[:, 0], x[:, 1], bins)[0]
+    total = np.histogram2d(x[:, 0], x[:, 1], bins, weights=values)[0]
+    mean = np.full(weight.shape, np.nan)
+    np.divide(total, weight, out=mean, where=weight > 0)
+    reach = close_in(mean, at_least=0.1)
+    left = len(x) - int(weight.sum())
+    if left:
+        axes.text(
+            0.99,
+            0.01,
+            f"{left:,} events outside",
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=10,
+            color=FAINT,
+        )
+    shown = np.ma.masked_invalid(mean.T)
+    return axes.pcolormesh(*bins, shown, cmap=DIVERGING, norm=Normalize(-reach, reach), rasterized=True)

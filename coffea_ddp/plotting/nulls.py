@@ -1,0 +1,147 @@
+"""What is expected where nothing is: z of all looks, and a statistic among its pseudo-experiments.
+
+Examples
+--------
+>>> z_distribution([2, 40, 38, 3], [-4, -2, 0, 2, 4]).axes[0].get_ylabel()
+'looks / 2'
+>>> null([1.0, 2.0, 4.0, 3.0], 9.0, dof=3).axes[0].get_xlabel()
+'t'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats as distributions
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.plotting.comparing import per_bin
+from coffea_ddp.plotting.given import contents, number, rising
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, head, new_figure, styled
+from coffea_ddp.stats.given import finite
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+
+def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", label: str = "") -> Figure:
+    """Draw how often which z was seen, against a normal distribution of the same total.
+
+    Parameters
+    ----------
+    counts
+        Number of looks, shape (n_bins,); or (n_bins + 2,): the first below all edges, the last above, as is told.
+    edges
+        Of the bins of z, shape (n_bins + 1,).
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, edges do not rise, or counts are negative.
+    """
+    bins = rising(edges, "edges")
+    n_bins = len(bins) - 1
+    flow = np.shape(counts) == (n_bins + 2,)
+    looks = contents(counts, (n_bins + 2,) if flow else (n_bins,), "counts")
+    below, above = (looks[0], looks[-1]) if flow else (0.0, 0.0)
+    total, looks = looks.sum(), looks[1:-1] if flow else looks
+    expected = total * np.diff(distributions.norm.cdf(bins))
+    with styled():
+        figure = new_figure(8.0, 5.4)
+        axes = figure.add_subplot()
+        centres = (bins[:-1] + bins[1:]) / 2
+        axes.stairs(expected, bins, fill=True, color=A_COLOUR, alpha=0.22)
+        axes.stairs(expected, bins, color=A_COLOUR, label="normal, same total")
+        axes.errorbar(
+            centres, looks, np.sqrt(looks), fmt="o", color=INK, markersize=4, elinewidth=1, label=f"{total:,.0f} looks"
+        )
+        if total:
+            axes.set_yscale("log")
+            axes.set_ylim(0.3, 4 * max(looks.max(), expected.max(), 1.0))
+        else:
+            axes.set_ylim(0, 1)
+        axes.set_xlim(bins[0], bins[-1])
+        axes.set_xlabel("z")
+        axes.set_ylabel(f"looks / {per_bin(bins, '')}")
+        axes.legend(loc="upper right")
+        _told(axes, below, above, bins[0], bins[-1])
+        head(axes, title, label)
+    return figure
+
+
+def null(
+    sample: ArrayLike,
+    observed: float,
+    *,
+    xlabel: str = "t",
+    dof: float | None = None,
+    p_text: str = "",
+    title: str = "",
+    label: str = "",
+) -> Figure:
+    """Draw a statistic among its pseudo-experiments.
+
+    Parameters
+    ----------
+    sample
+        The statistic in the pseudo-experiments, shape (n,).
+    observed
+        The statistic of the data.
+    xlabel
+        Its name.
+    dof
+        Degrees of freedom of a chi-square that is drawn too.
+    p_text
+        What it is worth, for example "p = 0.012 (permutations)".
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If there is no pseudo-experiment, or a number is not finite.
+    """
+    values = finite(sample, "sample")
+    if values.ndim != 1 or not len(values):
+        raise InputError(f"sample has shape {values.shape}; give the statistic of each pseudo-experiment, (n,)")
+    at = number(observed, "observed")
+    degrees = None if dof is None else number(dof, "dof", positive=True)
+    low, high = min(values.min(), at), max(values.max(), at)
+    edges = np.histogram_bin_edges(values, "fd" if len(values) > 1 else 1)
+    if not 10 <= len(edges) - 1 <= 80:
+        edges = np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
+    with styled():
+        figure = new_figure(8.0, 5.4)
+        axes = figure.add_subplot()
+        heights = np.histogram(values, edges)[0]
+        axes.stairs(heights, edges, fill=True, color=A_COLOUR, alpha=0.22)
+        axes.stairs(heights, edges, color=A_COLOUR, label=f"{len(values):,} pseudo-experiments")
+        pad = 0.06 * max(high - low, edges[-1] - edges[0])
+        span = min(low, edges[0]) - pad, max(high, edges[-1]) + pad
+        top = float(heights.max())
+        if degrees is not None:
+            x = np.linspace(max(span[0], 0.0), span[1], 400)[1:]
+            density = distributions.chi2.pdf(x, degrees) * len(values) * np.diff(edges)[0]
+            axes.plot(x, density, color=INK, linestyle="--", label=rf"$\chi^2$ with {degrees:g} degrees of freedom")
+            top = max(top, float(density[x > edges[0]].max(initial=0.0))) if degrees > 2 else top
+        axes.axvline(at, color=B_COLOUR, linewidth=2, label=f"observed: {at:.4g}" + (f", {p_text}" if p_text else ""))
+        axes.set_xlim(*span)
+        axes.set_ylim(0, 1.45 * top)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel("pseudo-experiments")
+        axes.legend(loc="upper right")
+        head(axes, title, label)
+    return figure
+
+
+def _told(axes: Axes, below: float, above: float, low: float, high: float) -> None:
+    words = [f"{n:,.0f} {where}" for n, where in ((below, f"below {low:g}"), (above, f"above {high:g}")) if n]
+    if words:
+        axes.text(
+            0.02, 0.97, "\n".join(["not shown:", *words]), transform=axes.transAxes, va="top", fontsize=11, color=FAINT
+        )

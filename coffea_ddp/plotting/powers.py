@@ -1,0 +1,109 @@
+"""Curves: what would be found, and whatever else depends on one number.
+
+Examples
+--------
+>>> figure = curves([1, 2, 3], {"N_sigma": [0.1, 0.4, 0.8]}, xlabel="injected z", ylabel="power")
+>>> [line.get_label() for line in figure.axes[0].lines]
+['N_sigma']
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.plotting.given import looked_at, number
+from coffea_ddp.plotting.style import FAINT, LINES, head, new_figure, styled
+from coffea_ddp.stats.given import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+_MARKERS = "osD^vP"
+
+
+def curves(
+    x: ArrayLike,
+    lines: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    bands: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    levels: Sequence[tuple[float, str]] = (),
+    log_x: bool = False,
+    log_y: bool = False,
+    title: str = "",
+    label: str = "",
+) -> Figure:
+    """Draw lines over one axis.
+
+    Parameters
+    ----------
+    x
+        Shape (n,).
+    lines
+        Values by name, each of shape (n,); NaN: left out.
+    xlabel, ylabel
+        What they are, with units.
+    bands
+        Lower and upper ends by name; that of a line has its colour.
+    levels
+        ``(value, text)`` of dashed horizontal lines.
+    log_x, log_y
+        Whether an axis is logarithmic.
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, or a number is infinite.
+    """
+    at = finite(x, "x")
+    if at.ndim != 1 or not len(at):
+        raise InputError(f"x has shape {at.shape}; give the points of the axis, (n,)")
+    values = {name: looked_at(line, at.shape, f"lines[{name!r}]") for name, line in lines.items()}
+    ends = {
+        name: [looked_at(end, at.shape, f"bands[{name!r}]") for end in pair] for name, pair in (bands or {}).items()
+    }
+    if any(len(pair) != 2 for pair in ends.values()):
+        raise InputError("bands: give a lower and an upper end for each name")
+    marks = [(number(value, "a level"), str(text)) for value, text in levels]
+    names = list(dict.fromkeys([*values, *ends]))
+    with styled():
+        figure = new_figure(8.0, 5.6)
+        axes = figure.add_subplot()
+        for i, name in enumerate(names):
+            colour = LINES[i % len(LINES)]
+            if name in ends:
+                named = None if name in values else name
+                low, high = ends[name]
+                axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0, label=named)
+            if name in values:
+                marker = _MARKERS[i % len(_MARKERS)] if len(at) <= 40 else ""
+                axes.plot(at, values[name], color=colour, marker=marker, markersize=4.5, label=name)
+        for value, text in marks:
+            axes.axhline(value, color=FAINT, linestyle="--", linewidth=1.0, label="_level")
+            axes.annotate(
+                text,
+                (1, value),
+                (-4, 3),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                color=FAINT,
+                fontsize=11,
+            )
+        if log_x:
+            axes.set_xscale("log")
+        if log_y:
+            axes.set_yscale("log")
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        if len(names) > 1:
+            axes.legend()
+        head(axes, title, label)
+    return figure

@@ -1,0 +1,160 @@
+"""A mass spectrum and what a bump hunt says of every bin.
+
+Examples
+--------
+>>> figure = spectrum([90, 70, 52, 61, 30], [0, 1, 2, 3, 4, 5], [0.1, -0.2, 0.0, 2.1, -0.3], position=3.5, width=0.4)
+>>> [axes.get_ylabel() for axes in figure.axes]
+['events / 1 GeV', 'z']
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.plotting.comparing import per_bin
+from coffea_ddp.plotting.given import contents, looked_at, number, rising
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, head, new_figure, panels, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
+
+
+def spectrum(
+    counts: ArrayLike,
+    edges: ArrayLike,
+    z: ArrayLike,
+    *,
+    xlabel: str = "mass [GeV]",
+    z_error: ArrayLike | None = None,
+    position: float | None = None,
+    width: float | None = None,
+    masks: Sequence[tuple[float, float, str]] = (),
+    title: str = "",
+    label: str = "",
+) -> Figure:
+    """Draw a spectrum on a logarithmic scale and below it z of every bin.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_bins,).
+    edges
+        Of the bins, shape (n_bins + 1,).
+    z
+        Significance in every bin; NaN: not looked at.
+    xlabel
+        What the spectrum is of, with its unit.
+    z_error
+        Error of z, drawn as a band.
+    position, width
+        Where the bump is and how wide (one sigma): +- 2 widths are marked.
+    masks
+        ``(low, high, name)`` of known resonances and of whatever else was left out.
+    title, label
+        What it is; dataset or luminosity.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, edges do not rise, or numbers cannot be what they stand for.
+    """
+    bins = rising(edges, "edges")
+    shape = (len(bins) - 1,)
+    events, found = contents(counts, shape, "counts"), looked_at(z, shape, "z")
+    error = None if z_error is None else looked_at(z_error, shape, "z_error")
+    if error is not None and (error < 0).any():
+        raise InputError("z_error has negative values; an error is 0 or more")
+    left_out = [_mask(mask) for mask in masks]
+    marked = _marked(position, width)
+    with styled():
+        figure = new_figure(8.0, 6.0)
+        top, bottom = panels(figure, (2.2, 1))
+        _counts(top, events, bins)
+        _significance(bottom, found, error, bins)
+        for axes in (top, bottom):
+            for low, high, _ in left_out:
+                axes.axvspan(low, high, facecolor="#ececf0", edgecolor="#c4c4cc", hatch="///", linewidth=0, zorder=0)
+            if marked is not None:
+                at, half = marked
+                axes.axvspan(at - 2 * half, at + 2 * half, color=B_COLOUR, alpha=0.12, linewidth=0, zorder=0)
+                axes.axvline(at, color=B_COLOUR, linewidth=1.2, linestyle="--")
+        _name(top, left_out, bins)
+        top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
+        bottom.set_ylabel("z", loc="center")
+        bottom.set_xlabel(xlabel)
+        bottom.set_xlim(bins[0], bins[-1])
+        head(top, title, label)
+        figure.align_ylabels()
+    return figure
+
+
+def _mask(mask: tuple[float, float, str]) -> tuple[float, float, str]:
+    if len(mask) != 3:
+        raise InputError(f"mask {mask!r}: give (low, high, name)")
+    low, high = (number(x, "the edge of a mask") for x in mask[:2])
+    if not low < high:
+        raise InputError(f"mask {mask!r}: give its lower edge below its upper one")
+    return low, high, str(mask[2])
+
+
+def _marked(position: float | None, width: float | None) -> tuple[float, float] | None:
+    if position is None:
+        if width is not None:
+            raise InputError(f"width={width!r} without a position: give both, or none")
+        return None
+    return number(position, "position"), 0.0 if width is None else number(width, "width", positive=True)
+
+
+def _counts(axes: Axes, counts: FloatArray, edges: FloatArray) -> None:
+    centres = (edges[:-1] + edges[1:]) / 2
+    filled = counts[counts > 0]
+    axes.stairs(counts, edges, fill=True, color=A_COLOUR, alpha=0.22)
+    axes.stairs(counts, edges, color=A_COLOUR, linewidth=1.2)
+    axes.errorbar(centres, counts, np.sqrt(counts), fmt="none", ecolor=INK, elinewidth=0.9)
+    if len(filled):
+        low, high = float(filled.min()), float(filled.max())
+        axes.set_yscale("log")
+        axes.set_ylim(low / 2.5, high * max(high / low, 2.0) ** 0.15 * 2)
+    else:
+        axes.set_ylim(0, 1)
+
+
+def _significance(axes: Axes, z: FloatArray, error: FloatArray | None, edges: FloatArray) -> None:
+    axes.axhline(0, color=INK, linewidth=0.8)
+    if error is not None:
+        low, high = z - error, z + error
+        axes.stairs(high, edges, baseline=low, fill=True, color=A_COLOUR, alpha=0.25, linewidth=0)
+    axes.stairs(z, edges, baseline=None, color=INK, linewidth=1.4)
+    known = z[np.isfinite(z)]
+    top, floor = max(known.max(initial=0.0), 3.0), min(known.min(initial=0.0), -2.0)
+    for level in (3.0, 5.0):
+        if level <= 1.2 * top:
+            axes.axhline(level, color=FAINT, linewidth=0.8, linestyle=":")
+    axes.set_ylim(1.25 * floor, 1.2 * top)
+
+
+def _name(axes: Axes, masks: Sequence[tuple[float, float, str]], edges: FloatArray) -> None:
+    for low, high, name in masks:
+        at = (max(low, edges[0]) + min(high, edges[-1])) / 2
+        if edges[0] <= at <= edges[-1]:
+            axes.text(
+                at,
+                0.97,
+                name,
+                transform=axes.get_xaxis_transform(),
+                ha="center",
+                va="top",
+                rotation=90,
+                color=FAINT,
+                fontsize=11,
+                clip_on=True,
+            )
