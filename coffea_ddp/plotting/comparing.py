@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.plotting.given import compared, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, INK, close_in, head, new_figure, panels, styled
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, INK, close_in, drawing, head, panels, scale_contents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,12 +75,11 @@ def overlay(
     """
     bins = rising(edges, "edges")
     both = compared(a, b, (len(bins) - 1,), kappa, variances)
-    with styled():
-        figure = new_figure(8.0, 6.6)
+    with drawing(8.0, 6.6) as figure:
         top, middle, bottom = panels(figure, (3.2, 1.1, 1.1))
         scaled = not (np.asarray(kappa) == 1).all()
         _contents(top, both, bins, sides, scaled=scaled)
-        _scale(top, both, log_y)
+        scale_contents(top, [both.a, both.b], log_y)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
         _ratio(middle, both, bins)
         middle.set_ylabel("B / κA" if scaled else "B / A", loc="center")
@@ -99,7 +98,9 @@ def per_bin(edges: FloatArray, xlabel: str) -> str:
     if not np.allclose(widths, widths[0]):
         return "bin"
     unit = re.search(r"\[([^\]]*)\]\s*$", xlabel)
-    return f"{widths[0]:.3g}{f' {unit[1]}' if unit else ''}"
+    if not unit:
+        return f"{widths[0]:.3g}"
+    return unit[1] if np.isclose(widths[0], 1) else f"{widths[0]:.3g} {unit[1]}"
 
 
 def draw_pulls(axes: Axes, pulls: FloatArray, edges: FloatArray) -> None:
@@ -125,20 +126,6 @@ def _contents(axes: Axes, both: Compared, edges: FloatArray, sides: tuple[str, s
     axes.legend()
 
 
-def _scale(axes: Axes, both: Compared, log_y: bool | None) -> None:
-    values = np.concatenate([both.a, both.b])
-    filled = values[values > 0]
-    largest, smallest = filled.max(initial=0.0), filled.min(initial=np.inf)
-    if log_y is None:
-        log_y = bool(len(filled)) and bool(largest > 100 * smallest)
-    if log_y and len(filled):
-        axes.set_yscale("log")
-        axes.set_ylim(smallest / 3, largest * (largest / smallest) ** 0.25 * 2)
-    else:
-        low = min(0.0, float((values - np.concatenate([both.error_a, both.error_b])).min()))
-        axes.set_ylim(low if values.min() < 0 else 0.0, 1.35 * largest + 0.5 * (largest == 0))
-
-
 def _ratio(axes: Axes, both: Compared, edges: FloatArray) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     there = both.a > 0
@@ -156,4 +143,5 @@ def _ratio(axes: Axes, both: Compared, edges: FloatArray) -> None:
     axes.set_ylim(low, high)
     # Points beyond the panel are told, not lost.
     for beyond, at, marker in ((ratio > high, high, "^"), (ratio < low, low, "v")):
-        axes.plot(centres[beyond], np.full(beyond.sum(), at), marker, color=B_COLOUR, clip_on=False, markersize=5)
+        if beyond.any():
+            axes.plot(centres[beyond], np.full(beyond.sum(), at), marker, color=B_COLOUR, clip_on=False, markersize=5)

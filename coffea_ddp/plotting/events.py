@@ -21,14 +21,14 @@ from coffea_ddp.plotting.given import contents, rising
 from coffea_ddp.plotting.style import (
     A_COLOUR,
     B_COLOUR,
-    DIVERGING,
     FAINT,
     INK,
+    REVERSED,
     close_in,
+    drawing,
     head,
-    new_figure,
     panels,
-    styled,
+    scale_contents,
 )
 from coffea_ddp.stats.given import finite
 
@@ -42,8 +42,11 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 
+_PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+
+
 def log_ratio(x: ArrayLike, values: ArrayLike, *, labels: Sequence[str], title: str = "", label: str = "") -> Figure:
-    """Draw the learned logarithm of the density of A over that of B.
+    """Draw the learned logarithm of the density of A over that of B; in a map blue is where A is in excess.
 
     Parameters
     ----------
@@ -68,8 +71,7 @@ def log_ratio(x: ArrayLike, values: ArrayLike, *, labels: Sequence[str], title: 
     learned_values = contents(values, (len(events),), "values", negative=True)
     if len(labels) != events.shape[1]:
         raise InputError(f"{len(labels)} labels for {events.shape[1]} features; give one for each")
-    with styled():
-        figure = new_figure(8.0, 5.6)
+    with drawing(8.0, 5.6) as figure:
         axes = figure.add_subplot()
         axes.set_xlabel(labels[0])
         if events.shape[1] == 1:
@@ -122,41 +124,24 @@ def learned(
     shape = (len(bins) - 1,)
     names = ("a", "b", "found_a", "found_b", "null_a")
     given = [contents(v, shape, n) for v, n in zip((a, b, found_a, found_b, null_a), names, strict=True)]
+    events, found = given[:2], given[2:4]
     # All events of a bin are those expected of A and those expected of B.
-    null_b = given[0] + given[1] - given[4]
+    null_b = events[0] + events[1] - given[4]
     if (null_b < -1e-6 * (1 + given[4])).any():
-        raise InputError(
-            "null_a is above a + b: it is the share of A of all events; give a, b and null_a of one sample"
-        )
-    null_b = np.maximum(null_b, 0.0)
-    with styled():
-        figure = new_figure(8.0, 6.2)
-        top, bottom = panels(figure, (2.2, 1.2))
-        parts = (
-            (given[0], given[2], given[4], sides[0], A_COLOUR, "o"),
-            (given[1], given[3], null_b, sides[1], B_COLOUR, "s"),
-        )
-        reach = 0.0
-        for events, found, expected, name, colour, marker in parts:
-            _points(top, events, np.sqrt(events), bins, colour, marker, name)
-            top.stairs(found, bins, baseline=None, color=colour, label=f"{name}, learned")
-            top.stairs(expected, bins, baseline=None, color=FAINT, linestyle=":", linewidth=1.2)
-            there = expected > 0
-            ratio, error, line = (np.full(shape, np.nan) for _ in range(3))
-            for out, value in ((ratio, events), (error, np.sqrt(events)), (line, found)):
-                np.divide(value, expected, out=out, where=there)
-            _points(bottom, ratio, error, bins, colour, marker, "")
-            bottom.stairs(line, bins, baseline=None, color=colour)
-            reach = max(reach, close_in(line - 1, at_least=0.0), close_in((ratio - 1)[events >= 9], at_least=0.0))
-        top.plot([], [], color=FAINT, linestyle=":", label="one density")
-        high = max(float(max(x.max() for x in given)), float(null_b.max()))
-        top.set_ylim(0, 1.4 * high if high else 1.0)
-        bottom.axhline(1, color=FAINT, linestyle=":", linewidth=1.2)
-        reach = float(np.clip(1.3 * reach, 0.1, 1.0))
-        bottom.set_ylim(1 - reach, 1 + reach)
+        raise InputError("null_a is above a + b: it is A's share of all events; give a, b and null_a of one sample")
+    expected = [given[4], np.maximum(null_b, 0.0)]
+    with drawing(8.0, 6.2) as figure:
+        top, bottom = panels(figure, (2, 1.2))
+        for i, (colour, marker) in enumerate(((A_COLOUR, "o"), (B_COLOUR, "s"))):
+            top.stairs(expected[i], bins, baseline=None, color=FAINT, linestyle=":", linewidth=1.2)
+            top.stairs(found[i], bins, baseline=None, color=colour, label=f"{sides[i]}, learned")
+            _points(top, events[i], np.sqrt(events[i]), bins, colour, marker, sides[i])
+        top.plot([], [], color=FAINT, linestyle=":", linewidth=1.2, label="of one density")
+        scale_contents(top, [*events, *found])
         top.legend(ncols=2)
+        _over_null(bottom, bins, events, found, expected)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
-        bottom.set_ylabel("over one density", loc="center")
+        bottom.set_ylabel("ratio to one density", loc="center")
         bottom.set_xlabel(xlabel)
         bottom.set_xlim(bins[0], bins[-1])
         head(top, title, label)
@@ -164,27 +149,40 @@ def learned(
     return figure
 
 
+def _over_null(
+    axes: Axes, edges: FloatArray, events: list[FloatArray], found: list[FloatArray], expected: list[FloatArray]
+) -> None:
+    reach = 0.0
+    axes.axhline(1, color=FAINT, linestyle=":", linewidth=1.2)
+    for i, (colour, marker) in enumerate(((A_COLOUR, "o"), (B_COLOUR, "s"))):
+        # An empty bin has no ratio.
+        divisor = np.where(expected[i] > 0, expected[i], np.nan)
+        ratio, line = events[i] / divisor, found[i] / divisor
+        _points(axes, ratio, np.sqrt(events[i]) / divisor, edges, colour, marker)
+        axes.stairs(line, edges, baseline=None, color=colour)
+        reach = max(reach, close_in(line - 1, at_least=0.0), close_in((ratio - 1)[events[i] >= 9], at_least=0.0))
+    reach = float(np.clip(1.3 * reach, 0.1, 1.0))
+    axes.set_ylim(1 - reach, 1 + reach)
+
+
 def _points(
-    axes: Axes, values: FloatArray, errors: FloatArray, edges: FloatArray, colour: str, marker: str, name: str
+    axes: Axes,
+    values: FloatArray,
+    errors: FloatArray,
+    edges: FloatArray,
+    colour: str,
+    marker: str,
+    name: str | None = None,
 ) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     there = np.isfinite(values)
-    axes.errorbar(
-        centres[there],
-        values[there],
-        errors[there],
-        fmt=marker,
-        color=colour,
-        markersize=4,
-        elinewidth=1.1,
-        label=name or None,
-    )
+    x, y, error = centres[there], values[there], errors[there]
+    axes.errorbar(x, y, error, fmt=marker, color=colour, markersize=4, elinewidth=1.1, label=name)
 
 
 def _line(axes: Axes, x: FloatArray, values: FloatArray) -> None:
-    order = np.argsort(x, kind="stable")
     axes.axhline(0, color=FAINT, linewidth=0.9, linestyle=":")
-    axes.plot(x[order], values[order], color=INK, marker="." if len(x) < 200 else "", rasterized=True)
+    axes.plot(x, values, "o", color=INK, markersize=4 if len(x) < 300 else 2, markeredgewidth=0, rasterized=True)
     reach = 1.25 * close_in(values, at_least=0.1)
     axes.set_ylim(-reach, reach)
     axes.set_ylabel("log of density A / density B")
@@ -203,15 +201,8 @@ def _map(axes: Axes, x: FloatArray, values: FloatArray) -> Any:
     reach = close_in(mean, at_least=0.1)
     left = len(x) - int(weight.sum())
     if left:
-        axes.text(
-            0.99,
-            0.01,
-            f"{left:,} events outside",
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            fontsize=10,
-            color=FAINT,
-        )
+        words = f"{left:,} events outside"
+        at: Any = axes.transAxes
+        axes.text(0.99, 0.01, words, transform=at, ha="right", va="bottom", fontsize=11, bbox=_PAPER)
     shown = np.ma.masked_invalid(mean.T)
-    return axes.pcolormesh(*bins, shown, cmap=DIVERGING, norm=Normalize(-reach, reach), rasterized=True)
+    return axes.pcolormesh(*bins, shown, cmap=REVERSED, norm=Normalize(-reach, reach), rasterized=True)

@@ -18,10 +18,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.given import compared, looked_at, rising
-from coffea_ddp.plotting.style import COUNTS, DIVERGING, INK, close_in, head, new_figure, styled
+from coffea_ddp.plotting.style import COUNTS, DIVERGING, INK, close_in, drawing, head_of_all, legible
 from coffea_ddp.stats.given import finite
 
 if TYPE_CHECKING:
@@ -88,27 +89,31 @@ def matrices(
     both = compared(a, b, shape, kappa, variances)
     window = None if rectangle is None else _window(rectangle, shape)
     shown = np.asarray(a, dtype=np.float64), both.b
-    with styled():
-        figure = new_figure(9.6, 5.8)
+    scaled = not (np.asarray(kappa) == 1).all()
+    with drawing(9.6, 5.8) as figure:
         grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.75))
         wide = figure.add_subplot(grid[:, 1])
         small = [figure.add_subplot(grid[i, 0]) for i in range(2)]
-        norm = _log_norm(np.concatenate([x[x > 0] for x in shown]))
+        filled = np.concatenate([x[x > 0] for x in shown])
+        norm = _log_norm(filled)
         for axes, values, name, side in zip(small, shown, sides, "AB", strict=True):
             mesh = _mesh(axes, np.where(values > 0, values, np.nan), bins, COUNTS, norm)
-            axes.set_title(f"{side}: {name}" if name != side else side, loc="left", fontsize=12)
-        figure.colorbar(mesh, ax=small, label="events", aspect=35, pad=0.02)
+            axes.set_title(side if name == side else f"{name} ({side})", loc="left", fontsize=12)
+        bar = figure.colorbar(mesh, ax=small, label="events", aspect=35, pad=0.02)
+        if filled.max(initial=1.0) < 500 * filled.min(initial=1.0):  # with few powers of ten, 2 and 5 between them
+            bar.set_ticks(LogLocator(subs=(1, 2, 5)), format="%g")
         small[0].tick_params(labelbottom=False)
+        wide.set_title("significance of B over " + ("κA" if scaled else "A"), loc="left", fontsize=12)
         reach = close_in(both.pulls, at_least=3.0)
         mesh = _mesh(wide, both.pulls, bins, DIVERGING, Normalize(-reach, reach))
-        figure.colorbar(mesh, ax=wide, label="significance of B over A", aspect=35, pad=0.02)
+        figure.colorbar(mesh, ax=wide, aspect=35, pad=0.02)
         small[1].set_xlabel(xlabel)
         wide.set_xlabel(xlabel)
         for axes in (*small, wide):
             axes.set_ylabel(ylabel)
             if window is not None:
                 _frame(axes, window, bins)
-        head(wide, title, label)
+        head_of_all(figure, title, label)
     return figure
 
 
@@ -153,25 +158,27 @@ def table(
         raise InputError(f"texts do not fit a table of {shape[0]} rows and {shape[1]} columns; give one for each entry")
     written = [[f"{v:.1f}" for v in row] for row in filled] if texts is None else texts
     reach = close_in(filled, at_least=3.0) if limit is None else limit
-    with styled():
-        figure = new_figure(max(8.0, 2.5 + 1.05 * shape[1]), max(2.6, 1.9 + 0.42 * shape[0]))
+    slanted = shape[1] > 5
+    names = 0.09 * max(len(name) for name in rows)
+    width, height = max(8.0, 1.6 + names + max(1.05 - 0.02 * shape[1], 0.65) * shape[1]), 1.9 + 0.42 * shape[0]
+    with drawing(width, height) as figure:
         axes = figure.add_subplot()
         bins = np.arange(shape[1] + 1.0), np.arange(shape[0] + 1.0)
         norm = Normalize(-reach, reach)
         mesh = _mesh(axes, filled.T, bins, DIVERGING, norm, edgecolors="white", linewidth=1.5)
-        bar = figure.colorbar(mesh, ax=axes, label=legend, aspect=30, pad=0.02)
+        bar = figure.colorbar(mesh, ax=axes, aspect=30, pad=0.02)
+        bar.set_label(legend, loc="center")
         if not (filled < 0).any():
             bar.ax.set_ylim(0, reach)
         _write(axes, filled, written, norm)
         axes.invert_yaxis()
-        axes.set_xticks(
-            bins[0][:-1] + 0.5, columns, rotation=35 if shape[1] > 5 else 0, ha="right" if shape[1] > 5 else "center"
-        )
-        axes.set_yticks(bins[1][:-1] + 0.5, rows)
+        turn, side = (35, "right") if slanted else (0, "center")
+        axes.set_xticks(bins[0][:-1] + 0.5, [legible(name) for name in columns], rotation=turn, ha=side)
+        axes.set_yticks(bins[1][:-1] + 0.5, [legible(name) for name in rows])
         axes.tick_params(which="both", length=0)
         axes.spines[:].set_visible(False)
         axes.minorticks_off()
-        head(axes, title, label)
+        head_of_all(figure, title, label)
     return figure
 
 
@@ -193,7 +200,7 @@ def _log_norm(filled: FloatArray) -> LogNorm:
 
 
 def _mesh(
-    axes: Axes, values: FloatArray, bins: tuple[FloatArray, FloatArray], colours: str, norm: Normalize, **options: Any
+    axes: Axes, values: FloatArray, bins: tuple[FloatArray, FloatArray], colours: Any, norm: Normalize, **options: Any
 ) -> Any:
     return axes.pcolormesh(*bins, np.ma.masked_invalid(values.T), cmap=colours, norm=norm, rasterized=True, **options)
 

@@ -18,7 +18,7 @@ from scipy import stats as distributions
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents, number, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, head, new_figure, styled
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head
 from coffea_ddp.stats.given import finite
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
     below, above = (looks[0], looks[-1]) if flow else (0.0, 0.0)
     total, looks = looks.sum(), looks[1:-1] if flow else looks
     expected = total * np.diff(distributions.norm.cdf(bins))
-    with styled():
-        figure = new_figure(8.0, 5.4)
+    with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
         centres = (bins[:-1] + bins[1:]) / 2
         axes.stairs(expected, bins, fill=True, color=A_COLOUR, alpha=0.22)
@@ -115,8 +114,7 @@ def null(
     edges = np.histogram_bin_edges(values, "fd" if len(values) > 1 else 1)
     if not 10 <= len(edges) - 1 <= 80:
         edges = np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
-    with styled():
-        figure = new_figure(8.0, 5.4)
+    with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
         heights = np.histogram(values, edges)[0]
         axes.stairs(heights, edges, fill=True, color=A_COLOUR, alpha=0.22)
@@ -134,7 +132,9 @@ def null(
         axes.set_ylim(0, 1.45 * top)
         axes.set_xlabel(xlabel)
         axes.set_ylabel("pseudo-experiments")
-        axes.legend(loc="upper right")
+        axes.legend(
+            loc="upper left" if at > sum(span) / 2 else "upper right", frameon=True, edgecolor="none", framealpha=0.9
+        )
         head(axes, title, label)
     return figure
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.given import looked_at, number
-from coffea_ddp.plotting.style import FAINT, LINES, head, new_figure, styled
+from coffea_ddp.plotting.style import FAINT, LINES, drawing, head
 from coffea_ddp.stats.given import finite
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
 
 _MARKERS = "osD^vP"
 
@@ -62,19 +64,12 @@ def curves(
     InputError
         If shapes do not fit, or a number is infinite.
     """
-    at = finite(x, "x")
-    if at.ndim != 1 or not len(at):
-        raise InputError(f"x has shape {at.shape}; give the points of the axis, (n,)")
+    at = _axis(x, log=log_x)
     values = {name: looked_at(line, at.shape, f"lines[{name!r}]") for name, line in lines.items()}
-    ends = {
-        name: [looked_at(end, at.shape, f"bands[{name!r}]") for end in pair] for name, pair in (bands or {}).items()
-    }
-    if any(len(pair) != 2 for pair in ends.values()):
-        raise InputError("bands: give a lower and an upper end for each name")
+    ends = {name: _ends(pair, at, name) for name, pair in (bands or {}).items()}
     marks = [(number(value, "a level"), str(text)) for value, text in levels]
     names = list(dict.fromkeys([*values, *ends]))
-    with styled():
-        figure = new_figure(8.0, 5.6)
+    with drawing(8.0, 5.6) as figure:
         axes = figure.add_subplot()
         for i, name in enumerate(names):
             colour = LINES[i % len(LINES)]
@@ -99,7 +94,7 @@ def curves(
             )
         if log_x:
             axes.set_xscale("log")
-        if log_y:
+        if log_y and _above_0([*values.values(), *(end for pair in ends.values() for end in pair)]):
             axes.set_yscale("log")
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
@@ -107,3 +102,22 @@ def curves(
             axes.legend()
         head(axes, title, label)
     return figure
+
+
+def _axis(x: ArrayLike, *, log: bool) -> FloatArray:
+    at = finite(x, "x")
+    if at.ndim != 1 or not len(at):
+        raise InputError(f"x has shape {at.shape}; give the points of the axis, (n,)")
+    if log and (at <= 0).any():
+        raise InputError("x has values that are not above 0: leave them out, or draw without log_x")
+    return at
+
+
+def _ends(pair: Sequence[ArrayLike], at: FloatArray, name: str) -> list[FloatArray]:
+    if len(pair) != 2:
+        raise InputError(f"bands[{name!r}]: {len(pair)} given; give a lower and an upper end")
+    return [looked_at(end, at.shape, f"bands[{name!r}]") for end in pair]
+
+
+def _above_0(lines: Sequence[FloatArray]) -> bool:
+    return any(bool((line > 0).any()) for line in lines)

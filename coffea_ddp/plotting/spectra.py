@@ -4,19 +4,19 @@ Examples
 --------
 >>> figure = spectrum([90, 70, 52, 61, 30], [0, 1, 2, 3, 4, 5], [0.1, -0.2, 0.0, 2.1, -0.3], position=3.5, width=0.4)
 >>> [axes.get_ylabel() for axes in figure.axes]
-['events / 1 GeV', 'z']
+['events / GeV', 'z']
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents, looked_at, number, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, head, new_figure, panels, styled
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head, panels, scale_contents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +75,7 @@ def spectrum(
         raise InputError("z_error has negative values; an error is 0 or more")
     left_out = [_mask(mask) for mask in masks]
     marked = _marked(position, width)
-    with styled():
-        figure = new_figure(8.0, 6.0)
+    with drawing(8.0, 6.0) as figure:
         top, bottom = panels(figure, (2.2, 1))
         _counts(top, events, bins)
         _significance(bottom, found, error, bins)
@@ -84,9 +83,9 @@ def spectrum(
             for low, high, _ in left_out:
                 axes.axvspan(low, high, facecolor="#ececf0", edgecolor="#c4c4cc", hatch="///", linewidth=0, zorder=0)
             if marked is not None:
-                at, half = marked
-                axes.axvspan(at - 2 * half, at + 2 * half, color=B_COLOUR, alpha=0.12, linewidth=0, zorder=0)
-                axes.axvline(at, color=B_COLOUR, linewidth=1.2, linestyle="--")
+                _mark(axes, *marked)
+        if marked is not None:
+            top.legend()
         _name(top, left_out, bins)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
         bottom.set_ylabel("z", loc="center")
@@ -114,18 +113,21 @@ def _marked(position: float | None, width: float | None) -> tuple[float, float] 
     return number(position, "position"), 0.0 if width is None else number(width, "width", positive=True)
 
 
+def _mark(axes: Axes, position: float, width: float) -> None:
+    words = f"bump at {position:.4g}"
+    if width:
+        words += f", width {width:.3g} (band: ± 2 widths)"
+        axes.axvspan(position - 2 * width, position + 2 * width, color=B_COLOUR, alpha=0.12, linewidth=0, zorder=0)
+    axes.axvline(position, color=B_COLOUR, linewidth=1.2, linestyle="--", label=words)
+
+
 def _counts(axes: Axes, counts: FloatArray, edges: FloatArray) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     filled = counts[counts > 0]
     axes.stairs(counts, edges, fill=True, color=A_COLOUR, alpha=0.22)
     axes.stairs(counts, edges, color=A_COLOUR, linewidth=1.2)
     axes.errorbar(centres, counts, np.sqrt(counts), fmt="none", ecolor=INK, elinewidth=0.9)
-    if len(filled):
-        low, high = float(filled.min()), float(filled.max())
-        axes.set_yscale("log")
-        axes.set_ylim(low / 2.5, high * max(high / low, 2.0) ** 0.15 * 2)
-    else:
-        axes.set_ylim(0, 1)
+    scale_contents(axes, [counts], len(filled) > 0)
 
 
 def _significance(axes: Axes, z: FloatArray, error: FloatArray | None, edges: FloatArray) -> None:
@@ -143,18 +145,12 @@ def _significance(axes: Axes, z: FloatArray, error: FloatArray | None, edges: Fl
 
 
 def _name(axes: Axes, masks: Sequence[tuple[float, float, str]], edges: FloatArray) -> None:
-    for low, high, name in masks:
-        at = (max(low, edges[0]) + min(high, edges[-1])) / 2
-        if edges[0] <= at <= edges[-1]:
-            axes.text(
-                at,
-                0.97,
-                name,
-                transform=axes.get_xaxis_transform(),
-                ha="center",
-                va="top",
-                rotation=90,
-                color=FAINT,
-                fontsize=11,
-                clip_on=True,
-            )
+    span = edges[-1] - edges[0]
+    at: Any = axes.get_xaxis_transform()
+    for first, last, name in masks:
+        low, high = max(first, edges[0]), min(last, edges[-1])
+        if low < high:
+            # Sideways where the band is narrower than the name.
+            turned = 90 if (high - low) / span < 0.016 * (len(name) + 1) else 0
+            where: dict[str, Any] = {"ha": "center", "va": "top", "rotation": turned}
+            axes.text((low + high) / 2, 0.97, name, transform=at, color=FAINT, fontsize=11, **where)

@@ -12,14 +12,18 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import mplhep
 import numpy as np
 from matplotlib import style as settings
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -31,7 +35,11 @@ INK = "#1b1b1f"
 FAINT = "#6b6b73"
 LINES = ("#3f78e0", "#e07b00", "#d62839", "#964a8b", "#6b6b73", "#7a21dd")
 DIVERGING = "RdBu_r"
-COUNTS = "viridis"
+REVERSED = "RdBu"
+# From where its paler end can be told from the blank of an empty bin.
+COUNTS = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.12, 1, 256)))
+TITLE: dict[str, Any] = {"fontweight": "bold", "fontsize": 13}
+LABEL: dict[str, Any] = {"fontsize": 12, "color": FAINT}
 
 _SETTINGS: dict[str, Any] = {
     # A list of families, so that a letter that the first has not comes from the second.
@@ -101,17 +109,40 @@ class StyledFigure(Figure):
         return picture.getvalue()
 
 
-def new_figure(width: float = 8.0, height: float = 6.0) -> StyledFigure:
-    """Return an empty figure; to be called within :func:`styled`.
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[StyledFigure]:
+    """Give an empty figure, in the style; afterwards texts that are no mathematics are taken as they are.
 
     Parameters
     ----------
     width, height
         In inches, of 110 pixels.
+
+    Examples
+    --------
+    >>> with drawing(3, 2) as figure:
+    ...     text = figure.text(0, 0, "$5 or $x_{$")
+    >>> text.get_parse_math()
+    False
     """
-    figure = StyledFigure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    with styled():
+        figure = StyledFigure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        for text in _written(figure):
+            if not _readable(text):
+                text.set_parse_math(False)
+
+
+def _written(figure: Figure) -> Iterator[Text]:
+    """Give what was written by name; ticks, which are many, write themselves."""
+    yield from figure.texts
+    for axes in figure.axes:
+        yield from (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)
+        # matplotlib gives the titles left and right no name of their own.
+        yield from (text for text in axes.get_children() if isinstance(text, Text))
+        legend = axes.get_legend()
+        yield from legend.get_texts() if legend is not None else ()
 
 
 def panels(figure: Figure, heights: tuple[float, ...]) -> list[Axes]:
@@ -126,22 +157,101 @@ def panels(figure: Figure, heights: tuple[float, ...]) -> list[Axes]:
     return axes
 
 
-def head(axes: Axes, title: str, label: str, *, letters: int = 78) -> None:
-    """Write the title top left and the label top right, in two lines where one is too short.
+def head(axes: Axes, title: str, label: str) -> None:
+    """Write the title top left of the uppermost panel and the label top right, in more lines where one is too short."""
+    figure: Any = axes.get_figure()
+    title, label = fitted(title, label, axes, figure.get_figwidth() - 1.5)
+    axes.set_title(title, loc="left", **TITLE)
+    axes.set_title(label, loc="right", **LABEL)
+
+
+def head_of_all(figure: Figure, title: str, label: str) -> None:
+    """Write the title and the label above all panels."""
+    first = figure.axes[0]
+    title, label = fitted(title, label, first, figure.get_figwidth() - 0.4)
+    if title or label:
+        # What is blank keeps the place, also for the label.
+        figure.suptitle(title or " " + "\n" * label.count("\n"), x=0.01, ha="left", **TITLE)
+        below = "\n" * (title.count("\n") - label.count("\n"))
+        figure.text(0.99, 1 - 0.042 / figure.get_figheight(), below + label, ha="right", va="top", **LABEL)
+
+
+def fitted(title: str, label: str, axes: Axes, width: float) -> tuple[str, str]:
+    """Return title and label, broken into lines and one below the other where a width in inches asks for it."""
+    title, wide = _filled(axes, title, TITLE, width)
+    label, also = _filled(axes, label, LABEL, width)
+    if title and label and wide + also + 0.25 > width:
+        title += "\n" * (1 + label.count("\n"))
+    return title, label
+
+
+def _filled(axes: Axes, words: str, look: dict[str, Any], width: float) -> tuple[str, float]:
+    """Return words in lines no longer than a width, and how wide they are."""
+    wide = _measured(axes, words, look)
+    letters = len(words)
+    while wide > width and letters > 20:
+        letters = min(int(letters * width / wide), letters - 1)
+        words = textwrap.fill(words, letters)
+        wide = _measured(axes, words, look)
+    return words, wide
+
+
+def _measured(axes: Axes, words: str, look: dict[str, Any]) -> float:
+    """Return how wide words are, in inches."""
+    figure: Any = axes.get_figure()
+    text = figure.text(0, 0, words, **look)
+    if not _readable(text):
+        text.set_parse_math(False)
+    extent = text.get_window_extent(figure.canvas.get_renderer())
+    text.remove()
+    return float(extent.width / figure.dpi)
+
+
+def legible(words: str) -> str:
+    r"""Return words whose dollars are escaped where what is between them is no mathematics.
+
+    Examples
+    --------
+    >>> legible("$m_{ll}$"), legible("$5 or $x_{$")
+    ('$m_{ll}$', '\\$5 or \\$x_{\\$')
+    """
+    return words if _readable(Text(0, 0, words)) else words.replace("$", r"\$")
+
+
+def _readable(text: Text) -> bool:
+    """Tell whether mathematics between dollars can be set."""
+    for line in text.get_text().split("\n"):
+        if line.count("$") > 1:
+            try:
+                MathTextParser("path").parse(line, prop=text.get_fontproperties())
+            except ValueError:
+                return False
+    return True
+
+
+def scale_contents(axes: Axes, contents: Sequence[FloatArray], log_y: bool | None = None) -> None:
+    """Choose the scale of contents, with room for a legend.
 
     Parameters
     ----------
     axes
-        The uppermost.
-    title, label
-        What it is; dataset or luminosity.
-    letters
-        How many fit into a line.
+        Where they are drawn.
+    contents
+        All of them.
+    log_y
+        Whether it is logarithmic; ``None``: where contents span more than two powers of ten.
     """
-    if len(title) + len(label) + 3 > letters:
-        title = textwrap.fill(title, letters) + ("\n" if label else "")
-    axes.set_title(title, loc="left", fontweight="bold" if title else None, fontsize=13)
-    axes.set_title(label, loc="right", fontsize=12, color=FAINT)
+    values = np.concatenate(contents)
+    filled = values[values > 0]
+    largest, smallest = float(filled.max(initial=0.0)), float(filled.min(initial=np.inf))
+    if log_y is None:
+        log_y = largest > 100 * smallest
+    if log_y and len(filled):
+        axes.set_yscale("log")
+        axes.set_ylim(smallest / 2.5, largest * (largest / smallest) ** 0.3 * 2)
+    else:
+        lowest = float(values.min())
+        axes.set_ylim(1.4 * min(lowest, 0.0), 1.4 * largest or 1.0)
 
 
 def close_in(values: FloatArray, *, at_least: float) -> float:
