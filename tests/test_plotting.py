@@ -336,7 +336,7 @@ def test_threads_draw_what_one_draws() -> None:
     before = mpl.rcParams.copy()
 
     def draw(k: int) -> bytes:
-        return picture(plotting.overlay(a + k, b, EDGES, xlabel="m [GeV]", title=str(k)))
+        return picture(plotting.curves(CENTRES, {"A": a + 100 * k, "B": b}, xlabel="m [GeV]", ylabel="events"))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(draw, range(6))) == [draw(k) for k in range(6)]

@@ -99,9 +99,9 @@ def matrices(
         for axes, values, name, side in zip(small, shown, sides, "AB", strict=True):
             mesh = _mesh(axes, np.where(values > 0, values, np.nan), bins, COUNTS, norm)
             axes.set_title(side if name == side else f"{name} ({side})", loc="left", fontsize=12)
-        bar = figure.colorbar(mesh, ax=small, label="events", aspect=35, pad=0.02)
-        if filled.max(initial=1.0) < 500 * filled.min(initial=1.0):  # with few powers of ten, 2 and 5 between them
-            bar.set_ticks(LogLocator(subs=(1, 2, 5)), format="%g")
+        narrow = filled.max(initial=1.0) < 500 * filled.min(initial=1.0)
+        ticks: dict[str, Any] = {"ticks": LogLocator(subs=(1, 2, 5)), "format": "%g"} if narrow else {}
+        figure.colorbar(mesh, ax=small, label="events", aspect=35, pad=0.02, **ticks)
         small[0].tick_params(labelbottom=False)
         wide.set_title("significance of B over " + ("κA" if scaled else "A"), loc="left", fontsize=12)
         reach = close_in(both.pulls, at_least=3.0)
@@ -156,7 +156,7 @@ def table(
     filled = looked_at(values, shape, "values")
     if texts is not None and [len(row) for row in texts] != [shape[1]] * shape[0]:
         raise InputError(f"texts do not fit a table of {shape[0]} rows and {shape[1]} columns; give one for each entry")
-    written = [[f"{v:.1f}" for v in row] for row in filled] if texts is None else texts
+    written = [[_short(v) for v in row] for row in filled] if texts is None else texts
     reach = close_in(filled, at_least=3.0) if limit is None else limit
     slanted = shape[1] > 5
     names = 0.09 * max(len(name) for name in rows)
@@ -180,6 +180,11 @@ def table(
         axes.minorticks_off()
         head_of_all(figure, title, label)
     return figure
+
+
+def _short(value: float) -> str:
+    """Return a number with one decimal, a true minus, and no minus before 0."""
+    return f"{value:z.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _window(rectangle: Window, shape: tuple[int, int]) -> Window:

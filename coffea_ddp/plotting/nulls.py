@@ -18,7 +18,7 @@ from scipy import stats as distributions
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents, number, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head
+from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head, legend_beside
 from coffea_ddp.stats.given import finite
 
 if TYPE_CHECKING:
@@ -132,9 +132,7 @@ def null(
         axes.set_ylim(0, 1.45 * top)
         axes.set_xlabel(xlabel)
         axes.set_ylabel("pseudo-experiments")
-        axes.legend(
-            loc="upper left" if at > sum(span) / 2 else "upper right", frameon=True, edgecolor="none", framealpha=0.9
-        )
+        legend_beside(axes, at, *span)
         head(axes, title, label)
     return figure
 

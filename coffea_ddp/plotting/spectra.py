@@ -16,7 +16,17 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents, looked_at, number, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head, panels, scale_contents
+from coffea_ddp.plotting.style import (
+    A_COLOUR,
+    B_COLOUR,
+    FAINT,
+    INK,
+    drawing,
+    head,
+    legend_beside,
+    panels,
+    scale_contents,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +95,7 @@ def spectrum(
             if marked is not None:
                 _mark(axes, *marked)
         if marked is not None:
-            top.legend()
+            legend_beside(top, marked[0], bins[0], bins[-1])
         _name(top, left_out, bins)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
         bottom.set_ylabel("z", loc="center")
@@ -152,5 +162,5 @@ def _name(axes: Axes, masks: Sequence[tuple[float, float, str]], edges: FloatArr
         if low < high:
             # Sideways where the band is narrower than the name.
             turned = 90 if (high - low) / span < 0.016 * (len(name) + 1) else 0
-            where: dict[str, Any] = {"ha": "center", "va": "top", "rotation": turned}
-            axes.text((low + high) / 2, 0.97, name, transform=at, color=FAINT, fontsize=11, **where)
+            where: dict[str, Any] = {"ha": "center", "va": "bottom", "rotation": turned}
+            axes.text((low + high) / 2, 0.03, name, transform=at, color=INK, fontsize=11, **where)

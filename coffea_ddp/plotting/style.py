@@ -51,6 +51,7 @@ _SETTINGS: dict[str, Any] = {
     "axes.labelsize": 13,
     "axes.titlesize": 13,
     "axes.edgecolor": INK,
+    "axes.unicode_minus": True,
     "axes.labelcolor": INK,
     "text.color": INK,
     "xtick.color": INK,
@@ -178,7 +179,8 @@ def head_of_all(figure: Figure, title: str, label: str) -> None:
 
 def fitted(title: str, label: str, axes: Axes, width: float) -> tuple[str, str]:
     """Return title and label, broken into lines and one below the other where a width in inches asks for it."""
-    title, wide = _filled(axes, title, TITLE, width)
+    title, _ = _filled(axes, title, TITLE, width)
+    wide = _measured(axes, title.split("\n")[-1], TITLE)
     label, also = _filled(axes, label, LABEL, width)
     if title and label and wide + also + 0.25 > width:
         title += "\n" * (1 + label.count("\n"))
@@ -227,6 +229,12 @@ def _readable(text: Text) -> bool:
             except ValueError:
                 return False
     return True
+
+
+def legend_beside(axes: Axes, position: float, low: float, high: float) -> None:
+    """Put the legend into the upper corner that is farther from a position between two ends of the x axis."""
+    corner: Any = "upper left" if position > (low + high) / 2 else "upper right"
+    axes.legend(loc=corner, frameon=True, edgecolor="none", framealpha=0.9)
 
 
 def scale_contents(axes: Axes, contents: Sequence[FloatArray], log_y: bool | None = None) -> None:
