@@ -12,11 +12,12 @@ headline = @printf '\n== %s\n' "$(1)"
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test bench slow clean
+.PHONY: help demo test docs bench slow clean
 
 help:
 	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, print the ranked table (files in demo/)'
-	@echo 'make test    lint, types, import rules, tests with coverage, the wheel in a clean environment'
+	@echo 'make test    lint, types, import rules, documentation, tests with coverage, the wheel in a clean environment'
+	@echo 'make docs    the documentation, as pages in build/docs'
 	@echo 'make bench   the benchmarks'
 	@echo 'make slow    the long calibration studies that make test leaves out'
 	@echo 'make clean   remove everything that make made, $(VENV) included'
@@ -34,10 +35,16 @@ test: $(VENV)/.stamp-test
 	$(BIN)/mypy
 	$(call headline,import-linter)
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(call headline,docs)
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
 	$(call headline,pytest)
 	$(BIN)/python -m pytest --cov -n logical --dist loadfile
 	$(call headline,wheel)
 	$(BIN)/python tests/check_wheel.py
+
+docs: $(VENV)/.stamp-test
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
+	@echo 'open build/docs/index.html'
 
 bench: $(VENV)/.stamp-test
 	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done
@@ -47,7 +54,7 @@ slow: $(VENV)/.stamp-test
 
 clean:
 	rm -rf $(VENV) demo build dist .coverage .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .import_linter_cache .nox
+	rm -rf .import_linter_cache .nox docs/notebooks/*.ipynb
 	find coffea_ddp processors tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

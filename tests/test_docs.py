@@ -1,0 +1,144 @@
+"""No example of the documentation rots: every block of Python, and every command marked to be run, is run page by page.
+
+A page's blocks share one namespace and one empty folder. ``python`` is executed, and a block with a ``:caption:`` is
+saved under that name besides; ``pycon`` must print what it says; ``sh`` are commands of ``coffea-ddp``. What cannot run
+here is ``console``, or begins with ``# not run:`` and the reason.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import coffea_ddp
+from coffea_ddp import stats
+from coffea_ddp.cli import cli
+from coffea_ddp.testing import LFVSignal, make_dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>```+)(?:\{code-block\} *)?(?P<tag>python|pycon|sh)\n"
+    r"(?P<body>.*?)^(?P=indent)(?P=ticks)$",
+    re.MULTILINE | re.DOTALL,
+)
+CAPTION = re.compile(r"\A:caption: (?P<name>\S+)\n(?:\n)?")
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+FILES_WANTED = ("README.md",)
+"""Pages that speak of ``data/*.root`` and do not make them."""
+
+
+class Block(NamedTuple):
+    """A piece of a page that can be run."""
+
+    tag: str
+    line: int
+    code: str
+    caption: str
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Yield what can be run of a page."""
+    for found in FENCE.finditer(text):
+        indent = len(found["indent"])
+        body = "".join(line[indent:] if line.strip() else "\n" for line in found["body"].splitlines(keepends=True))
+        caption = CAPTION.match(body)
+        code = body[caption.end() :] if caption else body
+        if not code.lstrip().startswith("# not run:"):
+            line = text.count("\n", 0, found.start("body")) + 1 + (body.count("\n") - code.count("\n"))
+            yield Block(found["tag"], line, code, caption["name"] if caption else "")
+
+
+def pages() -> list[str]:
+    """Return the pages with anything to run, relative to the repository."""
+    everything = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    return [str(path.relative_to(ROOT)) for path in everything if any(blocks(path.read_text("utf-8")))]
+
+
+def run_python(page: Path, block: Block, names: dict[str, Any]) -> None:
+    """Execute a block; its line numbers are those of the page."""
+    if block.caption:
+        Path(block.caption).write_text(block.code, "utf-8")
+    exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), names)
+
+
+def run_prompts(page: Path, block: Block, names: dict[str, Any]) -> None:
+    """Run a session, and compare what it prints."""
+    told = doctest.DocTestParser().get_doctest(block.code, names, page.name, str(page), block.line - 1)
+    told.globs = names  # not a copy: what is made here is there in the next block
+    output: list[str] = []
+    failed = doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(told, out=output.append, clear_globs=False)
+    assert not failed.failed, "".join(output)
+
+
+def run_commands(block: Block) -> None:
+    """Run the commands of a block one after the other."""
+    for line in block.code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        assert words[0] == "coffea-ddp", f"{line}: only commands of coffea-ddp are run; tag others `console`"
+        done = CliRunner().invoke(cli, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+@pytest.fixture
+def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the names that a page starts with: the arrays that README.md speaks of."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    if request.getfixturevalue("page") not in FILES_WANTED:
+        return names
+    # README.md shows defaults: a thousand permutations, each a fit of a network.
+    monkeypatch.setitem(cast("Any", stats.nplm).__kwdefaults__, "permutations", 20)
+    monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "permutations", 20)
+    signals = [LFVSignal(100, mass=300.0, lepton="mu", n_tau=1, n_b=0)]
+    make_dataset("data", files=2, events=10_000, seed=1, signals=signals)
+    rng = np.random.default_rng(1)
+    background, signal = np.full((8, 8), 25.0), np.zeros((8, 8))
+    signal[2:4, 5:7] = 10.0
+    x_a, x_b, x = (rng.normal(size=(n, 2)) for n in (20, 20, 5))
+    a, b = rng.poisson(background), rng.poisson(background + signal)
+    edges = np.linspace(100.0, 500.0, 81)
+    counts = rng.poisson(1e4 * np.exp(-edges[:-1] / 80.0))
+    return names | {"a": a, "b": b, "background": background, "signal": signal, "counts": counts, "edges": edges,
+                    "x_a": x_a, "x_b": x_b, "x": x}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+@pytest.mark.parametrize("page", pages())
+def test_page(page: str, given: dict[str, Any]) -> None:
+    path = ROOT / page
+    for block in blocks(path.read_text("utf-8")):
+        if block.tag == "sh":
+            run_commands(block)
+        else:
+            {"python": run_python, "pycon": run_prompts}[block.tag](path, block, given)
+
+
+def test_reference_is_whole() -> None:
+    told = "\n".join(path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md"))
+    directives = set(re.findall(r"^\.\. auto\w+:: (\S+)$", told, re.MULTILINE))
+    modules = {name.removeprefix("coffea_ddp.") for name in directives}
+    names = directives | modules
+    assert sorted(set(coffea_ddp.__all__) - names - {"stats"}) == []
+    assert sorted(set(stats.__all__) - names) == []
+
+
+def test_no_page_asks_a_server() -> None:
+    for path in (*DOCS.rglob("*.css"), DOCS / "conf.py"):
+        assert "http" not in path.read_text("utf-8"), path
