@@ -1,4 +1,7 @@
-"""Figures: what is drawn is what was given, whoever draws it, and it looks as it did."""
+"""Figures: what is drawn is what was given, whoever draws it, and it looks as it did.
+
+New baselines, to be looked at before kept: ``pytest tests/test_plotting.py --mpl-generate-path=tests/baseline``.
+"""
 
 from __future__ import annotations
 
