@@ -1,11 +1,4 @@
-"""A and B overlaid, their ratio and their pulls.
-
-Examples
---------
->>> figure = overlay([40, 20, 9], [44, 35, 8], [0, 50, 100, 150], xlabel="m(ll) [GeV]", sides=("ee", "mumu"))
->>> [axes.get_ylabel() for axes in figure.axes]
-['events / 50 GeV', 'B / A', 'pull']
-"""
+"""A and B overlaid, their ratio and their pulls."""
 
 from __future__ import annotations
 
@@ -72,6 +65,12 @@ def overlay(
     ------
     InputError
         If shapes do not fit, edges do not rise, or contents are no counts and have no variances.
+
+    Examples
+    --------
+    >>> figure = overlay([40, 20, 9], [44, 35, 8], [0, 50, 100, 150], xlabel="m(ll) [GeV]", sides=("ee", "mumu"))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['events / 50 GeV', 'B / A', 'pull']
     """
     bins = rising(edges, "edges")
     both = compared(a, b, (len(bins) - 1,), kappa, variances)

@@ -1,12 +1,4 @@
-"""What a test on events has learned.
-
-Examples
---------
->>> import numpy as np
->>> x = np.linspace(0, 1, 50)
->>> log_ratio(x, np.sin(6 * x), labels=["x"]).axes[0].get_xlabel()
-'x'
-"""
+"""What a test on events has learned."""
 
 from __future__ import annotations
 
@@ -63,6 +55,12 @@ def log_ratio(x: ArrayLike, values: ArrayLike, *, labels: Sequence[str], title: 
     ------
     InputError
         If shapes do not fit, or a number is not finite.
+
+    Examples
+    --------
+    >>> figure = log_ratio([0.1, 0.5, 0.9], [-0.2, 0.6, -0.1], labels=["m [TeV]"])
+    >>> figure.axes[0].get_ylabel()
+    'log of density A / density B'
     """
     events = finite(x, "x")
     events = events[:, None] if events.ndim == 1 else events
@@ -119,6 +117,12 @@ def learned(
     ------
     InputError
         If shapes do not fit, edges do not rise, or the null is above all events.
+
+    Examples
+    --------
+    >>> figure = learned([0, 1, 2], [8, 3], [7, 6], [7.4, 3.5], [7.5, 5.4], [7, 4], xlabel="m [TeV]")
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['events / TeV', 'ratio to one density']
     """
     bins = rising(edges, "edges")
     shape = (len(bins) - 1,)

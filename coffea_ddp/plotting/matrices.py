@@ -1,14 +1,4 @@
-"""Matrices: A, B and the significance of every bin; and tables with coloured entries.
-
-Examples
---------
->>> figure = matrices([[4, 2], [1, 0]], [[3, 2], [5, 0]], [0, 1, 2], [0, 1, 2], xlabel="x", ylabel="y")
->>> len(figure.axes)  # three panels, two scales
-5
->>> figure = table([[1.0, 2.5]], ["e-mu"], ["inclusive", "2 jets"])
->>> [text.get_text() for text in figure.axes[0].texts]
-['1.0', '2.5']
-"""
+"""Matrices: A, B and the significance of every bin; and tables with coloured entries."""
 
 from __future__ import annotations
 
@@ -83,6 +73,12 @@ def matrices(
     ------
     InputError
         If shapes do not fit, edges do not rise, or the rectangle is not within the matrix.
+
+    Examples
+    --------
+    >>> figure = matrices([[4, 2], [1, 0]], [[3, 2], [5, 0]], [0, 1, 2], [0, 1, 2], xlabel="x", ylabel="y")
+    >>> len(figure.axes)  # three panels, two scales
+    5
     """
     bins = rising(edges_x, "edges_x"), rising(edges_y, "edges_y")
     shape = len(bins[0]) - 1, len(bins[1]) - 1
@@ -149,6 +145,12 @@ def table(
     ------
     InputError
         If shapes do not fit, or a value is infinite.
+
+    Examples
+    --------
+    >>> figure = table([[1.0, 2.5]], ["e-mu"], ["inclusive", "2 jets"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['1.0', '2.5']
     """
     shape = len(rows), len(columns)
     if not all(shape):

@@ -1,12 +1,4 @@
-"""What is expected where nothing is: z of all looks, and a statistic among its pseudo-experiments.
-
-Examples
---------
->>> z_distribution([2, 40, 38, 3], [-4, -2, 0, 2, 4]).axes[0].get_ylabel()
-'looks / 2'
->>> null([1.0, 2.0, 4.0, 3.0], 9.0, dof=3).axes[0].get_xlabel()
-'t'
-"""
+"""What is expected where nothing is: z of all looks, and a statistic among its pseudo-experiments."""
 
 from __future__ import annotations
 
@@ -43,6 +35,11 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
     ------
     InputError
         If shapes do not fit, edges do not rise, or counts are negative.
+
+    Examples
+    --------
+    >>> z_distribution([2, 40, 38, 3], [-4, -2, 0, 2, 4]).axes[0].get_ylabel()
+    'looks / 2'
     """
     bins = rising(edges, "edges")
     n_bins = len(bins) - 1
@@ -104,6 +101,11 @@ def null(
     ------
     InputError
         If there is no pseudo-experiment, or a number is not finite.
+
+    Examples
+    --------
+    >>> null([1.0, 2.0, 4.0, 3.0], 9.0, dof=3, p_text="p = 0.2 (permutations)").axes[0].get_xlabel()
+    't'
     """
     values = finite(sample, "sample")
     if values.ndim != 1 or not len(values):

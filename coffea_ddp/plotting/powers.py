@@ -1,11 +1,4 @@
-"""Curves: what would be found, and whatever else depends on one number.
-
-Examples
---------
->>> figure = curves([1, 2, 3], {"N_sigma": [0.1, 0.4, 0.8]}, xlabel="injected z", ylabel="power")
->>> [line.get_label() for line in figure.axes[0].lines]
-['N_sigma']
-"""
+"""Curves: what would be found, and whatever else depends on one number."""
 
 from __future__ import annotations
 
@@ -63,6 +56,12 @@ def curves(
     ------
     InputError
         If shapes do not fit, or a number is infinite.
+
+    Examples
+    --------
+    >>> figure = curves([1, 2, 3], {"N_sigma": [0.1, 0.4, 0.8]}, xlabel="injected z", ylabel="power")
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['N_sigma']
     """
     at = _axis(x, log=log_x)
     values = {name: looked_at(line, at.shape, f"lines[{name!r}]") for name, line in lines.items()}

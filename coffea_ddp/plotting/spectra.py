@@ -1,11 +1,4 @@
-"""A mass spectrum and what a bump hunt says of every bin.
-
-Examples
---------
->>> figure = spectrum([90, 70, 52, 61, 30], [0, 1, 2, 3, 4, 5], [0.1, -0.2, 0.0, 2.1, -0.3], position=3.5, width=0.4)
->>> [axes.get_ylabel() for axes in figure.axes]
-['events / GeV', 'z']
-"""
+"""A mass spectrum and what a bump hunt says of every bin."""
 
 from __future__ import annotations
 
@@ -76,6 +69,13 @@ def spectrum(
     ------
     InputError
         If shapes do not fit, edges do not rise, or numbers cannot be what they stand for.
+
+    Examples
+    --------
+    >>> z = [0.1, -0.2, 0.0, 2.1, -0.3]
+    >>> figure = spectrum([90, 70, 52, 61, 30], [0, 1, 2, 3, 4, 5], z, position=3.5, width=0.4)
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['events / GeV', 'z']
     """
     bins = rising(edges, "edges")
     shape = (len(bins) - 1,)
