@@ -160,6 +160,11 @@ class Columns:
             layout = layout.project()
         return layout
 
+    def overview(self) -> str:
+        """Return the collections and single branches of the input, as many as one reads."""
+        names = list(dict.fromkeys(name.partition("_")[0] for name in sorted(self._fields)))
+        return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
     def near_names(self, branch: str) -> list[str]:
         """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""
         import difflib  # only for an error message
@@ -183,14 +188,17 @@ def _is_packed(layout: Any) -> bool:
 
 
 def missing_branch(
-    role: str, branches: Sequence[str], source: str, columns: Columns | None = None
+    role: str, branches: Sequence[str], source: str, columns: Columns, more: str = ""
 ) -> MissingBranchError:
-    """Return the error that names a missing branch, what was tried, and what the file has instead."""
+    """Return the error that names a missing branch, what was tried, what there is instead, and what else is missing."""
     tried = " or ".join(branches)
-    what = f"{source}: no branch {tried}" + (f" (needed for {role})" if role not in branches else "")
-    near = columns.near_names(branches[0]) if columns is not None and branches else []
-    hint = f"; the file has {', '.join(near)}" if near else ""
-    return MissingBranchError(f"{what}{hint}. Change the plan's object definitions, or leave the object out.")
+    asked = role in branches  # by a function of the plan, not by an object of it
+    what = f"{source}: no branch {tried}" + ("" if asked else f" (needed for {role})")
+    near = columns.near_names(branches[0]) if branches else []
+    has = ", ".join(near) if near else columns.overview()
+    change = "Change the plan's object definitions, or leave the object out"
+    way = "Ask for one that is there, or first `has_branch`" if asked else change
+    return MissingBranchError(f"{what}; the file has {has or 'no branch'}{more}. {way}.")
 
 
 def describe(error: BaseException) -> str:

@@ -10,7 +10,8 @@ Examples
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from coffea_ddp.errors import PlanError
 from coffea_ddp.objects import MergedObject, ObjectDefinition
@@ -61,3 +62,25 @@ def _collections(name: str, known: dict[str, ObjectDefinition | MergedObject]) -
 
 def _apart(a: ObjectDefinition, b: ObjectDefinition) -> bool:
     return a.name in dict(b.away_from) or b.name in dict(a.away_from)
+
+
+def all_of(what: str, name: str, values: Any, *kinds: type) -> tuple[Any, ...]:
+    """Return the parts of a plan as a tuple.
+
+    Raises
+    ------
+    PlanError
+        If it is one of them instead of a tuple, or one of another kind is among them.
+    """
+    wanted = " or ".join(kind.__name__ for kind in kinds)
+    if isinstance(values, kinds):
+        raise PlanError(
+            f"{what}: {name} is one {type(values).__name__}; put it into a tuple: {name}=(..., ), with a comma"
+        )
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise PlanError(f"{what}: {name}={values!r}; give a tuple of {wanted}")
+    found = tuple(values)
+    for one in found:
+        if not isinstance(one, kinds):
+            raise PlanError(f"{what}: {one!r} among the {name} is no {wanted}")
+    return found

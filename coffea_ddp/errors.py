@@ -13,6 +13,15 @@ coffea_ddp.errors.InputError: bins=0: an axis needs at least one bin; give bins 
 
 from __future__ import annotations
 
+import builtins
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
 
 class DDPError(Exception):
     """Base class of all errors that coffea_ddp raises on purpose."""
@@ -56,3 +65,118 @@ class FormatError(FileError):
 
 class ClusterError(DDPError):
     """A cluster that cannot do the work: no workers, other versions on them, or lost."""
+
+
+def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
+    """Return the question whether something else was meant, to stand at the end of a message; empty if nothing is near.
+
+    Examples
+    --------
+    >>> did_you_mean("nsgima", ["nsigma", "submatrix"]), did_you_mean("x", ["nsigma"])
+    (". Did you mean 'nsigma'?", '')
+    """
+    import difflib  # only for an error message
+
+    as_written: dict[str, str] = {}
+    for name in known:
+        as_written.setdefault(name.lower(), name)
+    near = difflib.get_close_matches(given.lower(), list(as_written), n=1, cutoff=cutoff)
+    return f". Did you mean {as_written[near[0]]!r}?" if near else ""
+
+
+OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp scan`", "a ROOT file"
+"""What files are called in messages."""
+
+_BEGINNINGS = {b"root": ROOT, b"\x93NUMPY": "an array of numpy"}
+
+
+def what_is(path: str | Path) -> str:
+    """Return what a path leads to, by what is there and not by its name.
+
+    Examples
+    --------
+    >>> what_is("/"), what_is("nowhere/at_all")
+    ('a folder', 'no file')
+    """
+    path = Path(path)
+    if path.is_dir():
+        return "a folder"
+    try:
+        with path.open("rb") as file:
+            begin = file.read(400)
+    except OSError:
+        return "no file"
+    if not begin:
+        return "an empty file"
+    known = [kind for first, kind in _BEGINNINGS.items() if begin.startswith(first)]
+    if begin.startswith(b"PK"):
+        known = [OUTPUT if b"manifest.json" in begin[:64] else "a zip archive"]
+    elif begin.lstrip()[:1] in (b"{", b"["):
+        known = [REPORT if b"coffea-ddp/report" in begin else "a JSON file"]
+    elif not known and b"\x00" not in begin and _is_text(begin):
+        known = ["a text file"]
+    return known[0] if known else "a file of another kind"
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(content) - 4  # a character cut in two
+    return True
+
+
+def hint(error: BaseException) -> str:
+    """Return what somebody may have meant whose Python code failed; empty if nothing is near.
+
+    Examples
+    --------
+    >>> from coffea_ddp.cells import Multiplicity
+    >>> try:
+    ...     Multiplicity("j", max=3)
+    ... except TypeError as error:
+    ...     hint(error)
+    '; Multiplicity takes name, last, of'
+    """
+    if isinstance(error, NameError):
+        return _of_name(str(error.name), error)
+    if isinstance(error, AttributeError) and error.name is not None:
+        known = [name for name in dir(error.obj) if not name.startswith("_")]
+        listed = f"; it has: {', '.join(known)}" if len(known) <= 20 else ""
+        return listed + did_you_mean(error.name, known)
+    if isinstance(error, ModuleNotFoundError):
+        return did_you_mean(str(error.name), (name for name in sys.modules if "." not in name))
+    if isinstance(error, ImportError):
+        found = re.match(r"cannot import name '(\w+)'", str(error))
+        return did_you_mean(found[1], dir(sys.modules.get(str(error.name)))) if found else ""
+    return _of_call(error) if isinstance(error, TypeError) else ""
+
+
+def _of_name(name: str, error: NameError) -> str:
+    public = set(getattr(sys.modules.get("coffea_ddp"), "__all__", ()))
+    if name in public:
+        return f"; it is coffea_ddp's: `from coffea_ddp import {name}`"
+    here = {known for frame in _frames(error) for known in (*frame.f_locals, *frame.f_globals)}
+    return did_you_mean(name, sorted(here | public | set(dir(builtins))))
+
+
+def _of_call(error: TypeError) -> str:
+    """Return what a function of the package takes that was called with other arguments."""
+    found = re.match(r"(\w+)(?:\.__init__)?\(\) (?:got an unexpected keyword argument '(\w+)'|missing)", str(error))
+    function = _public(found[1]) if found else None
+    if found is None or function is None:
+        return ""
+    takes = [name for name in inspect.signature(function).parameters if not name.startswith("_")]
+    return f"; {found[1]} takes {', '.join(takes)}{did_you_mean(found[2] or '', takes)}"
+
+
+def _public(name: str) -> Any:
+    package = sys.modules.get("coffea_ddp")
+    return getattr(package, name) if name in getattr(package, "__all__", ()) else None
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.errors import FileError, InputError, did_you_mean
 
 TREE = "Events"
 """NanoAOD's tree."""
@@ -54,7 +54,9 @@ def normalise(fileset: Any, *, tree: str = TREE) -> Fileset:
         fileset = _read_json(listed[0]) if listed else {DATASET: _expand(paths)}
     normal = {str(dataset): _dataset(str(dataset), entry, tree) for dataset, entry in fileset.items()}
     if not any(entry["files"] for entry in normal.values()):
-        raise InputError("no input files; give ROOT files, globs, or a coffea fileset JSON")
+        raise InputError(
+            "no input files; give ROOT files, globs ('data/*.root'), or a coffea fileset JSON, after the plan"
+        )
     _check_exist(path for entry in normal.values() for path in entry["files"])
     return normal
 
@@ -73,11 +75,12 @@ def _read_json(path: str) -> Mapping[str, Any]:
 
 def _expand(paths: Iterable[str]) -> list[str]:
     files: list[str] = []
-    for path in paths:
+    for given in paths:
+        path = str(Path(given).expanduser()) if given.startswith("~") else given
         # Path.glob takes no absolute patterns.
         found = sorted(glob.glob(path, recursive=True)) if _is_glob(path) else [path]  # noqa: PTH207
         if not found:
-            raise FileError(f"{path}: the glob matches no file")
+            raise FileError(f"{path}: the glob matches no file{_what_is_there(path)}")
         files += found
     return list(dict.fromkeys(files))
 
@@ -95,8 +98,12 @@ def _dataset(name: str, entry: Any, tree: str) -> dict[str, Any]:
         metadata = dict(entry.get("metadata") or {})
         entry = entry["files"]
     if isinstance(entry, Mapping):
-        files = {str(path): _tree_of(value, tree) for path, value in entry.items()}
+        files = {file: _tree_of(value, tree) for path, value in entry.items() for file in _expand([str(path)])}
     elif isinstance(entry, str | Path):
+        if name.endswith(".root"):
+            raise InputError(
+                f'{name}: files belong to a dataset; write {{"data": {{"files": {{"{name}": "{entry}"}}}}}}'
+            )
         files = dict.fromkeys(_expand([str(entry)]), tree)
     elif isinstance(entry, Iterable):
         files = dict.fromkeys(_expand(str(path) for path in entry), tree)
@@ -113,6 +120,32 @@ def _tree_of(value: Any, tree: str) -> str:
 
 def _check_exist(paths: Iterable[str]) -> None:
     lost = [path for path in paths if "://" not in path and not Path(path).is_file()]
+    if lost and Path(lost[0]).is_dir():
+        files = any(Path(lost[0]).glob("*.root"))
+        way = f"give the files in it, '{Path(lost[0]) / '*.root'}'" if files else "there is no .root file in it"
+        raise FileError(f"{lost[0]}: a folder; {way}")
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-        raise FileError(f"no such file: {', '.join(lost[:5])}{more}; check the path (globs must be quoted in a JSON)")
+        raise FileError(f"no such file: {', '.join(lost[:5])}{more}{_instead_of(lost[0])}")
+
+
+def _instead_of(path: str) -> str:
+    """Tell what to write instead of the name of a file that is not there."""
+    file, colon, tree = path.rpartition(":")
+    if colon and Path(file).is_file():  # uproot's way to name a tree
+        return f"; say the tree apart: {file} --tree {tree} (in Python tree={tree!r})"
+    return _what_is_there(path)
+
+
+def _what_is_there(path: str) -> str:
+    """Tell what the folder of a name that leads nowhere has, or which folder there is none of."""
+    parts = Path(path).parent.parts
+    plain = next((number for number, part in enumerate(parts) if _is_glob(part)), len(parts))
+    folder = Path(*parts[:plain])
+    if not folder.is_dir():
+        others = [str(found) for found in folder.parent.glob("*") if found.is_dir()]
+        return f"; there is no folder {folder} (seen from {Path.cwd()}){did_you_mean(str(folder), others)}"
+    files = sorted(found.name for found in folder.glob("*.root"))
+    near = "" if _is_glob(path) else did_you_mean(f"{Path(path).stem}.root", files, cutoff=0.8)
+    some = f"{', '.join(files[:5])}{' ...' if len(files) > 5 else ''}"
+    return f"; the folder {folder.resolve()} has {some or 'no .root file'}{near}"

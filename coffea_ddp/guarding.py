@@ -22,7 +22,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards
-from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError
+from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError, hint
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Missing
@@ -209,7 +209,7 @@ def explain(error: BaseException, filename: str) -> DDPError:
     inner = chain[-1]
     if "Failed processing file" not in str(error):
         return FileError(f"{filename}: cannot be opened ({describe(inner)}); is it a whole ROOT file?")
-    return PlanError(f"{filename}: the plan failed with {describe(inner)}{_where(inner)}")
+    return PlanError(f"{filename}: the plan failed with {describe(inner)}{_where(inner)}{hint(inner)}")
 
 
 def _where(error: BaseException) -> str:
@@ -219,4 +219,7 @@ def _where(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if "site-packages" not in frame.filename and not Path(frame.filename).is_relative_to(_PACKAGE)
     ]
-    return f" at {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    if not frames:
+        return ""
+    line = (frames[-1].line or "").rstrip(",")
+    return f" at {frames[-1].filename}, line {frames[-1].lineno}: {line}"

@@ -17,7 +17,7 @@ import numpy as np
 from boost_histogram.serialization import from_uhi, to_uhi
 
 from coffea_ddp.cells import CellGrid
-from coffea_ddp.errors import PlanError, UnknownNameError
+from coffea_ddp.errors import PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.spectrum import Resolution
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ class Layout:
             if symmetry.name == name:
                 return symmetry
         known = ", ".join(repr(symmetry.name) for symmetry in self.symmetries)
-        raise UnknownNameError(f"no symmetry {name!r} in plan {self.plan!r}; it has: {known or 'none'}")
+        near = did_you_mean(name, [symmetry.name for symmetry in self.symmetries])
+        raise UnknownNameError(f"no symmetry {name!r} in plan {self.plan!r}; it has: {known or 'none'}{near}")
 
     def channel_number(self, symmetry: str, observable: str) -> int:
         """Return the number of a channel.
@@ -243,7 +244,10 @@ class Layout:
             if channel.symmetry == symmetry and channel.observable == observable:
                 return number
         known = ", ".join(repr(name) for name, _ in found.observables)
-        raise UnknownNameError(f"no observable {observable!r} in symmetry {symmetry!r}; it has: {known or 'none'}")
+        near = did_you_mean(observable, [name for name, _ in found.observables])
+        raise UnknownNameError(
+            f"no observable {observable!r} in symmetry {symmetry!r}; it has: {known or 'none'}{near}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layout as JSON-ready data; axes in the UHI form."""

@@ -16,7 +16,7 @@ from types import ModuleType
 import cloudpickle
 
 from coffea_ddp.branches import describe
-from coffea_ddp.errors import DDPError, FileError, PlanError
+from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, what_is
 from coffea_ddp.plan import ScanPlan
 
 _PACKAGE = Path(__file__).parent
@@ -46,26 +46,61 @@ def load_plan(plan: str | Path) -> ScanPlan:
     FileError
         If there is no such file or name.
     PlanError
-        If the file does not run or defines no ``plan``.
+        If it is something else than a plan (a ROOT file, a fileset), does not run or defines no ``plan``.
     """
     path = _resolve(plan)
     module = _import(path)
     found = getattr(module, "plan", None)
     if not isinstance(found, ScanPlan):
         kind = "defines no `plan`" if found is None else f"its `plan` is a {type(found).__name__}"
-        raise PlanError(f"{path}: {kind}; end the file with `plan = ScanPlan(...)`")
+        others = [name for name, value in vars(module).items() if isinstance(value, ScanPlan)]
+        raise PlanError(f"{path}: {kind}; end the file with `plan = {others[0] if others else 'ScanPlan(...)'}`")
     return found
 
 
 def _resolve(plan: str | Path) -> Path:
-    path = Path(plan)
-    if path.suffix == ".py" or path.exists():
+    if not isinstance(plan, str | Path):
+        raise PlanError(f"plan: {plan!r} is a {type(plan).__name__}; give a ScanPlan, or {_known()[5:]}")
+    path, name = Path(plan), str(plan)
+    if name in shipped_plans() and not path.is_file():
+        return shipped_plans()[name].resolve()
+    if path.suffix == ".py":
         if not path.is_file():
-            raise FileError(f"plan {plan}: no such file; {_known()}")
+            raise FileError(f"plan {plan}: no such file; {_known()}{_near(path)}")
         return path.resolve()
-    if str(plan) in shipped_plans():
-        return shipped_plans()[str(plan)].resolve()
-    raise FileError(f"plan {plan!s}: neither a file nor a shipped plan; {_known()}")
+    if path.exists() or _is_input(name):
+        raise PlanError(f"{plan}: {_what_instead(name)}; {_known()}")
+    raise FileError(f"plan {plan}: neither a file nor a shipped plan; {_known()}{_near(path)}")
+
+
+def _is_input(name: str) -> bool:
+    """Tell whether a name looks as what a plan is run over, or comes out of it."""
+    return "://" in name or any(sign in name for sign in "*?[") or Path(name).suffix in (".root", ".json", ".ddp")
+
+
+def _what_instead(name: str) -> str:
+    """Tell what stands where a plan belongs, and what to write."""
+    path = Path(name)
+    kind = what_is(path)
+    if kind == "a text file":
+        return f"no Python file by its name; if it is a plan, call it {path.with_suffix('.py').name}"
+    what = kind if path.exists() else "the name of data"
+    if path.suffix == ".ddp":
+        return f"{what} where the plan belongs; what comes next is `coffea-ddp scan {name}`"
+    files = f"{name}/*.root" if path.is_dir() else name
+    return (
+        f"{what} where the plan belongs: the plan comes first, then the files, as in "
+        f"`coffea-ddp run symmetries '{files}' -o hists.ddp`"
+    )
+
+
+def _near(path: Path) -> str:
+    """Ask whether another plan was meant: a shipped one, or a Python file in the same folder."""
+    here = [str(found) for found in path.parent.glob("*.py")]
+    same = path.with_suffix(".py")
+    if same != path and same.is_file():
+        return f". Did you mean {str(same)!r}?"
+    return did_you_mean(str(path), here) or did_you_mean(path.stem, shipped_plans())
 
 
 def _known() -> str:
@@ -87,16 +122,17 @@ def _import(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
-        raise PlanError(f"{path}, line {error.lineno}: {error.msg}; the plan is no valid Python") from error
-    except Exception as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise PlanError(f"{path}{line}: {error.msg}; the plan is no valid Python") from error
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        reason = str(error) if isinstance(error, DDPError) else describe(error)
+        reason = str(error) if isinstance(error, DDPError) else f"{describe(error)}{hint(error)}"
         raise PlanError(f"{path}, line {_line(error, path)}: {reason}") from error
     cloudpickle.register_pickle_by_value(module)
     return module
 
 
-def _line(error: Exception, path: Path) -> int | str:
+def _line(error: BaseException, path: Path) -> int | str:
     """Return the last line of the plan's own file that the error went through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return lines[-1] if lines and lines[-1] is not None else "?"

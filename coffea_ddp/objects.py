@@ -229,6 +229,7 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
     FileError
         If a branch cannot be read, or the branches of a collection differ in length.
     """
+    _check_branches(columns, definitions)
     selected: dict[str, ObjectArrays] = {}
     for definition in definitions:
         if isinstance(definition, MergedObject):
@@ -245,15 +246,42 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
 
 def _available(columns: Columns, definition: ObjectDefinition) -> bool:
     """Tell whether a file has all that an object needs."""
-    needed = [definition.branches]
+    return not _lacking(columns, definition)
+
+
+def _lacking(columns: Columns, definition: ObjectDefinition) -> list[tuple[str, list[str]]]:
+    """Return what an object needs and a file does not have: what for, and the branches that would do."""
+    role = f"the object {definition.name!r}"
+    needed = [(role, [[name]]) for name in definition.branches]
     for cut in definition.cuts:
-        if isinstance(cut, FirstAvailable):
-            alternatives = [_names(definition, one) for one in cut.cuts]
-            if cut.required and not any(all(map(columns.has, names)) for names in alternatives):
-                return False
-        else:
-            needed.append(tuple(_names(definition, cut)))
-    return all(columns.has(name) for names in needed for name in names)
+        if not isinstance(cut, FirstAvailable):
+            needed += [(role, [[name]]) for name in _names(definition, cut)]
+        elif cut.required:
+            needed.append((f"the {cut.role} of {role}", [_names(definition, one) for one in cut.cuts]))
+    return [
+        (what, [names[0] for names in alternatives])
+        for what, alternatives in needed
+        if not any(all(map(columns.has, names)) for names in alternatives)
+    ]
+
+
+def _check_branches(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> None:
+    """Name all that is missing at once: who changes a plan for other files wants to do it in one go."""
+    required = [one for one in definitions if isinstance(one, ObjectDefinition) and one.required]
+    lacking = {one.name: _lacking(columns, one) for one in required}
+    every = [one for found in lacking.values() for one in found]
+    if not every:
+        return
+    others = []
+    for definition in required:
+        names = [branches[0] for _, branches in lacking[definition.name]]
+        if f"{definition.collection}_pt" in names:
+            names = [f"all of {definition.collection}"]
+        if names:
+            others.append(f"{definition.name} ({', '.join(names)})")
+    role, branches = every[0]
+    more = f"; it lacks what these objects need: {', '.join(others)}" if len(every) > 1 else ""
+    raise missing_branch(role, branches, columns.source, columns, more)
 
 
 def _none_of(n_events: int) -> ObjectArrays:
@@ -270,9 +298,6 @@ def _names(definition: ObjectDefinition, cut: Cut | ComputedCut) -> list[str]:
 
 def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping[str, ObjectArrays]) -> ObjectArrays:
     collection = definition.collection
-    for branch in definition.branches:
-        if not columns.has(branch):
-            raise missing_branch(f"the object {definition.name!r}", (branch,), columns.source, columns)
     counts = columns.counts(collection)
     pt, eta, phi = (_content(columns, collection, name) for name in ("pt", "eta", "phi"))
     finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
@@ -319,20 +344,14 @@ def _content(columns: Columns, collection: str, name: str) -> AnyArray:
 def _resolve(
     columns: Columns, definition: ObjectDefinition, cut: Cut | ComputedCut | FirstAvailable
 ) -> Cut | ComputedCut | None:
-    """Return the cut that this file can answer, and write the choice down."""
+    """Return the cut that this file can answer, and write the choice down; what none may lack is there."""
     if not isinstance(cut, FirstAvailable):
-        for name in _names(definition, cut):
-            if not columns.has(name):
-                raise missing_branch(f"the object {definition.name!r}", (name,), columns.source, columns)
         return cut
     role = f"{definition.name}: {cut.role}"
     for one in cut.cuts:
         if all(columns.has(name) for name in _names(definition, one)):
             columns.choices[role] = one.name if isinstance(one, ComputedCut) else f"{definition.collection}_{one.field}"
             return one
-    if cut.required:
-        tried = [_names(definition, one)[0] for one in cut.cuts]
-        raise missing_branch(f"the {cut.role} of the object {definition.name!r}", tried, columns.source, columns)
     columns.choices[role] = "none"
     return None
 

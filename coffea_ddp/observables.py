@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
 
 if TYPE_CHECKING:
@@ -156,6 +156,11 @@ def observable(*features: Feature, bins: int = BINS, axes: tuple[Any, ...] | Non
     name
         Instead of the features' names joined by ``" x "``.
     """
+    given: tuple[Any, ...] = features
+    for one in given:
+        if not isinstance(one, Feature):
+            like = f"; the package has that one: observables.{one}" if one in FEATURES else ""
+            raise InputError(f"observable: {one!r} is no Feature but a {type(one).__name__}{like}")
     chosen = axes if axes is not None else tuple(feature.axis(bins) for feature in features)
     return Observable(name or " x ".join(feature.name for feature in features), features, tuple(chosen))
 
@@ -205,5 +210,6 @@ def feature(name: str) -> Feature:
     if name not in FEATURES:
         raise UnknownNameError(
             f"no feature {name!r}; the package has: {', '.join(FEATURES)}. Or define your own Feature(...)"
+            f"{did_you_mean(name, FEATURES)}"
         )
     return FEATURES[name]

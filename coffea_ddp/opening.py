@@ -19,7 +19,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
@@ -27,7 +26,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import KEY, Dataset, without
 from coffea_ddp.duplicates import counted_elsewhere
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import FileError, did_you_mean, what_is
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.guarding import TIMEOUT, wait_at_most
@@ -73,9 +72,8 @@ def find_chunks(
     if lost and not skip_bad_files:
         more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
         reasons = "; ".join(missing.reason for missing in lost[:5])
-        raise FileError(
-            f"{reasons}{more}. To leave such files out and have the output marked PARTIAL: --skip-bad-files"
-        )
+        others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
+        raise FileError(f"{reasons}{more}{others if len(lost) < len(opened) else ''}")
     chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
     return chunks, lost
 
@@ -137,15 +135,43 @@ def _reason(meta: FileMeta, error: Exception) -> str:
             "the workers of a cluster need files by a path or an address that they reach, too"
         )
     if "UprootMissTree" in type(error).__name__:
-        trees = _trees(meta.filename)
-        return f"{meta.filename}: no tree {meta.treename!r}; it has: {', '.join(trees) or 'no tree'} (use --tree NAME)"
-    if Path(meta.filename).is_file() and Path(meta.filename).stat().st_size == 0:
-        return f"{meta.filename}: the file has no bytes"
-    return f"{meta.filename}: not a ROOT file, or truncated ({describe(error)})"
+        return f"{meta.filename}: no tree {meta.treename!r}; {_other_trees(meta)}"
+    if isinstance(error, ImportError):  # the client of a protocol
+        return f"{meta.filename}: this address needs a package that is not installed ({describe(error)})"
+    if "://" in meta.filename:
+        return (
+            f"{meta.filename}: cannot be opened ({describe(error)}); is the address right, and does its server answer?"
+        )
+    return f"{meta.filename}: {_no_root_file(meta.filename, error)}"
+
+
+def _no_root_file(path: str, error: Exception) -> str:
+    """Tell what a file on this machine is that cannot be opened."""
+    kind = what_is(path)
+    if kind == "an empty file":
+        return "the file has no bytes"
+    if path.endswith(".ddp"):
+        return f"not a ROOT file but {kind}; `coffea-ddp scan {path}` looks at it"
+    if kind == "a text file":
+        return 'not a ROOT file but text; write a list of files as a fileset, {"data": ["a.root", ...]}, in a .json'
+    return f"not a ROOT file, or truncated ({describe(error)})"
+
+
+def _other_trees(meta: FileMeta) -> str:
+    """Tell which trees a file has, and how to say which."""
+    trees = _trees(meta.filename)
+    if not trees:
+        return "it has: no tree; give files of events"
+    name = trees[0] if len(trees) == 1 else "NAME"
+    return (
+        f"it has: {', '.join(trees)} (use --tree {name}, tree={name!r} in Python, or "
+        f'"treename": "{name}" in a fileset){did_you_mean(meta.treename, trees)}'
+    )
 
 
 def _trees(path: str) -> list[str]:
     import uproot  # only for an error message
 
     with uproot.open(path) as file:
-        return [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
+        names = [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
+    return list(dict.fromkeys(names))  # a tree may have several cycles

@@ -29,7 +29,7 @@ import hist
 import numpy as np
 
 from coffea_ddp.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.definitions import check_apart, check_definitions
+from coffea_ddp.definitions import all_of, check_apart, check_definitions
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.fingerprint import digest
 from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
@@ -86,11 +86,18 @@ class Symmetry:
     sides: tuple[str, str] = ("", "")
 
     def __post_init__(self) -> None:
+        for which, side in (("a", self.a), ("b", self.b)):
+            if not callable(side):
+                raise PlanError(
+                    f"symmetry {self.name!r}: {which}={side!r} is no function; write {which}=lambda ev: ..., "
+                    'one bool an event, as in lambda ev: ev.count("mu") >= 1'
+                )
         if not (math.isfinite(self.kappa) and self.kappa > 0):
             raise InputError(
                 f"symmetry {self.name!r}: kappa={self.kappa}; the expected ratio B/A must be a positive number"
             )
-        object.__setattr__(self, "observables", tuple(self.observables))
+        observables = all_of(f"symmetry {self.name!r}", "observables", self.observables, Observable)
+        object.__setattr__(self, "observables", observables)
         names = [observable.name for observable in self.observables]
         if len(set(names)) != len(names) or EVENTS in names:
             raise PlanError(
@@ -233,6 +240,16 @@ def one_bool_each(what: str, values: Any, events: SelectedEvents) -> BoolArray:
     return mask
 
 
+_PARTS: dict[str, tuple[type, ...]] = {
+    "symmetries": (Symmetry,),
+    "objects": (ObjectDefinition, MergedObject),
+    "cells": (Multiplicity, Topology),
+    "features": (Feature,),
+    "spectra": (Spectrum,),
+}
+"""What a plan is made of."""
+
+
 @dataclass(frozen=True)
 class ScanPlan:
     """Everything that a pass over the data needs to know.
@@ -288,8 +305,8 @@ class ScanPlan:
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        for name in ("symmetries", "objects", "cells", "features", "spectra"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, kinds in _PARTS.items():
+            object.__setattr__(self, name, all_of(f"plan {self.name!r}", name, getattr(self, name), *kinds))
         check_definitions(self.objects)
         names = [symmetry.name for symmetry in self.symmetries]
         if len(set(names)) != len(names):

@@ -25,7 +25,7 @@ from coffea.processor.executor import WorkItem
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
 from coffea_ddp.cluster import ClusterExecutor, opener
 from coffea_ddp.datasets import datasets
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
 from coffea_ddp.guarding import TIMEOUT, Guard, unaccounted
@@ -49,7 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 def run(
     plan: ScanPlan | ScanProcessor | str | Path,
-    fileset: Any,
+    fileset: Any = (),
     *,
     executor: str = "iterative",
     workers: int = 2,
@@ -72,7 +72,7 @@ def run(
     plan
         A plan, its processor, the path of a plan's file, or a shipped plan's name.
     fileset
-        coffea's fileset, the path of its JSON, or ROOT files and globs.
+        coffea's fileset, the path of its JSON, or ROOT files and globs. Without any, it is said what is forgotten.
     executor
         ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` (coffea's Runner on a Dask
         cluster) or ``"dask-awkward"`` (a graph of delayed partitions; on ``client``, or on this machine without).
@@ -179,7 +179,8 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
-            raise InputError(f"executor={self.executor!r}: the executors are {', '.join(EXECUTORS)}")
+            near = did_you_mean(self.executor, EXECUTORS)
+            raise InputError(f"executor={self.executor!r}: the executors are {', '.join(EXECUTORS)}{near}")
         if self.client is not None and self.executor != "dask-awkward":
             object.__setattr__(self, "executor", "dask")
         if self.executor == "dask" and self.client is None:

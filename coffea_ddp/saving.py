@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coffea_ddp.cells import INCLUSIVE
-from coffea_ddp.errors import DDPError, FileError, FormatError
+from coffea_ddp.errors import OUTPUT, ROOT, DDPError, FileError, FormatError, did_you_mean, what_is
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.ledger import Ledger
@@ -102,6 +102,18 @@ def load(path: str | Path) -> Histograms:
         return _rebuild(manifest, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
 
 
+def read_layout(path: str | Path) -> Layout:
+    """Read what an output is about (plan, fingerprint, cells, axes), and nothing else of it.
+
+    Raises
+    ------
+    FileError, FormatError
+        As for :func:`load`.
+    """
+    with _opened(path) as (_, manifest):
+        return Layout.from_dict(manifest["layout"])
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""
@@ -114,7 +126,8 @@ def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     except DDPError:
         raise
     except FileNotFoundError:
-        raise FileError(f"{path}: no such file; `coffea-ddp run PLAN FILESET -o {path}` makes one") from None
+        near = did_you_mean(str(path), map(str, path.parent.glob("*.ddp")))
+        raise FileError(f"{path}: no such file; `coffea-ddp run PLAN FILESET -o {path}` makes one{near}") from None
     except (
         zipfile.BadZipFile,
         KeyError,
@@ -124,12 +137,25 @@ def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
         IndexError,
         pa.ArrowException,
     ) as error:
-        raise FormatError(
+        raise FormatError(_no_output(path, error)) from error
+    except OSError as error:
+        raise FileError(_no_output(path, error)) from error
+
+
+def _no_output(path: Path, error: Exception) -> str:
+    """Tell what was given instead of an output."""
+    kind = what_is(path)
+    if kind == ROOT:
+        return (
+            f"{path}: not a coffea-ddp output but a ROOT file; fill histograms first: "
+            f"`coffea-ddp run symmetries {path} -o hists.ddp`, then give hists.ddp"
+        )
+    if kind in ("a file of another kind", OUTPUT, "no file"):
+        return (
             f"{path}: not a coffea-ddp output, or damaged ({type(error).__name__}: {error}); "
             "make it again with `coffea-ddp run`"
-        ) from error
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error})") from error
+        )
+    return f"{path}: not a coffea-ddp output but {kind}; `coffea-ddp run PLAN FILESET -o hists.ddp` makes one"
 
 
 def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> MatrixPair:

@@ -27,7 +27,7 @@ import numpy as np
 
 from coffea_ddp.blocks import CellBlocks
 from coffea_ddp.bumping import TOYS as BUMP_TOYS
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.eventwise import EventScan, FullFits
 from coffea_ddp.expectation import Expectation
 from coffea_ddp.hunting import hunt_cells, joined
@@ -336,7 +336,7 @@ def _tests(names: Sequence[str] | None, hists: Histograms) -> tuple[str, ...]:
     wanted = (names,) if isinstance(names, str) else tuple(names)
     for name in wanted:
         if name not in known:
-            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(known)}")
+            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(known)}{did_you_mean(name, known)}")
     if not wanted:
         raise InputError(f"no test is named; the tests are: {', '.join(known)}")
     if BUMP in wanted and not hists.spectra:
@@ -359,7 +359,8 @@ def _channels(
     known = dict.fromkeys(observable for names in existing.values() for observable in names)
     for name in named:
         if name not in known:
-            raise UnknownNameError(f"no observable {name!r}; there are: {', '.join(map(repr, known)) or 'none'}")
+            there = ", ".join(map(repr, known)) or "none"
+            raise UnknownNameError(f"no observable {name!r}; there are: {there}{did_you_mean(name, known)}")
     return [(symmetry, [name for name in names if name in named]) for symmetry, names in existing.items()]
 
 

@@ -21,6 +21,8 @@ class DDPSchema(NanoAODSchema):  # type: ignore[misc]
         with warnings.catch_warnings():
             # "Branch Photon_mass already exists but its values will be replaced": photons have no mass here either.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
+            # Events without these three numbers are told apart by file and entry; the output says so.
+            warnings.filterwarnings("ignore", message="Missing event_ids", category=RuntimeWarning)
             super().__init__(*args, **kwargs)
 
 

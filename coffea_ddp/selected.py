@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp import kernels
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.objects import MergedObject, ObjectArrays, ObjectDefinition, select
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class SelectedEvents:
         if name not in self._objects:
             raise UnknownNameError(
                 f"no object {name!r} in the plan; the objects are: {', '.join(self._objects) or 'none'}"
+                f"{did_you_mean(name, self._objects)}"
             )
         return self._objects[name]
 

@@ -64,6 +64,17 @@ for command in (cli, *cli.commands.values()):
     command.help = (command.help or "").replace("\\b\n", "\b\n")
 
 
+def _show_example(error: click.ClickException) -> None:
+    """Show an example from the help to somebody who left out something of a command, or misspelled it or an option."""
+    wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+    if not isinstance(error, click.UsageError) or wrong_value or error.ctx is None:
+        return
+    lines = [line.strip() for line in (error.ctx.command.help or "").splitlines()]
+    examples = [line.split("  ")[0] for line in lines if line.startswith(f"{error.ctx.command_path} ")]
+    if examples:
+        note(f"For example: {next((line for line in examples if ' run ' in line), examples[0])}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
@@ -77,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
     except click.ClickException as error:
         error.show(sys.stderr)
+        _show_example(error)
         code = WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
         note("interrupted; `coffea-ddp run ... --resume` goes on from the chunks that were finished")

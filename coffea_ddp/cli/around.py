@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.errors import OUTPUT, ROOT, FileError, InputError, what_is
 from coffea_ddp.monitoring import bar
 
 if TYPE_CHECKING:
@@ -86,10 +86,29 @@ def _quiet() -> None:
             logging.getLogger(known).setLevel(logging.CRITICAL)
 
 
-def check_writable(path: str | None) -> None:
-    """Fail before the work, not after it."""
+def check_free(path: str, *, overwrite: bool) -> None:
+    """Fail before a pass whose output would replace what is there: another output that took long, or somebody's data.
+
+    Raises
+    ------
+    FileError
+        If there is something else than an output that may be overwritten.
+    """
+    kind = what_is(path)
+    if kind == OUTPUT and not overwrite:
+        raise FileError(f"{path}: {kind} is there already, and would be lost; add --overwrite, or choose another -o")
+    if kind not in (OUTPUT, "no file", "an empty file"):
+        raise FileError(f"{path}: {kind} is there already, and would be lost; choose another -o, as in -o hists.ddp")
+    check_writable(path, replaces=(OUTPUT,))
+
+
+def check_writable(path: str | None, *, replaces: tuple[str, ...] = ()) -> None:
+    """Fail before the work, not after it; events and histograms are replaced only where it is said."""
     if path is None:
         return
+    kind = what_is(path)
+    if kind in (OUTPUT, ROOT) and kind not in replaces:
+        raise FileError(f"{path}: {kind} is there already, and would be lost; choose another output file")
     folder = Path(path).resolve().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise FileError(
@@ -103,6 +122,8 @@ def describe(histograms: Histograms) -> None:
     for dataset, cutflow in histograms.cutflows.items():
         for step, number in cutflow.items():
             note(f"  {dataset}: {step}: {number:,}")
+    if histograms.n_events and not len(histograms.counts.keys):
+        note("no event was filled: the lines above tell where they were lost (trigger, selection, sides)")
 
 
 def tell_missing(histograms: Histograms) -> int:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from coffea_ddp.cli.around import DONE, check_writable, note, steps_bar, terminal
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.errors import OUTPUT, ROOT, FileError, InputError, what_is
 from coffea_ddp.tables import number, probability, text_table
 
 
@@ -127,4 +127,7 @@ def read_matrix(path: str) -> np.ndarray[Any, Any]:
             found = found[0] if len(found) == 1 else found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
         return np.asarray(found, dtype=np.float64)
     except (OSError, ValueError, EOFError, IndexError) as error:
+        kind = what_is(path)
+        if kind in (OUTPUT, ROOT):
+            raise FileError(f"{path}: {kind}, not a matrix of numbers; give .npy or text files of counts") from error
         raise FileError(f"{path}: not a matrix of numbers ({error})") from error

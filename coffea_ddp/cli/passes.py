@@ -6,25 +6,29 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coffea_ddp.cli.around import (
     DONE,
     WRONG_INPUT,
-    check_writable,
+    check_free,
     dask_client,
     describe,
     note,
     tell_missing,
     terminal,
 )
+from coffea_ddp.errors import OUTPUT, what_is
+
+if TYPE_CHECKING:
+    from coffea_ddp.plan import ScanPlan
 
 
 @click.command()
 @click.argument("plan")
-@click.argument("fileset", nargs=-1, required=True)
+@click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
@@ -54,6 +58,7 @@ from coffea_ddp.cli.around import (
     help="Take events that are in several datasets once, by run, luminosity block and event.",
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
+@click.option("--overwrite", is_flag=True, help="Replace the output of an earlier run.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
 )
@@ -73,15 +78,19 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
     from coffea_ddp.checkpoints import remove  # each command imports what it needs, so that --help is quick
+    from coffea_ddp.fileset import normalise
     from coffea_ddp.loading import load_plan
     from coffea_ddp.running import run as run_plan
     from coffea_ddp.running import run_by_dataset
     from coffea_ddp.workers import Certificates
 
-    check_writable(output)
     loaded = load_plan(plan)
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
-    by_dataset = options.pop("by_dataset")
+    by_dataset, overwrite = options.pop("by_dataset"), options.pop("overwrite")
+    for dataset in normalise(list(fileset), tree=options["tree"]) if by_dataset else [""]:
+        path = of_dataset(output, dataset)
+        # A run that goes on replaces its own output, which is marked PARTIAL.
+        check_free(path, overwrite=overwrite or (options["resume"] and _is_of(path, loaded)))
     tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
@@ -106,6 +115,13 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     return code
 
 
+def _is_of(path: str, plan: ScanPlan) -> bool:
+    """Tell whether there is an output of the plan."""
+    from coffea_ddp.saving import read_layout
+
+    return what_is(path) == OUTPUT and read_layout(path).fingerprint == plan.fingerprint
+
+
 def of_dataset(output: str, dataset: str) -> str:
     """Return the file of one dataset: hists.ddp becomes hists-NAME.ddp."""
     if not dataset:
@@ -117,7 +133,7 @@ def of_dataset(output: str, dataset: str) -> str:
 
 @click.command()
 @click.argument("plan")
-@click.argument("fileset", nargs=-1, required=True)
+@click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
 @click.option(
     "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="Events read of every file."
 )
@@ -145,7 +161,8 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
 @click.command()
 @click.argument("hists", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
-def merge(hists: Sequence[str], output: str) -> int:
+@click.option("--overwrite", is_flag=True, help="Replace an output that is there.")
+def merge(hists: Sequence[str], output: str, overwrite: bool) -> int:
     r"""Add outputs of one plan over different files.
 
     Thousands of them are added a few at a time; memory holds little more than the sum.
@@ -155,7 +172,7 @@ def merge(hists: Sequence[str], output: str) -> int:
     """
     from coffea_ddp.merging import merge_files
 
-    check_writable(output)
+    check_free(output, overwrite=overwrite)
     total = merge_files(hists)
     total.save(output)
     describe(total)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coffea_ddp.cli.around import DONE, check_writable, note
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import ROOT, InputError
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -34,7 +34,7 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     coffea-ddp spectra masses.ddp -o masses.root --min-events 100
     coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
     """
-    check_writable(output)
+    check_writable(output, replaces=(ROOT,))
     from coffea_ddp.exchange import write_spectra
     from coffea_ddp.saving import load
 

@@ -18,7 +18,7 @@ import hist
 import numpy as np
 from boost_histogram.serialization import from_uhi
 
-from coffea_ddp.errors import DDPError, FileError, FormatError, InputError
+from coffea_ddp.errors import OUTPUT, DDPError, FileError, FormatError, InputError, what_is
 from coffea_ddp.exchange.names import parse_name
 from coffea_ddp.exchange.text import read_csv
 from coffea_ddp.exchange.writing import FORMAT, VERSION
@@ -64,6 +64,10 @@ def read_spectra(
     path = Path(path)
     if not path.is_file():
         raise FileError(f"{path}: no such file; give a ROOT, JSON or CSV file of histograms")
+    if what_is(path) == OUTPUT:
+        raise FormatError(
+            f"{path}: {OUTPUT}, not a file of histograms; `coffea-ddp scan {path} --tests bump` looks for bumps in it"
+        )
     try:
         if path.suffix == ".root":
             found = _read_root(path)
