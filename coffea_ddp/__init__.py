@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from coffea_ddp.merging import merge_files
     from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
+    from coffea_ddp.overview import state_table, symmetry_table
+    from coffea_ddp.pages import write_report
     from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
@@ -51,6 +53,8 @@ _HOME = {
     "loading": ("load_plan",),
     "objects": ("ComputedCut", "Cut", "FirstAvailable", "MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),
+    "overview": ("state_table", "symmetry_table"),
+    "pages": ("write_report",),
     "plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
@@ -117,10 +121,13 @@ __all__ = [
     "sample_pair",
     "scan",
     "selections",
+    "state_table",
     "stats",
     "symmetries",
+    "symmetry_table",
     "system",
     "testing",
+    "write_report",
 ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coffea_ddp.errors import FileError
+from coffea_ddp.histograms import Histograms
 from coffea_ddp.report import ScanReport
 from coffea_ddp.running import run
 from coffea_ddp.scanning import scan
@@ -30,6 +31,8 @@ class DemoResult:
 
     Attributes
     ----------
+    hists
+        The output of the pass.
     report
         The ranked scan.
     report_path
@@ -40,6 +43,7 @@ class DemoResult:
         What was hidden, in one line.
     """
 
+    hists: Histograms
     report: ScanReport
     report_path: Path
     files: dict[str, Path]
@@ -95,4 +99,4 @@ def run_demo(
         f"scanned {report.looks:,} looks in {scanned - filled:.1f} s"
     )
     written = {"NanoAOD files": data, "histograms": folder / "hists.ddp"}
-    return DemoResult(report, folder / "report.json", written, story)
+    return DemoResult(hists, report, folder / "report.json", written, story)

@@ -11,8 +11,12 @@ Examples
 
 from __future__ import annotations
 
+import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+_LIBRARIES = ("coffea", "awkward", "uproot", "numpy", "scipy", "numba")
+"""What numbers may depend on, with the package itself."""
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -31,12 +35,13 @@ def inputs(hists: Histograms) -> dict[str, Any]:
         "choices": {role: list(used) for role, used in hists.choices.items()},
         "cells": hists.layout.grid.to_dict(),
         "weighted": hists.layout.weighted,
-        "package": _package_version(),
+        "package": _version("coffea-ddp"),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
     }
 
 
-def _package_version() -> str:
+def _version(name: str) -> str:
     try:
-        return version("coffea-ddp")
+        return version(name)
     except PackageNotFoundError:  # run from a source tree that was never installed
         return "unknown"

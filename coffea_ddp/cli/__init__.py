@@ -16,6 +16,7 @@ from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
+from coffea_ddp.cli.reports import report
 from coffea_ddp.cli.scans import demo, scan
 from coffea_ddp.cli.sensitivities import sensitivity
 from coffea_ddp.cli.spectra import spectra
@@ -45,6 +46,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp validate symmetries 'data/*.root'          is the plan right for these files?
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
+    coffea-ddp report report.json --hists hists.ddp -o report   HTML with pictures, for people
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -57,7 +59,7 @@ def cli(verbose: bool, traceback: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, run, merge, scan, spectra, compare, bump, sensitivity, train_bump):
+for command in (demo, validate, run, merge, scan, report, spectra, compare, bump, sensitivity, train_bump):
     cli.add_command(command)
 for command in (cli, *cli.commands.values()):
     # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.

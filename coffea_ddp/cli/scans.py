@@ -141,20 +141,23 @@ def _number_or_name(text: str) -> float | str:
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Rows shown.")
 def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> int:
-    r"""See it work: make files with a signal hidden in one cell, run the pass, and find it.
+    r"""See it work: make files with a signal hidden in one cell, run the pass, find it, and write a report.
 
     \b
     coffea-ddp demo
     coffea-ddp demo -o mine --events 50000 --seed 3
     """
     from coffea_ddp.demo import run_demo
+    from coffea_ddp.pages import write_report
 
+    jobs = workers or os.cpu_count() or 1
     with events_bar() as progress:
-        result = run_demo(
-            Path(output), events=events, seed=seed, workers=workers or os.cpu_count() or 1, progress=progress
-        )
+        result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=progress)
     note(result.story)
     show(result.report, {"n": top}, str(result.report_path), None)
+    with steps_bar("writing the report") as pages:
+        index = write_report(result.report, Path(output, "report"), hists=result.hists, jobs=jobs, progress=pages)
     for what, path in result.files.items():
         note(f"{what}: {path}")
+    note(f"HTML report, to open in a browser: {index}")
     return DONE

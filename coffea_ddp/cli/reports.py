@@ -1,0 +1,46 @@
+"""The command that makes a report for people: report."""
+
+from __future__ import annotations
+
+import click
+
+from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar
+
+
+@click.command()
+@click.argument("report_file", metavar="REPORT", type=click.Path())
+@click.option("--hists", type=click.Path(), help="The histograms that were scanned: with them the report has pictures.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), help="The folder to write; an older report is replaced."
+)
+@click.option(
+    "--leading", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best rows get a page."
+)
+@click.option("--label", default="", help="What stands over the pictures, as in '16.4 fb$^{-1}$ (13 TeV)'.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that draw [default: all cores].")
+def report(report_file: str, hists: str | None, output: str, leading: int, label: str, jobs: int | None) -> int:
+    r"""Write a report as a folder of HTML pages that opens without a network.
+
+    REPORT is what `coffea-ddp scan -o` or `coffea-ddp bump -o` wrote.
+
+    \b
+    coffea-ddp report report.json --hists hists.ddp -o report
+    coffea-ddp report report.json -o report                     numbers alone
+    coffea-ddp report report.json --hists hists.ddp -o report --label '16.4 fb$^{-1}$ (13 TeV)'
+    """
+    from coffea_ddp.pages import write_report
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.saving import load
+
+    found = ScanReport.load(report_file)
+    histograms = None if hists is None else load(hists)
+    with steps_bar("writing") as progress:
+        index = write_report(
+            found, output, hists=histograms, leading=leading, label=label, jobs=jobs, progress=progress
+        )
+    if histograms is None:
+        note("without pictures: --hists HISTS draws them")
+    note(f"wrote {index}")
+    if found.partial:
+        note("PARTIAL: the input of the scan lacks something, named in the report")
+    return SOMETHING_MISSING if found.partial else DONE

@@ -1,0 +1,167 @@
+"""The HTML report: a folder that opens from a disk, without a network.
+
+Examples
+--------
+>>> import tempfile
+>>> from coffea_ddp.report import ScanReport
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, looks=0, rows=())
+>>> with tempfile.TemporaryDirectory() as folder:
+...     index = write_report(report, Path(folder, "report"))
+...     index.name, "<h1>demo</h1>" in index.read_text()
+('index.html', True)
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.pages import content
+from coffea_ddp.pages.columns import packed_rows
+from coffea_ddp.pages.drawing import Images, draw_rows
+from coffea_ddp.pages.folder import new_folder
+from coffea_ddp.pages.images import labelled, written
+from coffea_ddp.pictures import Picture
+from coffea_ddp.plotting import z_distribution
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.rows import Row
+
+Progress = Callable[[int, int, str], None]
+"""Told how many of how many pages are done, and which comes next."""
+
+LEADING = 20
+"""So many of the strongest rows get a page, beside what the two tables lead to."""
+
+
+def write_report(
+    report: ScanReport,
+    folder: str | Path,
+    *,
+    hists: Histograms | None = None,
+    leading: int = LEADING,
+    label: str = "",
+    jobs: int | None = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a report as a folder of HTML pages.
+
+    Parameters
+    ----------
+    report
+        Of a scan.
+    folder
+        Made anew; one that holds a report is replaced when the new one is whole.
+    hists
+        The output of the pass that was scanned, for pictures; without it pages have their numbers alone.
+    leading
+        How many of the strongest rows get a page, beside what the two tables lead to.
+    label
+        What stands over the figures, as in ``"16.4 fb$^{-1}$ (13 TeV)"``; datasets and events by default.
+    jobs
+        Processes that draw; ``None``: as many as there are cores.
+    progress
+        Called before each page, and at the end.
+
+    Returns
+    -------
+    Path
+        Of ``index.html``.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be written, or holds something else than a report.
+    InputError
+        If the histograms are of another plan than the report, or ``leading`` is negative.
+    """
+    if leading < 0:
+        raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")
+    if hists is not None and report.fingerprint != hists.layout.fingerprint:
+        raise InputError(
+            f"the report is of the plan {report.plan!r} ({report.fingerprint or 'of none'}), the histograms of "
+            f"{hists.layout.described}: give the histograms that were scanned, or none"
+        )
+    rows = content.rows_with_pages(report, leading)
+    # By position: a report may hold equal rows, and rows are no keys.
+    pages = {id(row): f"{number:03d}.html" for number, row in enumerate(rows, 1)}
+    over = label or labelled(report)
+    tell = progress or _silent
+    with new_folder(folder) as place:
+        drawn = draw_rows(
+            rows, hists, place / "regions", label=over, seed=report.seed, jobs=jobs or os.cpu_count() or 1
+        )
+        _regions(place, report, rows, drawn, tell)
+        tell(len(rows), len(rows) + 1, "index")
+        _index(place, report, hists, pages, over)
+    tell(len(rows) + 1, len(rows) + 1, "")
+    return Path(folder, "index.html")
+
+
+def _silent(_done: int, _total: int, _what: str) -> None:
+    return
+
+
+def _regions(place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterator[Images], tell: Progress) -> None:
+    names = [f"{number:03d}.html" for number in range(1, len(rows) + 1)]
+    for number, row in enumerate(rows):
+        tell(number, len(rows) + 1, content.title(row))
+        before = names[number - 1] if number else None
+        after = names[number + 1] if number + 1 < len(rows) else None
+        images, note = next(drawn)
+        found = content.Region(row, images, note, before, after)
+        _write(place / "regions" / names[number], "region.html.j2", content.region(report, found))
+
+
+def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Mapping[int, str], label: str) -> None:
+    told = report.z_histogram
+    picture = None
+    if sum(told.counts):
+        figure = z_distribution(
+            np.array(told.counts[1:-1], dtype=np.float64), told.edges, title=report.plan, label=label
+        )
+        n = sum(told.counts)
+        outside = told.counts[0] + told.counts[-1]
+        caption = (
+            f"z of all {n:,} looks at whole cells, and what is expected if nothing is there. Cells overlap, so looks "
+            "are not independent: the tails scatter more than Poisson errors say. "
+            f"{outside:,} are outside of the picture."
+        )
+        picture = written(Picture("z", figure, caption, caption), place / "assets", "z.png", prefix="assets/")
+    _write(place / "index.html", "index.html.j2", content.index(report, hists, pages, picture))
+    assets = place / "assets"
+    own, itables = files("coffea_ddp.pages") / "assets", files("itables") / "html"
+    bundle = base64.b64encode((itables / "dt_bundle.js").read_bytes()).decode()
+    for name, text in {
+        "report.css": "\n".join(
+            file.read_text(encoding="utf-8") for file in (itables / "dt_bundle.css", own / "report.css")
+        ),
+        "report.js": (own / "report.js").read_text(encoding="utf-8"),
+        "rows.js": f'window.DDP_ROWS = "{packed_rows(report.rows, pages)}";\n',
+        # A page from a disk may import no file, but a text that it holds.
+        "datatables.js": f'window.DDP_DATATABLES = "data:text/javascript;base64,{bundle}";\n',
+    }.items():
+        (assets / name).write_text(text, encoding="utf-8")
+
+
+def _write(path: Path, template: str, data: dict[str, Any]) -> None:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("coffea_ddp.pages"),
+        autoescape=True,  # names in a report may come from a stranger
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    path.write_text(environment.get_template(template).render(**data), encoding="utf-8")

@@ -1,0 +1,113 @@
+// The table of all regions: data by columns out of rows.js, drawn, sorted and searched by DataTables.
+(async () => {
+  "use strict";
+  const status = document.getElementById("table-status");
+
+  // Base64 of gzip of JSON: names once, numbers by columns.
+  async function unpacked(text) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  }
+
+  const escaped = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  const text = (value) => (value === null ? "" : String(value).replace(/[&<>"']/g, (letter) => escaped[letter]));
+  const signed = (value) => (value === null ? "" : (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2));
+  const level = (z) => (z < 0 ? "m" : "p") + Math.min(Math.floor(Math.abs(z)), 6);
+
+  function shown(kind, render) {
+    // Sorting and searching take the value itself; what is missing comes last.
+    return (value, type) => {
+      if (type === "display") return render(value);
+      if (type === "sort" || type === "type") return value === null ? (kind === "num" ? -1e9 : "") : value;
+      return value === null ? "" : value;
+    };
+  }
+
+  function columnsOf(data) {
+    const place = data.columns.indexOf("where");
+    return data.columns.map((name, number) => {
+      const kind = data.kinds[number];
+      const title = text(name);
+      if (kind === "z" || kind === "signed") {
+        const createdCell = (cell, value) => { if (kind === "z" && value !== null) cell.classList.add(level(value)); };
+        return { title, className: "num", type: "num", render: shown("num", signed), createdCell };
+      }
+      if (kind === "p") {
+        return { title, className: "num", type: "num",
+                 render: shown("num", (value) => (value === null ? "" : value.toPrecision(2))) };
+      }
+      if (kind === "percent") {
+        const render = (value) => (value === null ? "" : Math.abs(value) > 100 ? "> 100 %" : `${signed(value).slice(0, -1)} %`);
+        return { title, className: "num", type: "num", render: shown("num", render) };
+      }
+      if (kind === "num") {
+        return { title, className: "num", type: "num",
+                 render: shown("num", (value) => (value === null ? "" : value.toLocaleString("en"))) };
+      }
+      if (number === place) {
+        return { title, render: (value, type, row) => {
+          const page = row[row.length - 1];
+          if (type !== "display" || page === null) return type === "display" ? text(value) : value;
+          return `<a href="regions/${text(page)}">${text(value)}</a>`;
+        } };
+      }
+      return { title, render: shown("text", text) };
+    });
+  }
+
+  function rowsOf(data) {
+    const columns = data.values.map((values, number) =>
+      data.names[number] === null ? values : values.map((code) => (code === null ? null : data.names[number][code])));
+    const rows = new Array(data.length);
+    for (let i = 0; i < data.length; i += 1) rows[i] = columns.map((values) => values[i]);
+    return rows;
+  }
+
+  function choices(id, values) {
+    const box = document.getElementById(id);
+    for (const value of [...new Set(values)].filter((one) => one !== null)) box.add(new Option(value, value));
+    return box;
+  }
+
+  function filtered(table, data, rows) {
+    const at = (name) => data.columns.indexOf(name);
+    const [where, test, cell, z, leads] = ["where", "test", "cell", "z", "leads"].map(at);
+    const form = document.getElementById("filters");
+    const place = choices("filter-place", rows.map((row) => row[where]));
+    const kind = choices("filter-test", rows.map((row) => row[test]));
+    const asked = document.getElementById("filter-cell");
+    const least = document.getElementById("filter-z");
+    const once = document.getElementById("filter-leads");
+    table.search.fixed("filters", (_, row) =>
+      (place.value === "" || row[where] === place.value) &&
+      (kind.value === "" || row[test] === kind.value) &&
+      (asked.value === "" || (row[cell] ?? "").includes(asked.value.trim())) &&
+      (!(Number(least.value) > 0) || Math.abs(row[z] ?? 0) >= Number(least.value)) &&
+      (!once.checked || row[leads] === 1));
+    form.addEventListener("input", () => table.draw());
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = false;
+  }
+
+  try {
+    const [data, module] = await Promise.all([unpacked(window.DDP_ROWS), import(window.DDP_DATATABLES)]);
+    const rows = rowsOf(data);
+    const columns = columnsOf(data);
+    const hidden = data.columns.map((name, number) => number).filter((number) => data.kinds[number] === "hidden");
+    const element = document.getElementById("rows");
+    element.querySelector("thead").remove();
+    element.querySelector("tbody").remove();
+    const table = module.jQuery(element).DataTable({
+      data: rows, columns, order: [], pageLength: 25, lengthMenu: [10, 25, 100, 1000], autoWidth: false,
+      columnDefs: [{ targets: hidden, visible: false, searchable: false }],
+      layout: { topStart: "pageLength", topEnd: "search", bottomStart: "info", bottomEnd: "paging" },
+    });
+    filtered(table, data, rows);
+    status.textContent = "Sort by the headings, with the keyboard too; search takes every column.";
+    document.documentElement.dataset.table = "ready";
+  } catch (error) {
+    status.textContent = `Only the first rows are shown: the table could not be drawn (${error}).`;
+    document.documentElement.dataset.table = "failed";
+  }
+})();

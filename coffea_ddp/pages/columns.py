@@ -1,0 +1,103 @@
+"""The table of all rows as data by columns: names once, numbers rounded to what is shown.
+
+A page decodes it with what browsers have: base64, gzip, JSON. 10^5 rows are a few megabytes.
+
+Examples
+--------
+>>> packed = packed_rows([], {})
+>>> unpacked(packed)["length"]
+0
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from coffea_ddp.rows import Row
+
+
+_ABOVE = 101.0
+
+
+class Shown(NamedTuple):
+    """A column of the table: its heading, how it is shown, and what is in it."""
+
+    name: str
+    kind: str
+    value: Callable[[Row], Any]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
+
+
+def _percent(row: Row) -> float | None:
+    """Return the asymmetry in per cent, above 100 just that: no difference of efficiencies explains it."""
+    if row.asymmetry is None:
+        return _ABOVE if row.kind == "symmetry" and not row.n_a and row.n_b else None
+    return _rounded(max(min(100.0 * row.asymmetry, _ABOVE), -_ABOVE), 3)
+
+
+SHOWN = (
+    Shown("#", "num", lambda row: row.rank),
+    Shown("where", "text", lambda row: row.symmetry or row.observable),
+    Shown("test", "text", lambda row: row.test),
+    Shown("observable", "text", lambda row: row.observable if row.symmetry else None),
+    Shown("cell", "text", lambda row: row.cell),
+    Shown("region", "text", lambda row: row.region),
+    Shown("A", "num", lambda row: _rounded(row.n_a, 7)),
+    Shown("B", "num", lambda row: _rounded(row.n_b, 7)),
+    Shown("z", "z", lambda row: _rounded(row.z_local, 4)),
+    Shown("z global", "signed", lambda row: _rounded(row.z_global, 3)),
+    Shown("p global", "p", lambda row: _rounded(row.p_global, 2)),
+    Shown("asymmetry", "percent", _percent),
+    Shown("status", "text", lambda row: None if row.status == "OK" and not row.flags else _status(row)),
+    Shown("leads", "hidden", lambda row: int(row.leads)),
+)
+"""Columns in the order of the table; of kind "hidden": for filters."""
+
+
+def _status(row: Row) -> str:
+    return " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
+
+
+def packed_rows(rows: Sequence[Row], pages: Mapping[int, str]) -> str:
+    """Return rows as text for a page.
+
+    Parameters
+    ----------
+    rows
+        In the order of the table.
+    pages
+        The file names of the pages that rows have, by ``id(row)``.
+    """
+    values, names = [], []
+    for column in (*SHOWN, Shown("page", "hidden", lambda row: pages.get(id(row)))):
+        found = [column.value(row) for row in rows]
+        textual = column.kind == "text" or column.name == "page"
+        known: dict[str, int] = {}
+        if textual:
+            found = [None if text is None else known.setdefault(text, len(known)) for text in found]
+        values.append(found)
+        names.append(list(known) if textual else None)
+    data = {
+        "length": len(rows),
+        "columns": [*(column.name for column in SHOWN), "page"],
+        "kinds": [*(column.kind for column in SHOWN), "hidden"],
+        "names": names,
+        "values": values,
+    }
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    # No time in the gzip header: equal reports are equal files.
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """Return what :func:`packed_rows` packed."""
+    found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(text)))
+    return found

@@ -1,0 +1,244 @@
+"""What the templates are given: the index of a report, and the page of a region.
+
+Everything is text or data made here; the templates only place it, and escape it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coffea_ddp.pages import words
+from coffea_ddp.pages.columns import SHOWN
+from coffea_ddp.pages.facts import (
+    Grid,
+    global_grid,
+    provenance_facts,
+    provenance_tables,
+    region_facts,
+    summary_grid,
+)
+from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
+from coffea_ddp.unbinned import EVENT_TESTS
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.pages.images import Image
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.rows import Row
+
+_HEADLINE = 10
+"""Rows of the headline."""
+_FIRST = 25
+"""Rows of the table that are there without scripts."""
+_SIMILAR = 15
+
+
+class Region(NamedTuple):
+    """What belongs to the page of a row beside the row itself."""
+
+    row: Row
+    images: tuple[Image, ...]
+    note: str
+    before: str | None
+    after: str | None
+
+
+def title(row: Row) -> str:
+    """Return the heading of a row's page."""
+    return f"{words.place(row)}, {row.cell}"
+
+
+def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
+    """Return the rows that get a page: the leading ones, and whatever the two tables lead to.
+
+    Parameters
+    ----------
+    report
+        Of a scan.
+    leading
+        How many rows that hold mostly events of their own, the strongest first.
+    """
+    chosen = [row for row in report.rows if row.leads and row.rank is not None][:leading]
+    known = {id(row) for row in chosen}
+    linked = [*symmetry_table(report).rows, *state_table(report).rows]
+    chosen += [row for row in linked if id(row) not in known and row.z_local is not None]
+    order = {id(row): number for number, row in enumerate(report.rows)}
+    return sorted(chosen, key=lambda row: order[id(row)])
+
+
+def index(
+    report: ScanReport, hists: Histograms | None, pages: Mapping[int, str], z_picture: Image | None
+) -> dict[str, Any]:
+    """Return what the index is made of.
+
+    Parameters
+    ----------
+    report, hists
+        What was found; the histograms tell of the files.
+    pages
+        The file names of the pages that rows have, by ``id(row)``.
+    z_picture
+        The distribution of z, where there is one.
+    """
+    links = {row: f"regions/{page}" for row, page in pages.items()}
+    letters = _letters(report)
+    return {
+        "root": "",
+        "head": _head(report),
+        "missing": report.missing if report.partial else (),
+        "package": report.inputs.get("package", ""),
+        "leading": [_leading(row, links, letters) for row in _headline(report)],
+        "methods": [(letter, method) for method, letter in letters.items()],
+        "symmetries": symmetries(symmetry_table(report), links),
+        "states": states(state_table(report), links),
+        "table": {
+            "sentence": _table_sentence(report),
+            "columns": [(one.name, _kind(one.kind)) for one in SHOWN if one.kind != "hidden"],
+            "first": [_line(row) for row in report.rows[:_FIRST]],
+        },
+        "distribution": [] if z_picture is None else [z_picture],
+        "global_p": global_grid(report),
+        "summary": summary_grid(report),
+        "provenance": {"facts": provenance_facts(report), "tables": provenance_tables(report, hists)},
+        "caveats": words.caveats(report),
+    }
+
+
+def _head(report: ScanReport) -> dict[str, Any]:
+    best = report.best()
+    tiles = [
+        ("events", _number(report.inputs.get("events"))),
+        ("spectra", _number(report.inputs.get("spectra"))),
+        ("looks", _number(report.looks)),
+        ("symmetries", _number(len(report.summaries) or None)),
+        ("pseudo-experiments", _number(report.options.get("permutations") or None)),
+        ("best z, local", "" if best is None else words.z_text(best.z_local)),
+        ("best z, global", "" if best is None else words.z_text(best.z_global)),
+    ]
+    return {
+        "plan": report.plan,
+        "sentence": words.sentence(report),
+        "tiles": [(name, value) for name, value in tiles if value],
+        "paragraphs": words.paragraphs(report),
+    }
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def _headline(report: ScanReport) -> list[Row]:
+    return [row for row in report.rows if row.leads and row.rank is not None][:_HEADLINE]
+
+
+def _letters(report: ScanReport) -> dict[str, str]:
+    """Return a letter for each way in which p-values of the headline were made."""
+    methods = dict.fromkeys(row.method for row in _headline(report))
+    return {method: chr(ord("a") + number) for number, method in enumerate(methods)}
+
+
+def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "rank": row.rank,
+        "page": links.get(id(row)),
+        "place": words.place(row),
+        "cell": row.cell,
+        "region": row.region,
+        "test": row.test,
+        "n_a": words.content(row.n_a),
+        "n_b": words.content(row.n_b),
+        "z": words.z_text(row.z_local),
+        "level": words.level(row.z_local),
+        "p_local": words.p_text(row.p_local),
+        "z_global": words.z_text(row.z_global),
+        "p_global": words.p_text(row.p_global),
+        "method": letters[row.method],
+    }
+
+
+def _table_sentence(report: ScanReport) -> str:
+    kept = len(report.rows)
+    what = f"{kept:,} rows" if kept >= report.looks else f"The best {kept:,} rows of {report.looks:,} looks"
+    return f"{what}, ranked. Rows without a number are kept for the tables above, and are not among the best of all."
+
+
+def _kind(kind: str) -> str:
+    return "text" if kind == "text" else "num"
+
+
+def _line(row: Row) -> list[tuple[str, str]]:
+    """Return a row as text, in the columns of the table."""
+    texts = {
+        "z": words.z_text,
+        "signed": words.z_text,
+        "p": words.p_text,
+        "num": words.content,
+        "percent": words.percent,
+    }
+    found = []
+    for column in SHOWN:
+        value = column.value(row)
+        if column.kind != "hidden":
+            told = str(value or "") if column.kind == "text" else texts[column.kind](value)
+            found.append((told, _kind(column.kind)))
+    return found
+
+
+def region(report: ScanReport, found: Region) -> dict[str, Any]:
+    """Return what the page of a region is made of."""
+    row = found.row
+    return {
+        "root": "../",
+        "head": _head(report),
+        "missing": report.missing if report.partial else (),
+        "package": report.inputs.get("package", ""),
+        "region": {
+            "title": title(row),
+            "sentence": _region_sentence(row),
+            "facts": region_facts(row),
+            "pictures": found.images,
+            "note": found.note,
+            "similar": _similar(report, row),
+            "code": _code(row),
+            "before": found.before,
+            "after": found.after,
+        },
+    }
+
+
+def _region_sentence(row: Row) -> str:
+    where = f" ({row.region})" if row.region else ""
+    worth = (
+        ""
+        if row.p_global is None
+        else f"; after all looks z = {words.z_text(row.z_global)}, p = {words.p_text(row.p_global)}"
+    )
+    return f"{row.test}{where}: z = {words.z_text(row.z_local)}{worth}."
+
+
+def _similar(report: ScanReport, row: Row) -> Grid | None:
+    if row.rank is None:
+        return None
+    mine: Sequence[Row] = [one for one in report.rows if one.like == row.rank and one is not row]
+    shown = [column for column in SHOWN if column.kind != "hidden"]
+    lines = [[text for text, _ in _line(one)] for one in mine[:_SIMILAR]]
+    return Grid.of([(column.name, _kind(column.kind)) for column in shown], lines) if lines else None
+
+
+def _code(row: Row) -> str:
+    lines = ["import coffea_ddp as ddp", "", 'hists = ddp.load("hists.ddp")']
+    if row.kind == "spectrum":
+        lines += [f"spectrum = hists.spectrum({row.observable!r}, {row.cell!r})", "spectrum.hist.plot1d()"]
+    elif row.test in EVENT_TESTS:
+        lines += [
+            f"pair = ddp.sample_pair(hists, {row.symmetry!r}, {row.cell!r})  # the stored events",
+            "print(ddp.stats.nplm(pair.a, pair.b, permutations=1000))",
+        ]
+    else:
+        lines += [
+            f"pair = hists[{row.symmetry!r}, {row.observable!r}, {row.cell!r}]",
+            "print(ddp.stats.n_sigma(*pair.counts, kappa=pair.kappa))",
+            "pair.asymmetric  # hist.Hist: B - A",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+"""The pictures of many rows, in this process or in several.
+
+Examples
+--------
+>>> list(draw_rows([], None, Path("."), label="", seed=0, jobs=1))
+[]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from coffea_ddp.pages.images import Image, written
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.rows import Row
+
+_FEW = 8
+"""So few rows are drawn before other processes have started."""
+
+
+class Images(NamedTuple):
+    """The pictures of one row that were written, and why there are not more."""
+
+    images: tuple[Image, ...]
+    note: str
+
+
+def draw_rows(
+    rows: Sequence[Row], hists: Histograms | None, folder: Path, *, label: str, seed: int, jobs: int
+) -> Iterator[Images]:
+    """Draw the pictures of every row, and yield what was written, in the order of the rows.
+
+    Parameters
+    ----------
+    rows
+        Of a report; the files of the first are called 001.
+    hists
+        The output of the pass; without it there are no pictures.
+    folder
+        Where the files are written.
+    label, seed
+        As of :func:`coffea_ddp.pictures.pictures_of`.
+    jobs
+        Processes.
+    """
+    if hists is None:
+        note = "There are no pictures: the report was written without the histograms (--hists HISTS)."
+        yield from (Images((), note) for _ in rows)
+        return
+    numbered = list(enumerate(rows, 1))
+    if jobs == 1 or len(rows) <= _FEW:
+        yield from map(_drawer(hists, folder, label, seed), numbered)
+        return
+    from loky import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(min(jobs, len(rows)), initializer=_prepare, initargs=(hists, folder, label, seed)) as pool:
+        yield from pool.map(_draw_prepared, numbered)
+
+
+def _drawer(hists: Histograms, folder: Path, label: str, seed: int) -> Callable[[tuple[int, Row]], Images]:
+    return partial(_draw, hists, folder, label, seed)
+
+
+def _draw(hists: Histograms, folder: Path, label: str, seed: int, numbered: tuple[int, Row]) -> Images:
+    from coffea_ddp.pictures import pictures_of
+
+    number, row = numbered
+    drawn = pictures_of(row, hists, label=label, seed=seed)
+    images = tuple(written(one, folder, f"{number:03d}-{one.name}.png") for one in drawn.pictures)
+    return Images(images, f"Not drawn: {drawn.note}." if drawn.note else "")
+
+
+_PREPARED: list[Callable[[tuple[int, Row]], Images]] = []
+"""Of a worker process: what draws, with histograms that came once and not with every row."""
+
+
+def _prepare(hists: Histograms, folder: Path, label: str, seed: int) -> None:
+    _PREPARED[:] = [_drawer(hists, folder, label, seed)]
+
+
+def _draw_prepared(numbered: tuple[int, Row]) -> Images:
+    return _PREPARED[0](numbered)

@@ -1,0 +1,219 @@
+"""The numbers of a report as lines of text for its pages: a region, the provenance, the cutflow.
+
+Examples
+--------
+>>> grid = Grid.of([("name", "text"), ("events", "num")], [["a.root", "12"]])
+>>> grid.lines
+((('a.root', 'text'), ('12', 'num')),)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coffea_ddp.pages.words import content, minus, p_text, percent, z_text
+from coffea_ddp.tables import tail_text
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.rows import Row
+
+Facts = list[tuple[str, str]]
+_MOST_FILES = 200
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text: its headings and lines, every entry with its kind, ``"text"`` or ``"num"``."""
+
+    columns: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[tuple[str, str], ...], ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[tuple[str, str]], lines: Iterable[Sequence[str]]) -> Grid:
+        """Return a table of columns (name and kind) and lines of text."""
+        kinds = [kind for _, kind in columns]
+        return cls(tuple(columns), tuple(tuple(zip(line, kinds, strict=True)) for line in lines))
+
+
+class Titled(NamedTuple):
+    """A table with its title."""
+
+    title: str
+    table: Grid
+
+
+def region_facts(row: Row) -> Facts:
+    """Return what a row says, in words and numbers; what does not apply is left out."""
+    n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
+    asymmetry = "" if row.asymmetry is None else percent(100.0 * row.asymmetry)
+    z_plain = "" if row.z_plain is None else f"{z_text(row.z_plain)} with the plan's kappa, taken as exact"
+    mass = "" if row.position is None else f"{row.position:.5g} GeV, width {row.width or 0.0:.3g} GeV"
+    span = "" if row.low is None or row.high is None else f"{row.low:.5g} to {row.high:.5g} GeV"
+    found = [
+        ("rank", "" if row.rank is None else f"{row.rank:,}"),
+        ("symmetry", row.symmetry or ""),
+        ("observable" if row.symmetry else "spectrum", row.observable or ""),
+        ("cell", row.cell or ""),
+        ("region", row.region or ""),
+        ("test", row.test),
+        (n_a, content(row.n_a)),
+        (n_b, content(row.n_b)),
+        ("expected B / A", "" if row.kappa is None else f"{row.kappa:.5g}"),
+        ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
+        ("z local", _with_error(row)),
+        ("z without corrections", z_plain),
+        ("p local", p_text(row.p_local)),
+        ("p after this cell" if row.kind == "symmetry" else "p after this spectrum", p_text(row.p_cell)),
+        ("p after this symmetry", p_text(row.p_symmetry)),
+        ("z global", z_text(row.z_global)),
+        ("p global", p_text(row.p_global)),
+        ("extrapolated p global", tail_text(row)),
+        ("how p was made", row.method),
+        ("asymmetry that would explain it", asymmetry),
+        ("bins that are not empty", "" if row.n_bins is None else f"{row.n_bins:,}"),
+        ("regions looked at in the cell", "" if row.n_regions is None else f"{row.n_regions:,}"),
+        ("cells with exactly these events", "" if row.aliases is None else f"{row.aliases:,}"),
+        ("mass", mass),
+        ("range looked at", span),
+        ("events not seen by the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
+        ("status", "" if row.status == "OK" else row.status),
+        ("flags", row.flags or ""),
+    ]
+    return [(name, value) for name, value in found if name and value]
+
+
+def _with_error(row: Row) -> str:
+    error = "" if row.z_error is None else f" \N{PLUS-MINUS SIGN} {row.z_error:.2f}"
+    return z_text(row.z_local) + error
+
+
+def provenance_facts(report: ScanReport) -> Facts:
+    """Return where the numbers come from."""
+    inputs = report.inputs
+    versions = inputs.get("versions")
+    found = [
+        ("plan", report.plan),
+        ("fingerprint of the plan", report.fingerprint),
+        ("seed", str(report.seed)),
+        ("events", _whole(inputs.get("events"))),
+        ("files", _whole(inputs.get("files"))),
+        ("spectra", _whole(inputs.get("spectra"))),
+        ("datasets", ", ".join(map(str, _list(inputs.get("datasets"))))),
+        ("complete", "no: PARTIAL" if report.partial else "yes"),
+        ("weighted", "yes" if inputs.get("weighted") else ""),
+        ("coffea_ddp", str(inputs.get("package", ""))),
+        ("versions", _pairs(versions)),
+        ("options of the scan", _pairs(report.options)),
+        ("cells", _cells(inputs.get("cells"))),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _whole(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _pairs(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item not in (None, "", [], {}))
+
+
+def _plain(item: Any) -> str:
+    return "/".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
+
+
+def _cells(axes: Any) -> str:
+    described = [axis for axis in _list(axes) if isinstance(axis, Mapping)]
+    return ", ".join(
+        f"{axis['multiplicity']} (0 to {axis.get('last')}+)" if "multiplicity" in axis else str(axis.get("topology"))
+        for axis in described
+    )
+
+
+def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titled]:
+    """Return the cutflow of every dataset, the branches that were read, and with histograms the files."""
+    found = []
+    for dataset, cutflow in _mapping(report.inputs.get("cutflow")).items():
+        lines = [[str(step), _whole(number)] for step, number in _mapping(cutflow).items()]
+        found.append(Titled(f"Cutflow of {dataset}", Grid.of([("step", "text"), ("events", "num")], lines)))
+    choices = [
+        [str(role), ", ".join(map(str, _list(used)))] for role, used in _mapping(report.inputs.get("choices")).items()
+    ]
+    if choices:
+        columns = [("what", "text"), ("branch that was used", "text")]
+        found.append(Titled("Branches, where NanoAOD versions differ", Grid.of(columns, choices)))
+    return [*found, *([] if hists is None else [_files(hists)])]
+
+
+def _files(hists: Histograms) -> Titled:
+    records = list(hists.ledger.files.items())
+    lines = [
+        [
+            record.dataset,
+            record.filename,
+            tree,
+            uuid,
+            f"{sum(stop - start for start, stop in record.intervals):,}",
+            _spans(record.intervals),
+        ]
+        for (uuid, tree), record in records[:_MOST_FILES]
+    ]
+    more = "" if len(records) <= _MOST_FILES else f", the first {_MOST_FILES:,}"
+    columns = [
+        ("dataset", "text"),
+        ("file", "text"),
+        ("tree", "text"),
+        ("uuid", "text"),
+        ("events", "num"),
+        ("entries", "text"),
+    ]
+    return Titled(f"Files ({len(records):,}{more})", Grid.of(columns, lines))
+
+
+def _spans(intervals: Sequence[tuple[int, int]]) -> str:
+    texts = [f"{start:,} to {stop:,}" for start, stop in intervals[:3]]
+    return ", ".join([*texts, *([f"and {len(intervals) - 3} more ranges"] if len(intervals) > 3 else [])])
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def summary_grid(report: ScanReport) -> Grid | None:
+    """Return what became of the lattice of every symmetry; ``None`` where there is none."""
+    columns = [("symmetry", "text"), ("A", "text"), ("B", "text"), ("expected B / A", "num"), ("cells", "num"),
+               ("filled", "num"), ("distinct", "num"), ("looks", "num")]  # fmt: skip
+    lines = [
+        [one.symmetry, *one.sides, f"{one.kappa:.5g}", f"{one.n_cells:,}", f"{one.n_cells - one.n_empty:,}",
+         f"{one.n_distinct:,}", f"{one.n_tested:,}"]
+        for one in report.summaries
+    ]  # fmt: skip
+    return Grid.of(columns, lines) if lines else None
+
+
+def global_grid(report: ScanReport) -> Grid | None:
+    """Return what the best of every symmetry and of all is worth; ``None`` without pseudo-experiments."""
+    columns = [
+        ("best of", "text"),
+        ("what", "text"),
+        ("score", "num"),
+        ("p", "num"),
+        ("reached by", "text"),
+        ("tail", "text"),
+        ("how", "text"),
+    ]
+    lines = [
+        [one.scope or "the whole report", one.what, z_text(one.score), p_text(one.p_value), f"{one.n_ge} of {one.n}",
+         tail_text(one), one.method]
+        for one in report.global_p
+    ]  # fmt: skip
+    return Grid.of(columns, lines) if lines else None

@@ -1,0 +1,123 @@
+"""The two tables of the paradigm for a page: entries with their colour, their words and where they lead.
+
+Examples
+--------
+>>> from coffea_ddp.report import ScanReport
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
+>>> symmetries(symmetry_table(report), {}), states(state_table(report), {})
+(None, None)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coffea_ddp.overview import Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
+from coffea_ddp.pages.words import content, level, levels, p_text, place, z_text
+from coffea_ddp.rows import Row
+
+__all__ = ["DrawnEntry", "DrawnTable", "state_table", "states", "symmetries", "symmetry_table"]
+
+_NAMES = {
+    "mu": "\N{GREEK SMALL LETTER MU}",
+    "tau": "\N{GREEK SMALL LETTER TAU}",
+    "gamma": "\N{GREEK SMALL LETTER GAMMA}",
+    "j": "q/g",
+}
+_GROUPS = {"inclusive": "", "multiplicity": "object multiplicity", "decay": "decays", "topology": "topologies"}
+_HEAVIER = ("three objects", "four or more")
+
+
+@dataclass(frozen=True)
+class DrawnEntry:
+    """An entry: its number, colour and page, a smaller line, and a second number with a page of its own."""
+
+    z: str
+    level: str
+    small: str
+    title: str
+    page: str | None = None
+    also: str = ""
+    also_page: str | None = None
+    also_title: str = ""
+
+
+@dataclass(frozen=True)
+class DrawnTable:
+    """A table: what columns are grouped under (heading, number), headings, and lines of entries.
+
+    An entry is ``None`` where there are no data, and empty text where there can be none.
+    """
+
+    groups: tuple[tuple[str, int], ...]
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[DrawnEntry | str | None, ...]], ...]
+    levels: tuple[tuple[str, str], ...]
+
+
+def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | None:
+    """Return the table of symmetries; ``None`` where the report has none.
+
+    Parameters
+    ----------
+    table
+        Of a report.
+    pages
+        The pages that rows have, by ``id(row)``, from the index.
+    """
+    if not table.symmetries:
+        return None
+    groups = [
+        (_GROUPS[group], len(list(columns)))
+        for group, columns in itertools.groupby(table.columns, lambda one: one.group)
+    ]
+    lines = [
+        (name, tuple(_symmetry_entry(table.entry(name, column.name), pages) for column in table.columns))
+        for name in table.symmetries
+    ]
+    names = tuple(_NAMES.get(column.name, column.name) if column.name != "j" else "j" for column in table.columns)
+    return DrawnTable(tuple(groups), names, tuple(lines), tuple(levels()))
+
+
+def _symmetry_entry(entry: Entry, pages: Mapping[int, str]) -> DrawnEntry | None:
+    alone, others = entry.alone, entry.others
+    also = "" if others is None else z_text(z_of(others))
+    also_page = None if others is None else pages.get(id(others))
+    also_title = "" if others is None else _title(others)
+    if alone is None:
+        return None if others is None else DrawnEntry(f"({also})", "", str(others.cell), also_title, also_page)
+    small = f"{content(alone.n_a)} : {content(alone.n_b)}"
+    page = pages.get(id(alone))
+    z = z_of(alone)
+    return DrawnEntry(z_text(z), level(z), small, _title(alone), page, also, also_page, also_title)
+
+
+def _title(row: Row) -> str:
+    worth = "" if row.p_global is None else f", p after all looks {p_text(row.p_global)}"
+    return (
+        f"{place(row)}, {row.cell}{f', {row.region}' if row.region else ''}: {row.test} z {z_text(row.z_local)}{worth}"
+    )
+
+
+def states(table: StateTable, pages: Mapping[int, str]) -> DrawnTable | None:
+    """Return the table of states; ``None`` where the report has no spectra that are made of objects."""
+    if not table.kinds:
+        return None
+    numbers = [number for number in (3, 4) if any(many == number for _, many in table.heavier)]
+    lines = []
+    for first, kind in enumerate(table.kinds):
+        entries: list[DrawnEntry | str | None] = [""] * first
+        entries += [_state_entry(table.pair(kind, other), pages) for other in table.kinds[first:]]
+        entries += [_state_entry(table.heavier.get((kind, number)), pages) for number in numbers]
+        lines.append((_NAMES.get(kind, kind), tuple(entries)))
+    columns = [*(_NAMES.get(kind, kind) for kind in table.kinds), *(_HEAVIER[number - 3] for number in numbers)]
+    return DrawnTable((), tuple(columns), tuple(lines), tuple(levels()))
+
+
+def _state_entry(row: Row | None, pages: Mapping[int, str]) -> DrawnEntry | None:
+    if row is None or row.z_local is None:
+        return None
+    where = f"{row.observable}" if row.position is None else f"{row.observable}, {row.position:.4g} GeV"
+    return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(id(row)))

@@ -1,0 +1,136 @@
+"""What a report's pages say in words: the headline, how p was made, and what to be careful about.
+
+Examples
+--------
+>>> from coffea_ddp.report import ScanReport
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 1200}, looks=0, rows=())
+>>> sentence(report)
+'1,200 events; nothing was tested.'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coffea_ddp.tables import number, probability
+
+if TYPE_CHECKING:
+    from coffea_ddp.report import ScanReport
+    from coffea_ddp.rows import Row
+
+
+def minus(text: str) -> str:
+    """Return a number's text with a minus sign in place of a hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
+
+
+def z_text(z: float | None) -> str:
+    """Return z with its sign and two digits; nothing for ``None``."""
+    return minus(number(z))
+
+
+def p_text(p: float | None) -> str:
+    """Return a probability with two digits; nothing for ``None``."""
+    return probability(p)
+
+
+def percent(value: float | None) -> str:
+    """Return per cent with their sign; above 100 just that."""
+    return "" if value is None else "> 100 %" if abs(value) > 100.0 else f"{minus(f'{value:+.1f}')} %"
+
+
+def content(value: float | None) -> str:
+    """Return a number of events."""
+    return "" if value is None else f"{value:,.7g}"
+
+
+def level(z: float | None) -> str:
+    """Return the style class of the colour of z: ``"p0"`` to ``"p6"`` above 0, ``"m0"`` to ``"m6"`` below."""
+    return "" if z is None else f"{'m' if z < 0 else 'p'}{min(int(abs(z)), 6)}"
+
+
+def levels() -> list[tuple[str, str]]:
+    """Return style classes and their meaning, from the lowest z to the highest."""
+    texts = ["0", "1", "2", "3", "4", "5", "6+"]
+    below = [(f"m{i}", f"\N{MINUS SIGN}{texts[i]}") for i in range(6, 0, -1)]
+    return [*below, ("p0", "0"), *((f"p{i}", f"+{texts[i]}") for i in range(1, 7))]
+
+
+def place(row: Row) -> str:
+    """Return where a row is, without its cell."""
+    return f"{row.symmetry}: {row.observable}" if row.symmetry else str(row.observable or "")
+
+
+def sentence(report: ScanReport) -> str:
+    """Return one line: how much was looked at, and the strongest row."""
+    events = report.inputs.get("events")
+    what = f"{events:,} events" if isinstance(events, int) else f"{report.inputs.get('spectra', 'no')} spectra"
+    best = report.best()
+    if best is None or best.z_local is None:
+        return f"{what}; nothing was tested."
+    worth = "" if best.z_global is None else f", {z_text(best.z_global)} after all of them"
+    return (
+        f"{what}, {report.looks:,} looks; the most significant region: {place(best)} in {best.cell}, "
+        f"z = {z_text(best.z_local)}{worth}."
+    )
+
+
+def paragraphs(report: ScanReport) -> list[str]:
+    """Return what the headline says beside its numbers."""
+    found = [
+        f"Best of the whole report ({one.what}): p = {p_text(one.p_value)} "
+        f"({one.n_ge} of {one.n} pseudo-experiments reach it){_extrapolated(one.p_tail)}; {one.method}."
+        for one in report.global_p
+        if one.scope is None
+    ]
+    if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
+        found.append(
+            "No pseudo-experiments were made: global p-values of symmetries are the Sidak bound over all looks, which "
+            "is conservative as cells overlap. coffea-ddp scan --permutations 1000 counts them."
+        )
+    return found
+
+
+def _extrapolated(p_tail: float | None) -> str:
+    return "" if p_tail is None else f", extrapolated: {p_text(p_tail)}"
+
+
+def caveats(report: ScanReport) -> list[str]:
+    """Return what to be careful about in this report, and in any."""
+    rows, inputs = report.rows, report.inputs
+    tests = {row.test for row in rows}
+    told = [
+        (
+            "A high z marks a region to look at, not a discovery. Many symmetries of the Standard Model are "
+            "approximate: electrons and muons differ in efficiency, isolation and radiation. The asymmetry says "
+            "which relative difference of efficiency would explain a row alone; one of 2 % makes z = 0.02 sqrt(N/2), "
+            "which grows with the data without limit."
+        )
+    ]
+    if report.partial:
+        told.insert(
+            0, "The input is PARTIAL: what is missing is named under provenance, and no number here knows of it."
+        )
+    if report.options.get("expectation") == "" and any(row.kind == "symmetry" for row in rows):
+        told.append("The expected ratio of B to A is the plan's, taken as exact, with no systematic error.")
+    if inputs.get("weighted"):
+        told.append(
+            "Events have weights: contents are sums of weights, and p-values rest on effective numbers of events."
+        )
+    if "bump" in tests:
+        told.append(
+            "z of a bump is what a network estimates for an ideal analysis that knows the background; no method that "
+            "sees only the counts can know it better than its smoothness allows. A bump is a reason to look, to be "
+            "followed by a fit."
+        )
+    if tests & {"nplm", "classifier"}:
+        told.append(
+            "Tests on events compare shapes of the stored events alone; where more were met than are stored, a fair "
+            "sample of them."
+        )
+    if len(rows) < report.looks:
+        told.append(
+            f"The report keeps {len(rows):,} rows of {report.looks:,} looks; coffea-ddp scan --best N keeps more. "
+            "The distribution of z is of all looks at whole cells."
+        )
+    return told

@@ -1,0 +1,82 @@
+"""Pictures of a row of a report: what was looked at, taken from the histograms and drawn.
+
+A row names a place (symmetry or spectrum, observable, cell) and a test; its matrices, spectrum or events are in the
+output of the pass. What a scan does not keep (z of every bin of a spectrum, the fit of NPLM) is made again by the
+functions of the scan.
+
+Examples
+--------
+>>> from coffea_ddp.cells import CellGrid
+>>> from coffea_ddp.histograms import Histograms
+>>> from coffea_ddp.layout import Layout
+>>> hists = Histograms.empty(Layout("demo", "0" * 16, CellGrid(()), ()))
+>>> row = Row(
+...     kind="spectrum",
+...     symmetry=None,
+...     observable="2mu",
+...     cell="inclusive",
+...     region=None,
+...     test="bump",
+...     n_a=None,
+...     n_b=None,
+...     statistic=None,
+...     p_local=None,
+...     z_local=None,
+...     p_global=None,
+...     z_global=None,
+...     method="",
+...     status="OK",
+... )
+>>> pictures_of(row, hists).note
+"no spectrum '2mu' in plan 'demo'; it has: none"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coffea_ddp.errors import DDPError
+from coffea_ddp.pictures.bumps import spectrum_pictures
+from coffea_ddp.pictures.cells import cell_pictures
+from coffea_ddp.pictures.drawn import Drawn, Picture
+from coffea_ddp.pictures.events import event_pictures
+from coffea_ddp.rows import Row
+from coffea_ddp.unbinned import EVENT_TESTS
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms import Histograms
+
+__all__ = ["Drawn", "Picture", "pictures_of"]
+
+
+def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0) -> Drawn:
+    """Return the figures that belong to a row.
+
+    Of symmetries: the matrices of A and B with the significance of every bin and the best rectangle, and A and B
+    overlaid with ratio and pull. Of tests on events: the learned log-ratio, its null, and the features. Of spectra: the
+    counts with z of every bin.
+
+    Parameters
+    ----------
+    row
+        Of a report.
+    hists
+        The output of the pass that was scanned.
+    label
+        What stands over the figures: a dataset or luminosity.
+    seed
+        Of the scan, for what is made again with pseudo-experiments.
+
+    Returns
+    -------
+    Drawn
+        Its note says what could not be drawn and why: a fault in one row does not stop a report.
+    """
+    try:
+        if row.kind == "spectrum":
+            return Drawn(spectrum_pictures(row, hists, label))
+        if row.test in EVENT_TESTS:
+            return Drawn(event_pictures(row, hists, label, seed))
+        return Drawn(cell_pictures(row, hists, label))
+    except DDPError as error:
+        return Drawn((), str(error))

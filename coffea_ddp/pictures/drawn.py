@@ -1,0 +1,65 @@
+"""A figure with all that a page needs beside it.
+
+Examples
+--------
+>>> from matplotlib.figure import Figure
+>>> Picture("overlay", Figure(), "A and B", "A bar chart").name
+'overlay'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure with its caption, and its text for those who cannot see it.
+
+    Attributes
+    ----------
+    name
+        For the file: letters, digits and hyphens.
+    figure
+        What was drawn.
+    caption
+        What it shows and how it was made.
+    text
+        What one would see: the alternative text.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The pictures of a row.
+
+    Attributes
+    ----------
+    pictures
+        None, where nothing could be drawn.
+    note
+        Why not; empty where all is well.
+    """
+
+    pictures: tuple[Picture, ...]
+    note: str = ""
+
+
+def axis_label(axis: Any) -> str:
+    """Return the label of a ``hist`` axis, or its name."""
+    return str(axis.label or axis.name)
+
+
+def quantity(axis: Any) -> tuple[str, str]:
+    """Return name and unit of what an axis shows, from a label as in ``"m(ll) [GeV]"``."""
+    name, bracket, unit = axis_label(axis).rpartition("[")
+    return (name.strip(), unit.rstrip("]")) if bracket and unit.endswith("]") else (axis_label(axis), "")

@@ -1,0 +1,130 @@
+"""Pictures of the tests on events: the learned log-ratio and its null, a classifier's scores, and the features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.pictures.drawn import Picture
+from coffea_ddp.plotting import log_ratio, null, overlay
+from coffea_ddp.samples import SamplePair, features_of, sample_pair
+from coffea_ddp.stats import classifier_test, nplm
+from coffea_ddp.unbinned import ALL_FEATURES
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
+    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.rows import Row
+
+_PERMUTATIONS = 1_000
+_FEW = 200
+_MANY_EVENTS = 20_000
+"""With more events than this a thousand permutations are a matter of minutes."""
+_FEATURES = 6
+_BINS = 24
+
+
+def event_pictures(row: Row, hists: Histograms, label: str, seed: int) -> tuple[Picture, ...]:
+    """Return the pictures of a row of a test on events.
+
+    Parameters
+    ----------
+    row
+        Of NPLM or of the classifier.
+    hists
+        The output of the pass.
+    label
+        What stands over the figures.
+    seed
+        Of the scan.
+
+    Raises
+    ------
+    UnknownNameError
+        If the histograms have no such symmetry, observable or cell.
+    InputError
+        If events are not stored, or too few for a fit.
+    """
+    symmetry = str(row.symmetry)
+    observable = None if row.observable == ALL_FEATURES else row.observable
+    pair = sample_pair(hists, symmetry, row.cell, features=features_of(hists, symmetry, observable))
+    if pair.weights_a is not None:
+        raise InputError("the events have weights; the tests on them are drawn without weights only")
+    if not len(pair.a) or not len(pair.b):
+        raise InputError("one side has no stored events")
+    sides = hists.layout.symmetry(symmetry).sides
+    head = f"{symmetry}: {row.cell}"
+    test = _nplm_pictures if row.test == "nplm" else _classifier_pictures
+    labels = _labels(hists, pair.features)
+    return *test(pair, labels, sides, (head, label), seed), *_features(pair, labels, sides, (head, label))
+
+
+def _nplm_pictures(
+    pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], seed: int
+) -> tuple[Picture, ...]:
+    permutations = _PERMUTATIONS if len(pair.a) + len(pair.b) < _MANY_EVENTS else _FEW
+    found = nplm(pair.a, pair.b, permutations=permutations, seed=seed)
+    events = np.concatenate([pair.a, pair.b])
+    learned = found.log_ratio(events)
+    what = f"the logarithm of the density of A ({sides[0]}) over that of B ({sides[1]})"
+    shown = min(2, events.shape[1])
+    first = log_ratio(events[:, :shown], learned, labels=labels[:shown], title=over[0], label=over[1])
+    others = "" if events.shape[1] <= 2 else f" It was learned in {events.shape[1]} features; two are shown."
+    caption = f"NPLM's log-ratio: {what}, as {found.families[found.best].family} learned it.{others}"
+    spread = f"It goes from {learned.min():+.2f} to {learned.max():+.2f}."
+    sample = found.null[found.best]
+    p_text = f"p = {found.p_value:.2g}"
+    second = null(sample, found.t, xlabel="t", p_text=p_text, title=over[0], label=over[1])
+    told = (
+        f"t of {len(sample):,} permutations of the labels, and t of the data, {found.t:.1f}; {p_text}, {found.method}."
+    )
+    return (
+        Picture("log-ratio", first, caption, f"{caption} {spread}"),
+        Picture("null", second, told, f"{told} The permutations reach {sample.max():.1f}."),
+    )
+
+
+def _classifier_pictures(
+    pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], seed: int
+) -> tuple[Picture, ...]:
+    found = classifier_test(pair.a, pair.b, permutations=_FEW, seed=seed)
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
+    ratio = len(pair.b) / len(pair.a)
+    first = overlay(
+        a, b, edges, xlabel="score: share of events that look less like A", sides=sides, kappa=ratio, title=over[0],
+        label=over[1],
+    )  # fmt: skip
+    caption = f"Out-of-fold scores of the classifier ({found.learner}), A scaled to the size of B; AUC {found.auc:.3f}."
+    sample = found.null[0]
+    second = null(sample, found.auc_z, xlabel="z of the AUC", p_text=f"p = {found.p_auc:.2g}", title=over[0],
+                  label=over[1])  # fmt: skip
+    told = f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}."
+    return Picture("scores", first, caption, caption), Picture("null", second, told, told)
+
+
+def _features(pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str]) -> list[Picture]:
+    out = []
+    ratio = len(pair.b) / len(pair.a)
+    for column, label in enumerate(labels[:_FEATURES]):
+        edges = _edges(np.concatenate([pair.a[:, column], pair.b[:, column]]))
+        a, b = (np.histogram(side[:, column], edges)[0].astype(np.float64) for side in (pair.a, pair.b))
+        figure = overlay(a, b, edges, xlabel=label, sides=sides, kappa=ratio, title=over[0], label=over[1])
+        dropped = f" {pair.n_dropped:,} events of the cell are not stored." if pair.n_dropped else ""
+        caption = f"{label} of the stored events, A scaled to the size of B: the test compares shapes.{dropped}"
+        out.append(Picture(f"feature-{column}", figure, caption, caption))
+    return out
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Return bins over all but the last per cent of values, which would stretch them."""
+    low, high = np.quantile(values, [0.0, 0.99])
+    return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+
+
+def _labels(hists: Histograms, names: tuple[str, ...]) -> list[str]:
+    known = {feature.name: feature for feature in hists.layout.features}
+    found = [known[name] for name in names]
+    return [f"{one.label or one.name} [{one.unit}]" if one.unit else one.label or one.name for one in found]
