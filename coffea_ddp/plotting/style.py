@@ -68,7 +68,6 @@ _SETTINGS: dict[str, Any] = {
     "savefig.dpi": "figure",
     "savefig.facecolor": "white",
     "figure.facecolor": "white",
-    "pdf.fonttype": 42,
     "svg.hashsalt": "coffea_ddp",
 }
 # matplotlib's settings belong to the whole process: two threads must not change them at the same time.
