@@ -114,8 +114,8 @@ class SymmetryTable:
 
     @property
     def rows(self) -> list[Row]:
-        """All rows that entries show, each once."""
-        return _once(row for entry in self.entries.values() for row in (entry.alone, entry.others))
+        """The rows that entries show first, each once."""
+        return _once(entry.best for entry in self.entries.values())
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return z of every entry (of :attr:`Entry.alone`), NaN where there is none."""

@@ -97,8 +97,9 @@ class Browser:
         return found["result"].get("value")
 
     def wait(self, condition: str) -> None:
+        """Wait until an expression is true; a page that is on its way may not have what it asks for."""
         end = time.monotonic() + _PATIENCE
-        while not self.run(condition):
+        while not self.run(f"(() => {{ try {{ return {condition}; }} catch {{ return false; }} }})()"):
             assert time.monotonic() < end, f"never came: {condition}"
             time.sleep(0.05)
 

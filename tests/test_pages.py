@@ -427,6 +427,7 @@ def test_sort_filter_and_follow(browser, written, tmp_path):
     browser.run("""[...document.querySelectorAll("#rows thead th")].find((one) => one.textContent.trim() === "A")
         .querySelector("[tabindex], button, .dt-column-order").focus()""")
     browser.press("Enter", 13, "\r")
+    browser.wait("document.querySelector('#rows thead th[aria-sort]')")
     numbers = [int(text.replace(",", "")) for text in column(browser, "A")]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) > 1
@@ -443,6 +444,7 @@ def test_sort_filter_and_follow(browser, written, tmp_path):
     for letter in "e/mu":
         browser.press(letter, ord(letter.upper()), letter)
     browser.wait("document.querySelector('.dt-search input').value === 'e/mu'")
+    browser.wait("[...document.querySelectorAll('#rows tbody tr')].every((one) => one.textContent.includes('e/mu'))")
     assert set(column(browser, "where")) == {"e/mu"}
 
     browser.run("document.querySelector('table.ddp td a').click()")
@@ -469,7 +471,7 @@ def test_contrast_and_no_page_that_scrolls_sideways(browser, written, width, tmp
         import matplotlib.image
 
         pixels = matplotlib.image.imread(picture)
-        assert pixels.shape[1] >= width
+        assert pixels.shape[1] >= width - 20  # without the bar that scrolls
         assert pixels[..., :3].std() > 0.05
 
 

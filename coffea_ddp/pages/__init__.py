@@ -126,15 +126,13 @@ def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Map
     told = report.z_histogram
     picture = None
     if sum(told.counts):
-        figure = z_distribution(
-            np.array(told.counts[1:-1], dtype=np.float64), told.edges, title=report.plan, label=label
-        )
+        figure = z_distribution(np.array(told.counts, dtype=np.float64), told.edges, title=report.plan, label=label)
         n = sum(told.counts)
         outside = told.counts[0] + told.counts[-1]
         caption = (
             f"z of all {n:,} looks at whole cells, and what is expected if nothing is there. Cells overlap, so looks "
             "are not independent: the tails scatter more than Poisson errors say. "
-            f"{outside:,} are outside of the picture."
+            f"{outside:,} are beyond the ends of the histogram."
         )
         picture = written(Picture("z", figure, caption, caption), place / "assets", "z.png", prefix="assets/")
     _write(place / "index.html", "index.html.j2", content.index(report, hists, pages, picture))

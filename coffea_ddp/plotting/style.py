@@ -58,6 +58,9 @@ _SETTINGS: dict[str, Any] = {
     "ytick.color": INK,
     "xtick.labelsize": 12,
     "ytick.labelsize": 12,
+    # On linear axes they are most of the time that a figure takes; logarithmic ones keep theirs.
+    "xtick.minor.visible": False,
+    "ytick.minor.visible": False,
     "xtick.major.size": 6,
     "xtick.minor.size": 3,
     "ytick.major.size": 6,
