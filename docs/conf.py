@@ -28,6 +28,7 @@ exclude_patterns = ["_ext", "**.ipynb_checkpoints"]
 
 # -- text ----------------------------------------------------------------------------------------------------
 
+smartquotes_action = "qe"  # no dashes made of two hyphens: they are options of a command
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 myst_fence_as_directive = ["glossary"]
@@ -56,7 +57,7 @@ html_show_sphinx = False
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-pygments_style = "sphinx"
+pygments_style = "tango"
 pygments_dark_style = "monokai"
 
 # -- notebooks -----------------------------------------------------------------------------------------------
