@@ -38,7 +38,7 @@ test: $(VENV)/.stamp-test
 	$(call headline,docs)
 	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
 	$(call headline,pytest)
-	$(BIN)/python -m pytest --cov -n logical --dist loadfile
+	$(BIN)/python -m pytest --cov -n logical --dist loadfile --no-loadscope-reorder
 	$(call headline,wheel)
 	$(BIN)/python tests/check_wheel.py
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+# One thread a process, before numpy and torch are loaded: tests run on all cores already, and threads of two processes
+# that share two cores wait for one another. What test processes start inherits it.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 # The same examples on every machine; a slow machine is no failure.
 settings.register_profile("coffea_ddp", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile("coffea_ddp")
+
+_FIRST = (
+    "test_bump_network",
+    "test_simulated",
+    "test_nplm_network",
+    "test_facility",
+    "test_nplm_fixed",
+    "test_running",
+)
+"""Files that take long, in the order in which they begin: whoever gets one of them last keeps everybody waiting.
+
+The first compiles what the other tests of the bump hunt then find on disk; two at a time would both compile it.
+"""
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,3 +45,13 @@ def shared() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the files that take long, and the notebooks, begin first (with ``--no-loadscope-reorder``)."""
+    places = {name: place for place, name in enumerate(_FIRST)}
+
+    def place(item: pytest.Item) -> float:
+        return 1.5 if item.path.suffix == ".ipynb" else places.get(item.path.stem, len(places))
+
+    items.sort(key=place)

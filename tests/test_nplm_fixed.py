@@ -121,17 +121,21 @@ def test_thirteen_bins_are_a_chi2_with_twelve_at_any_ratio(n_a, n_b):
     assert one.t_a / one.t == pytest.approx(n_b / (n_a + n_b), abs=0.05)
 
 
+@pytest.mark.parametrize("toys", [250, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize(("n_a", "n_b"), [(150, 150), (60, 600)])
-def test_p_is_uniform_under_the_null(name, n_a, n_b):
-    """500 toys, 49 permutations each; p-values of permutations are spread over their steps."""
+def test_p_is_uniform_under_the_null(name, n_a, n_b, toys):
+    """49 permutations a toy; p-values of permutations are spread over their steps.
+
+    Distances from uniform of 0.103 (250 toys) and 0.073 (500, among the slow tests) are beyond the limit of 1 %.
+    """
     p = np.array(
         [
             nplm(*exponentials(n_a, n_b, seed=[17, toy]), backend=SOLVERS[name], permutations=49, seed=toy).p_value
-            for toy in range(500)
+            for toy in range(toys)
         ]
     )
-    smeared = p - np.random.default_rng(2).random(500) / 50.0
+    smeared = p - np.random.default_rng(2).random(toys) / 50.0
     assert scipy_stats.kstest(smeared, "uniform").pvalue > 0.01
 
 
