@@ -99,12 +99,12 @@ def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> di
         return names
     # README.md shows defaults: a thousand permutations, each a fit of a network.
     monkeypatch.setitem(cast("Any", stats.nplm).__kwdefaults__, "permutations", 20)
-    monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "permutations", 20)
+    monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "permutations", 5)
     # Pictures of all leading rows take minutes; test_pages.py draws.
     write = coffea_ddp.write_report
     monkeypatch.setattr(coffea_ddp, "write_report", lambda report, folder, hists: write(report, folder, leading=3))
-    signals = [LFVSignal(100, mass=300.0, lepton="mu", n_tau=1, n_b=0)]
-    make_dataset("data", files=2, events=10_000, seed=1, signals=signals)
+    signals = [LFVSignal(80, mass=300.0, lepton="mu", n_tau=1), LFVSignal(30, mass=300.0, lepton="e", n_tau=1)]
+    make_dataset("data", files=2, events=1_500, seed=1, signals=signals)
     rng = np.random.default_rng(1)
     background, signal = np.full((8, 8), 25.0), np.zeros((8, 8))
     signal[2:4, 5:7] = 10.0
