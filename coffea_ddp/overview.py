@@ -54,6 +54,11 @@ def _better(first: Row | None, second: Row) -> Row:
     return second if sizes[1] > sizes[0] else first
 
 
+def _earlier(first: Row | None, second: Row) -> Row:
+    """Return the bump that is ranked first: p and not z decides, as z alone does not know its error."""
+    return second if first is None or (first.z_local is None and second.z_local is not None) else first
+
+
 @dataclass(frozen=True)
 class Column:
     """What the cells of a column ask about.
@@ -237,11 +242,11 @@ def state_table(report: ScanReport) -> StateTable:
         seen.update(kinds)
         if len(kinds) == 2:
             first, second = sorted(kinds, key=_place)
-            pairs[first, second] = _better(pairs.get((first, second)), row)
+            pairs[first, second] = _earlier(pairs.get((first, second)), row)
         elif len(kinds) > 2:
             for kind in set(kinds):
                 number = min(len(kinds), 4)
-                heavier[kind, number] = _better(heavier.get((kind, number)), row)
+                heavier[kind, number] = _earlier(heavier.get((kind, number)), row)
     return StateTable(tuple(sorted(seen, key=_place)), pairs, heavier)
 
 

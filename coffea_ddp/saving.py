@@ -102,18 +102,6 @@ def load(path: str | Path) -> Histograms:
         return _rebuild(manifest, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
 
 
-def read_layout(path: str | Path) -> Layout:
-    """Read what an output is about (plan, fingerprint, cells, axes), and nothing else of it.
-
-    Raises
-    ------
-    FileError, FormatError
-        As for :func:`load`.
-    """
-    with _opened(path) as (_, manifest):
-        return Layout.from_dict(manifest["layout"])
-
-
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""

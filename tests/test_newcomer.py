@@ -5,7 +5,6 @@ docs/howto/when_it_fails.md shows them to users; a mistake that is added there b
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -234,14 +233,11 @@ def test_mistakes_in_python(call, error, message):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("target", ["data/two.root", "hists.ddp", "good.py"])
-def test_a_pass_replaces_nothing_without_being_told(capfd, output, target):
+@pytest.mark.parametrize("target", ["data/two.root", "good.py"])
+def test_a_pass_replaces_neither_events_nor_plans(capfd, output, target):
     before = Path(target).read_bytes()
-    arguments = ("run", "good.py", "data/two.root", "-o", target, "--executor", "iterative")
-    assert "would be lost" in said(capfd, *arguments)
+    assert "would be lost" in said(capfd, "run", "good.py", "data/two.root", "-o", target, "--executor", "iterative")
     assert "would be lost" in said(capfd, "merge", "hists.ddp", "-o", target)
-    if target != "hists.ddp":
-        assert "would be lost" in said(capfd, *arguments, "--overwrite")
     assert Path(target).read_bytes() == before
 
 
@@ -254,27 +250,14 @@ def test_a_report_replaces_neither_events_nor_histograms(capfd, output, target):
     assert Path(target).read_bytes() == before
 
 
-def test_whoever_means_it_replaces_an_output(capfd, here, tmp_path, output):
+def test_an_older_output_is_replaced(here, tmp_path, output):
     target = tmp_path / "again.ddp"
     target.write_bytes(output.read_bytes())
-    for more in ("--overwrite", "--resume"):  # a run that goes on replaces its own output
+    for more in ([], ["--resume"]):
         with pytest.raises(SystemExit) as stop:
-            main(["run", "good.py", str(here / "data/one.root"), "-o", str(target), "--executor", "iterative", more])
+            main(["run", "good.py", str(here / "data/one.root"), "-o", str(target), "--executor", "iterative", *more])
         assert stop.value.code == 0
         assert ddp.load(target) == ddp.load(output)
-    other = tmp_path / "other.py"
-    other.write_text(PLAN.replace("last=3", "last=2"))
-    told = said(capfd, "run", other, "data/one.root", "-o", target, "--executor", "iterative", "--resume")
-    assert "would be lost" in told
-
-
-@pytest.mark.usefixtures("here")
-def test_outputs_by_dataset_are_not_replaced_either(capfd, tmp_path, output):
-    fileset = tmp_path / "fileset.json"
-    fileset.write_text(json.dumps({era: ["data/one.root"] for era in ("2017", "2018")}))
-    (tmp_path / "h-2018.ddp").write_bytes(output.read_bytes())
-    told = said(capfd, "run", "good.py", fileset, "-o", tmp_path / "h.ddp", "--by-dataset", "--executor", "iterative")
-    assert "h-2018.ddp" in told
 
 
 @pytest.mark.usefixtures("here")

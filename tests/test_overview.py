@@ -81,7 +81,7 @@ def test_as_a_table_of_numbers():
 def test_states_by_their_objects():
     table = state_table(report(bump("2mu", 5.0), bump("2mu", 4.0), bump("mu+j", 3.0), bump("Z(2mu)+gamma", 2.0)))
     assert table.kinds == ("mu", "j", "gamma", "Z/W")
-    assert table.pair("mu", "mu").z_local == 5.0
+    assert table.pair("mu", "mu").z_local == 5.0  # the first: rows are ranked by p
     assert table.pair("j", "mu").z_local == table.pair("mu", "j").z_local == 3.0
     assert table.pair("gamma", "Z/W").observable == "Z(2mu)+gamma"
     assert table.pair("j", "j") is None

@@ -86,17 +86,15 @@ def _quiet() -> None:
             logging.getLogger(known).setLevel(logging.CRITICAL)
 
 
-def check_free(path: str, *, overwrite: bool) -> None:
-    """Fail before a pass whose output would replace what is there: another output that took long, or somebody's data.
+def check_free(path: str) -> None:
+    """Fail before a pass whose output would replace somebody's data or plan; an older output may be replaced.
 
     Raises
     ------
     FileError
-        If there is something else than an output that may be overwritten.
+        If there is something else than an output.
     """
     kind = what_is(path)
-    if kind == OUTPUT and not overwrite:
-        raise FileError(f"{path}: {kind} is there already, and would be lost; add --overwrite, or choose another -o")
     if kind not in (OUTPUT, "no file", "an empty file"):
         raise FileError(f"{path}: {kind} is there already, and would be lost; choose another -o, as in -o hists.ddp")
     check_writable(path, replaces=(OUTPUT,))

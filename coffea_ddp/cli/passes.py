@@ -20,10 +20,9 @@ from coffea_ddp.cli.around import (
     tell_missing,
     terminal,
 )
-from coffea_ddp.errors import OUTPUT, what_is
 
 if TYPE_CHECKING:
-    from coffea_ddp.plan import ScanPlan
+    pass
 
 
 @click.command()
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
     help="Take events that are in several datasets once, by run, luminosity block and event.",
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
-@click.option("--overwrite", is_flag=True, help="Replace the output of an earlier run.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
 )
@@ -86,11 +84,9 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
 
     loaded = load_plan(plan)
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
-    by_dataset, overwrite = options.pop("by_dataset"), options.pop("overwrite")
+    by_dataset = options.pop("by_dataset")
     for dataset in normalise(list(fileset), tree=options["tree"]) if by_dataset else [""]:
-        path = of_dataset(output, dataset)
-        # A run that goes on replaces its own output, which is marked PARTIAL.
-        check_free(path, overwrite=overwrite or (options["resume"] and _is_of(path, loaded)))
+        check_free(of_dataset(output, dataset))
     tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
@@ -113,13 +109,6 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     if parts is not None and code == DONE:
         remove(parts)
     return code
-
-
-def _is_of(path: str, plan: ScanPlan) -> bool:
-    """Tell whether there is an output of the plan."""
-    from coffea_ddp.saving import read_layout
-
-    return what_is(path) == OUTPUT and read_layout(path).fingerprint == plan.fingerprint
 
 
 def of_dataset(output: str, dataset: str) -> str:
@@ -161,8 +150,7 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
 @click.command()
 @click.argument("hists", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
-@click.option("--overwrite", is_flag=True, help="Replace an output that is there.")
-def merge(hists: Sequence[str], output: str, overwrite: bool) -> int:
+def merge(hists: Sequence[str], output: str) -> int:
     r"""Add outputs of one plan over different files.
 
     Thousands of them are added a few at a time; memory holds little more than the sum.
@@ -172,7 +160,7 @@ def merge(hists: Sequence[str], output: str, overwrite: bool) -> int:
     """
     from coffea_ddp.merging import merge_files
 
-    check_free(output, overwrite=overwrite)
+    check_free(output)
     total = merge_files(hists)
     total.save(output)
     describe(total)

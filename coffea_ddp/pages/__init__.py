@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 """Told how many of how many pages are done, and which comes next."""
 
+PERMUTATIONS = 1_000
+"""Of a fit that is made again, at most."""
 LEADING = 20
 """So many of the strongest rows get a page, beside what the two tables lead to."""
 
@@ -98,13 +100,19 @@ def write_report(
     tell = progress or _silent
     with new_folder(folder) as place:
         drawn = draw_rows(
-            rows, hists, place / "regions", label=over, seed=report.seed, jobs=jobs or os.cpu_count() or 1
+            rows, hists, place / "regions", label=over, drawn=_seed(report), jobs=jobs or os.cpu_count() or 1
         )
         _regions(place, report, rows, drawn, tell)
         tell(len(rows), len(rows) + 1, "index")
         _index(place, report, hists, pages, over)
     tell(len(rows) + 1, len(rows) + 1, "")
     return Path(folder, "index.html")
+
+
+def _seed(report: ScanReport) -> tuple[int, int]:
+    """Return the seed of a scan, and with how many permutations its fits are made again."""
+    asked = report.options.get("permutations")
+    return report.seed, asked if isinstance(asked, int) and 0 < asked <= PERMUTATIONS else PERMUTATIONS
 
 
 def _silent(_done: int, _total: int, _what: str) -> None:

@@ -50,7 +50,7 @@ def title(row: Row) -> str:
 
 
 def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
-    """Return the rows that get a page: the leading ones, and whatever the two tables lead to.
+    """Return the rows that get a page: the leading ones, and whatever the tables lead to.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
     """
     chosen = [row for row in report.rows if row.leads and row.rank is not None][:leading]
     known = {id(row) for row in chosen}
-    linked = [*symmetry_table(report).rows, *state_table(report).rows]
-    chosen += [row for row in linked if id(row) not in known and row.z_local is not None]
+    linked = [*symmetry_table(report).rows, *state_table(report).rows, *_best_of_tests(report)]
+    chosen += {id(row): row for row in linked if id(row) not in known and row.z_local is not None}.values()
     order = {id(row): number for number, row in enumerate(report.rows)}
     return sorted(chosen, key=lambda row: order[id(row)])
 
@@ -89,6 +89,7 @@ def index(
         "missing": report.missing if report.partial else (),
         "package": report.inputs.get("package", ""),
         "leading": [_leading(row, links, letters) for row in _headline(report)],
+        "tests": [_of_test(row, links) for row in _best_of_tests(report)],
         "methods": [(letter, method) for method, letter in letters.items()],
         "symmetries": symmetries(symmetry_table(report), links),
         "states": states(state_table(report), links),
@@ -136,6 +137,29 @@ def _letters(report: ScanReport) -> dict[str, str]:
     """Return a letter for each way in which p-values of the headline were made."""
     methods = dict.fromkeys(row.method for row in _headline(report))
     return {method: chr(ord("a") + number) for number, method in enumerate(methods)}
+
+
+def _best_of_tests(report: ScanReport) -> list[Row]:
+    """Return the best row of every test of every symmetry, where there are several tests."""
+    found = report.best_of_tests()
+    return found if len({row.test for row in found}) > 1 else []
+
+
+def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "symmetry": row.symmetry,
+        "test": row.test,
+        "page": links.get(id(row)),
+        "observable": row.observable,
+        "cell": row.cell,
+        "region": row.region,
+        "n_a": words.content(row.n_a),
+        "n_b": words.content(row.n_b),
+        "z": words.z_text(row.z_local),
+        "level": words.level(row.z_local),
+        "p_local": words.p_text(row.p_local),
+        "p_global": words.p_text(row.p_global),
+    }
 
 
 def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> list(draw_rows([], None, Path("."), label="", seed=0, jobs=1))
+>>> list(draw_rows([], None, Path("."), label="", drawn=(0, 100), jobs=1))
 []
 """
 
@@ -31,7 +31,7 @@ class Images(NamedTuple):
 
 
 def draw_rows(
-    rows: Sequence[Row], hists: Histograms | None, folder: Path, *, label: str, seed: int, jobs: int
+    rows: Sequence[Row], hists: Histograms | None, folder: Path, *, label: str, drawn: tuple[int, int], jobs: int
 ) -> Iterator[Images]:
     """Draw the pictures of every row, and yield what was written, in the order of the rows.
 
@@ -43,8 +43,8 @@ def draw_rows(
         The output of the pass; without it there are no pictures.
     folder
         Where the files are written.
-    label, seed
-        As of :func:`coffea_ddp.pictures.pictures_of`.
+    label, drawn
+        As of :func:`coffea_ddp.pictures.pictures_of`; the seed and the number of permutations.
     jobs
         Processes.
     """
@@ -54,33 +54,35 @@ def draw_rows(
         return
     numbered = list(enumerate(rows, 1))
     if jobs == 1 or len(rows) <= _FEW:
-        yield from map(_drawer(hists, folder, label, seed), numbered)
+        yield from map(_drawer(hists, folder, label, drawn), numbered)
         return
     from loky import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(min(jobs, len(rows)), initializer=_prepare, initargs=(hists, folder, label, seed)) as pool:
+    with ProcessPoolExecutor(
+        min(jobs, len(rows)), initializer=_prepare, initargs=(hists, folder, label, drawn)
+    ) as pool:
         yield from pool.map(_draw_prepared, numbered)
 
 
-def _drawer(hists: Histograms, folder: Path, label: str, seed: int) -> Callable[[tuple[int, Row]], Images]:
-    return partial(_draw, hists, folder, label, seed)
+def _drawer(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int]) -> Callable[[tuple[int, Row]], Images]:
+    return partial(_draw, hists, folder, label, drawn)
 
 
-def _draw(hists: Histograms, folder: Path, label: str, seed: int, numbered: tuple[int, Row]) -> Images:
+def _draw(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int], numbered: tuple[int, Row]) -> Images:
     from coffea_ddp.pictures import pictures_of
 
     number, row = numbered
-    drawn = pictures_of(row, hists, label=label, seed=seed)
-    images = tuple(written(one, folder, f"{number:03d}-{one.name}.png") for one in drawn.pictures)
-    return Images(images, f"Not drawn: {drawn.note}." if drawn.note else "")
+    found = pictures_of(row, hists, label=label, seed=drawn[0], permutations=drawn[1])
+    images = tuple(written(one, folder, f"{number:03d}-{one.name}.png") for one in found.pictures)
+    return Images(images, f"Not drawn: {found.note}." if found.note else "")
 
 
 _PREPARED: list[Callable[[tuple[int, Row]], Images]] = []
 """Of a worker process: what draws, with histograms that came once and not with every row."""
 
 
-def _prepare(hists: Histograms, folder: Path, label: str, seed: int) -> None:
-    _PREPARED[:] = [_drawer(hists, folder, label, seed)]
+def _prepare(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int]) -> None:
+    _PREPARED[:] = [_drawer(hists, folder, label, drawn)]
 
 
 def _draw_prepared(numbered: tuple[int, Row]) -> Images:

@@ -74,7 +74,7 @@ def region_facts(row: Row) -> Facts:
         ("extrapolated p global", tail_text(row)),
         ("how p was made", row.method),
         ("asymmetry that would explain it", asymmetry),
-        ("bins that are not empty", "" if row.n_bins is None else f"{row.n_bins:,}"),
+        ("bins that are not empty", f"{row.n_bins:,}" if row.n_bins else ""),
         ("regions looked at in the cell", "" if row.n_regions is None else f"{row.n_regions:,}"),
         ("cells with exactly these events", "" if row.aliases is None else f"{row.aliases:,}"),
         ("mass", mass),

@@ -119,5 +119,6 @@ def states(table: StateTable, pages: Mapping[int, str]) -> DrawnTable | None:
 def _state_entry(row: Row | None, pages: Mapping[int, str]) -> DrawnEntry | None:
     if row is None or row.z_local is None:
         return None
-    where = f"{row.observable}" if row.position is None else f"{row.observable}, {row.position:.4g} GeV"
+    mark = " \N{DAGGER}" if row.flags else ""
+    where = f"{row.observable}{mark}" if row.position is None else f"{row.observable}, {row.position:.4g} GeV{mark}"
     return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(id(row)))

@@ -81,7 +81,7 @@ def paragraphs(report: ScanReport) -> list[str]:
         f"Best of the whole report ({one.what}): p = {p_text(one.p_value)} "
         f"({one.n_ge} of {one.n} pseudo-experiments reach it){_extrapolated(one.p_tail)}; {one.method}."
         for one in report.global_p
-        if one.scope is None
+        if one.scope is None and one.what == "min-p"
     ]
     if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
         found.append(

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Drawn", "Picture", "pictures_of"]
 
 
-def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0) -> Drawn:
+def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0, permutations: int = 1_000) -> Drawn:
     """Return the figures that belong to a row.
 
     Of symmetries: the matrices of A and B with the significance of every bin and the best rectangle, and A and B
@@ -64,7 +64,7 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0) 
         The output of the pass that was scanned.
     label
         What stands over the figures: a dataset or luminosity.
-    seed
+    seed, permutations
         Of the scan, for what is made again with pseudo-experiments.
 
     Returns
@@ -76,7 +76,7 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0) 
         if row.kind == "spectrum":
             return Drawn(spectrum_pictures(row, hists, label))
         if row.test in EVENT_TESTS:
-            return Drawn(event_pictures(row, hists, label, seed))
+            return Drawn(event_pictures(row, hists, label, seed, permutations))
         return Drawn(cell_pictures(row, hists, label))
     except DDPError as error:
         return Drawn((), str(error))

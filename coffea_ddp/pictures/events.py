@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.rows import Row
 
-_PERMUTATIONS = 1_000
 _FEW = 200
 _MANY_EVENTS = 20_000
 """With more events than this a thousand permutations are a matter of minutes."""
@@ -26,7 +25,7 @@ _FEATURES = 6
 _BINS = 24
 
 
-def event_pictures(row: Row, hists: Histograms, label: str, seed: int) -> tuple[Picture, ...]:
+def event_pictures(row: Row, hists: Histograms, label: str, seed: int, permutations: int) -> tuple[Picture, ...]:
     """Return the pictures of a row of a test on events.
 
     Parameters
@@ -37,8 +36,8 @@ def event_pictures(row: Row, hists: Histograms, label: str, seed: int) -> tuple[
         The output of the pass.
     label
         What stands over the figures.
-    seed
-        Of the scan.
+    seed, permutations
+        Of the scan; of very many events fewer permutations are made, and the caption says how many.
 
     Raises
     ------
@@ -58,13 +57,15 @@ def event_pictures(row: Row, hists: Histograms, label: str, seed: int) -> tuple[
     head = f"{symmetry}: {row.cell}"
     test = _nplm_pictures if row.test == "nplm" else _classifier_pictures
     labels = _labels(hists, pair.features)
-    return *test(pair, labels, sides, (head, label), seed), *_features(pair, labels, sides, (head, label))
+    many = len(pair.a) + len(pair.b) > _MANY_EVENTS
+    drawn = (seed, min(permutations, _FEW) if many else permutations)
+    return *test(pair, labels, sides, (head, label), drawn), *_features(pair, labels, sides, (head, label))
 
 
 def _nplm_pictures(
-    pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], seed: int
+    pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], drawn: tuple[int, int]
 ) -> tuple[Picture, ...]:
-    permutations = _PERMUTATIONS if len(pair.a) + len(pair.b) < _MANY_EVENTS else _FEW
+    seed, permutations = drawn
     found = nplm(pair.a, pair.b, permutations=permutations, seed=seed)
     events = np.concatenate([pair.a, pair.b])
     learned = found.log_ratio(events)
@@ -87,9 +88,11 @@ def _nplm_pictures(
 
 
 def _classifier_pictures(
-    pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], seed: int
+    pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], drawn: tuple[int, int]
 ) -> tuple[Picture, ...]:
-    found = classifier_test(pair.a, pair.b, permutations=_FEW, seed=seed)
+    seed, permutations = drawn
+    # Every permutation is learned anew.
+    found = classifier_test(pair.a, pair.b, permutations=min(permutations, _FEW), seed=seed)
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
     ratio = len(pair.b) / len(pair.a)
