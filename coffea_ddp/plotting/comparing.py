@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.plotting.given import compared, rising
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, INK, close_in, drawing, head, panels, scale_contents
+from coffea_ddp.plotting.style import (
+    A_COLOUR,
+    B_COLOUR,
+    INK,
+    close_in,
+    drawing,
+    head,
+    lined_up,
+    panels,
+    scale_contents,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +97,7 @@ def overlay(
         bottom.set_xlabel(xlabel)
         bottom.set_xlim(bins[0], bins[-1])
         head(top, title, label)
-        figure.align_ylabels()
+        lined_up((top, middle, bottom))
     return figure
 
 

@@ -19,6 +19,7 @@ from coffea_ddp.plotting.style import (
     close_in,
     drawing,
     head,
+    lined_up,
     panels,
     scale_contents,
 )
@@ -149,7 +150,7 @@ def learned(
         bottom.set_xlabel(xlabel)
         bottom.set_xlim(bins[0], bins[-1])
         head(top, title, label)
-        figure.align_ylabels()
+        lined_up((top, bottom))
     return figure
 
 

@@ -17,6 +17,7 @@ from coffea_ddp.plotting.style import (
     drawing,
     head,
     legend_beside,
+    lined_up,
     panels,
     scale_contents,
 )
@@ -102,7 +103,7 @@ def spectrum(
         bottom.set_xlabel(xlabel)
         bottom.set_xlim(bins[0], bins[-1])
         head(top, title, label)
-        figure.align_ylabels()
+        lined_up((top, bottom))
     return figure
 
 
