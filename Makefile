@@ -15,7 +15,7 @@ headline = @printf '\n== %s\n' "$(1)"
 .PHONY: help demo test docs bench slow clean
 
 help:
-	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, print the ranked table (files in demo/)'
+	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, write the report (demo/report/index.html)'
 	@echo 'make test    lint, types, import rules, documentation, tests with coverage, the wheel in a clean environment'
 	@echo 'make docs    the documentation, as pages in build/docs'
 	@echo 'make bench   the benchmarks'

@@ -58,6 +58,9 @@ def look_into(wheel: Path) -> None:
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "coffea_ddp").rglob("*.py")}
     wanted = sources | {f"coffea_ddp/plans/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
     wanted |= {"coffea_ddp/stats/bumphunt/weights.npz"}
+    for kind in ("assets", "templates"):
+        parts = (ROOT / "coffea_ddp" / "pages" / kind).iterdir()
+        wanted |= {path.relative_to(ROOT).as_posix() for path in parts}
     expect(wanted <= package, f"not in the wheel: {sorted(wanted - package)}")
     compiled = {name for name in package if "__pycache__" in name}
     expect(not compiled, f"compiled files in the wheel: {sorted(compiled)}")
@@ -76,8 +79,9 @@ def use(wheel: Path, folder: Path) -> None:
     call(command, "--help", where=empty, quiet=True)
     call(command, "demo", "--events", "5000", "-o", "demo", where=empty, quiet=True)
     made = sorted(path.relative_to(empty).as_posix() for path in empty.rglob("*") if path.is_file())
-    expect(any(name.endswith(".json") for name in made), f"the demo made no report, only {made}")
-    print("coffea-ddp demo made", *made)
+    for name in ("demo/report.json", "demo/report/index.html", "demo/report/assets/report.js"):
+        expect(name in made, f"the demo made no {name}, only {made}")
+    print("coffea-ddp demo made", *(name for name in made if "/regions/" not in name))
 
 
 def call(*command: str | Path, where: Path | None = None, quiet: bool = False) -> None:

@@ -177,7 +177,7 @@ def test_demo_finds_what_it_hid(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     from coffea_ddp.demo import HIDDEN
 
     folder = tmp_path / "demo"
-    code, out, err = invoke(capfd, "demo", "-o", folder, "--workers", 2)
+    code, out, err = invoke(capfd, "demo", "-o", folder, "--workers", 2, "--no-report")
     assert code == 0
     assert f"symmetry {HIDDEN[0]!r}, cell {HIDDEN[1]!r}" in err
     top = json.loads((folder / "report.json").read_text())["rows"][0]

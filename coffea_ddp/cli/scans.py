@@ -140,7 +140,8 @@ def _number_or_name(text: str) -> float | str:
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the files.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Rows shown.")
-def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> int:
+@click.option("--report/--no-report", "pages", default=True, show_default=True, help="End with the HTML report.")
+def demo(output: str, events: int, seed: int, workers: int | None, top: int, pages: bool) -> int:
     r"""See it work: make files with a signal hidden in one cell, run the pass, find it, and write a report.
 
     \b
@@ -151,13 +152,16 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int) -> 
     from coffea_ddp.pages import write_report
 
     jobs = workers or os.cpu_count() or 1
-    with events_bar() as progress:
-        result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=progress)
+    with events_bar() as reading:
+        result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=reading)
     note(result.story)
     show(result.report, {"n": top}, str(result.report_path), None)
-    with steps_bar("writing the report") as pages:
-        index = write_report(result.report, Path(output, "report"), hists=result.hists, jobs=jobs, progress=pages)
     for what, path in result.files.items():
         note(f"{what}: {path}")
-    note(f"HTML report, to open in a browser: {index}")
+    if pages:
+        with steps_bar("writing the report") as progress:
+            index = write_report(
+                result.report, Path(output, "report"), hists=result.hists, jobs=jobs, progress=progress
+            )
+        note(f"HTML report, to open in a browser: {index}")
     return DONE
