@@ -113,8 +113,9 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     n_spectra, n_bins = counts.shape
     out = np.empty((n_spectra, len(CHANNELS), n_bins), dtype=np.float32)
     smooth = np.empty_like(counts)
-    used = np.ones_like(counts) if use is None else use
-    widths = np.broadcast_to(sigma, counts.shape)
+    # Copies, however these were made: another memory layout would be compiled anew, which takes half a minute.
+    used = np.ones_like(counts) if use is None else np.array(use, dtype=np.float64, order="C")
+    widths = np.array(np.broadcast_to(sigma, counts.shape), dtype=np.float64, order="C")
     tried = (step_table(n_bins), np.array(STEP_ORDERS))
     fixed = (legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN), tried)
     tables, which = _tables(widths)
