@@ -70,6 +70,11 @@ class FullFits:
     solver: Solver = field(default_factory=KernelSolver)
     permutations: int = 1_000
 
+    @property
+    def told(self) -> dict[str, str | int]:
+        """What a report says of it."""
+        return {"number": self.number, "solver": type(self.solver).__name__, "permutations": self.permutations}
+
     def __post_init__(self) -> None:
         """Fail before the scan, not after it."""
         for name in ("number", "permutations"):

@@ -180,7 +180,8 @@ def scan(
     candidates = collector.everything()
     draw = _Draw(permutations, kind, seed, jobs)
     worth = _worth(hists, (looked, events), candidates, collector.trials, draw, steps)
-    rows = events.finished(collector.rows(hists, candidates, worth), candidates, fits or FullFits(), steps.begin)
+    full = fits or FullFits()
+    rows = events.finished(collector.rows(hists, candidates, worth), candidates, full, steps.begin)
     steps.end()
     report = ScanReport(
         plan=hists.layout.plan,
@@ -190,6 +191,7 @@ def scan(
         options={
             "tests": [*chosen, *on_events], "min_events": min_events, "best": best, "permutations": permutations,
             "null": kind if permutations else None, "expectation": expectation.method,
+            **({"fits": full.told} if "nplm" in on_events else {}),
         },
         looks=sum(summary.n_tested for summary in summaries),
         rows=rows,

@@ -285,6 +285,9 @@ def test_histograms_of_another_plan_are_refused(tmp_path, written):
     report, _, _ = written
     with pytest.raises(InputError, match="give the histograms that were scanned"):
         write_report(report, tmp_path / "html", hists=resonances(), leading=1)
+    of_others = dataclasses.replace(report, inputs={**report.inputs, "events": 17})
+    with pytest.raises(InputError, match="of 17 events"):
+        write_report(of_others, tmp_path / "html", hists=written[1], leading=1)
     with pytest.raises(InputError, match="leading=-1"):
         write_report(report, tmp_path / "html", leading=-1)
 

@@ -14,6 +14,7 @@ Examples
 from __future__ import annotations
 
 import base64
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.pages import content
@@ -28,7 +30,7 @@ from coffea_ddp.pages.columns import packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows
 from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
-from coffea_ddp.pictures import Picture
+from coffea_ddp.pictures import Permuting, Picture
 from coffea_ddp.plotting import z_distribution
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 """Told how many of how many pages are done, and which comes next."""
 
-PERMUTATIONS = 1_000
-"""Of a fit that is made again, at most."""
 LEADING = 20
 """So many of the strongest rows get a page, beside what the two tables lead to."""
 
@@ -88,11 +88,8 @@ def write_report(
     """
     if leading < 0:
         raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")
-    if hists is not None and report.fingerprint != hists.layout.fingerprint:
-        raise InputError(
-            f"the report is of the plan {report.plan!r} ({report.fingerprint or 'of none'}), the histograms of "
-            f"{hists.layout.described}: give the histograms that were scanned, or none"
-        )
+    if hists is not None:
+        _check_same(report, hists)
     rows = content.rows_with_pages(report, leading)
     # By position: a report may hold equal rows, and rows are no keys.
     pages = {id(row): f"{number:03d}.html" for number, row in enumerate(rows, 1)}
@@ -100,7 +97,7 @@ def write_report(
     tell = progress or _silent
     with new_folder(folder) as place:
         drawn = draw_rows(
-            rows, hists, place / "regions", label=over, drawn=_seed(report), jobs=jobs or os.cpu_count() or 1
+            rows, hists, place / "regions", label=over, permuting=_permuting(report), jobs=jobs or os.cpu_count() or 1
         )
         _regions(place, report, rows, drawn, tell)
         tell(len(rows), len(rows) + 1, "index")
@@ -109,10 +106,26 @@ def write_report(
     return Path(folder, "index.html")
 
 
-def _seed(report: ScanReport) -> tuple[int, int]:
-    """Return the seed of a scan, and with how many permutations its fits are made again."""
-    asked = report.options.get("permutations")
-    return report.seed, asked if isinstance(asked, int) and 0 < asked <= PERMUTATIONS else PERMUTATIONS
+def _check_same(report: ScanReport, hists: Histograms) -> None:
+    """Fail where the histograms are not those that were scanned, as far as one can tell."""
+    if report.fingerprint != hists.layout.fingerprint:
+        raise InputError(
+            f"the report is of the plan {report.plan!r} ({report.fingerprint or 'of none'}), the histograms of "
+            f"{hists.layout.described}: give the histograms that were scanned, or none"
+        )
+    events = report.inputs.get("events")
+    if isinstance(events, int) and events != hists.n_events:
+        raise InputError(
+            f"the report is of {events:,} events, the histograms are of {hists.n_events:,}: give the histograms that "
+            "were scanned, or none"
+        )
+
+
+def _permuting(report: ScanReport) -> Permuting:
+    """Return how fits are made again: as in the scan, with a thousand permutations at most."""
+    told = report.options.get("fits")
+    most, asked = Permuting.permutations, told.get("permutations") if isinstance(told, Mapping) else None
+    return Permuting(report.seed, asked if isinstance(asked, int) and 0 < asked <= most else most)
 
 
 def _silent(_done: int, _total: int, _what: str) -> None:
@@ -159,10 +172,9 @@ def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Map
         (assets / name).write_text(text, encoding="utf-8")
 
 
-def _write(path: Path, template: str, data: dict[str, Any]) -> None:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
+@functools.cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("coffea_ddp.pages"),
         autoescape=True,  # names in a report may come from a stranger
         undefined=StrictUndefined,
@@ -170,4 +182,7 @@ def _write(path: Path, template: str, data: dict[str, Any]) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    path.write_text(environment.get_template(template).render(**data), encoding="utf-8")
+
+
+def _write(path: Path, template: str, data: dict[str, Any]) -> None:
+    path.write_text(_templates().get_template(template).render(**data), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> list(draw_rows([], None, Path("."), label="", drawn=(0, 100), jobs=1))
+>>> list(draw_rows([], None, Path("."), label="", permuting=Permuting(), jobs=1))
 []
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coffea_ddp.pages.images import Image, written
+from coffea_ddp.pictures.drawn import Permuting
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -31,7 +32,7 @@ class Images(NamedTuple):
 
 
 def draw_rows(
-    rows: Sequence[Row], hists: Histograms | None, folder: Path, *, label: str, drawn: tuple[int, int], jobs: int
+    rows: Sequence[Row], hists: Histograms | None, folder: Path, *, label: str, permuting: Permuting, jobs: int
 ) -> Iterator[Images]:
     """Draw the pictures of every row, and yield what was written, in the order of the rows.
 
@@ -43,8 +44,8 @@ def draw_rows(
         The output of the pass; without it there are no pictures.
     folder
         Where the files are written.
-    label, drawn
-        As of :func:`coffea_ddp.pictures.pictures_of`; the seed and the number of permutations.
+    label, permuting
+        As of :func:`coffea_ddp.pictures.pictures_of`.
     jobs
         Processes.
     """
@@ -54,25 +55,25 @@ def draw_rows(
         return
     numbered = list(enumerate(rows, 1))
     if jobs == 1 or len(rows) <= _FEW:
-        yield from map(_drawer(hists, folder, label, drawn), numbered)
+        yield from map(_drawer(hists, folder, label, permuting), numbered)
         return
     from loky import ProcessPoolExecutor
 
     with ProcessPoolExecutor(
-        min(jobs, len(rows)), initializer=_prepare, initargs=(hists, folder, label, drawn)
+        min(jobs, len(rows)), initializer=_prepare, initargs=(hists, folder, label, permuting)
     ) as pool:
         yield from pool.map(_draw_prepared, numbered)
 
 
-def _drawer(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int]) -> Callable[[tuple[int, Row]], Images]:
-    return partial(_draw, hists, folder, label, drawn)
+def _drawer(hists: Histograms, folder: Path, label: str, permuting: Permuting) -> Callable[[tuple[int, Row]], Images]:
+    return partial(_draw, hists, folder, label, permuting)
 
 
-def _draw(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int], numbered: tuple[int, Row]) -> Images:
+def _draw(hists: Histograms, folder: Path, label: str, permuting: Permuting, numbered: tuple[int, Row]) -> Images:
     from coffea_ddp.pictures import pictures_of
 
     number, row = numbered
-    found = pictures_of(row, hists, label=label, seed=drawn[0], permutations=drawn[1])
+    found = pictures_of(row, hists, label=label, permuting=permuting)
     images = tuple(written(one, folder, f"{number:03d}-{one.name}.png") for one in found.pictures)
     return Images(images, f"Not drawn: {found.note}." if found.note else "")
 
@@ -81,8 +82,8 @@ _PREPARED: list[Callable[[tuple[int, Row]], Images]] = []
 """Of a worker process: what draws, with histograms that came once and not with every row."""
 
 
-def _prepare(hists: Histograms, folder: Path, label: str, drawn: tuple[int, int]) -> None:
-    _PREPARED[:] = [_drawer(hists, folder, label, drawn)]
+def _prepare(hists: Histograms, folder: Path, label: str, permuting: Permuting) -> None:
+    _PREPARED[:] = [_drawer(hists, folder, label, permuting)]
 
 
 def _draw_prepared(numbered: tuple[int, Row]) -> Images:

@@ -128,6 +128,8 @@ def _pairs(value: Any) -> str:
 
 
 def _plain(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return f"({_pairs(item)})"
     return "/".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
 
 

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 from coffea_ddp.errors import DDPError
 from coffea_ddp.pictures.bumps import spectrum_pictures
 from coffea_ddp.pictures.cells import cell_pictures
-from coffea_ddp.pictures.drawn import Drawn, Picture
+from coffea_ddp.pictures.drawn import Drawn, Permuting, Picture
 from coffea_ddp.pictures.events import event_pictures
 from coffea_ddp.rows import Row
 from coffea_ddp.unbinned import EVENT_TESTS
@@ -46,10 +46,10 @@ from coffea_ddp.unbinned import EVENT_TESTS
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
 
-__all__ = ["Drawn", "Picture", "pictures_of"]
+__all__ = ["Drawn", "Permuting", "Picture", "pictures_of"]
 
 
-def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0, permutations: int = 1_000) -> Drawn:
+def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Permuting | None = None) -> Drawn:
     """Return the figures that belong to a row.
 
     Of symmetries: the matrices of A and B with the significance of every bin and the best rectangle, and A and B
@@ -64,8 +64,8 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0, 
         The output of the pass that was scanned.
     label
         What stands over the figures: a dataset or luminosity.
-    seed, permutations
-        Of the scan, for what is made again with pseudo-experiments.
+    permuting
+        The seed of the scan and its permutations, for fits that are made again.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", seed: int = 0, 
         if row.kind == "spectrum":
             return Drawn(spectrum_pictures(row, hists, label))
         if row.test in EVENT_TESTS:
-            return Drawn(event_pictures(row, hists, label, seed, permutations))
+            return Drawn(event_pictures(row, hists, label, permuting or Permuting()))
         return Drawn(cell_pictures(row, hists, label))
     except DDPError as error:
         return Drawn((), str(error))

@@ -38,6 +38,22 @@ class Picture:
     text: str
 
 
+@dataclass(frozen=True)
+class Permuting:
+    """How what is made again with permuted labels was made in the scan.
+
+    Attributes
+    ----------
+    seed
+        Of the scan.
+    permutations
+        How many; of very many events fewer are made, and captions say how many.
+    """
+
+    seed: int = 0
+    permutations: int = 1_000
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """The pictures of a row.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.pictures.drawn import Picture
+from coffea_ddp.pictures.drawn import Permuting, Picture
 from coffea_ddp.plotting import log_ratio, null, overlay
 from coffea_ddp.samples import SamplePair, features_of, sample_pair
 from coffea_ddp.stats import classifier_test, nplm
@@ -25,7 +26,7 @@ _FEATURES = 6
 _BINS = 24
 
 
-def event_pictures(row: Row, hists: Histograms, label: str, seed: int, permutations: int) -> tuple[Picture, ...]:
+def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting) -> tuple[Picture, ...]:
     """Return the pictures of a row of a test on events.
 
     Parameters
@@ -36,8 +37,8 @@ def event_pictures(row: Row, hists: Histograms, label: str, seed: int, permutati
         The output of the pass.
     label
         What stands over the figures.
-    seed, permutations
-        Of the scan; of very many events fewer permutations are made, and the caption says how many.
+    permuting
+        Of the scan.
 
     Raises
     ------
@@ -58,15 +59,14 @@ def event_pictures(row: Row, hists: Histograms, label: str, seed: int, permutati
     test = _nplm_pictures if row.test == "nplm" else _classifier_pictures
     labels = _labels(hists, pair.features)
     many = len(pair.a) + len(pair.b) > _MANY_EVENTS
-    drawn = (seed, min(permutations, _FEW) if many else permutations)
-    return *test(pair, labels, sides, (head, label), drawn), *_features(pair, labels, sides, (head, label))
+    fewer = dataclasses.replace(permuting, permutations=min(permuting.permutations, _FEW)) if many else permuting
+    return *test(pair, labels, sides, (head, label), fewer), *_features(pair, labels, sides, (head, label))
 
 
 def _nplm_pictures(
-    pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], drawn: tuple[int, int]
+    pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
-    seed, permutations = drawn
-    found = nplm(pair.a, pair.b, permutations=permutations, seed=seed)
+    found = nplm(pair.a, pair.b, permutations=permuting.permutations, seed=permuting.seed)
     events = np.concatenate([pair.a, pair.b])
     learned = found.log_ratio(events)
     what = f"the logarithm of the density of A ({sides[0]}) over that of B ({sides[1]})"
@@ -88,11 +88,10 @@ def _nplm_pictures(
 
 
 def _classifier_pictures(
-    pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], drawn: tuple[int, int]
+    pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
-    seed, permutations = drawn
     # Every permutation is learned anew.
-    found = classifier_test(pair.a, pair.b, permutations=min(permutations, _FEW), seed=seed)
+    found = classifier_test(pair.a, pair.b, permutations=min(permuting.permutations, _FEW), seed=permuting.seed)
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
     ratio = len(pair.b) / len(pair.a)
