@@ -479,6 +479,18 @@ def test_contrast_and_no_page_that_scrolls_sideways(browser, written, width, tmp
 
 
 @in_a_browser
+def test_on_paper(browser, written):
+    """On a page of paper nothing is cut off at the right, and the pictures are there."""
+    browser.size(718, 1000)  # A4 between margins, in pixels of CSS
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    ready(browser, written[2])
+    browser.wait("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    assert browser.run("document.scrollingElement.scrollWidth") <= 718
+    assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert len(browser.ask("Page.printToPDF", printBackground=True)["data"]) > 50_000
+
+
+@in_a_browser
 def test_strangers_names_stay_text_in_a_browser(browser, tmp_path):
     evil = [row(symmetry=EVIL, cell=EVIL, region=EVIL, test=EVIL, rank=i, like=i) for i in range(1, 40)]
     index = write_report(report_of(evil, plan=EVIL), tmp_path / "html")
