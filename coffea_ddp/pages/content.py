@@ -146,6 +146,7 @@ def _best_of_tests(report: ScanReport) -> list[Row]:
 
 
 def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
+    """Return what the tables of the headline tell of a row."""
     return {
         "symmetry": row.symmetry,
         "test": row.test,
@@ -164,19 +165,10 @@ def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
 
 def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> dict[str, Any]:
     return {
+        **_of_test(row, links),
         "rank": row.rank,
-        "page": links.get(id(row)),
         "place": words.place(row),
-        "cell": row.cell,
-        "region": row.region,
-        "test": row.test,
-        "n_a": words.content(row.n_a),
-        "n_b": words.content(row.n_b),
-        "z": words.z_text(row.z_local),
-        "level": words.level(row.z_local),
-        "p_local": words.p_text(row.p_local),
         "z_global": words.z_text(row.z_global),
-        "p_global": words.p_text(row.p_global),
         "method": letters[row.method],
     }
 

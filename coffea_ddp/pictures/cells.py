@@ -19,6 +19,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.pictures.drawn import Picture, axis_label, quantity
 from coffea_ddp.plotting import matrices, overlay
+from coffea_ddp.plotting.given import compared
 from coffea_ddp.stats import scan_submatrices
 
 if TYPE_CHECKING:
@@ -117,11 +118,12 @@ def _overlaid(pair: MatrixPair, number: int, sides: tuple[str, str], kappa: floa
         a, b, edges, xlabel=axis_label(axis), sides=sides, kappa=kappa, variances=along,
         title=f"{pair.symmetry}: {pair.cell}", label=label,
     )  # fmt: skip
+    pulls = compared(a, b, a.shape, kappa, along).pulls
     name, _ = quantity(axis)
     scaled = "" if kappa == 1.0 else f", A multiplied with kappa = {kappa:.4g}"
     whose = pair.symmetry if len(pair.a.axes) == 1 else f"projected on {name}"
     caption = f"A ({sides[0]}) and B ({sides[1]}) {whose}{scaled}, their ratio, and the pull of every bin."
-    return Picture(f"overlay-{number}", figure, caption, f"{caption} {_largest(a, b, axis, kappa)}")
+    return Picture(f"overlay-{number}", figure, caption, f"{caption} {_largest(pulls, axis)}")
 
 
 def _along(values: Any, number: int) -> FloatArray:
@@ -130,13 +132,11 @@ def _along(values: Any, number: int) -> FloatArray:
     return np.asarray(contents.sum(axis=tuple(i for i in range(contents.ndim) if i != number)))
 
 
-def _largest(a: FloatArray, b: FloatArray, axis: Any, kappa: float) -> str:
-    total = a + b
-    if not (total > 0).any():
+def _largest(pulls: FloatArray, axis: Any) -> str:
+    if np.isnan(pulls).all():
         return "Both are empty."
-    pull = np.where(total > 0, (b - kappa * a) / np.sqrt(kappa * np.where(total > 0, total, 1.0)), 0.0)
-    place = int(np.abs(pull).argmax())
-    return f"The largest pull is {pull[place]:+.1f}, {_range(axis, (place, place + 1))}."
+    place = int(np.nanargmax(np.abs(pulls)))
+    return f"The largest pull is {pulls[place]:+.1f}, {_range(axis, (place, place + 1))}."
 
 
 def _range(axis: Any, span: tuple[int, int]) -> str:
