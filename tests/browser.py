@@ -35,6 +35,10 @@ async def _connected(address: str) -> Any:
     return await websocket_connect(address, max_message_size=2**28)
 
 
+class NavigatedError(Exception):
+    """A page was left before it had answered."""
+
+
 class Browser:
     """One tab. Every message that a page writes to the console, and every error in it, is in ``messages``."""
 
@@ -62,6 +66,8 @@ class Browser:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError
                 assert "error" not in answer, answer
                 return answer["result"]
 
@@ -99,9 +105,15 @@ class Browser:
     def wait(self, condition: str) -> None:
         """Wait until an expression is true; a page that is on its way may not have what it asks for."""
         end = time.monotonic() + _PATIENCE
-        while not self.run(f"(() => {{ try {{ return {condition}; }} catch {{ return false; }} }})()"):
+        while not self._holds(f"(() => {{ try {{ return {condition}; }} catch {{ return false; }} }})()"):
             assert time.monotonic() < end, f"never came: {condition}"
             time.sleep(0.05)
+
+    def _holds(self, script: str) -> bool:
+        try:
+            return bool(self.run(script))
+        except NavigatedError:  # the page left while it was asked: the next one is asked
+            return False
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key as a person does."""
