@@ -15,9 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coffea_ddp._files import write_in_place
 from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import FileError
-from coffea_ddp.saving import load, write_in_place
+from coffea_ddp.saving import load
 
 if TYPE_CHECKING:
     from coffea.processor.executor import WorkItem

@@ -18,7 +18,6 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -82,48 +81,6 @@ def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
         as_written.setdefault(name.lower(), name)
     near = difflib.get_close_matches(given.lower(), list(as_written), n=1, cutoff=cutoff)
     return f". Did you mean {as_written[near[0]]!r}?" if near else ""
-
-
-OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp scan`", "a ROOT file"
-"""What files are called in messages."""
-
-_BEGINNINGS = {b"root": ROOT, b"\x93NUMPY": "an array of numpy"}
-
-
-def what_is(path: str | Path) -> str:
-    """Return what a path leads to, by what is there and not by its name.
-
-    Examples
-    --------
-    >>> what_is("/"), what_is("nowhere/at_all")
-    ('a folder', 'no file')
-    """
-    path = Path(path)
-    if path.is_dir():
-        return "a folder"
-    try:
-        with path.open("rb") as file:
-            begin = file.read(400)
-    except OSError:
-        return "no file"
-    if not begin:
-        return "an empty file"
-    known = [kind for first, kind in _BEGINNINGS.items() if begin.startswith(first)]
-    if begin.startswith(b"PK"):
-        known = [OUTPUT if b"manifest.json" in begin[:64] else "a zip archive"]
-    elif begin.lstrip()[:1] in (b"{", b"["):
-        known = [REPORT if b"coffea-ddp/report" in begin else "a JSON file"]
-    elif not known and b"\x00" not in begin and _is_text(begin):
-        known = ["a text file"]
-    return known[0] if known else "a file of another kind"
-
-
-def _is_text(content: bytes) -> bool:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start > len(content) - 4  # a character cut in two
-    return True
 
 
 def hint(error: BaseException) -> str:

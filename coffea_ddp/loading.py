@@ -15,8 +15,9 @@ from types import ModuleType
 
 import cloudpickle
 
+from coffea_ddp._files import what_is
 from coffea_ddp.branches import describe
-from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, what_is
+from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint
 from coffea_ddp.plan import ScanPlan
 
 _PACKAGE = Path(__file__).parent

@@ -23,10 +23,11 @@ from functools import partial
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
+from coffea_ddp._files import what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import KEY, Dataset, without
 from coffea_ddp.duplicates import counted_elsewhere
-from coffea_ddp.errors import FileError, did_you_mean, what_is
+from coffea_ddp.errors import FileError, did_you_mean
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.guarding import TIMEOUT, wait_at_most

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp._files import write_in_place
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 from coffea_ddp.tables import (
@@ -387,8 +388,6 @@ def _finite(value: Any) -> Any:
 
 
 def _write(path: str | Path, text: str) -> Path:
-    from coffea_ddp.saving import write_in_place  # pyarrow comes with it
-
     def write(temporary: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import struct
-import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coffea_ddp._files import OUTPUT, ROOT, what_is, write_in_place
 from coffea_ddp.cells import INCLUSIVE
-from coffea_ddp.errors import OUTPUT, ROOT, DDPError, FileError, FormatError, did_you_mean, what_is
+from coffea_ddp.errors import DDPError, FileError, FormatError, did_you_mean
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.ledger import Ledger
@@ -187,28 +187,6 @@ def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCL
         nothing = stored_columns(layout, 0)
         tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}
         return _rebuild(manifest, tables)[symmetry, observable, asked]
-
-
-def write_in_place(path: str | Path, write: Callable[[Path], None]) -> Path:
-    """Write a file under a temporary name beside ``path`` and move it there when it is whole.
-
-    Raises
-    ------
-    FileError
-        If the folder does not exist or cannot be written to.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another -o, or make the folder"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -13,8 +13,9 @@ import uproot
 
 import coffea_ddp as ddp
 from coffea_ddp import testing
+from coffea_ddp._files import what_is
 from coffea_ddp.cli import main
-from coffea_ddp.errors import DDPError, FileError, InputError, MissingBranchError, PlanError, did_you_mean, what_is
+from coffea_ddp.errors import DDPError, FileError, InputError, MissingBranchError, PlanError, did_you_mean
 
 PLAN = """
 import coffea_ddp as ddp

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp.errors import OUTPUT, ROOT, FileError, InputError, what_is
+from coffea_ddp._files import OUTPUT, ROOT, what_is
+from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.monitoring import bar
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 import numpy as np
 
+from coffea_ddp._files import OUTPUT, ROOT, what_is
 from coffea_ddp.cli.around import DONE, check_writable, note, steps_bar, terminal
-from coffea_ddp.errors import OUTPUT, ROOT, FileError, InputError, what_is
+from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.tables import number, probability, text_table
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coffea_ddp._files import ROOT
 from coffea_ddp.cli.around import DONE, check_writable, note
-from coffea_ddp.errors import ROOT, InputError
+from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms

@@ -18,7 +18,8 @@ import hist
 import numpy as np
 from boost_histogram.serialization import from_uhi
 
-from coffea_ddp.errors import OUTPUT, DDPError, FileError, FormatError, InputError, what_is
+from coffea_ddp._files import OUTPUT, what_is
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError
 from coffea_ddp.exchange.names import parse_name
 from coffea_ddp.exchange.text import read_csv
 from coffea_ddp.exchange.writing import FORMAT, VERSION

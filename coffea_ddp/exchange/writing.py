@@ -12,9 +12,9 @@ import hist
 import numpy as np
 from boost_histogram.serialization import to_uhi
 
+from coffea_ddp._files import write_in_place
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.exchange.names import spectrum_name
-from coffea_ddp.saving import write_in_place
 from coffea_ddp.spectrum import MassSpectrum
 
 FORMAT, VERSION = "coffea-ddp/spectra", 1
