@@ -6,8 +6,9 @@ that it is still the one that was asked for.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +22,18 @@ from coffea_ddp.errors import FileError
 from coffea_ddp.saving import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coffea.processor.executor import WorkItem
 
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.layout import Layout
+
+FORMAT = "coffea-ddp/shards"
+_MANIFEST = "manifest.json"
+_SHARD = re.compile(r".+-\d+-\d+(-\w+)*\.ddp")
+_UNFINISHED = re.compile(rf"\.{_SHARD.pattern}\.\w+\.tmp")
+_TOKEN = re.compile(rf"seen-[0-9a-f]{{8}}|\.{_MANIFEST}\.\w+\.tmp")
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,23 @@ class Shards:
         Raises
         ------
         FileError
-            If the folder cannot be made.
+            If the folder cannot be made, or holds something else than shards.
         """
-        name = f"{layout.fingerprint}-{version('coffea-ddp')}"
-        shards = cls(Path(folder).resolve() / name)
+        check_folder(folder)
+        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{version('coffea-ddp')}")
+        shards.make(layout)
+        return shards
+
+    def make(self, layout: Layout) -> None:
+        """Make the folder, with its manifest.
+
+        Raises
+        ------
+        FileError
+            If it cannot be made.
+        """
         manifest = {
-            "format": "coffea-ddp/shards",
+            "format": FORMAT,
             "version": 1,
             "plan": layout.plan,
             "fingerprint": layout.fingerprint,
@@ -60,15 +80,14 @@ class Shards:
             "holds": "finished chunks by the file's uuid: TREE-START-STOP.ddp; `coffea-ddp run --resume` takes them",
         }
         try:
-            shards.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"{folder}: the folder for checkpoints cannot be made ({error})") from error
+            raise FileError(f"{self.folder.parent}: the folder for checkpoints cannot be made ({error})") from error
 
         def write(path: Path) -> None:
             path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
-        write_in_place(shards.folder / "manifest.json", write)
-        return shards
+        write_in_place(self.folder / _MANIFEST, write)
 
     def path(self, item: WorkItem) -> Path:
         """Return the file of one chunk."""
@@ -113,9 +132,64 @@ class Shards:
         histograms.save(path)
 
 
+def check_folder(folder: str | Path) -> None:
+    """Fail where shards would be mixed with files of somebody else: in a folder that is neither free, empty nor ours.
+
+    Raises
+    ------
+    FileError
+        If it holds files, and no shards.
+    """
+    folder = Path(folder)
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise FileError(f"{folder}: is a file; checkpoints need a folder, choose another name")
+        strange = folder.is_dir() and any(folder.iterdir()) and not any(_of_ours(folder))
+    except OSError as error:
+        raise FileError(f"{folder}: the folder for checkpoints cannot be read ({error.strerror or error})") from error
+    if strange:
+        raise FileError(
+            f"{folder}: holds other files than checkpoints; they stay as they are: give a new or empty folder"
+        )
+
+
 def remove(folder: str | Path) -> None:
-    """Remove a folder of shards, of whatever plan."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove finished chunks, of whatever plan, from a folder; everything else in it stays.
+
+    A folder of shards is known by its manifest. Removed are its shards and what was begun of others, the manifest, and
+    then the folders that are empty.
+    """
+    folder = Path(folder)
+    for place in _of_ours(folder):
+        for chunks in [found for found in place.iterdir() if found.is_dir() and not found.is_symlink()]:
+            _remove_files(chunks, _SHARD, _UNFINISHED)
+            _remove_empty(chunks)
+        _remove_files(place, _TOKEN)
+        if {path.name for path in place.iterdir()} == {_MANIFEST}:  # last, so that what is left is known
+            _remove_files(place, re.compile(_MANIFEST))
+        _remove_empty(place)
+    _remove_empty(folder)
+
+
+def _of_ours(folder: Path) -> Iterator[Path]:
+    """Yield the folders of shards in a folder."""
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.is_dir() and not place.is_symlink():
+            with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):
+                if json.loads((place / _MANIFEST).read_bytes()).get("format") == FORMAT:
+                    yield place
+
+
+def _remove_files(folder: Path, *names: re.Pattern[str]) -> None:
+    for path in list(folder.iterdir()):
+        if any(name.fullmatch(path.name) for name in names) and path.is_file() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it is not empty
+        folder.rmdir()
 
 
 def file_uuid(item: WorkItem) -> str:

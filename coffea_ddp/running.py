@@ -93,10 +93,11 @@ def run(
         else it stops the run. What fails later (a file that vanishes, a basket that cannot be read, a chunk with which
         workers die) never stops it: the rest is done, and what failed is named.
     checkpoint
-        A folder for the results of finished chunks; removed when everything is done. On a cluster the workers write
-        there if they reach it, else this process does.
+        A folder for the results of finished chunks: a new or empty one, or that of an earlier run. They are removed
+        when everything is done; other files in it are never touched. On a cluster the workers write there if they
+        reach it, else this process does.
     resume
-        Take what is in that folder for done; without it, the folder is emptied first. The result has the same bits as
+        Take the chunks in that folder for done; without it, they are removed first. The result has the same bits as
         that of a run that was never interrupted.
     keep_checkpoint
         Leave the folder when everything is done: for those who remove it once the result is saved.
@@ -212,8 +213,9 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     chunks, lost = find_chunks(
         files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout, opener=opened
     )
-    if not options.resume:
-        _emptied(options.checkpoint, plan)
+    if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
+        remove(shards.folder.parent)
+        shards.make(plan.layout)
     chunks = with_datasets(chunks, about, deduplicate=options.deduplicate)
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     with telling(options.progress) as tell:
@@ -291,13 +293,6 @@ def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
     if isinstance(plan, ScanProcessor):
         return plan.plan
     return load_plan(plan)
-
-
-def _emptied(checkpoint: str | Path | None, plan: ScanPlan) -> None:
-    """Forget finished chunks of earlier runs; not before all files are open, or a mistyped name would lose them."""
-    if checkpoint is not None:
-        remove(checkpoint)
-        Shards.of(checkpoint, plan.layout)
 
 
 @dataclass

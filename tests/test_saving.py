@@ -6,57 +6,17 @@ import json
 import zipfile
 from pathlib import Path
 
-import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from archives import make_events, make_plan
 
 import coffea_ddp as ddp
-from coffea_ddp.cells import Multiplicity
 from coffea_ddp.errors import FileError, FormatError, UnknownNameError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Chunk, Missing
-from coffea_ddp.observables import Feature, observable
-from coffea_ddp.plan import ScanPlan, Symmetry
 from coffea_ddp.saving import load
-
-PT = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
-CHARGE = Symmetry(
-    "mu-/mu+",
-    a=lambda ev: ev.leading("mu").charge < 0,
-    b=lambda ev: ev.leading("mu").charge > 0,
-    observables=(observable(PT, bins=7), observable(PT, axes=(PT.axis(3, 10.0, 20.0),), name="soft pt")),
-    kappa=1.25,
-)
-
-
-def make_plan(**options: object) -> ScanPlan:
-    muon = ddp.ObjectDefinition("mu", "Muon", charged=True)
-    return ScanPlan("saved", (CHARGE,), objects=(muon,), cells=(Multiplicity("mu", last=2),), **options)  # type: ignore[arg-type]
-
-
-def make_events(n: int = 200, seed: int = 1) -> ak.Array:
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(0, 4, n)
-    total = int(counts.sum())
-
-    def jagged(values: np.ndarray) -> ak.Array:
-        return ak.unflatten(values, counts)
-
-    pt = rng.exponential(30.0, total)
-    pt[:3] = [np.nan, np.inf, 500.0]
-    return ak.Array(
-        {
-            "run": np.full(n, 7),
-            "luminosityBlock": np.arange(n) // 50,
-            "event": np.arange(n),
-            "Muon_pt": jagged(pt),
-            "Muon_eta": jagged(rng.normal(size=total)),
-            "Muon_phi": jagged(rng.uniform(-np.pi, np.pi, total)),
-            "Muon_charge": jagged(rng.choice([-1, 1], total)),
-        }
-    )
 
 
 @pytest.mark.parametrize(
