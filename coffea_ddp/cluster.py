@@ -274,7 +274,7 @@ def opener(client: Any) -> Opener:
                 if not _killed(error):
                     raise _understood(error, file.filename) from error
                 reason = f"{file.filename}: the workers that opened it died, again and again"
-                found.append(Missing(file.dataset, file.filename, reason=reason))
+                found.append(Missing(file.dataset, file.filename, reason=reason, tree=file.treename))
         return found
 
     return opened

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 KEY = "coffea_ddp"
 """Where a chunk's metadata holds its :class:`Dataset`."""
+ENTRIES = "coffea_ddp_entries"
+"""Where a chunk's metadata holds the number of entries of its whole file."""
 KINDS = ("data", "simulation")
 _KNOWN = ("kind", "era", "weight", "good_runs", "triggers")
 

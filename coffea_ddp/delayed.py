@@ -14,12 +14,12 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import file_uuid
-from coffea_ddp.datasets import KEY
+from coffea_ddp.datasets import ENTRIES, KEY
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Chunk
+from coffea_ddp.ledger import UNKNOWN, Chunk
 from coffea_ddp.merging import Tree, add_all
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import DDPSchema, no_events
@@ -97,7 +97,8 @@ def _column(events: Any, name: str) -> Any:
 
 
 def _chunk(item: WorkItem) -> Chunk:
-    return Chunk(item.dataset, item.filename, item.treename, file_uuid(item), item.entrystart, item.entrystop)
+    whole = (item.usermeta or {}).get(ENTRIES, UNKNOWN)
+    return Chunk(item.dataset, item.filename, item.treename, file_uuid(item), item.entrystart, item.entrystop, whole)
 
 
 def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:

@@ -40,11 +40,11 @@ import numpy as np
 
 from coffea_ddp.branches import Columns
 from coffea_ddp.cells import Multiplicity, Topology
-from coffea_ddp.datasets import KEY, Dataset, described
+from coffea_ddp.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS
-from coffea_ddp.ledger import Chunk, Ledger
+from coffea_ddp.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.plan import one_bool_each
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.sparse import SparseCounts
@@ -150,6 +150,7 @@ def chunk_of(events: Any) -> Chunk | None:
             str(metadata["fileuuid"]),
             int(metadata["entrystart"]),
             int(metadata["entrystop"]),
+            int(metadata.get(ENTRIES, UNKNOWN)),
         )
     except KeyError:
         return None

@@ -21,7 +21,7 @@ import uproot
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.branches import describe
-from coffea_ddp.checkpoints import Shards
+from coffea_ddp.checkpoints import Shards, file_uuid
 from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError, hint
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
@@ -195,7 +195,7 @@ def what_changed(item: WorkItem, timeout: float) -> str:
 
 def unaccounted(item: WorkItem, reason: str) -> Missing:
     """Return a chunk as the ledger names what is missing."""
-    return Missing(item.dataset, item.filename, item.entrystart, item.entrystop, reason)
+    return Missing(item.dataset, item.filename, item.entrystart, item.entrystop, reason, item.treename, file_uuid(item))
 
 
 def explain(error: BaseException, filename: str) -> DDPError:

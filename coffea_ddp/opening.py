@@ -19,19 +19,20 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta, WorkItem
 
 from coffea_ddp._files import what_is
 from coffea_ddp.branches import describe
-from coffea_ddp.datasets import KEY, Dataset, without
+from coffea_ddp.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.duplicates import counted_elsewhere
 from coffea_ddp.errors import FileError, did_you_mean
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.guarding import TIMEOUT, wait_at_most
-from coffea_ddp.ledger import Missing
+from coffea_ddp.ledger import Missing, is_full_name
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import OPENING, no_events
 
@@ -64,7 +65,7 @@ def find_chunks(
         If files cannot be read and are not to be skipped; up to five are named.
     """
     metas = [
-        FileMeta(dataset, path, tree, entry["metadata"] or None)
+        FileMeta(dataset, full_name(path), tree, entry["metadata"] or None)
         for dataset, entry in files.items()
         for path, tree in entry["files"].items()
     ]
@@ -75,8 +76,33 @@ def find_chunks(
         reasons = "; ".join(missing.reason for missing in lost[:5])
         others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
         raise FileError(f"{reasons}{more}{others if len(lost) < len(opened) else ''}")
-    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in meta.chunks(chunksize, True)]
+    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in _chunks(meta, chunksize)]
     return chunks, lost
+
+
+def full_name(path: str) -> str:
+    """Return the name of a file that means the same in every process: an address as it is, a path from the root on.
+
+    Raises
+    ------
+    FileError
+        If the path begins in the working directory, and that is not there any more.
+    """
+    if is_full_name(path):
+        return path
+    try:
+        return str(Path(path).absolute())
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: the working directory is not there any more; give the full path") from error
+
+
+def _chunks(meta: FileMeta, chunksize: int) -> list[WorkItem]:
+    """Return the chunks of an opened file, which know how many entries it has in all."""
+    told = {ENTRIES: int(meta.metadata["numentries"])}
+    return [
+        dataclasses.replace(chunk, usermeta={**(chunk.usermeta or {}), **told})
+        for chunk in meta.chunks(chunksize, True)
+    ]
 
 
 def _in_threads(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
@@ -125,7 +151,7 @@ def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
         (found,) = Runner.metadata_fetcher_root(timeout, True, dict(OPENING), meta)
     except Exception as error:  # noqa: BLE001
         # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
-        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error))
+        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error), tree=meta.treename)
     return found
 
 

@@ -324,10 +324,10 @@ class _Counter:
 
 def _not_in(ledgers: Sequence[Ledger], chunks: Sequence[WorkItem]) -> list[Missing]:
     """Return the chunks that no ledger counts or names as missing: the last line of defence."""
-    named = {(one.filename, one.start, one.stop) for ledger in ledgers for one in ledger.missing}
+    named = {(one.filename, one.tree, one.start, one.stop) for ledger in ledgers for one in ledger.missing}
     return [
         unaccounted(item, "the executor returned nothing for it")
         for item in chunks
         if not any(ledger.counts(file_uuid(item), item.treename, item.entrystart, item.entrystop) for ledger in ledgers)
-        and (item.filename, item.entrystart, item.entrystop) not in named
+        and (item.filename, item.treename, item.entrystart, item.entrystop) not in named
     ]
