@@ -252,10 +252,12 @@ def test_what_is_missing_is_told_on_every_page(tmp_path):
 
 def test_an_older_report_is_replaced_and_nothing_else_ever(tmp_path):
     folder = tmp_path / "html"
+    write_report(report_of([row(), row(rank=2, cell="j=2")]), folder)
+    (folder / "regions" / "notes.html").write_text("mine")
+    assert (folder / "regions" / "002.html").exists()
     write_report(report_of([row()]), folder)
-    (folder / "regions" / "old.html").write_text("old")
-    write_report(report_of([row()]), folder)
-    assert not (folder / "regions" / "old.html").exists()
+    assert not (folder / "regions" / "002.html").exists()
+    assert (folder / "regions" / "notes.html").read_text() == "mine"
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("years")

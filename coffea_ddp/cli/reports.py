@@ -11,7 +11,11 @@ from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar
 @click.argument("report_file", metavar="REPORT", type=click.Path())
 @click.option("--hists", type=click.Path(), help="The histograms that were scanned: with them the report has pictures.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(), help="The folder to write; an older report is replaced."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    help="The folder to write; an older report is replaced, other files stay.",
 )
 @click.option(
     "--leading", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best rows get a page."

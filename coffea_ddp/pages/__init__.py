@@ -62,7 +62,7 @@ def write_report(
     report
         Of a scan.
     folder
-        Made anew; one that holds a report is replaced when the new one is whole.
+        Made anew; of one that holds a report the pages are replaced when the new ones are whole, and other files stay.
     hists
         The output of the pass that was scanned, for pictures; without it pages have their numbers alone.
     leading
