@@ -81,9 +81,7 @@ def _check(target: Path, names: Iterable[str] = ()) -> None:
             f"{target}: holds something else than a report (or one without {_MANIFEST}); choose a new folder with -o"
         )
     ours = {_MANIFEST, *(known or ())}
-    strange = [
-        name for name in sorted(names) if not _is_inside(target, name) or _is_strange(target / name, name in ours)
-    ]
+    strange = sorted(name for name in names if not _is_free(target, name, ours=name in ours))
     if strange:
         raise FileError(
             f"{target / strange[0]}: is not of the report, and would be lost; move it, or choose a new folder with -o"
