@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
+    from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
     from coffea_ddp.errors import DDPError
     from coffea_ddp.eventwise import FullFits
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
     from coffea_ddp.merging import merge_files
-    from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
+    from coffea_ddp.objects import MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
     from coffea_ddp.overview import state_table, symmetry_table
     from coffea_ddp.pages import write_report
@@ -46,12 +47,13 @@ _HOME = {
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
+    "cuts": ("ComputedCut", "Cut", "FirstAvailable"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
     "filling": ("fill",),
     "histograms": ("Histograms",),
     "loading": ("load_plan",),
-    "objects": ("ComputedCut", "Cut", "FirstAvailable", "MergedObject", "ObjectDefinition"),
+    "objects": ("MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),
     "overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
 from coffea_ddp.errors import InputError
-from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
+from coffea_ddp.objects import MergedObject, ObjectDefinition
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray

@@ -8,7 +8,8 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.objects import ComputedCut, Cut, FirstAvailable, MergedObject, ObjectDefinition
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
+from coffea_ddp.objects import MergedObject, ObjectDefinition
 
 OPERATIONS = {
     "==": lambda x, y: x == y,

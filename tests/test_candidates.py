@@ -32,10 +32,11 @@ from coffea_ddp.candidates import (
     system,
 )
 from coffea_ddp.combinations import combination, four_momenta
+from coffea_ddp.cuts import Cut
 from coffea_ddp.errors import InputError, MissingBranchError
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.loading import load_plan
-from coffea_ddp.objects import Cut, ObjectDefinition
+from coffea_ddp.objects import ObjectDefinition
 from coffea_ddp.plan import ScanPlan, Spectrum
 from coffea_ddp.running import run
 from coffea_ddp.selected import SelectedEvents, transverse_mass

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod
-from coffea_ddp.objects import Cut, FirstAvailable, MergedObject
+from coffea_ddp.cuts import Cut, FirstAvailable
+from coffea_ddp.objects import MergedObject
 
 
 def test_electrons_and_muons_are_selected_alike() -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from coffea_ddp import kernels, nanoaod, testing
 from coffea_ddp.branches import Columns
+from coffea_ddp.cuts import Cut, FirstAvailable
 from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
 from coffea_ddp.filling import fill
 from coffea_ddp.loading import load_plan
-from coffea_ddp.objects import Cut, FirstAvailable, MergedObject, ObjectDefinition
+from coffea_ddp.objects import MergedObject, ObjectDefinition
 from coffea_ddp.schema import DDPSchema
 from coffea_ddp.selected import SelectedEvents
 

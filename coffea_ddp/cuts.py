@@ -1,0 +1,115 @@
+"""Requirements on the candidates of a collection, as data.
+
+Examples
+--------
+>>> import numpy as np
+>>> Cut("chi2", "<", 5.0).passes({"chi2": np.array([1.0, 7.0, np.nan])})
+array([ True, False, False])
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, BoolArray
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "abs<": lambda x, y: np.abs(x) < y,
+    "abs>": lambda x, y: np.abs(x) > y,
+    "has bits": lambda x, y: (x.astype(np.int64) & int(y)) == int(y),
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A requirement on one field of a collection.
+
+    Parameters
+    ----------
+    field
+        The branch without the collection's name: ``"mediumId"`` of ``Muon_mediumId``.
+    op
+        One of ``== != >= <= > < abs< abs>`` and ``"has bits"`` (all bits of ``value`` set). NaN never passes an
+        ordered comparison.
+    value
+        What it is compared with.
+
+    Raises
+    ------
+    InputError
+        If the operation does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Cut("jetId", "has bits", 2).passes({"jetId": np.array([1, 2, 6])})
+    array([False,  True,  True])
+    """
+
+    field: str
+    op: str = "=="
+    value: float = True
+
+    def __post_init__(self) -> None:
+        if self.op not in _OPERATIONS:
+            raise InputError(
+                f"Cut({self.field!r}, {self.op!r}): no such operation; use one of {', '.join(_OPERATIONS)}"
+            )
+
+        if self.op == "has bits" and self.value != int(self.value):
+            raise InputError(f"Cut({self.field!r}, 'has bits', {self.value!r}): bits are a whole number")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the cut reads."""
+        return (self.field,)
+
+    def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
+        """Return which objects pass; ``values`` holds the flat content of every field."""
+        return np.asarray(_OPERATIONS[self.op](values[self.field], self.value), dtype=bool)
+
+
+@dataclass(frozen=True)
+class ComputedCut:
+    """A requirement that needs several fields: ``function(field_1, ...)`` of their flat content, one bool an object."""
+
+    name: str
+    fields: tuple[str, ...]
+    function: Callable[..., Any]
+
+    def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
+        """Return which objects pass."""
+        return np.asarray(self.function(*(values[name] for name in self.fields)), dtype=bool)
+
+
+@dataclass(frozen=True)
+class FirstAvailable:
+    """The first cut whose branches the file has: how one requirement is asked of many NanoAOD versions.
+
+    Parameters
+    ----------
+    role
+        What is asked ("identification"); error messages and the output name it.
+    cuts
+        Alternatives, best first.
+    required
+        ``False``: where no alternative exists nothing is asked, and the output says so.
+    """
+
+    role: str
+    cuts: tuple[Cut | ComputedCut, ...]
+    required: bool = True
