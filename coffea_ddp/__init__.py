@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
-    from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
+    from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.errors import DDPError
     from coffea_ddp.eventwise import FullFits
     from coffea_ddp.filling import fill
@@ -47,7 +47,7 @@ _HOME = {
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
-    "cuts": ("ComputedCut", "Cut", "FirstAvailable"),
+    "cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
     "filling": ("fill",),
@@ -91,6 +91,7 @@ __all__ = [
     "Multiplicity",
     "ObjectDefinition",
     "Observable",
+    "Recent",
     "Resolution",
     "SamplePair",
     "ScanPlan",
@@ -101,6 +102,7 @@ __all__ = [
     "System",
     "Topology",
     "Trigger",
+    "WorkingPoint",
     "all_combinations",
     "all_systems",
     "combination",

@@ -19,7 +19,8 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -40,6 +41,8 @@ class Columns:
         NanoEvents or an awkward record array.
     source
         What error messages call the input: a file name, a chunk.
+    file
+        Path and tree of the file whose chunk it is, where there is one.
 
     Attributes
     ----------
@@ -47,10 +50,12 @@ class Columns:
         Which alternative was used where several were allowed.
     """
 
-    def __init__(self, events: Any, source: str = "the events") -> None:
+    def __init__(self, events: Any, source: str = "the events", file: tuple[str, str] | None = None) -> None:
         self.n_events = len(events)
         self.source = source
         self.choices: dict[str, str] = {}
+        self._file = file
+        self._kept: dict[str, None] = {}
         # Names and numbers are all that is needed. coffea's behaviours would refuse a collection with a missing
         # coordinate before we can say which branch that is.
         self._events = ak.Array(ak.to_layout(events), behavior={})
@@ -61,8 +66,12 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The branches that were read."""
-        return tuple(self._values)
+        """The branches that were read, or told something by being there."""
+        return tuple({**dict.fromkeys(self._values), **self._kept})
+
+    def keep(self, branches: Iterable[str]) -> None:
+        """Count branches among those that are needed though nothing is read of them."""
+        self._kept.update(dict.fromkeys(branches))
 
     def has(self, branch: str) -> bool:
         """Tell whether the input has a branch."""
@@ -94,6 +103,23 @@ class Columns:
         self.choices[role] = "none"
         return None
 
+    def title(self, branch: str) -> str:
+        """Return what the file says that a branch holds; empty where it says nothing."""
+        layout = self._array(branch).layout
+        while True:
+            found = layout.parameter("__doc__")
+            if found or not hasattr(layout, "content"):
+                return str(found or "")
+            layout = layout.content
+
+    def whole(self, branch: str) -> AnyArray:
+        """Return the flat content of a branch in all of the file, where there is one and it can be read again."""
+        mine = self.content(branch)
+        if self._file is None or not self.n_events:
+            return mine
+        found = _whole(*self._file, branch)
+        return mine if found is None else found
+
     def per_event(self, branch: str) -> AnyArray:
         """Return a branch with one value an event, shape (n_events,)."""
         values = self._read(branch)
@@ -122,16 +148,18 @@ class Columns:
         if branch not in self._values:
             if not self.has(branch):
                 raise missing_branch(branch, (branch,), self.source, self)
-            collection, _, field = branch.partition("_")
-            array = self._events[branch] if branch in self._fields else self._events[collection, field]
             try:
-                self._values[branch] = self._flat(branch, array)
+                self._values[branch] = self._flat(branch, self._array(branch))
             except (DDPError, MemoryError):
                 raise
             except Exception as error:
                 # uproot, lz4, zlib and the file system all have their own ways to say that bytes are missing.
                 raise FileError(f"{self.source}: branch {branch} cannot be read: {describe(error)}") from error
         return self._values[branch]
+
+    def _array(self, branch: str) -> Any:
+        collection, _, field = branch.partition("_")
+        return self._events[branch] if branch in self._fields else self._events[collection, field]
 
     def _flat(self, branch: str, array: Any) -> AnyArray:
         layout = ak.materialize(array).layout
@@ -176,6 +204,22 @@ class Columns:
         # Within the collection a resemblance is enough; elsewhere only a slip of the pen is meant.
         names, cutoff = (inside, 0.6) if inside and field else (self._fields, 0.75)
         return difflib.get_close_matches(branch, sorted(names), n=3, cutoff=cutoff)
+
+
+@lru_cache(maxsize=16)
+def _whole(path: str, tree: str, branch: str) -> AnyArray | None:
+    """Return the values of one branch of a file, of whatever event; ``None`` where they cannot be read."""
+    try:
+        if path.endswith((".parquet", ".parq")):
+            array = ak.from_parquet(path, columns=[branch])[branch]
+        else:
+            import uproot  # only where a chunk cannot tell
+
+            with uproot.open({path: None}, array_cache=None, object_cache=None) as file:
+                array = file[tree][branch].array()
+    except Exception:  # noqa: BLE001 (what is wrong with the file is said where its chunks are read)
+        return None
+    return np.asarray(ak.flatten(array, axis=None))
 
 
 def _is_flat(layout: Any) -> bool:

@@ -97,6 +97,60 @@ class ComputedCut:
 
 
 @dataclass(frozen=True)
+class WorkingPoint:
+    """A working point in a field that is a number in some files and bits in others.
+
+    The n-th working point is the number n, or has the lowest n bits set; which of the two is told by the title of the
+    branch or by the values of the file (:func:`coffea_ddp.nanoaod_versions.encoding_of`).
+
+    Parameters
+    ----------
+    field
+        The branch without the collection's name.
+    level
+        The lowest working point that passes, counted from 1.
+
+    Examples
+    --------
+    >>> medium = WorkingPoint("idDeepTau2017v2p1VSjet", 5)
+    >>> medium.cut("number")
+    Cut(field='idDeepTau2017v2p1VSjet', op='>=', value=5)
+    >>> medium.cut("bits")
+    Cut(field='idDeepTau2017v2p1VSjet', op='has bits', value=16)
+    """
+
+    field: str
+    level: int
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the cut reads."""
+        return (self.field,)
+
+    def cut(self, encoding: str) -> Cut:
+        """Return the cut in an encoding, ``"number"`` or ``"bits"``."""
+        if encoding == "number":
+            return Cut(self.field, ">=", self.level)
+        return Cut(self.field, "has bits", 2 ** (self.level - 1))
+
+
+@dataclass(frozen=True)
+class Recent:
+    """An alternative of :class:`FirstAvailable` for files of NanoAOD v10 and later alone."""
+
+    cut: ComputedCut
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the cut reads."""
+        return self.cut.fields
+
+
+Alternative = Cut | ComputedCut | WorkingPoint | Recent
+"""What :class:`FirstAvailable` chooses among."""
+
+
+@dataclass(frozen=True)
 class FirstAvailable:
     """The first cut whose branches the file has: how one requirement is asked of many NanoAOD versions.
 
@@ -111,5 +165,5 @@ class FirstAvailable:
     """
 
     role: str
-    cuts: tuple[Cut | ComputedCut, ...]
+    cuts: tuple[Alternative, ...]
     required: bool = True

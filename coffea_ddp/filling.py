@@ -89,7 +89,8 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Da
     source = str(told) if told else "the events"
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
     whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
-    return _fill(Columns(events, source), plan, told, dataset or dataset_of(events), whole=whole)
+    file = (told.filename, told.tree) if told else None
+    return _fill(Columns(events, source, file), plan, told, dataset or dataset_of(events), whole=whole)
 
 
 def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import InputError
 from coffea_ddp.objects import MergedObject, ObjectDefinition
 
@@ -83,8 +83,8 @@ def tau(pt_min: float = 20.0, eta_max: float = 2.3) -> ObjectDefinition:
     identification = FirstAvailable(
         "identification",
         (
-            Cut("idDeepTau2018v2p5VSjet", ">=", 5),  # v12 and later: a number, 5 is medium
-            Cut("idDeepTau2017v2p1VSjet", "has bits", 16),  # v6 to v11: bits
+            Cut("idDeepTau2018v2p5VSjet", ">=", 5),  # v10 and later: a number, 5 is medium
+            WorkingPoint("idDeepTau2017v2p1VSjet", 5),  # v6 to v9: bits; v10 to v14: a number
             Cut("idMVAoldDM2017v2", "has bits", 8),  # v5
             Cut("idMVAoldDM", "has bits", 4),  # v4 and 2016
         ),
@@ -96,12 +96,20 @@ def tau(pt_min: float = 20.0, eta_max: float = 2.3) -> ObjectDefinition:
 
 
 def jet(pt_min: float = 30.0, eta_max: float = 4.7) -> ObjectDefinition:
-    """Return ``"j"``: a tight jet, away from leptons, photons and taus."""
+    """Return ``"j"``: a tight jet, away from leptons, photons and taus.
+
+    The identification of the file is wrong beyond abs(eta) 2.7 in some versions: in files of v10 and later it is made
+    anew of energy fractions and multiplicities, or corrected by the fractions alone; the output says which.
+    """
+    recomputed = ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet)
     identification = FirstAvailable(
         "identification",
         (
-            Cut("jetId", "has bits", 2),
-            ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet),  # v15 has no jetId
+            Recent(recomputed),  # v13 and later; v15 has no jetId
+            Recent(ComputedCut(f"Jet_jetId, {_BEYOND} by energy fractions", _JET_ID_FIELDS, corrected_jet_id)),
+            Recent(ComputedCut(f"Jet_jetId, {_BEYOND} not corrected: no energy fractions", ("jetId",), _is_tight)),
+            Cut("jetId", "has bits", 2),  # v9 and before
+            recomputed,
         ),
     )
     away = (*_FROM_LEPTONS, ("gamma", 0.4), ("tau", 0.4))
@@ -202,6 +210,8 @@ class _MassWindow:
         return (mass > self.low) & (mass < self.high)
 
 
+_BEYOND = "beyond abs(eta) 2.7"
+_JET_ID_FIELDS = ("jetId", "eta", "neHEF", "neEmEF")
 _TIGHT_JET_FIELDS = ("eta", "neHEF", "chHEF", "neEmEF", "chMultiplicity", "neMultiplicity")
 
 
@@ -213,7 +223,7 @@ def tight_jet(
     n_charged: AnyArray,
     n_neutral: AnyArray,
 ) -> AnyArray:
-    """Return the tight jet identification from the energy fractions, for files without ``Jet_jetId`` (NanoAOD v15).
+    """Return the tight jet identification from the energy fractions, for files of NanoAOD v13 and later.
 
     The Run 3 PUPPI recipe of the CMS jet group, in its four ranges of abs(eta).
     """
@@ -231,3 +241,17 @@ def tight_jet(
     endcap = neutral_hadrons < 0.99
     forward = (n_neutral >= 2) & (neutral_em < 0.40)
     return np.select([distance <= 2.6, distance <= 2.7, distance <= 3.0], [central, gap, endcap], forward)
+
+
+def corrected_jet_id(jet_id: AnyArray, eta: AnyArray, neutral_hadrons: AnyArray, neutral_em: AnyArray) -> AnyArray:
+    """Return the tight jet identification of NanoAOD v12, with the cuts that it lacks beyond abs(eta) 2.7.
+
+    As the CMS jet group prescribes for files without multiplicities.
+    """
+    distance = np.abs(eta)
+    lacking = np.select([distance <= 2.7, distance <= 3.0], [True, neutral_hadrons < 0.99], neutral_em < 0.40)
+    return np.asarray(_is_tight(jet_id) & lacking)
+
+
+def _is_tight(jet_id: AnyArray) -> AnyArray:
+    return np.asarray((jet_id.astype(np.int64) & 2) == 2)

@@ -23,8 +23,9 @@ import numpy as np
 
 from coffea_ddp import kernels
 from coffea_ddp.branches import missing_branch
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
+from coffea_ddp.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import FileError
+from coffea_ddp.nanoaod_versions import encoding_of, is_recent
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -200,7 +201,7 @@ def _none_of(n_events: int) -> ObjectArrays:
     return ObjectArrays(nothing, nothing, {name: np.zeros(0, kind) for name, kind in kinds.items()})
 
 
-def _names(definition: ObjectDefinition, cut: Cut | ComputedCut) -> list[str]:
+def _names(definition: ObjectDefinition, cut: Alternative) -> list[str]:
     return [f"{definition.collection}_{name}" for name in cut.fields]
 
 
@@ -258,10 +259,25 @@ def _resolve(
     role = f"{definition.name}: {cut.role}"
     for one in cut.cuts:
         if all(columns.has(name) for name in _names(definition, one)):
-            columns.choices[role] = one.name if isinstance(one, ComputedCut) else f"{definition.collection}_{one.field}"
-            return one
+            if isinstance(one, Recent) and not is_recent(columns):
+                continue
+            chosen, columns.choices[role] = _chosen(columns, definition, one)
+            return chosen
     columns.choices[role] = "none"
     return None
+
+
+def _chosen(columns: Columns, definition: ObjectDefinition, one: Alternative) -> tuple[Cut | ComputedCut, str]:
+    """Return an alternative as this file means it, and its name in the output."""
+    if isinstance(one, Recent):
+        one = one.cut
+    if isinstance(one, ComputedCut):
+        return one, one.name
+    branch = f"{definition.collection}_{one.field}"
+    if isinstance(one, WorkingPoint):
+        encoding = encoding_of(columns, branch)
+        return one.cut(encoding), f"{branch} ({encoding})" if encoding else branch
+    return one, branch
 
 
 def _merge(parts: Sequence[ObjectArrays]) -> ObjectArrays:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.objects import MergedObject, ObjectDefinition
 
 OPERATIONS = {
@@ -60,9 +60,16 @@ def passes(events: ak.Array, collection: str, cut: Cut | ComputedCut | FirstAvai
     if isinstance(cut, FirstAvailable):
         for one in cut.cuts:
             if all(f"{collection}_{name}" in events.fields for name in one.fields):
-                return passes(events, collection, one)
+                if not isinstance(one, Recent):
+                    return passes(events, collection, one)
+                if "Electron_mvaIso_WP90" in events.fields:
+                    return passes(events, collection, one.cut)
         return ak.ones_like(events[f"{collection}_pt"], dtype=bool)
     values = [events[f"{collection}_{name}"] for name in cut.fields]
+    if isinstance(cut, WorkingPoint):
+        seen = set(ak.flatten(values[0]))
+        bits = not seen & {2, 4, 5, 6, 8}
+        return (ak.values_astype(values[0], np.int64) & 2 ** (cut.level - 1)) > 0 if bits else values[0] >= cut.level
     if isinstance(cut, Cut):
         return OPERATIONS[cut.op](values[0], cut.value)
     counts = ak.num(values[0])
