@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
@@ -34,6 +35,7 @@ from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.given import LEAST_BINS
 from coffea_ddp.stats.bumphunt.hunt import Hunted, flags_of, hunt, p_values, toy_p_values
 from coffea_ddp.stats.bumphunt.widths import SCANNED
+from coffea_ddp.stats.dispersion import common_factor
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
 
@@ -67,12 +69,15 @@ class Prepared:
         Bins from where it falls to where it ends.
     status
         Why it is not looked at, or ``OK``.
+    reason
+        The same in words, where there is more to say than the status does.
     """
 
     spectrum: MassSpectrum
     first: int
     stop: int
     status: Status
+    reason: str = ""
 
     @property
     def span(self) -> slice:
@@ -124,12 +129,13 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     whole
         Take all bins, whatever they hold.
     """
-    counts, n_bins = spectrum.effective, len(spectrum.counts)
-    free = ~spectrum.masked
+    n_bins = len(spectrum.counts)
+    wrong = _wrong_contents(spectrum)
+    if wrong is not None:
+        return Prepared(spectrum, 0, n_bins, *wrong)
+    counts, free = spectrum.effective, ~spectrum.masked
     sigma = spectrum.sigma_bins
     typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
-    if (spectrum.counts < 0).any():
-        return Prepared(spectrum, 0, n_bins, Status.NEGATIVE)
     if counts[free].sum() < min_events:
         return Prepared(spectrum, 0, n_bins, Status.TOO_FEW_ENTRIES)
     first, stop = (0, n_bins) if whole else (_start(counts, free, sigma), ends_at(counts * free, typical))
@@ -138,6 +144,24 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     status = Status.NOT_FALLING if late else Status.TOO_FEW_BINS if few else Status.OK
     longer = first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE
     return Prepared(spectrum, first, min(longer, n_bins) if status is Status.OK else stop, status)
+
+
+def _wrong_contents(spectrum: MassSpectrum) -> tuple[Status, str] | None:
+    """Return why the errors of the contents are not known, or are not those of counts; ``None`` where they are."""
+    contents, variances = spectrum.counts, spectrum.variances
+    if (contents < 0).any():
+        return Status.NEGATIVE, Status.NEGATIVE.value
+    if variances is None and (contents != np.rint(contents)).any():
+        return Status.NOT_COUNTS, Status.NOT_COUNTS.value
+    if variances is not None and not are_variances(contents, variances):
+        return Status.BAD_VARIANCES, Status.BAD_VARIANCES.value
+    factor = 1 if variances is not None else common_factor(contents)
+    if factor > 1:
+        return (
+            Status.SCALED,
+            f"all contents are multiples of {factor}, as Poisson counts are not: give --scale {factor}",
+        )
+    return None
 
 
 def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
@@ -322,8 +346,8 @@ def _lost(one: Prepared) -> Row:
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None, p_local=None, z_local=None,
-        p_global=None, z_global=None, method=one.status.value, status=one.status.name, low=float(edges[0]),
-        high=float(edges[-1]),
+        p_global=None, z_global=None, method=one.reason or one.status.value, status=one.status.name,
+        low=float(edges[0]), high=float(edges[-1]),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
+from coffea_ddp.effective import effective
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
@@ -191,17 +192,24 @@ class MassSpectrum:
         return np.asarray(self.hist.values(), dtype=np.float64)
 
     @property
+    def variances(self) -> FloatArray | None:
+        """Variances of the contents, shape (n_bins,); ``None`` for counts, and where none are kept.
+
+        Errors that are nothing but the square roots of the contents say nothing that the contents do not.
+        """
+        variances = self.hist.variances()
+        if variances is None or np.array_equal(self.counts, variances):
+            return None
+        return np.asarray(variances, dtype=np.float64)
+
+    @property
     def effective(self) -> FloatArray:
         """Whole numbers with the relative error that the contents have: counts, or ``round((sum w)^2 / sum w^2)``.
 
         0 where the sum of weights is 0 or negative.
         """
-        variances = self.hist.variances()
-        values = self.counts
-        if variances is None or np.array_equal(values, variances):
-            return values
-        safe = np.where(variances > 0, variances, 1.0)
-        return np.asarray(np.rint(np.where((variances > 0) & (values > 0), values**2 / safe, 0.0)))
+        variances = self.variances
+        return self.counts if variances is None else effective(self.counts, variances, np.diff(self.edges))
 
     @property
     def edges(self) -> FloatArray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.bumphunt.hunt import BumpHuntResult, bump_significance
     from coffea_ddp.stats.bumphunt.labels import ideal_significance
     from coffea_ddp.stats.bumphunt.profile import BumpFitResult, bump_fit
+    from coffea_ddp.stats.dispersion import DispersionResult, common_factor, effective_counts, poisson_dispersion
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
     from coffea_ddp.stats.null import relabel
@@ -41,6 +42,7 @@ _HOME = {
     "bumphunt.hunt": ("BumpHuntResult", "bump_significance"),
     "bumphunt.labels": ("ideal_significance",),
     "bumphunt.profile": ("BumpFitResult", "bump_fit"),
+    "dispersion": ("DispersionResult", "common_factor", "effective_counts", "poisson_dispersion"),
     "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
     "nsigma": ("NSigmaResult", "n_sigma"),
     "null": ("relabel",),
@@ -66,6 +68,7 @@ __all__ = [
     "BumpFitResult",
     "BumpHuntResult",
     "ClassifierResult",
+    "DispersionResult",
     "FourierSolver",
     "KappaResult",
     "KernelLearner",
@@ -85,6 +88,8 @@ __all__ = [
     "bump_fit",
     "bump_significance",
     "classifier_test",
+    "common_factor",
+    "effective_counts",
     "estimate_kappa",
     "ideal_significance",
     "local_p",
@@ -94,6 +99,7 @@ __all__ = [
     "nplm_reference",
     "p_from_z",
     "permutation_p",
+    "poisson_dispersion",
     "q0_l1",
     "q0_l2",
     "relabel",

@@ -21,6 +21,14 @@ class Status(Enum):
     NOT_FALLING = "the spectrum rises over most of its range; without a resonance it must fall"
     NO_DOMAIN = "no bin is far enough from the ends, from masks, and filled"
     NEGATIVE = "negative contents, of which no count is made"
+    NOT_COUNTS = (
+        "fractional contents without errors of their own: their significance is not known; give variances (sums of "
+        "squared weights), or the scale that was applied"
+    )
+    SCALED = (
+        "all contents are multiples of one number, as Poisson counts are not: give it as the scale that was applied"
+    )
+    BAD_VARIANCES = "variances that are negative, not finite, or 0 beside a content: no errors can be made of them"
     NO_FEATURES = "an axis of the observable is not among the stored features"
     ONE_SIDED = "all stored events are on one side, or equal: shapes cannot be compared"
     NO_RATIO = "kappa cannot be estimated: a side is empty, or nothing is left to test"

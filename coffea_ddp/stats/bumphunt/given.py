@@ -103,8 +103,8 @@ def _check_counts(flat: FloatArray, *, whole: bool) -> None:
         )
     if whole and (flat != np.rint(flat)).any():
         raise InputError(
-            "counts: fractional contents; counts are whole. Of weighted spectra give the effective counts, "
-            "round((sum w)^2 / sum w^2) in every bin"
+            "counts: fractional contents; counts are whole, and the errors of anything else are not known. Of weighted "
+            "or scaled spectra give stats.effective_counts(contents, variances), or divide by the scale"
         )
     if (flat.sum(axis=1) == 0).any():
         raise InputError("counts: all bins are 0; nothing was measured")

@@ -22,6 +22,7 @@ from coffea_ddp.stats.bumphunt.joining import BINS, joined, joined_bins, spread_
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
+from coffea_ddp.stats.dispersion import scatter_flags
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -66,6 +67,8 @@ class BumpHuntResult:
         The background of the spectrum's own that toys are drawn from, shape (..., n_bins).
     flags
         What is outside of what the network was trained for, one tuple of words a spectrum; empty where nothing is.
+        ``SCALED``, ``OVERDISPERSED`` and ``UNDERDISPERSED``: the contents are no Poisson counts, and z is not what it
+        seems (:func:`~coffea_ddp.stats.common_factor`, :func:`~coffea_ddp.stats.poisson_dispersion`).
     edges
         Of the bins, shape (n_bins + 1,).
     method
@@ -306,7 +309,8 @@ def flags_of(spectra_counts: FloatArray, hunted: Hunted, use: FloatArray) -> lis
         "NOT_SMOOTH": hunted.spread > _NOT_SMOOTH,
         "NO_DOMAIN": ~hunted.estimates.inside.any(axis=1),
     }
-    return [tuple(word for word, hit in known.items() if hit[row]) for row in range(len(spectra_counts))]
+    scatter = [scatter_flags(row) for row in spectra_counts * use]
+    return [(*(word for word, hit in known.items() if hit[row]), *scatter[row]) for row in range(len(spectra_counts))]
 
 
 def _result(

@@ -29,6 +29,7 @@ from coffea_ddp.stats.bumphunt.given import given_spectra
 from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.dispersion import scatter_flags
 from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class BumpFitResult:
         Whether the fit without signal is at its maximum: one that is not fakes significances.
     method
         How it was made.
+    flags
+        What makes z another number than a significance, one tuple of words a spectrum: ``NOT_COUNTS`` (fractional
+        contents: expected counts, or a spectrum that was scaled), ``SCALED`` (all contents are multiples of one
+        number), ``OVERDISPERSED``, ``UNDERDISPERSED`` (:func:`~coffea_ddp.stats.poisson_dispersion`).
     """
 
     z: FloatArray
@@ -70,6 +75,7 @@ class BumpFitResult:
     ndf: Any
     converged: Any
     method: str
+    flags: Any
 
     @property
     def p_fit(self) -> Any:
@@ -96,7 +102,7 @@ def bump_fit(
     Parameters
     ----------
     counts
-        Shape (..., n_bins); expected (Asimov) counts pass too.
+        Shape (..., n_bins); expected (Asimov) counts pass too, and are flagged.
     edges
         Shape (n_bins + 1,): the bins' edges, in GeV for the dijet functions; by default bins are the unit.
     width
@@ -137,6 +143,7 @@ def bump_fit(
     z, deviance, converged = (np.array([result[part] for result in results])[best, rows] for part in range(3))
     order = np.array(terms)[best]
     batch = spectra.shape[:-1]
+    flags = [scatter_flags(row) for row in flat]
     return BumpFitResult(
         z=z.reshape(spectra.shape),
         order=_shaped(order, batch),
@@ -144,6 +151,7 @@ def bump_fit(
         ndf=_shaped(spectra.n_bins - order - 1, batch),
         converged=_shaped(converged, batch),
         method=f"profile likelihood, {background} background, order by BIC of signal and background",
+        flags=flags if batch else flags[0],
     )
 
 
