@@ -1,17 +1,27 @@
-"""Files on disk: what a path leads to, and files that are there whole or not at all.
+"""Files on disk: what a path leads to, and outputs that are there whole or not at all.
+
+An output takes the place of nothing, of an empty file, or of an older output of the same kind, which is told by what is
+in it. Everything else that may be there is somebody's, and stays.
 
 Examples
 --------
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
-...     path = write_in_place(f"{folder}/note.txt", lambda temporary: print(temporary.write_text("whole")))
+...     path = write_text(f"{folder}/table.csv", "kind,symmetry,observable,cell", TABLE)
 ...     path.read_text(), what_is(path)
-5
-('whole', 'a text file')
+...     write_text(path, "z_injected,n_signal", SENSITIVITY)  # doctest: +IGNORE_EXCEPTION_DETAIL
+Traceback (most recent call last):
+...
+coffea_ddp.errors.FileError: table.csv: a table of a report is there already, and would be lost
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import shutil
+import stat
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +29,38 @@ from pathlib import Path
 from coffea_ddp.errors import FileError
 
 OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp scan`", "a ROOT file"
+TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
+SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
+PERFORMANCE = "a performance report"
 """What files are called in messages."""
 
-_BEGINNINGS = {b"root": ROOT, b"\x93NUMPY": "an array of numpy"}
+TEXTS = frozenset({REPORT, TABLE, COMPARISON, SENSITIVITY})
+"""The kinds that may go to standard output."""
+
+
+Ours = Callable[[Path], bool]
+
+
+def _format(name: str) -> bytes:
+    return rb'\{\s*"format"\s*:\s*"coffea-ddp/' + re.escape(name.encode()) + rb'"'
+
+
+_ZIP = rb"PK\x03\x04(?s:.{0,300}?)"
+_MARKS: dict[str, re.Pattern[bytes]] = {
+    OUTPUT: re.compile(_ZIP + _format("histograms")),
+    NETWORK: re.compile(_ZIP + _format("bump-network")),
+    REPORT: re.compile(_format("report")),
+    COMPARISON: re.compile(_format("comparison")),
+    SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
+    TABLE: re.compile(rb"kind,symmetry,observable,cell,"),
+    SENSITIVITY: re.compile(rb"z_injected,n_signal"),
+    PERFORMANCE: re.compile(rb"(?i:<!doctype html>)\s*<!-- coffea-ddp/performance-report -->"),
+    ROOT: re.compile(rb"root"),
+    "an array of numpy": re.compile(rb"\x93NUMPY"),
+    "a zip archive": re.compile(rb"PK"),
+    "a JSON file": re.compile(rb"\s*[\[{]"),
+}
+"""How files of each kind begin; the first that fits is right."""
 
 
 def what_is(path: str | Path) -> str:
@@ -29,27 +68,33 @@ def what_is(path: str | Path) -> str:
 
     Examples
     --------
-    >>> what_is("/"), what_is("nowhere/at_all")
-    ('a folder', 'no file')
+    >>> what_is("/"), what_is("nowhere/at_all"), what_is("/dev/null")
+    ('a folder', 'no file', 'a device')
     """
-    path = Path(path)
-    if path.is_dir():
-        return "a folder"
     try:
-        with path.open("rb") as file:
-            begin = file.read(400)
-    except OSError:
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode):
+            return _no_file(mode)
+        with Path(path).open("rb") as file:
+            begin = file.read(600)
+    except (OSError, ValueError):
         return "no file"
     if not begin:
         return "an empty file"
-    known = [kind for first, kind in _BEGINNINGS.items() if begin.startswith(first)]
-    if begin.startswith(b"PK"):
-        known = [OUTPUT if b"manifest.json" in begin[:64] else "a zip archive"]
-    elif begin.lstrip()[:1] in (b"{", b"["):
-        known = [REPORT if b"coffea-ddp/report" in begin else "a JSON file"]
-    elif not known and b"\x00" not in begin and _is_text(begin):
+    known = [kind for kind, mark in _MARKS.items() if mark.match(begin)]
+    if not known and b"\x00" not in begin and _is_text(begin):
         known = ["a text file"]
     return known[0] if known else "a file of another kind"
+
+
+def _no_file(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFLNK: "a symbolic link",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _is_text(content: bytes) -> bool:
@@ -60,23 +105,104 @@ def _is_text(content: bytes) -> bool:
     return True
 
 
-def write_in_place(path: str | Path, write: Callable[[Path], None]) -> Path:
-    """Write a file under a temporary name beside ``path`` and move it there when it is whole.
+def check_output(path: str | Path, kind: str, ours: Ours | None = None) -> None:
+    """Fail where a file of a kind cannot be written, or would take the place of anything but an older one of its kind.
+
+    Parameters
+    ----------
+    path
+        Of the output.
+    kind
+        One of the kinds of this module, :data:`OUTPUT` or the like.
+    ours
+        Tells of a file whose beginning does not say it whether it is of this kind.
 
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written to.
+        With what is there, and what to do.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
+        problem = _problem(path, kind, ours)
+    except (OSError, ValueError) as error:
+        problem = f"cannot be written ({getattr(error, 'strerror', None) or error}); choose another output file"
+    if problem:
+        raise FileError(f"{path}: {problem}")
+
+
+def _problem(path: Path, kind: str, ours: Ours | None) -> str:
+    """Return what is wrong with an output's place; empty if it is free."""
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return f"the folder {folder.resolve()} does not exist or cannot be written to; choose another output file"
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return ""
+    if not stat.S_ISREG(status.st_mode):
+        advice = "give a file" + (", or - for standard output" if kind in TEXTS else "")
+        leads = f" to {path.readlink()}" if stat.S_ISLNK(status.st_mode) else ""
+        return f"is {_no_file(status.st_mode)}{leads}, not a file; {advice}"
+    if status.st_size and what_is(path) != kind and not (ours is not None and ours(path)):
+        return f"{what_is(path)} is there already, and would be lost; choose another output file"
+    if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        return "is write-protected; choose another output file, or allow it with chmod"
+    return ""
+
+
+def write_in_place(
+    path: str | Path, write: Callable[[Path], object], kind: str | None, ours: Ours | None = None
+) -> Path:
+    """Write a file under a temporary name beside ``path`` and move it there when it is whole and on the disk.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    write
+        Writes it to the path that it is given.
+    kind, ours
+        As for :func:`check_output`, which is asked before and after the writing; ``None`` in a folder of our own, where
+        whatever has this name is replaced.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written, or something else is there.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".coffea-ddp-{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        if kind is not None:
+            check_output(path, kind, ours)
         write(temporary)
+        if kind is not None:
+            check_output(path, kind, ours)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copymode(path, temporary)  # those who could read the older one can read this one
+        _to_disk(temporary)
         temporary.replace(path)
+        with contextlib.suppress(OSError):  # not all file systems do that for folders
+            _to_disk(path.parent)
     except OSError as error:
         raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another -o, or make the folder"
+            f"{path}: cannot be written ({error.strerror or error}); choose another output file, or make the folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path
+
+
+def write_text(path: str | Path, text: str, kind: str | None) -> Path:
+    """Write a text file in place (see :func:`write_in_place`)."""
+    return write_in_place(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), kind)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -16,10 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coffea_ddp._files import write_in_place
+from coffea_ddp._files import write_text
 from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import FileError
-from coffea_ddp.saving import load
+from coffea_ddp.saving import load, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 FORMAT = "coffea-ddp/shards"
 _MANIFEST = "manifest.json"
 _SHARD = re.compile(r".+-\d+-\d+(-\w+)*\.ddp")
-_UNFINISHED = re.compile(rf"\.{_SHARD.pattern}\.\w+\.tmp")
-_TOKEN = re.compile(rf"seen-[0-9a-f]{{8}}|\.{_MANIFEST}\.\w+\.tmp")
+_UNFINISHED = re.compile(r"\.coffea-ddp-\w+\.tmp|seen-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,7 @@ class Shards:
         except OSError as error:
             raise FileError(f"{self.folder.parent}: the folder for checkpoints cannot be made ({error})") from error
 
-        def write(path: Path) -> None:
-            path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-        write_in_place(self.folder / _MANIFEST, write)
+        write_text(self.folder / _MANIFEST, json.dumps(manifest, indent=1), None)
 
     def path(self, item: WorkItem) -> Path:
         """Return the file of one chunk."""
@@ -129,7 +125,7 @@ class Shards:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"{path.parent}: cannot be made ({error})") from error
-        histograms.save(path)
+        save(histograms, path, guarded=False)
 
 
 def check_folder(folder: str | Path) -> None:
@@ -164,7 +160,7 @@ def remove(folder: str | Path) -> None:
         for chunks in [found for found in place.iterdir() if found.is_dir() and not found.is_symlink()]:
             _remove_files(chunks, _SHARD, _UNFINISHED)
             _remove_empty(chunks)
-        _remove_files(place, _TOKEN)
+        _remove_files(place, _UNFINISHED)
         if {path.name for path in place.iterdir()} == {_MANIFEST}:  # last, so that what is left is known
             _remove_files(place, re.compile(_MANIFEST))
         _remove_empty(place)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import write_in_place
+from coffea_ddp._files import REPORT, TABLE, write_text
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 from coffea_ddp.tables import (
@@ -134,14 +134,14 @@ class ScanReport:
         return {"format": FORMAT, "version": VERSION, **_finite(data)}
 
     def save(self, path: str | Path) -> Path:
-        """Write the report as JSON; an existing file is replaced when the new one is whole.
+        """Write the report as JSON; an older report is replaced when the new one is whole, and nothing else.
 
         Raises
         ------
         FileError
             If it cannot be written.
         """
-        return _write(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        return write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", REPORT)
 
     @classmethod
     def load(cls, path: str | Path) -> ScanReport:
@@ -216,7 +216,7 @@ class ScanReport:
         for row in self.rows:
             values = (printable(value) if isinstance(value, str) else value for value in vars(row).values())
             writer.writerow((*values, self.partial))
-        return _write(path, text.getvalue())
+        return write_text(path, text.getvalue(), TABLE)
 
     # -- faces -------------------------------------------------------------------------------------------
 
@@ -385,13 +385,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _finite(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: str | Path, text: str) -> Path:
-    def write(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
-
-    return write_in_place(path, write)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -40,7 +40,7 @@ ROWS = 65_536
 """Keys in one row group: the least that is read of the counts."""
 
 
-def save(histograms: Histograms, path: str | Path) -> Path:
+def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> Path:
     """Write an output to a file.
 
     Parameters
@@ -48,7 +48,9 @@ def save(histograms: Histograms, path: str | Path) -> Path:
     histograms
         What is written.
     path
-        Where; an existing file is replaced at the very end.
+        Where; an older output is replaced at the very end, and nothing else.
+    guarded
+        ``False`` replaces whatever has this name, in a folder of our own.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def save(histograms: Histograms, path: str | Path) -> Path:
     Raises
     ------
     FileError
-        If it cannot be written.
+        If it cannot be written, or something else than an output is there.
     """
     manifest = {
         "format": FORMAT,
@@ -85,7 +87,7 @@ def save(histograms: Histograms, path: str | Path) -> Path:
                     table = pa.table({k: pa.array(v) for k, v in columns.items()})
                     pq.write_table(table, member, compression="zstd", row_group_size=ROWS)
 
-    return write_in_place(path, write)
+    return write_in_place(path, write, OUTPUT if guarded else None)
 
 
 def load(path: str | Path) -> Histograms:

@@ -24,13 +24,13 @@ Examples
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from coffea_ddp._files import SIMULATED, write_in_place
 from coffea_ddp._generator.branches import NEWEST, OLDEST, branches, contents
 from coffea_ddp._generator.detector import Efficiency, Reconstructed, reconstruct
 from coffea_ddp._generator.injection import inject, inject_events
@@ -38,10 +38,11 @@ from coffea_ddp._generator.processes import add_backgrounds
 from coffea_ddp._generator.record import Record
 from coffea_ddp._generator.signals import LFVSignal, Resonance, Signal
 from coffea_ddp._generator.writing import Container, write_events
+from coffea_ddp._root_files import SIMULATED_TITLE, is_simulated
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     from numpy.random import Generator
@@ -250,8 +251,7 @@ def make_truncated(source: str | PathLike[str], target: str | PathLike[str], *, 
     if not 0.0 < fraction < 1.0:
         raise InputError(f"fraction={fraction}: a truncated file has a part of the bytes; give 0 < fraction < 1")
     data = Path(source).read_bytes()
-    Path(target).write_bytes(data[: int(fraction * len(data))])
-    return Path(target)
+    return _in_place(target, lambda path: path.write_bytes(data[: int(fraction * len(data))]))
 
 
 def make_corrupt(
@@ -276,12 +276,10 @@ def make_corrupt(
         found = file[tree][branch]
         seeks, sizes = found.member("fBasketSeek"), found.member("fBasketBytes")
         baskets = [(int(seeks[number]), int(sizes[number])) for number in range(found.num_baskets)]
-    shutil.copyfile(source, target)
-    with Path(target).open("r+b") as raw:
-        for start, size in baskets:
-            raw.seek(start)
-            raw.write(b"\xff" * size)
-    return Path(target)
+    content = bytearray(Path(source).read_bytes())
+    for start, size in baskets:
+        content[start : start + size] = b"\xff" * size
+    return _in_place(target, lambda path: path.write_bytes(content))
 
 
 def make_copies(
@@ -326,25 +324,26 @@ def make_copies(
     paths = []
     for number in range(copies):
         content[place : place + len(known)] = rng.bytes(len(known))
-        path = Path(directory) / f"{Path(source).stem}_{number}.root"
-        path.write_bytes(content)
-        paths.append(path)
+        target = Path(directory) / f"{Path(source).stem}_{number}.root"
+        paths.append(_in_place(target, lambda path: path.write_bytes(content)))
     return paths
 
 
 def make_not_root(path: str | PathLike[str]) -> Path:
     """Write a text file, whatever its name says."""
-    Path(path).write_text("This is not a ROOT file, only called like one.\n" * 20, encoding="utf-8")
-    return Path(path)
+    text = "This is not a ROOT file, only called like one.\n" * 20
+    return _in_place(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def make_wrong_tree(path: str | PathLike[str], *, tree: str = "Other") -> Path:
     """Write a ROOT file without ``Events``: its only tree is called ``tree``."""
     import uproot
 
-    with uproot.recreate(path) as file:
-        file.mktree(tree, {"x": np.float32}).extend({"x": np.arange(10, dtype=np.float32)})
-    return Path(path)
+    def write(temporary: Path) -> None:
+        with uproot.recreate(temporary) as file:
+            file.mktree(tree, {"x": np.float32}, title=SIMULATED_TITLE).extend({"x": np.arange(10, dtype=np.float32)})
+
+    return _in_place(path, write)
 
 
 def _generate(rng: Generator, events: int, signals: Sequence[Signal], efficiency: Efficiency) -> Reconstructed:
@@ -378,8 +377,14 @@ def _write(
     }
     counts = {name: objects.counts for name, objects in reconstructed.objects.items() if kept[name]}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_events(Path(path), scalars, counts, kept, container=container, cluster=cluster)
-    return Path(path)
+    return _in_place(
+        path, lambda target: write_events(target, scalars, counts, kept, container=container, cluster=cluster)
+    )
+
+
+def _in_place(path: str | PathLike[str], write: Callable[[Path], object]) -> Path:
+    """Write a file whole or not at all; only files that were simulated here are replaced."""
+    return write_in_place(Path(path), write, SIMULATED, is_simulated)
 
 
 def _spoil(rng: Generator, column: AnyArray, share: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coffea_ddp._files import PERFORMANCE, check_output, write_text
 from coffea_ddp.errors import ClusterError, FileError, InputError
 
 CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
 FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""
+_MARK = "<!-- coffea-ddp/performance-report -->"
+"""By which such a page is known."""
 _LOG = logging.getLogger(__name__)
 _HOW = "docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue"
 
@@ -103,6 +108,8 @@ def performance_report(path: str | None) -> Iterator[None]:
     ------
     InputError
         If bokeh is not installed, which draws it.
+    FileError
+        If something else than such a report is there.
     """
     if path is None:
         yield
@@ -113,16 +120,21 @@ def performance_report(path: str | None) -> Iterator[None]:
         import bokeh  # noqa: F401
     except ImportError:
         raise InputError("a performance report is drawn by bokeh: pip install bokeh") from None
-    start: Any = report
-    writing = start(filename=path)
-    writing.__enter__()
-    try:
-        yield
-    finally:
+    check_output(path, PERFORMANCE)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "report.html")
+        start: Any = report
+        writing = start(filename=str(page))
+        writing.__enter__()
         try:
-            writing.__exit__(None, None, None)
-        except Exception as error:  # noqa: BLE001 (drawing is bokeh's and jinja's business; what was done must stay)
-            _LOG.warning("%s: Dask could not write its report (%s: %s)", path, type(error).__name__, error)
+            yield
+        finally:
+            try:
+                writing.__exit__(None, None, None)
+                text = re.sub("(?i:<!doctype html>)", "", page.read_text(encoding="utf-8"), count=1)
+                write_text(path, f"<!DOCTYPE html>\n{_MARK}{text}", PERFORMANCE)
+            except Exception as error:  # noqa: BLE001 (drawing is bokeh's and jinja's business; what was done must stay)
+                _LOG.warning("%s: Dask could not write its report (%s: %s)", path, type(error).__name__, error)
 
 
 def check_workers(client: Any, folder: Path | None, *, first_worker: float = FIRST_WORKER) -> bool:

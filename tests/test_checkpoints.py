@@ -36,7 +36,7 @@ def filled(folder: Path) -> Shards:
 def test_what_was_made_is_removed_to_the_last_file(tmp_path: Path) -> None:
     shards = filled(tmp_path / "parts")
     (shards.folder / "seen-01234567").touch()
-    (shards.path(make_chunk()).parent / ".Events-20-30.ddp.01234567.tmp").write_bytes(b"begun")
+    (shards.path(make_chunk()).parent / ".coffea-ddp-0123456789ab.tmp").write_bytes(b"begun")
     remove(tmp_path / "parts")
     assert not (tmp_path / "parts").exists()
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import awkward as ak
 import numpy as np
 
+from coffea_ddp._root_files import SIMULATED_TITLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -44,7 +46,7 @@ def _write_tree(
     types: dict[str, Any] = {name: column.dtype for name, column in scalars.items()}
     types |= {name: f"var * {_record_type(collections[name])}" for name in counts}
     n_events = _length(scalars, counts)
-    tree = file.mktree("Events", types, title="Events", initial_basket_capacity=max(n_events // cluster + 1, 2))
+    tree = file.mktree("Events", types, title=SIMULATED_TITLE, initial_basket_capacity=max(n_events // cluster + 1, 2))
     for start, stop in _slices(n_events, cluster):
         data: dict[str, Any] = {name: column[start:stop] for name, column in scalars.items()}
         for name, per_event in counts.items():
@@ -65,7 +67,7 @@ def _write_rntuple(
     for name in counts:
         types[f"n{name}"] = "uint32"
         types |= {f"{name}_{field}": f"var * {column.dtype}" for field, column in collections[name].items()}
-    ntuple = file.mkrntuple("Events", types)
+    ntuple = file.mkrntuple("Events", types, description=SIMULATED_TITLE)
     for start, stop in _slices(_length(scalars, counts), cluster):
         data: dict[str, Any] = {name: column[start:stop] for name, column in scalars.items()}
         for name, per_event in counts.items():

@@ -12,8 +12,9 @@ import hist
 import numpy as np
 from boost_histogram.serialization import to_uhi
 
-from coffea_ddp._files import write_in_place
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp._files import SPECTRA, write_in_place
+from coffea_ddp._root_files import SPECTRA_TITLE, is_spectra
+from coffea_ddp.errors import InputError
 from coffea_ddp.exchange.names import spectrum_name
 from coffea_ddp.spectrum import MassSpectrum
 
@@ -42,7 +43,7 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
     InputError
         If the suffix is another one, there is no spectrum, or two have one name.
     FileError
-        If the file cannot be written.
+        If the file cannot be written, or something else than spectra is there.
     """
     chosen = list(spectra)
     path = Path(path)
@@ -58,9 +59,7 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
         names = [name_of(spectrum) for spectrum in chosen]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{path}: two spectra are called {twice!r}; write them to two files")
-    if not path.parent.is_dir():  # uproot would make it
-        raise FileError(f"{path}: cannot be written, the folder does not exist; make it, or choose another file")
-    return write_in_place(path, lambda temporary: writers[path.suffix](named, temporary))
+    return write_in_place(path, lambda temporary: writers[path.suffix](named, temporary), SPECTRA, is_spectra)
 
 
 def name_of(spectrum: MassSpectrum) -> str:
@@ -77,13 +76,15 @@ def _write_root(named: dict[str, MassSpectrum], path: Path) -> None:
 
     with uproot.recreate(path) as file:
         for name, spectrum in named.items():
-            file[name] = _floating(spectrum.hist)
+            histogram = _floating(spectrum.hist)
+            histogram.title = SPECTRA_TITLE  # by which a file of ours is known
+            file[name] = histogram
 
 
 def _floating(counts: Any) -> Any:
     """Return the histogram with a storage that ROOT has."""
     if counts.storage_type in (hist.storage.Double, hist.storage.Weight):
-        return counts
+        return counts.copy()
     copy = hist.Hist(*counts.axes, storage=hist.storage.Double())
     copy.view(flow=True)[...] = counts.values(flow=True)
     return copy

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, log_ndtr, ndtri
 
+from coffea_ddp._files import NETWORK, write_in_place
 from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
 from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
@@ -219,8 +220,13 @@ class Finder:
         return np.asarray(-ndtri(np.clip(self.p_value(found, sigma), 1e-300, 1.0)))
 
     def save(self, path: str | Path) -> Path:
-        """Write the finder to an npz file of plain arrays."""
-        path = Path(path)
+        """Write the finder to an npz file of plain arrays, which replaces an older one and nothing else.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written, or something else is there.
+        """
         about = {
             "format": FORMAT,
             "version": VERSION,
@@ -233,8 +239,12 @@ class Finder:
         arrays = {f"weights/{name}": value for name, value in self.weights.items()}
         calibration = {f"calibration/{name}": getattr(self.calibration, name) for name in ("looks", "tails", "scores")}
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-        np.savez(path, about=text, **arrays, **calibration)  # type: ignore[arg-type]
-        return path
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:  # by its path, numpy would call it .npz
+                np.savez(file, about=text, **arrays, **calibration)  # type: ignore[arg-type]
+
+        return write_in_place(path, write, NETWORK)
 
 
 def looks(inside: BoolArray, sigma: FloatArray) -> FloatArray:
