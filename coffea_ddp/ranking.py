@@ -68,6 +68,10 @@ def _order(candidate: Candidate) -> float:
     return candidate.order
 
 
+def _by_size(candidate: Candidate) -> tuple[float, float]:
+    return abs(candidate.statistic), candidate.order
+
+
 Column = tuple[str, int, bool]
 """A column of the table of symmetries: the symmetry, the number of the cells' axis (-1: inclusive), and whether cells
 ask about that axis alone."""
@@ -77,12 +81,14 @@ ask about that axis alone."""
 class Collector:
     """The best candidates of every test so far, the best of every family and column, and the histogram of z.
 
-    Candidates are ordered by the size of z after the regions of their own cell (the Sidak bound).
+    Candidates are ordered by the size of z after the regions of their own cell (the Sidak bound). The largest z of
+    every family is kept besides: it is what the largest of a pseudo-experiment is compared with.
     """
 
     best: int
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)
     leaders: dict[Family, Candidate] = field(default_factory=dict)
+    largest: dict[Family, Candidate] = field(default_factory=dict)
     columns: dict[Column, Candidate] = field(default_factory=dict)
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     trials: dict[str, int] = field(default_factory=dict)
@@ -107,12 +113,15 @@ class Collector:
             regions = (
                 [None] * len(rows) if found.where is None else [tuple(span) for span in found.where[rows].tolist()]
             )
-            sizes = order[chosen].tolist()
-            return [Candidate(where, *row) for row in zip(*values, regions, sizes, strict=True)]
+            return [Candidate(where, *row) for row in zip(*values, regions, order[chosen].tolist(), strict=True)]
 
         first = candidates(ranked[:1])[0]
         if where.family not in self.leaders or first.order > self.leaders[where.family].order:
             self.leaders[where.family] = first
+        top = int(np.abs(found.statistic[usable[ranked]]).argmax())
+        largest = candidates(ranked[top : top + 1])[0]
+        if where.family not in self.largest or _by_size(largest) > _by_size(self.largest[where.family]):
+            self.largest[where.family] = largest
         for column, place in _firsts(where, cells[usable[ranked]]):
             known_best = self.columns.get(column)
             if known_best is None or order[ranked[place]] > known_best.order:
@@ -131,7 +140,7 @@ class Collector:
 
     def _besides(self) -> list[Candidate]:
         """Return what is kept whether or not it is among the best."""
-        return [*self.leaders.values(), *self.columns.values()]
+        return [*self.leaders.values(), *self.largest.values(), *self.columns.values()]
 
     def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
         """Return the rows: the best of all, ranked, then the best of other families and columns without a rank.

@@ -248,3 +248,14 @@ def test_event_labels_flip_symmetries_together():
 
     np.testing.assert_array_equal(opposite_sides(sides, 1)[equal | opposite], opposite[equal | opposite])
     assert not opposite_sides(sides, 0).any()
+
+
+def test_the_largest_z_of_a_family_is_compared_with_the_largest_of_pseudo_experiments():
+    """Whatever is kept as a row: cells with many rectangles may have the largest z, and not the best after them."""
+    hists = make_events(300, 11)
+    few = scan(hists, tests=["submatrix"], permutations=64, seed=3, min_events=10, best=1)
+    every = scan(hists, tests=["submatrix"], permutations=64, seed=3, min_events=10, best=10_000)
+    assert [(p.what, p.score, p.p_value) for p in few.global_p] == [
+        (p.what, p.score, p.p_value) for p in every.global_p
+    ]
+    assert few.global_p[-2].score == max(abs(row.z_local) for row in every.rows)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.tail import NullSample, fit_tail, permutation_p, smooth_p
+from coffea_ddp.stats.tail import NullSample, fit_tail, p_among, p_among_others, permutation_p
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.floats(-6, 6))
@@ -81,20 +81,33 @@ def test_fitted_exponential():
 
 
 @given(st.integers(0, 50), st.sampled_from([5, 60, 1_000]))
-def test_smooth_p_falls_with_z(seed, n):
+def test_p_among_falls_with_z(seed, n):
     sample = np.abs(np.random.default_rng(seed).standard_normal(n))
     z = np.linspace(sample.min() - 1, 15, 300)
-    p = smooth_p(z, sample)
+    p = p_among(z, sample)
     assert (np.diff(p) <= 0).all()
     assert (np.diff(p[z > sample.max()]) < 0).all()
-    assert (p > 0).all()
-    assert (p <= 1).all()
+    assert ((p > 0) & (p <= 1)).all()
 
 
-def test_smooth_p_is_the_sample_in_its_body():
+@given(st.lists(st.sampled_from(np.linspace(-1, 6, 40).tolist()), min_size=2, max_size=60))
+def test_every_value_among_the_others(values):
+    """The definition, one value after the other; ties as there are in tests of few events."""
+    each = [p_among(values[i], np.delete(values, i)) for i in range(len(values))]
+    np.testing.assert_allclose(p_among_others(values), each, rtol=1e-9)
+    np.testing.assert_allclose(p_among_others([values, values[::-1]])[1], each[::-1], rtol=1e-9)
+
+
+def test_p_among_is_the_rank_in_the_body():
     sample = np.random.default_rng(0).normal(3, 0.4, 1_000)
     z = float(np.sort(sample)[500])
-    assert smooth_p(z, sample) == pytest.approx(500 / 1001, abs=1e-3)
+    assert p_among(z, sample) == pytest.approx(501 / 1001, abs=1e-9)
+
+
+def test_p_among_meets_the_truth_beyond_the_sample():
+    rng = np.random.default_rng(2)
+    found = [p_among(4.0, np.abs(rng.standard_normal(1_000))) for _ in range(100)]
+    assert 0.5 < np.median(found) / (2 * scipy_stats.norm.sf(4.0)) < 3
 
 
 @pytest.mark.parametrize("sample", [[], [[1.0]], [np.nan, 1.0]])

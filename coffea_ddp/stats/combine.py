@@ -2,9 +2,14 @@
 
 A *family* is what one test made of one observable: its looks are on one scale, so the family is represented by its
 largest score (max-type). Families are not on one scale (a maximum over 164,836 rectangles is larger than one over as
-many cells), so each is mapped to the z of its own p-value first, that of its null (min-p; P. H. Westfall and S. S.
-Young, Resampling-Based Multiple Testing, 1993, 2.3). The pseudo-experiments have all families at once, with their
+many cells), so each is mapped to the z of its own p-value first (min-p; P. H. Westfall and S. S. Young,
+Resampling-Based Multiple Testing, 1993, 2.3). The pseudo-experiments have all families at once, with their
 correlations: what the data's largest z is worth is counted among theirs.
+
+The map of a family is made of the data and the pseudo-experiments alike: each of these N + 1 is mapped by its place
+among the other N. Then they stay exchangeable, and the p-value is uniform for any number of families and
+pseudo-experiments. (With each pseudo-experiment mapped within the sample that the data are compared with, no
+pseudo-experiment is as far out as the data can be: for 140 families and 199 of them P(p <= 0.05) is 0.12.)
 
 Examples
 --------
@@ -24,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.tail import PermutationP, permutation_p, smooth_p
+from coffea_ddp.stats.tail import PermutationP, p_among, p_among_others, permutation_p, snapped
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
@@ -71,7 +76,7 @@ def combine(nulls: Sequence[ArrayLike], scores: Sequence[ArrayLike]) -> Combined
         Per family the largest score of every pseudo-experiment, shape (n,); the same n pseudo-experiments in the same
         order for all.
     scores
-        Per family the observed scores to translate; any shape.
+        Per family the observed scores to translate, the largest of all its looks among them; any shape.
 
     Returns
     -------
@@ -80,16 +85,20 @@ def combine(nulls: Sequence[ArrayLike], scores: Sequence[ArrayLike]) -> Combined
     Raises
     ------
     InputError
-        If there is no family, or their numbers or lengths differ.
+        If there is no family, or their numbers or lengths differ; if a family has no pseudo-experiment or no score.
     """
     samples = [np.asarray(null, dtype=np.float64) for null in nulls]
     if not samples or len(samples) != len(scores) or len({sample.shape for sample in samples}) != 1:
         raise InputError(f"{len(samples)} nulls and {len(scores)} lists of scores: give as many, all of one length")
-
-    def on_scale(values: ArrayLike, sample: FloatArray) -> FloatArray:
-        return np.asarray(z_from_p(smooth_p(values, sample), two_sided=True))
-
+    found = [snapped(score, sample) for score, sample in zip(scores, samples, strict=True) if sample.size]
+    if len(found) < len(samples) or not all(score.size for score in found):
+        raise InputError("a family without pseudo-experiments or without scores; give at least one of both")
+    pooled = np.stack([np.append(sample, score.max()) for score, sample in zip(found, samples, strict=True)])
     return Combined(
-        tuple(on_scale(np.asarray(found, dtype=np.float64), null) for found, null in zip(scores, samples, strict=True)),
-        np.stack([on_scale(null, null) for null in samples]),
+        tuple(_z(p_among(score, sample)) for score, sample in zip(found, samples, strict=True)),
+        _z(p_among_others(pooled)[:, :-1]),
     )
+
+
+def _z(p: FloatArray) -> FloatArray:
+    return np.asarray(z_from_p(p, two_sided=True))

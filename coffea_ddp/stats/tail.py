@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.trials import P_FLOOR
@@ -36,6 +37,9 @@ TAIL_SHARE = 0.1
 
 FEWEST = 20
 """A tail is fitted to no fewer values; a smaller sample has none."""
+
+PRIOR = 10
+"""The scale of a tail of few values is taken together with that of so many of a normal distribution."""
 
 _BOOTSTRAPS = 200
 _RESOLVED = 10
@@ -227,11 +231,43 @@ class NullSample:
         return replace(counted, p_tail=float(fitted.p(z)), p_low=float(low), p_high=float(high))
 
 
-def smooth_p(z: ArrayLike, sample: ArrayLike) -> FloatArray:
-    """Return p-values that fall strictly with z: the sample's own, and an exponential in z^2 beyond.
+def p_among_others(values: ArrayLike) -> FloatArray:
+    """Return the p-value of every value of a sample among all the others.
 
-    What min-p comparisons need: values of several tests on one scale, without ties at 1 / (N + 1). The shape of the
-    tail is held at 0, its limit for normal scores: a fitted shape would let chance decide which test is on top.
+    What min-p comparisons need: an observed value and its pseudo-experiments, put together, are all mapped alike, each
+    by those that remain without it. Under the null they are exchangeable before and after. Where it is not among the
+    largest tenth, a value's p is its rank, ties counting as reached; beyond, p falls as an exponential in z^2, without
+    ties at 1 / N. Its scale is the mean excess of the other values of that tenth and of :data:`PRIOR` more of a normal
+    distribution: of few values alone it would be known badly, and chance decide which family is on top.
+
+    Parameters
+    ----------
+    values
+        Shape (..., n): the last axis is the sample. The larger, the less likely.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape, between 0 and 1.
+
+    Examples
+    --------
+    >>> p_among_others(np.arange(1.0, 20.0))[[0, 9, 15, 16]].round(3).tolist()
+    [1.0, 0.526, 0.211, 0.158]
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    n = sample.shape[-1]
+    ordered = np.sort(sample, axis=-1)
+    reached = n + 1 - rankdata(sample, method="min", axis=-1)
+    k = _in_tail(n)
+    threshold, together = _excess(ordered, k)
+    excess = np.maximum(_square(sample) - threshold, 0.0)
+    beyond = excess / _scale(together - excess, k - 1)
+    return _joined(reached / n, beyond, k / n)
+
+
+def p_among(z: ArrayLike, sample: ArrayLike) -> FloatArray:
+    """Return for other values what :func:`p_among_others` gives one that takes part: each with the sample alone.
 
     Parameters
     ----------
@@ -243,26 +279,64 @@ def smooth_p(z: ArrayLike, sample: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray
-        As ``z``.
+        As ``z``; it falls with z, and strictly beyond the sample.
 
     Examples
     --------
     >>> sample = np.linspace(0, 3, 1_000)
-    >>> bool(smooth_p(6.0, sample) < smooth_p(5.0, sample) < 1e-3 < smooth_p(2.0, sample))
+    >>> bool(p_among(6.0, sample) < p_among(5.0, sample) < 1e-3 < p_among(2.0, sample))
     True
     """
     values = np.asarray(z, dtype=np.float64)
-    null = np.sort(np.asarray(sample, dtype=np.float64))
-    n = len(null)
-    k = max(1, round(TAIL_SHARE * n))
-    first = n - k
-    # The sample's own p-values up to where the tail begins; between two values p falls linearly.
-    body = np.interp(values, null, (n - np.arange(n)) / (n + 1.0), left=1.0)
-    threshold = _square(null[first])
-    scale = float(np.mean(_square(null[first:]) - threshold)) or 1.0
-    beyond = np.maximum(_square(values) - threshold, 0.0) / scale
-    start = (n - first) / (n + 1.0)
-    return np.where(values > null[first], np.maximum(start * np.exp(-beyond), P_FLOOR), body)
+    ordered = np.sort(np.asarray(sample, dtype=np.float64))
+    n = len(ordered) + 1
+    k = _in_tail(n)
+    reached = n - np.searchsorted(ordered, values)
+    (threshold,), (together,) = _excess(ordered, k - 1)
+    excess = np.maximum(_square(values) - threshold, 0.0)
+    return _joined(reached / n, excess / _scale(together, k - 1), k / n)
+
+
+def snapped(z: ArrayLike, sample: ArrayLike) -> FloatArray:
+    """Return values as those of the sample that they are equal to, but for rounding in single precision.
+
+    Parameters
+    ----------
+    z
+        Any shape.
+    sample
+        Shape (n,).
+
+    Examples
+    --------
+    >>> snapped([1.0000001, 1.5], [1.0, 2.0]).tolist()
+    [1.0, 1.5]
+    """
+    values = np.asarray(z, dtype=np.float64)
+    ordered = np.sort(np.asarray(sample, dtype=np.float64))
+    near = _ROUNDING * np.maximum(1.0, np.abs(values))
+    place = np.minimum(np.searchsorted(ordered, values - near), len(ordered) - 1)
+    return np.where(np.abs(ordered[place] - values) <= near, ordered[place], values)
+
+
+def _in_tail(n: int) -> int:
+    """Return how many of n values are in the tail."""
+    return max(1, round(TAIL_SHARE * n))
+
+
+def _excess(ordered: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return where the tail of the k largest begins, in z^2, and their excess over that together; shape (..., 1)."""
+    squares = _square(ordered[..., max(ordered.shape[-1] - k - 1, 0) :])
+    return squares[..., :1], (squares - squares[..., :1]).sum(axis=-1, keepdims=True)
+
+
+def _scale(excess: FloatArray, k: int) -> FloatArray:
+    """Return the mean excess in z^2 of so many values and of those of a normal distribution, whose tail has scale 2."""
+    return (np.maximum(excess, 0.0) + 2.0 * PRIOR) / (k + PRIOR)
+
+
+def _joined(body: FloatArray, beyond: FloatArray, start: float) -> FloatArray:
+    return np.where(beyond > 0, np.maximum(start * np.exp(-beyond), P_FLOOR), body)
 
 
 def _square(z: ArrayLike) -> FloatArray:

@@ -1,0 +1,135 @@
+"""The global p-value of a whole default report, in null data: how often is it 5 % or less?
+
+    python benchmarks/study_global_p.py [--events N] [--scans N] [--pool N] [--log FILE]
+
+One generated pass with the shipped plan (seven symmetries, N_sigma and all rectangles). A null data set is the same
+events with one fair coin each: where it falls, the event changes its side in all symmetries and observables alike.
+Every one is scanned as any data are; its pseudo-experiments (300, from which its p-values come) are drawn at random
+from a pool of several thousand, which is made once: labels of a fair coin have one law, whoever's data are relabelled.
+With ``--pool 0`` every scan makes its own. Finished scans are kept in the log, and not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import coffea_ddp as ddp
+from coffea_ddp import scanning
+from coffea_ddp.histograms import Histograms
+from coffea_ddp.permuting import FamilyNull
+from coffea_ddp.rows import GlobalP
+from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stored import StoredEvents
+from coffea_ddp.testing import make_dataset
+
+TESTS = ("nsigma", "submatrix")
+PERMUTATIONS = 300
+BITS = 2
+
+
+def generated(events: int) -> Histograms:
+    """Return one pass over generated events without a signal."""
+    with tempfile.TemporaryDirectory() as folder:
+        return ddp.run("symmetries", make_dataset(folder, files=1, events=events, seed=5))
+
+
+def null_data(hists: Histograms, seed: int) -> Histograms:
+    """Return the same events, each with all its sides exchanged or not, filled again from what is stored of them."""
+    layout, columns = hists.layout, dict(hists.events.columns)
+    sides = columns["sides"]
+    odd = np.uint64(0x5555555555555555)
+    swapped = ((sides & odd) << np.uint64(1)) | ((sides >> np.uint64(1)) & odd)
+    columns["sides"] = np.where(np.random.default_rng([seed, 7]).random(len(sides)) < 0.5, swapped, sides)
+    keys = []
+    for channel in layout.channels:
+        pair = columns["sides"] >> np.uint64(BITS * hists.symmetries.index(channel.symmetry)) & np.uint64(3)
+        on = pair > 0
+        bins = np.zeros(on.sum(), dtype=np.int64)
+        for axis in channel.axes:
+            values = columns[axis.name][on].astype(np.float64)
+            on[on] &= np.isfinite(values)
+            bins = (bins * axis.extent + axis.index(values) + 1)[np.isfinite(values)]
+        keys.append(channel.key(columns["cell"][on].astype(np.int64), (pair[on] == BITS).astype(np.int64), bins))
+    events = StoredEvents.make(
+        columns, max_stored=layout.max_stored, n_symmetries=len(layout.symmetries), n_exclusive=layout.grid.n_exclusive
+    )
+    counts = SparseCounts.from_keys(np.concatenate(keys))
+    return dataclasses.replace(hists, counts=counts, events=events)
+
+
+class AnyCell(dict[int, Any]):
+    """The scores of single cells, which nobody asks for here."""
+
+    def __missing__(self, cell: int) -> Any:
+        return np.zeros(1)
+
+
+def pool_of(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
+    """Return many pseudo-experiments of all families."""
+    found: dict[Any, FamilyNull] = {}
+    permute = scanning.permute
+
+    def kept(*args: Any, **kwargs: Any) -> dict[Any, FamilyNull]:
+        found.update(permute(*args, **kwargs))
+        return dict(found)
+
+    with mock.patch.object(scanning, "permute", kept):
+        ddp.scan(hists, TESTS, permutations=number, seed=123_456, jobs=1)
+    return found
+
+
+def scanned(hists: Histograms, seed: int, pool: dict[Any, FamilyNull]) -> GlobalP:
+    """Return what the best of a whole report is worth."""
+
+    def drawn(*args: Any, **kwargs: Any) -> dict[Any, FamilyNull]:
+        del args, kwargs
+        n = len(next(iter(pool.values())).best)
+        some = np.random.default_rng([seed, 8]).choice(n, PERMUTATIONS, replace=False)
+        return {family: FamilyNull(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
+
+    with mock.patch.object(scanning, "permute", drawn if pool else scanning.permute):
+        report = ddp.scan(hists, TESTS, permutations=PERMUTATIONS, seed=seed, jobs=1)
+    return report.global_p[-1]
+
+
+def finished(log: Path) -> Iterator[dict[str, Any]]:
+    """Return the scans in a log."""
+    if log.exists():
+        yield from (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
+
+
+def main() -> None:
+    """Make what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("--events", 4_000), ("--scans", 400), ("--pool", 3_008)):
+        parser.add_argument(name, type=int, default=default)
+    parser.add_argument("--log", type=Path, default=Path("study_global_p.jsonl"))
+    options = parser.parse_args()
+    mine = {"events": options.events, "pool": options.pool}
+    done = {one["scan"]: one["p"] for one in finished(options.log) if one.items() >= mine.items()}
+    missing = [number for number in range(options.scans) if number not in done]
+    first = generated(options.events)
+    pool = pool_of(null_data(first, -1 & 0xFFFF), options.pool) if options.pool and missing else {}
+    for number in missing:
+        found = scanned(null_data(first, number), number, pool)
+        done[number] = found.p_value
+        with options.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**mine, "scan": number, "p": found.p_value, "method": found.method}) + "\n")
+    p = np.array([done[number] for number in range(options.scans)])
+    print(f"\n| {len(p)} null reports | P(p <= 0.01) | P(p <= 0.05) | P(p <= 0.1) | P(p <= 0.5) |\n|{'---|' * 5}")
+    levels = (0.01, 0.05, 0.1, 0.5)
+    shares = [f"{(p <= a).mean():.4f} +- {np.sqrt(a * (1 - a) / len(p)):.4f}" for a in levels]
+    print(f"| {options.events:,} events | {' | '.join(shares)} |")
+
+
+if __name__ == "__main__":
+    main()
