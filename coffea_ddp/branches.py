@@ -43,6 +43,8 @@ class Columns:
         What error messages call the input: a file name, a chunk.
     file
         Path and tree of the file whose chunk it is, where there is one.
+    first
+        The number of the first event in the file.
 
     Attributes
     ----------
@@ -50,10 +52,17 @@ class Columns:
         Which alternative was used where several were allowed.
     """
 
-    def __init__(self, events: Any, source: str = "the events", file: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        events: Any,
+        source: str = "the events",
+        file: tuple[str, str] | None = None,
+        first: int = 0,
+    ) -> None:
         self.n_events = len(events)
         self.source = source
         self.choices: dict[str, str] = {}
+        self.first = first
         self._file = file
         self._kept: dict[str, None] = {}
         # Names and numbers are all that is needed. coffea's behaviours would refuse a collection with a missing

@@ -78,6 +78,11 @@ class Cut:
         """The fields that the cut reads."""
         return (self.field,)
 
+    @property
+    def asks_a_flag(self) -> bool:
+        """Whether the field is taken for yes or no."""
+        return self.op in ("==", "!=") and isinstance(self.value, bool)
+
     def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
         """Return which objects pass; ``values`` holds the flat content of every field."""
         return np.asarray(_OPERATIONS[self.op](values[self.field], self.value), dtype=bool)

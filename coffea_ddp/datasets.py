@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray
     from coffea_ddp.selected import SelectedEvents
 
+GENERATOR_WEIGHT = "genWeight"
+"""Only simulation has it."""
 KEY = "coffea_ddp"
 """Where a chunk's metadata holds its :class:`Dataset`."""
 ENTRIES = "coffea_ddp_entries"
@@ -90,7 +92,7 @@ class Dataset:
 
     def is_data(self, events: SelectedEvents) -> bool:
         """Tell whether events are data."""
-        return self.kind == "data" if self.kind else not events.has_branch("genWeight")
+        return self.kind == "data" if self.kind else not events.has_branch(GENERATOR_WEIGHT)
 
     def take(self, events: SelectedEvents) -> tuple[SelectedEvents, dict[str, int]]:
         """Return the events that belong to this dataset, and how many each step leaves.
@@ -116,7 +118,7 @@ class Dataset:
 def _fired(events: SelectedEvents, paths: tuple[str, ...]) -> BoolArray:
     for path in paths:
         events.choose(f"trigger {path}", (path,))
-    return np.asarray(np.logical_or.reduce([events.branch(path).astype(bool) for path in paths]))
+    return np.asarray(np.logical_or.reduce([events.flags(path) for path in paths]))
 
 
 def datasets(fileset: Mapping[str, Mapping[str, Any]]) -> dict[str, Dataset]:

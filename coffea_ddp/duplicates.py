@@ -19,7 +19,8 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.datasets import Dataset
 from coffea_ddp.schema import OPENING
-from coffea_ddp.stored import identity_hash
+from coffea_ddp.stored import IDENTITY, identity_hash
+from coffea_ddp.values import whole_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,4 +87,8 @@ def _identities(item: WorkItem, dataset: Dataset) -> Identities | None:
     except Exception as error:  # noqa: BLE001 (what is wrong with the file is said when it is filled)
         _LOG.warning("%s: not compared with other datasets (%s)", item.filename, error)
         return None
-    return identity_hash(run, block, event), event.astype(np.uint64)
+    run, block, event = (
+        whole_numbers(f"{item.filename}: branch {name}", values, dtype, first=item.entrystart)
+        for (name, dtype), values in zip(IDENTITY, (run, block, event), strict=False)
+    )
+    return identity_hash(run, block, event), event

@@ -42,7 +42,11 @@ class UnknownNameError(DDPError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
-class MissingBranchError(DDPError):
+class BranchError(DDPError):
+    """A branch that does not hold what the plan takes it for."""
+
+
+class MissingBranchError(BranchError):
     """A branch that the plan needs and the file does not have."""
 
 

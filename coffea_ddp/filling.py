@@ -32,7 +32,7 @@ array([0, 1, 0, 0])
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import hist
@@ -40,15 +40,16 @@ import numpy as np
 
 from coffea_ddp.branches import Columns
 from coffea_ddp.cells import Multiplicity, Topology
-from coffea_ddp.datasets import ENTRIES, KEY, Dataset, described
+from coffea_ddp.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms import Histograms, stored_columns
-from coffea_ddp.layout import EVENTS
+from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.plan import one_bool_each
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents, side_bits
+from coffea_ddp.values import weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +58,9 @@ if TYPE_CHECKING:
     from coffea_ddp.plan import ScanPlan, Symmetry
 
 
-def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Dataset | None = None) -> Histograms:
+def fill(
+    events: Any, plan: ScanPlan, *, weight: Any = None, chunk: Chunk | None = None, dataset: Dataset | None = None
+) -> Histograms:
     """Return the histograms of one chunk of events.
 
     Parameters
@@ -66,6 +69,11 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Da
         coffea's NanoEvents or an awkward record array with NanoAOD's branches.
     plan
         What to look at.
+    weight
+        One weight an event, shape (n_events,): an array, or coffea's ``Weights``. They multiply those of the plan, if
+        it has any; the output has sums of weights and of squared weights beside the counts, and is added to such
+        outputs alone. Without, and in a plan without, events are counted: generator weights are not used (the cutflow
+        says how many are negative) unless ``ScanPlan(weight=nanoaod.generator_weight)`` asks for them.
     chunk
         Where the events come from, told by you or taken from ``events.metadata`` where coffea's Runner has put it (and
         the events are the whole chunk, not a selection of it). Without either, adding the same events twice goes
@@ -80,8 +88,10 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Da
 
     Raises
     ------
-    MissingBranchError, FileError
-        If a branch is not there or cannot be read.
+    InputError
+        If the weights are not one finite number an event, or there are other things where events and plan belong.
+    BranchError, FileError
+        If a branch is not there, holds what it cannot, or cannot be read.
     OverlapError
         If an event is on both sides of a symmetry.
     """
@@ -90,7 +100,9 @@ def fill(events: Any, plan: ScanPlan, *, chunk: Chunk | None = None, dataset: Da
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
     whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
     file = (told.filename, told.tree) if told else None
-    return _fill(Columns(events, source, file), plan, told, dataset or dataset_of(events), whole=whole)
+    columns = Columns(events, source, file, told.start if told and whole else 0)
+    given = None if weight is None else weights(f"fill, {source}: weight", weight, columns.n_events)
+    return _fill(columns, plan, told, dataset or dataset_of(events), whole=whole, given=given)
 
 
 def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None) -> tuple[str, ...]:
@@ -107,12 +119,20 @@ def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None)
     return columns.names
 
 
-def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, dataset: Dataset, *, whole: bool = True) -> Histograms:
+def _fill(
+    columns: Columns,
+    plan: ScanPlan,
+    told: Chunk | None,
+    dataset: Dataset,
+    *,
+    whole: bool = True,
+    given: FloatArray | None = None,
+) -> Histograms:
     chunk = told if whole else None
+    weigh = _Weighing(plan, dataset, given)
     selected = SelectedEvents.from_columns(columns, plan.objects)
     cutflow = {"events": selected.n_events}
-    for name, count in selected.not_finite.items():
-        cutflow[f"{name}: NaN or infinite"] = count
+    cutflow |= selected.odd | weigh.unused(selected)
     passed, steps = _preselect(selected, plan, dataset)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
     sides = (
@@ -125,15 +145,16 @@ def _fill(columns: Columns, plan: ScanPlan, told: Chunk | None, dataset: Dataset
     kept, sides = passed.take(wanted), sides[:, wanted]
     cells = _cells(kept, plan)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
-    weights = _weights(plan, kept, dataset)
-    counts, not_filled = _count(plan, sides, cells, features, weights)
+    weighted = weigh(kept)
+    counts, not_filled = _count(plan, sides, cells, features, weighted)
     if plan.spectra:
-        counts += _count_spectra(plan, passed, _weights(plan, passed, dataset))
+        counts += _count_spectra(plan, passed, weigh(passed))
+    layout = replace(plan.layout, weighted=weighted is not None)
     return Histograms(
-        plan.layout,
+        layout,
         counts,
         not_filled,
-        _store(plan, kept, sides, cells, features, weights, chunk),
+        _store(columns, layout, kept, sides, cells, features, weighted, chunk),
         Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
         {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted(columns.choices.items())},
@@ -164,16 +185,40 @@ def dataset_of(events: Any) -> Dataset:
     return known if isinstance(known, Dataset) else described(str(metadata.get("dataset", "")), metadata)
 
 
-def _weights(plan: ScanPlan, events: SelectedEvents, dataset: Dataset) -> FloatArray | None:
-    weights = plan.weights(events)
-    if dataset.weight == 1.0:
-        return weights
-    if weights is None:
-        raise InputError(
-            f"dataset {dataset.name!r} has the weight {dataset.weight}, but the plan {plan.name!r} counts events; "
-            "give it weight=..., a function of events (numpy.ones(ev.n_events) if every event counts alike)"
-        )
-    return weights * dataset.weight
+@dataclass(frozen=True)
+class _Weighing:
+    """The weights of selected events: those of the plan, times those given, times the dataset's factor."""
+
+    plan: ScanPlan
+    dataset: Dataset
+    given: FloatArray | None
+
+    def __call__(self, events: SelectedEvents) -> FloatArray | None:
+        """Return one weight an event, or ``None`` where events are counted."""
+        found = self.plan.weights(events)
+        if self.given is not None:
+            mine = self.given[events.entries]
+            found = (
+                mine if found is None else weights(f"{events.source}: the product of weights", found * mine, len(mine))
+            )
+        if self.dataset.weight == 1.0:
+            return found
+        if found is None:
+            raise InputError(
+                f"dataset {self.dataset.name!r} has the weight {self.dataset.weight}, but the plan {self.plan.name!r} "
+                "counts events; give it weight=..., a function of events (numpy.ones(ev.n_events) if every event "
+                "counts alike, nanoaod.generator_weight for simulation)"
+            )
+        return found * self.dataset.weight
+
+    def unused(self, events: SelectedEvents) -> dict[str, int]:
+        """Say where generator weights are not used, and return how many negative ones are counted like others."""
+        weighted = self.plan.weight is not None or self.given is not None
+        if weighted or self.dataset.is_data(events) or not events.has_branch(GENERATOR_WEIGHT):
+            return {}
+        events.note("generator weights", "not used, events are counted: weight=nanoaod.generator_weight uses them")
+        negative = int(np.count_nonzero(events.branch(GENERATOR_WEIGHT) < 0))
+        return {f"{GENERATOR_WEIGHT} negative, counted like others": negative} if negative else {}
 
 
 def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tuple[SelectedEvents, dict[str, int]]:
@@ -211,7 +256,7 @@ def _count(
     sides: NDArray[np.int8],
     cells: IntArray,
     features: dict[str, FloatArray],
-    weights: FloatArray | None,
+    weighted: FloatArray | None,
 ) -> tuple[SparseCounts, IntArray]:
     """Make the keys of all channels, and count them in one go."""
     layout = plan.layout
@@ -230,11 +275,11 @@ def _count(
             rows.append(inside)
             number += 1
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
-    all_weights = None if weights is None else weights[np.concatenate(rows)] if rows else np.zeros(0)
+    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
     return SparseCounts.from_keys(all_keys, all_weights), not_filled
 
 
-def _count_spectra(plan: ScanPlan, events: SelectedEvents, weights: FloatArray | None) -> SparseCounts:
+def _count_spectra(plan: ScanPlan, events: SelectedEvents, weighted: FloatArray | None) -> SparseCounts:
     """Count the masses of all spectra: each event once a spectrum, in its one exclusive cell."""
     cells = _cells(events, plan)
     keys: list[IntArray] = []
@@ -248,7 +293,7 @@ def _count_spectra(plan: ScanPlan, events: SelectedEvents, weights: FloatArray |
             keys.append(channel.key(cells[inside], bins))
             rows.append(inside)
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
-    all_weights = None if weights is None else weights[np.concatenate(rows)] if rows else np.zeros(0)
+    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
     return SparseCounts.from_keys(all_keys, all_weights)
 
 
@@ -279,41 +324,39 @@ class _Binning:
 
 
 def _store(
-    plan: ScanPlan,
+    columns: Columns,
+    layout: Layout,
     events: SelectedEvents,
     sides: NDArray[np.int8],
     cells: IntArray,
     features: dict[str, FloatArray],
-    weights: FloatArray | None,
+    weighted: FloatArray | None,
     chunk: Chunk | None,
 ) -> StoredEvents:
-    layout = plan.layout
     sizes = {
-        "max_stored": plan.max_stored,
-        "n_symmetries": len(plan.symmetries),
+        "max_stored": layout.max_stored,
+        "n_symmetries": len(layout.symmetries),
         "n_exclusive": layout.grid.n_exclusive,
     }
-    columns = stored_columns(layout, events.n_events if plan.max_stored else 0)
-    if plan.max_stored:
-        columns |= _identity(events, chunk)
-        columns["cell"] = cells.astype(np.int32)
-        columns["sides"] = side_bits(sides)
-        columns |= {name: values.astype(np.float32) for name, values in features.items()}
-        if weights is not None:
-            columns["weight"] = weights
-    return StoredEvents.make(columns, **sizes)
+    table = stored_columns(layout, events.n_events if layout.max_stored else 0)
+    if layout.max_stored:
+        table |= _identity(columns, events, chunk)
+        table["cell"] = cells.astype(np.int32)
+        table["sides"] = side_bits(sides)
+        table |= {name: values.astype(np.float32) for name, values in features.items()}
+        if weighted is not None:
+            table["weight"] = weighted
+    return StoredEvents.make(table, **sizes)
 
 
-def _identity(events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray]:
-    """Return run, luminosity block and event; where the file has none, a number of the file and the entry."""
-    names = ("run", "luminosityBlock", "event")
-    if all(events.has_branch(name) for name in names):
-        run, block, event = (events.branch(name) for name in names)
-        return {
-            "run": run.astype(np.uint32),
-            "luminosityBlock": block.astype(np.uint32),
-            "event": event.astype(np.uint64),
-        }
+def _identity(columns: Columns, events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray]:
+    """Return run, luminosity block and event; where the file has none, a number of the file and the entry.
+
+    Numbers that are the same in all of several events (dummies of a conversion) are none.
+    """
+    names = {"run": np.uint32, "luminosityBlock": np.uint32, "event": np.uint64}
+    if all(events.has_branch(name) for name in names) and not _dummies(columns, tuple(names)):
+        return {name: events.whole_numbers(name, dtype) for name, dtype in names.items()}
     events.note("event identity", "file and entry")
     first = chunk.start if chunk else 0
     file_number = zlib.crc32(f"{chunk.uuid}{chunk.tree}".encode()) if chunk else 0
@@ -322,3 +365,8 @@ def _identity(events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray
         "luminosityBlock": np.full(events.n_events, file_number, np.uint32),
         "event": (events.entries + first).astype(np.uint64),
     }
+
+
+def _dummies(columns: Columns, names: tuple[str, ...]) -> bool:
+    values = [columns.per_event(name) for name in names]
+    return columns.n_events > 1 and all(bool(np.all(one == one[0])) for one in values)

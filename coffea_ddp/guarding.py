@@ -22,7 +22,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards, file_uuid
-from coffea_ddp.errors import DDPError, FileError, MissingBranchError, PlanError, hint
+from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Missing
@@ -48,8 +48,8 @@ class Guard:
     layout
         Of the outputs.
     skip_bad_files
-        Whether a file without a branch that the plan needs is missing; else it stops the run. A file that cannot be
-        read is missing, always.
+        Whether a file is missing that lacks a branch which the plan needs, or has nonsense in it; else it stops the
+        run. A file that cannot be read is missing, always.
     shards
         Where finished chunks are kept, if the machine that does the work keeps them.
     timeout
@@ -121,7 +121,7 @@ class _Guarded:
         if isinstance(found, dict):
             self._keep(work, found)
             return found
-        if isinstance(found, FileError) or (self.guard.skip_bad_files and isinstance(found, MissingBranchError)):
+        if isinstance(found, FileError) or (self.guard.skip_bad_files and isinstance(found, BranchError)):
             return self.guard.missing(work, str(found))
         # Raised here, as a new error: one that carries uproot's as its cause cannot travel between processes.
         raise found

@@ -149,6 +149,18 @@ def standard_objects(lepton_pt_min: float = 20.0, b_working_point: float = 0.6) 
     )
 
 
+def generator_weight(events: Any) -> AnyArray:
+    """Return the generator weight of simulated events, and 1 for data: ``ScanPlan(..., weight=generator_weight)``.
+
+    Its sign matters where a generator beyond leading order has negative weights; its size is of no consequence to a
+    test within one sample, and needs the dataset's ``weight`` (cross section times luminosity over the sum of
+    generator weights) where samples are added.
+    """
+    if events.has_branch("genWeight"):
+        return np.asarray(events.branch("genWeight"), dtype=np.float64)
+    return np.ones(events.n_events)
+
+
 _FAT = {
     "V": ("WvsQCD", 65.0, 105.0),
     "H": ("HbbvsQCD", 100.0, 150.0),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import BranchError
 
 if TYPE_CHECKING:
     from coffea_ddp.branches import Columns
@@ -204,7 +204,7 @@ def encoding_of(columns: Columns, branch: str) -> str:
 
     Raises
     ------
-    FileError
+    BranchError
         If its values fit no encoding, contradict the title, or cannot tell where it matters.
     """
     told = _by_title(columns.title(branch))
@@ -213,12 +213,12 @@ def encoding_of(columns: Columns, branch: str) -> str:
     if found is None or (told and found and found != told):
         says = f"its title says {told}" if told and found else "1 to 8, or the lowest bits set, are expected"
         seen = ", ".join(str(value) for value in np.unique(values)[:12])
-        raise FileError(f"{columns.source}: {branch} holds {seen}; {says}: what a working point is cannot be told")
+        raise BranchError(f"{columns.source}: {branch} holds {seen}; {says}: what a working point is cannot be told")
     if told or found:
         return told or found
     recent = is_recent(columns)
     if recent is None and np.any(np.asarray(values) == 7):
-        raise FileError(
+        raise BranchError(
             f"{columns.source}: {branch} holds 0, 1, 3 and 7 alone and has no title, so that it may be bits (v9 and "
             "before) or a number (v10 and later), and no other branch tells the version; keep "
             "Electron_mvaIso_WP90 or Rho_fixedGridRhoFastjetAll in the skim, or write a Cut for it, with the operation "

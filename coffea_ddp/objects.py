@@ -26,10 +26,13 @@ from coffea_ddp.branches import missing_branch
 from coffea_ddp.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import FileError
 from coffea_ddp.nanoaod_versions import encoding_of, is_recent
+from coffea_ddp.values import charges, flags
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.branches import Columns
+
+_LEPTONS = (11, 13)
 
 
 @dataclass(frozen=True)
@@ -103,16 +106,18 @@ class ObjectArrays:
         Where each event's objects begin in the content and how many they are; shape (n_events,).
     content
         Flat arrays: ``pt`` (GeV), ``eta``, ``phi``, ``mass`` (GeV), ``charge``, ``flavour``.
+    odd
+        How many candidates of the chunk could not be selected, and why: NaN or infinite, a negative pT.
     """
 
     starts: IntArray
     counts: IntArray
     content: Mapping[str, AnyArray]
-    not_finite: int = field(default=0, compare=False)
+    odd: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def take(self, index: IntArray) -> ObjectArrays:
         """Return the objects of the chosen events; the content is shared, not copied."""
-        return ObjectArrays(self.starts[index], self.counts[index], self.content, self.not_finite)
+        return ObjectArrays(self.starts[index], self.counts[index], self.content, self.odd)
 
 
 def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> dict[str, ObjectArrays]:
@@ -128,13 +133,15 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
     Returns
     -------
     dict
-        Name of the object -> its arrays. Objects with a NaN or infinite pT, eta or phi are never selected; they are
-        counted in ``not_finite``.
+        Name of the object -> its arrays. Objects with a NaN or infinite pT, eta or phi, or a negative pT, are never
+        selected; they are counted in ``odd``, as are those whose identification or isolation is NaN.
 
     Raises
     ------
     MissingBranchError
         If the file lacks a branch that a definition needs.
+    BranchError
+        If a branch holds what it cannot: charges without a sign, a flag that is neither 0 nor 1.
     FileError
         If a branch cannot be read, or the branches of a collection differ in length.
     """
@@ -211,13 +218,18 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
     pt, eta, phi = (_content(columns, collection, name) for name in ("pt", "eta", "phi"))
     finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
     distance = np.abs(eta)
-    keep = finite & (pt > definition.pt_min) & (distance < definition.eta_max)
+    odd = {"NaN or infinite": ~finite, "negative pT": pt < 0}
+    keep = finite & (pt >= 0) & (pt > definition.pt_min) & (distance < definition.eta_max)
     for low, high in definition.eta_gaps:
         keep &= (distance < low) | (distance > high)
     for cut in definition.cuts:
         chosen = _resolve(columns, definition, cut)
         if chosen is not None:
-            keep &= chosen.passes({name: _content(columns, collection, name) for name in chosen.fields})
+            values = {name: _content(columns, collection, name) for name in chosen.fields}
+            if isinstance(chosen, Cut) and chosen.asks_a_flag:
+                values = {name: flags(f"{columns.source}: {collection}_{name}", one) for name, one in values.items()}
+            odd |= {f"{name} is NaN": np.isnan(one) for name, one in values.items() if one.dtype.kind == "f"}
+            keep &= chosen.passes(values)
     for name, radius in definition.away_from:
         other = earlier[name]
         keep = kernels.far_from(
@@ -226,16 +238,24 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
     index, kept = kernels.by_descending(counts, pt, keep)
     n = len(index)
     mass = np.full(n, definition.mass) if definition.mass is not None else _content(columns, collection, "mass")[index]
-    charge = _content(columns, collection, "charge")[index] if definition.charged else np.zeros(n, np.int32)
+    charge = _charges(columns, definition)[index] if definition.charged else np.zeros(n, np.int8)
     content = {
         "pt": pt[index],
         "eta": eta[index],
         "phi": phi[index],
         "mass": mass.astype(np.float32),
-        "charge": charge.astype(np.int8),
+        "charge": charge,
         "flavour": np.full(n, definition.flavour, np.int8),
     }
-    return ObjectArrays(_starts(kept), kept, content, int(np.count_nonzero(~finite)))
+    counted = {why: int(np.count_nonzero(which)) for why, which in odd.items()}
+    return ObjectArrays(_starts(kept), kept, content, {why: n for why, n in counted.items() if n})
+
+
+def _charges(columns: Columns, definition: ObjectDefinition) -> AnyArray:
+    """Return the charges of all candidates; electrons and muons have no other than -1 and 1 (0: unknown)."""
+    values = _content(columns, definition.collection, "charge")
+    what = f"{columns.source}: {definition.collection}_charge"
+    return charges(what, values, largest=1) if definition.flavour in _LEPTONS else charges(what, values)
 
 
 def _content(columns: Columns, collection: str, name: str) -> AnyArray:

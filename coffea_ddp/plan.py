@@ -39,6 +39,7 @@ from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.selections import GoodRuns, Trigger
 from coffea_ddp.spectrum import Resolution
+from coffea_ddp.values import weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -380,11 +381,8 @@ class ScanPlan:
         Raises
         ------
         InputError
-            If they are not one finite number an event.
+            If they are not one finite number an event; the first that is not is named.
         """
         if self.weight is None:
             return None
-        weights = np.asarray(self.weight(events), dtype=np.float64)
-        if weights.shape != (events.n_events,) or not np.isfinite(weights).all():
-            raise InputError(f"plan {self.name!r}, {events.source}: the weights must be one finite number an event")
-        return weights
+        return weights(f"plan {self.name!r}, {events.source}: weight", self.weight(events), events.n_events)

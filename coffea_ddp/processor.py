@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from coffea.processor import ProcessorABC
@@ -23,14 +24,18 @@ class ScanProcessor(ProcessorABC):  # type: ignore[misc]
     ----------
     plan
         What to look at; kept as ``.plan``.
+    weight
+        A function of a chunk's events that gives one weight an event, or coffea's ``Weights``: what an analysis has
+        already, for coffea's own Runner. Where a plan is run by :func:`coffea_ddp.run`, the plan's ``weight`` does it.
     """
 
-    def __init__(self, plan: ScanPlan) -> None:
+    def __init__(self, plan: ScanPlan, weight: Callable[[Any], Any] | None = None) -> None:
         self.plan = plan
+        self.weight = weight
 
     def process(self, events: Any) -> Histograms:
         """Return the histograms of one chunk."""
-        return fill(events, self.plan)
+        return fill(events, self.plan, weight=None if self.weight is None else self.weight(events))
 
     def postprocess(self, accumulator: Histograms) -> Histograms:
         """Return what was accumulated: the tests are applied afterwards, to the saved output."""

@@ -291,6 +291,11 @@ def _as_plan(plan: ScanPlan | ScanProcessor | str | Path) -> ScanPlan:
     if isinstance(plan, ScanPlan):
         return plan
     if isinstance(plan, ScanProcessor):
+        if plan.weight is not None:
+            raise InputError(
+                f"the processor of plan {plan.plan.name!r} has a weight, which is for coffea's own Runner; "
+                "give the plan one: dataclasses.replace(plan, weight=...), a function of SelectedEvents"
+            )
         return plan.plan
     return load_plan(plan)
 

@@ -32,6 +32,7 @@ import numpy as np
 from coffea_ddp import kernels
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.objects import MergedObject, ObjectArrays, ObjectDefinition, select
+from coffea_ddp.values import flags, whole_numbers
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -141,6 +142,33 @@ class SelectedEvents:
         values = self._columns.per_event(name)
         return values if self._index is None else values[self._index]
 
+    def whole_numbers(self, name: str, dtype: Any) -> AnyArray:
+        """Return an event-level branch of whole numbers, as the type asked for, shape (n_events,).
+
+        Raises
+        ------
+        BranchError
+            If it holds something else: a fraction, NaN, a negative number.
+        """
+        # All of the chunk, so that what is refused does not depend on what was selected.
+        values = whole_numbers(
+            f"{self.source}: branch {name}", self._columns.per_event(name), dtype, first=self._columns.first
+        )
+        return values if self._index is None else values[self._index]
+
+    def flags(self, name: str) -> BoolArray:
+        """Return an event-level branch of yes or no, shape (n_events,).
+
+        Raises
+        ------
+        BranchError
+            If one is neither 0 nor 1.
+        """
+        values = flags(
+            f"{self.source}: branch {name}", self._columns.per_event(name), first=self._columns.first, unit="entry"
+        )
+        return values if self._index is None else values[self._index]
+
     @property
     def entries(self) -> IntArray:
         """The number of every event within its chunk."""
@@ -167,14 +195,14 @@ class SelectedEvents:
     def met(self) -> Particles:
         """The missing transverse momentum (eta and mass 0), of the first of PuppiMET, MET, PFMET that the file has.
 
-        NaN where the file's is NaN or infinite.
+        NaN where the file's is NaN, infinite or negative.
         """
         key = ("met", -1)
         if key not in self._cache:
             branch = self._columns.first_of("missing transverse momentum", [f"{name}_pt" for name in MET_BRANCHES])
             pt = self.branch(str(branch)).astype(np.float64)
             phi = self.branch(str(branch).replace("_pt", "_phi")).astype(np.float64)
-            finite = np.isfinite(pt) & np.isfinite(phi)
+            finite = np.isfinite(pt) & np.isfinite(phi) & (pt >= 0)
             pt, phi, zero = (np.where(finite, values, np.nan) for values in (pt, phi, np.zeros(self.n_events)))
             nothing = np.zeros(self.n_events, np.int8)
             self._cache[key] = Particles(pt, zero, phi, zero, nothing, nothing)
@@ -188,9 +216,9 @@ class SelectedEvents:
         return SelectedEvents(len(index), objects, self._columns, whole)
 
     @property
-    def not_finite(self) -> dict[str, int]:
-        """Per object the number of candidates in the chunk with a NaN or infinite pT, eta or phi."""
-        return {name: arrays.not_finite for name, arrays in self._objects.items() if arrays.not_finite}
+    def odd(self) -> dict[str, int]:
+        """How many candidates of the chunk could not be selected: ``"e: NaN or infinite"`` and the like."""
+        return {f"{name}: {why}": n for name, arrays in self._objects.items() for why, n in arrays.odd.items()}
 
 
 def four_momentum(particles: Particles) -> Any:

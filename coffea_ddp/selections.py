@@ -124,7 +124,7 @@ class Trigger:
                 return np.ones(events.n_events, dtype=bool)
             used.append(found)
         events.note("trigger", " or ".join(used))
-        return np.asarray(np.logical_or.reduce([events.branch(name).astype(bool) for name in used]))
+        return np.asarray(np.logical_or.reduce([events.flags(name) for name in used]))
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ class GoodRuns:
 
     def __call__(self, events: SelectedEvents) -> BoolArray:
         """Return which events are in good luminosity blocks."""
-        return self.mask(events.branch("run"), events.branch("luminosityBlock"))
+        run, block = (events.whole_numbers(name, np.uint32) for name in ("run", "luminosityBlock"))
+        return self.mask(run, block)
 
 
 @lru_cache(maxsize=4)

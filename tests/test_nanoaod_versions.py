@@ -16,7 +16,7 @@ import coffea_ddp as ddp
 from coffea_ddp import nanoaod, testing
 from coffea_ddp.branches import Columns
 from coffea_ddp.cuts import FirstAvailable, WorkingPoint
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import BranchError
 from coffea_ddp.nanoaod_versions import BITS, CHANGES, NUMBER, OLD, RECENT, _by_title, encoding, is_recent
 from coffea_ddp.objects import ObjectDefinition, select
 
@@ -76,7 +76,7 @@ def test_a_title_decides_where_values_cannot_and_must_not_contradict_them() -> N
 
     assert n_taus(titled([[7], [0, 1]], "3 = VLoose, 5 = Medium")) == [1, 0]
     assert n_taus(titled([[7], [0, 1]], "bitmask 1 = VVVLoose")) == [0, 0]
-    with pytest.raises(FileError, match="its title says bits"):
+    with pytest.raises(BranchError, match="its title says bits"):
         n_taus(titled([[7], [5, 1]], "bitmask 1 = VVVLoose"))
 
 
@@ -84,14 +84,14 @@ def test_what_no_value_tells_the_version_tells_or_it_is_refused() -> None:
     ambiguous = [[0, 1], [7], [3]]
     assert n_taus(taus(ambiguous, Electron_mvaIso_WP90=[[], [], []])) == [0, 1, 0]
     assert n_taus(taus(ambiguous, fixedGridRhoFastjetAll=[1.0, 1.0, 1.0])) == [0, 0, 0]
-    with pytest.raises(FileError, match=rf"{DEEP_TAU} holds 0, 1, 3 and 7 alone"):
+    with pytest.raises(BranchError, match=rf"{DEEP_TAU} holds 0, 1, 3 and 7 alone"):
         n_taus(taus(ambiguous))
     assert n_taus(taus([[0, 1], [3]])) == [0, 0]  # fails in both encodings
 
 
 @pytest.mark.parametrize("values", [[[9]], [[5], [15]], [[2.5]], [[-3]]])
 def test_values_of_no_encoding_are_refused(values: list[list[Any]]) -> None:
-    with pytest.raises(FileError, match="cannot be told"):
+    with pytest.raises(BranchError, match="cannot be told"):
         n_taus(taus(values, np.float64 if isinstance(values[0][0], float) else np.int16))
     assert encoding(np.array([np.nan, 5.0])) == NUMBER
 

@@ -241,7 +241,7 @@ def test_nan_and_infinity_are_never_selected() -> None:
     selected = SelectedEvents.from_columns(Columns(events), [ObjectDefinition("mu", "Muon")])
     assert selected.leading("mu").pt.tolist() == [50.0]
     assert selected.count("mu").tolist() == [1]
-    assert selected.not_finite == {"mu": 4}
+    assert selected.odd == {"mu: NaN or infinite": 4}
 
 
 def test_missing_objects_are_nan() -> None:

@@ -121,6 +121,9 @@ def describe(histograms: Histograms) -> None:
     for dataset, cutflow in histograms.cutflows.items():
         for step, number in cutflow.items():
             note(f"  {dataset}: {step}: {number:,}")
+    for role, used in histograms.choices.items():
+        if any("not " in one for one in used):  # not applied, not used, not corrected
+            note(f"  {role}: {'; '.join(used)}")
     if histograms.n_events and not len(histograms.counts.keys):
         note("no event was filled: the lines above tell where they were lost (trigger, selection, sides)")
 
