@@ -96,8 +96,6 @@ class Histograms:
                     f"outputs of different plans: {first.layout.described} and {other.layout.described}; "
                     "only outputs of one plan, unchanged, can be added"
                 )
-            if first.layout.weighted != other.layout.weighted:
-                raise MergeError("counts with and without weights cannot be added; fill both with weights, or neither")
         return cls(
             first.layout,
             SparseCounts.sum([part.counts for part in parts]),

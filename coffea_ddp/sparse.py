@@ -96,11 +96,11 @@ class SparseCounts:
         MergeError
             If some have weights and others have none.
         """
+        if len({part.weighted for part in parts}) > 1:
+            raise MergeError("counts with and without weights cannot be added; fill both with weights, or neither")
         full = [part for part in parts if len(part)]
         if len(full) < 2:
             return full[0] if full else parts[0]
-        if len({part.weighted for part in full}) > 1:
-            raise MergeError("counts with and without weights cannot be added; fill both with one plan")
         keys = np.concatenate([part.keys for part in full])
         # A stable sort of sorted runs is a merge of them.
         order = np.argsort(keys, kind="stable")
