@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from coffea_ddp._files import OUTPUT, REPORT, check_output
 from coffea_ddp.errors import FileError
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.report import ScanReport
@@ -74,7 +75,7 @@ def run_demo(
     Raises
     ------
     FileError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or holds other files of these names.
     """
     data = folder / "data"
     try:
@@ -83,6 +84,8 @@ def run_demo(
         raise FileError(f"{folder}: cannot be made ({error.strerror}); choose another folder with -o") from error
     if not os.access(data, os.W_OK):
         raise FileError(f"{data}: cannot be written to; choose another folder with -o")
+    check_output(folder / "hists.ddp", OUTPUT)
+    check_output(folder / "report.json", REPORT)
     signal = LFVSignal(max(1, round(events * SIGNAL_PER_EVENT)), mass=300.0, lepton="mu", n_tau=1, n_b=0)
     start = time.perf_counter()
     files = make_dataset(data, files=N_FILES, events=events, seed=seed, signals=[signal])

@@ -6,7 +6,6 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong inpu
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +19,7 @@ from coffea_ddp.cli.reports import report
 from coffea_ddp.cli.scans import demo, scan
 from coffea_ddp.cli.sensitivities import sensitivity
 from coffea_ddp.cli.spectra import spectra
+from coffea_ddp.cli.streams import prepare
 from coffea_ddp.cli.training import train_bump
 from coffea_ddp.errors import DDPError
 
@@ -61,9 +61,9 @@ def cli(verbose: bool, traceback: bool) -> None:
 
 for command in (demo, validate, run, merge, scan, report, spectra, compare, bump, sensitivity, train_bump):
     cli.add_command(command)
-for command in (cli, *cli.commands.values()):
+for each in (cli, *cli.commands.values()):
     # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.
-    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    each.help = (each.help or "").replace("\\b\n", "\b\n")
 
 
 def _show_example(error: click.ClickException) -> None:
@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Instead of ``sys.argv[1:]``.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare()
     try:
         code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
     except click.ClickException as error:
@@ -95,10 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         note("interrupted; `coffea-ddp run ... --resume` goes on from the chunks that were finished")
         code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads our stdout has seen enough (`| head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
     except Exception as error:
         if "--traceback" in given:
             raise

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp._files import OUTPUT, ROOT, what_is
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.errors import InputError
 from coffea_ddp.monitoring import bar
 
 if TYPE_CHECKING:
@@ -27,12 +24,13 @@ if TYPE_CHECKING:
 DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED = 0, 1, 2, 130
 
 
-def terminal() -> Console:
-    """Return a console on stdout; a pipe gets wide tables."""
+def terminal(*, stderr: bool = False) -> Console:
+    """Return a console on stdout, or on stderr where data are on stdout; a pipe gets wide tables."""
     from rich.console import Console
 
     # A pipe has no width: rich would cut the tables at 80 columns.
-    return Console(width=None if sys.stdout.isatty() else 160)
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(width=None if stream.isatty() else 160, stderr=stderr)
 
 
 def note(text: str) -> None:
@@ -68,7 +66,6 @@ def dask_client(
         return
     from coffea_ddp.workers import connect, performance_report
 
-    check_writable(report)
     _quiet()
     with connect(scheduler, workers=workers, tls=tls) as client, performance_report(report):
         note(f"Dask cluster at {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}")
@@ -85,34 +82,6 @@ def _quiet() -> None:
     for name in ("distributed", "tornado", "asyncio"):
         for known in (name, *(one for one in logging.root.manager.loggerDict if one.startswith(f"{name}."))):
             logging.getLogger(known).setLevel(logging.CRITICAL)
-
-
-def check_free(path: str) -> None:
-    """Fail before a pass whose output would replace somebody's data or plan; an older output may be replaced.
-
-    Raises
-    ------
-    FileError
-        If there is something else than an output.
-    """
-    kind = what_is(path)
-    if kind not in (OUTPUT, "no file", "an empty file"):
-        raise FileError(f"{path}: {kind} is there already, and would be lost; choose another -o, as in -o hists.ddp")
-    check_writable(path, replaces=(OUTPUT,))
-
-
-def check_writable(path: str | None, *, replaces: tuple[str, ...] = ()) -> None:
-    """Fail before the work, not after it; events and histograms are replaced only where it is said."""
-    if path is None:
-        return
-    kind = what_is(path)
-    if kind in (OUTPUT, ROOT) and kind not in replaces:
-        raise FileError(f"{path}: {kind} is there already, and would be lost; choose another output file")
-    folder = Path(path).resolve().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise FileError(
-            f"{path}: the folder {folder} does not exist or cannot be written to; choose another output file"
-        )
 
 
 def describe(histograms: Histograms) -> None:
@@ -137,9 +106,9 @@ def tell_missing(histograms: Histograms) -> int:
     return SOMETHING_MISSING if histograms.partial else DONE
 
 
-def show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file: str | None) -> None:
-    """Print a report and write it where files are asked for."""
-    console = terminal()
+def show(report: ScanReport, shown: dict[str, Any], *, on_stderr: bool = False) -> None:
+    """Print a report."""
+    console = terminal(stderr=on_stderr)
     if report.summaries or not report.rows:
         console.print(report.table(**shown))
         console.print(report.regions_table())
@@ -148,9 +117,3 @@ def show(report: ScanReport, shown: dict[str, Any], output: str | None, csv_file
         console.print(report.summary_table())
     if any(row.kind == "spectrum" for row in report.rows):
         console.print(report.bumps_table(shown["n"], similar=shown.get("similar", False)))
-    if output is not None:
-        report.save(output)
-        note(f"wrote {output}")
-    if csv_file is not None:
-        report.to_csv(csv_file)
-        note(f"wrote {csv_file}")

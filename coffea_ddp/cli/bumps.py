@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, check_writable, note, steps_bar, terminal
+from coffea_ddp._files import REPORT, TABLE
+from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar, terminal
+from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
     from coffea_ddp.spectrum import MassSpectrum
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path())
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The report to write (JSON).")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The rows to write (CSV).")
+@click.option("-o", "--output", type=OutputFile(REPORT), help="The report to write (JSON; - is standard output).")
+@click.option("--csv", "csv_file", type=OutputFile(TABLE), help="The rows to write (CSV; - is standard output).")
 @click.option("--name", "names", multiple=True, help="Only this histogram; may be given several times.")
 @click.option("--width", type=float, help="Standard deviation of a narrow signal in GeV.  [default: several are tried]")
 @click.option("--resolution", type=float, help="The same as a part of the mass, for example 0.02.")
@@ -48,8 +50,6 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     coffea-ddp bump masses.csv --bins 60 --low 60 --high 120 --width 2.5
     coffea-ddp bump dijets.json --width 50 --mask 70:110
     """
-    for path in (output, csv_file):
-        check_writable(path)
     from coffea_ddp.bumping import hunt_spectra
     from coffea_ddp.exchange import read_spectra
 
@@ -59,13 +59,9 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
     with steps_bar("spectra") as progress:
         report = hunt_spectra(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
-    terminal().print(report.bumps_table(rows))
-    if output is not None:
-        report.save(output)
-        note(f"wrote {output}")
-    if csv_file is not None:
-        report.to_csv(csv_file)
-        note(f"wrote {csv_file}")
+    deliver(output, report.save)
+    deliver(csv_file, report.to_csv)
+    terminal(stderr=to_stdout(output, csv_file)).print(report.bumps_table(rows))
     lost = [row for row in report.rows if row.rank is None]
     for row in lost:
         note(f"not looked at: {row.observable} {row.cell}: {row.status}, {row.method}")

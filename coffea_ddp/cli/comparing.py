@@ -9,13 +9,14 @@ from typing import Any
 import click
 import numpy as np
 
-from coffea_ddp._files import OUTPUT, ROOT, what_is
-from coffea_ddp.cli.around import DONE, check_writable, note, steps_bar, terminal
+from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, what_is, write_text
+from coffea_ddp.cli.around import DONE, note, steps_bar, terminal
+from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.tables import number, probability, text_table
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("a", type=click.Path())
 @click.argument("b", type=click.Path())
 @click.option("--kappa", default="1", show_default=True, help="Expected B / A: a number, or totals (compare shapes).")
@@ -32,7 +33,7 @@ from coffea_ddp.tables import number, probability, text_table
     "--alternative", type=click.Choice(["two-sided", "greater", "less"]), default="two-sided", show_default=True,
     help="Which rectangles: of either excess, of B's, or of A's.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The results to write (JSON).")
+@click.option("-o", "--output", type=OutputFile(COMPARISON), help="The results to write (JSON; - is standard output).")
 def compare(a: str, b: str, output: str | None, **options: Any) -> int:
     r"""Compare two arrays of counts: N_sigma of the whole, and the best of all rectangles.
 
@@ -42,7 +43,6 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
     coffea-ddp compare a.npy b.npy
     coffea-ddp compare a.npy b.npy --kappa totals --permutations 10000
     """
-    check_writable(output)
     first, second = read_matrix(a), read_matrix(b)
     try:
         rows = _rows(first, second, options)
@@ -59,10 +59,10 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
         for row in rows
     ]  # fmt: skip
     how = "\n".join(f"{row['test']}: {row['method']}" for row in rows)
-    terminal().print(text_table(f"{a} (A) and {b} (B)", how, columns, lines))  # type: ignore[arg-type]
-    if output is not None:
-        Path(output).write_text(json.dumps({"a": a, "b": b, "rows": rows}, indent=1), encoding="utf-8")
-        note(f"wrote {output}")
+    content = {"format": "coffea-ddp/comparison", "version": 1, "a": a, "b": b, "rows": rows}
+    deliver(output, lambda path: write_text(path, json.dumps(content, indent=1) + "\n", COMPARISON))
+    table = text_table(f"{a} (A) and {b} (B)", how, columns, lines)  # type: ignore[arg-type]
+    terminal(stderr=to_stdout(output)).print(table)
     return DONE
 
 

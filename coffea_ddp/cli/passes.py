@@ -6,36 +6,34 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from coffea_ddp._files import OUTPUT, PERFORMANCE
 from coffea_ddp.cli.around import (
     DONE,
     WRONG_INPUT,
-    check_free,
     dask_client,
     describe,
     note,
     tell_missing,
     terminal,
 )
-
-if TYPE_CHECKING:
-    pass
+from coffea_ddp.cli.outputs import Command, OutputFile, check_files
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("plan")
 @click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
+@click.option("-o", "--output", required=True, type=OutputFile(OUTPUT), help="The file to write (.ddp).")
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--scheduler", help="Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).")
 @click.option("--tls-ca-file", type=click.Path(), help="For tls://, the authority's certificate [default: Dask's own].")
 @click.option("--tls-cert", type=click.Path(), help="For tls://, this client's certificate.")
 @click.option("--tls-key", type=click.Path(), help="For tls://, the key of it.")
-@click.option("--performance-report", type=click.Path(dir_okay=False), help="Dask's report on the run, an HTML file.")
+@click.option("--performance-report", type=OutputFile(PERFORMANCE), help="Dask's report on the run, an HTML file.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
 @click.option(
@@ -85,8 +83,8 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     loaded = load_plan(plan)
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
     by_dataset = options.pop("by_dataset")
-    for dataset in normalise(list(fileset), tree=options["tree"]) if by_dataset else [""]:
-        check_free(of_dataset(output, dataset))
+    if by_dataset:
+        check_files([of_dataset(output, name) for name in normalise(list(fileset), tree=options["tree"])], OUTPUT)
     tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
@@ -120,7 +118,7 @@ def of_dataset(output: str, dataset: str) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("plan")
 @click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
 @click.option(
@@ -147,9 +145,9 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
     return WRONG_INPUT if result.problems else DONE
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("hists", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write (.ddp).")
+@click.option("-o", "--output", required=True, type=OutputFile(OUTPUT), help="The file to write (.ddp).")
 def merge(hists: Sequence[str], output: str) -> int:
     r"""Add outputs of one plan over different files.
 
@@ -160,7 +158,6 @@ def merge(hists: Sequence[str], output: str) -> int:
     """
     from coffea_ddp.merging import merge_files
 
-    check_free(output)
     total = merge_files(hists)
     total.save(output)
     describe(total)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar
+from coffea_ddp.cli.outputs import Command, OutputFolder
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("report_file", metavar="REPORT", type=click.Path())
 @click.option("--hists", type=click.Path(), help="The histograms that were scanned: with them the report has pictures.")
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(),
+    type=OutputFolder(),
     help="The folder to write; an older report is replaced, other files stay.",
 )
 @click.option(

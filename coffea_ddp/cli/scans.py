@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from coffea_ddp.cli.around import DONE, check_writable, note, show, steps_bar, tell_missing
+from coffea_ddp._files import REPORT, TABLE
+from coffea_ddp.cli.around import DONE, note, show, steps_bar, tell_missing
+from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, deliver, to_stdout
 from coffea_ddp.errors import InputError
 from coffea_ddp.monitoring import events_bar
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("hists", type=click.Path())
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The report to write (JSON).")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="The best rows as CSV.")
+@click.option("-o", "--output", type=OutputFile(REPORT), help="The report to write (JSON; - is standard output).")
+@click.option("--csv", "csv_file", type=OutputFile(TABLE), help="The best rows as CSV (- is standard output).")
 @click.option(
     "--tests",
     help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), nplm "
@@ -85,8 +87,6 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan as scan_all
 
-    for path in (output, csv_file):
-        check_writable(path)
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
     options["kappa"] = _number_or_name(options["kappa"])
@@ -97,7 +97,9 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     chosen = None if tests is None else [name.strip() for name in tests.split(",")]
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, **options)
-    show(report, shown, output, csv_file)
+    deliver(output, report.save)
+    deliver(csv_file, report.to_csv)
+    show(report, shown, on_stderr=to_stdout(output, csv_file))
     return tell_missing(histograms)
 
 
@@ -132,10 +134,8 @@ def _number_or_name(text: str) -> float | str:
         return text
 
 
-@click.command()
-@click.option(
-    "-o", "--output", default="demo", show_default=True, type=click.Path(file_okay=False), help="Folder to write."
-)
+@click.command(cls=Command)
+@click.option("-o", "--output", default="demo", show_default=True, type=OutputFolder(), help="Folder to write.")
 @click.option("--events", type=click.IntRange(min=1000), default=200_000, show_default=True, help="Events to make.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the files.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
@@ -155,7 +155,7 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
     with events_bar() as reading:
         result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=reading)
     note(result.story)
-    show(result.report, {"n": top}, str(result.report_path), None)
+    deliver(str(result.report_path), result.report.save)
     for what, path in result.files.items():
         note(f"{what}: {path}")
     if pages:
@@ -164,4 +164,5 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
                 result.report, Path(output, "report"), hists=result.hists, jobs=jobs, progress=progress
             )
         note(f"HTML report, to open in a browser: {index}")
+    show(result.report, {"n": top})
     return DONE

@@ -7,12 +7,14 @@ from typing import Any
 import click
 import numpy as np
 
-from coffea_ddp.cli.around import DONE, check_writable, note, steps_bar, terminal
+from coffea_ddp._files import SENSITIVITY, write_text
+from coffea_ddp.cli.around import DONE, steps_bar, terminal
 from coffea_ddp.cli.comparing import read_matrix
+from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
 from coffea_ddp.errors import InputError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("background", type=click.Path())
 @click.argument("template", type=click.Path())
 @click.option("--z", "z_values", default="0,1,2,3,4,5", show_default=True, help="Significances to inject, with commas.")
@@ -26,7 +28,7 @@ from coffea_ddp.errors import InputError
 @click.option("--symmetry", help="Of the histograms, where BACKGROUND is a .ddp file.")
 @click.option("--observable", help="Likewise.")
 @click.option("--cell", default="inclusive", show_default=True, help="Likewise.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The table to write (CSV).")
+@click.option("-o", "--output", type=OutputFile(SENSITIVITY), help="The table to write (CSV; - is standard output).")
 def sensitivity(background: str, template: str, output: str | None, **options: Any) -> int:
     r"""Tell what each test would find of a signal: Z expected against Z injected.
 
@@ -39,7 +41,6 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
     """
     from coffea_ddp.sensitivity import sensitivity as tabulate
 
-    check_writable(output)
     expected, kappa = _background(background, options)
     try:
         wanted = [float(word) for word in options["z_values"].split(",")]
@@ -51,10 +52,8 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
             seed=options["seed"], statistic=options["statistic"],
             progress=lambda done, total: progress(done, total, ""),
         )  # fmt: skip
-    terminal().print(found.table())
-    if output is not None:
-        found.to_dataframe().to_csv(output, index=False)
-        note(f"wrote {output}")
+    deliver(output, lambda path: write_text(path, found.to_dataframe().to_csv(index=False), SENSITIVITY))
+    terminal(stderr=to_stdout(output)).print(found.table())
     return DONE
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coffea_ddp._files import ROOT
-from coffea_ddp.cli.around import DONE, check_writable, note
+from coffea_ddp._files import SPECTRA
+from coffea_ddp._root_files import is_spectra
+from coffea_ddp.cli.around import DONE, note
+from coffea_ddp.cli.outputs import Command, OutputFile
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     from coffea_ddp.spectrum import MassSpectrum
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("hists", type=click.Path())
-@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, help="Ends in .root, .json or .csv.")
+@click.option(
+    "-o", "--output", type=OutputFile(SPECTRA, is_spectra), required=True, help="Ends in .root, .json or .csv."
+)
 @click.option("--spectrum", "names", multiple=True, help="Only this spectrum; may be given again.  [default: all]")
 @click.option(
     "--cell", "cells", multiple=True,
@@ -35,7 +39,6 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     coffea-ddp spectra masses.ddp -o masses.root --min-events 100
     coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
     """
-    check_writable(output, replaces=(ROOT,))
     from coffea_ddp.exchange import write_spectra
     from coffea_ddp.saving import load
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
-from coffea_ddp.cli.around import DONE, check_writable, note
+from coffea_ddp._files import NETWORK
+from coffea_ddp.cli.around import DONE, note
+from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder
+from coffea_ddp.errors import InputError
 
 
-@click.command("train-bump")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, help="The weights to write (npz).")
+@click.command("train-bump", cls=Command)
+@click.option("-o", "--output", type=OutputFile(NETWORK), required=True, help="The weights to write (npz).")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of weights and spectra.")
 @click.option(
     "--steps", type=click.IntRange(min=1), default=None, help="Gradient steps.  [default: those of the package's]"
@@ -25,9 +28,7 @@ from coffea_ddp.cli.around import DONE, check_writable, note
     "--calibration", type=click.IntRange(min=1), default=None,
     help="Background-only spectra for the calibration of the score, in hundreds.  [default: 2000]",
 )  # fmt: skip
-@click.option(
-    "--folder", type=click.Path(file_okay=False), help="For checkpoints.  [default: OUTPUT without its suffix]"
-)
+@click.option("--folder", type=OutputFolder(), help="For checkpoints.  [default: OUTPUT without its suffix]")
 def train_bump(output: str, seed: int, folder: str | None, workers: int, device: str, **options: int | None) -> int:
     r"""Train the network of the bump hunt, on spectra of its own.
 
@@ -39,7 +40,10 @@ def train_bump(output: str, seed: int, folder: str | None, workers: int, device:
     coffea-ddp train-bump -o weights.npz --device cuda --workers 14 --batch 768
     coffea-ddp bump spectra.root --weights weights.npz
     """
-    check_writable(output)
+    if folder is None and not Path(output).suffix:
+        raise InputError(
+            f"-o {output}: give it a suffix, as in {output}.npz: the folder of checkpoints has its name without"
+        )
     from coffea_ddp.stats.bumphunt.making import CALIBRATION, make_finder
     from coffea_ddp.stats.bumphunt.training import Settings
 

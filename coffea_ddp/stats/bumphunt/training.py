@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.stats.bumphunt.families import VALIDATION
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
@@ -221,12 +221,15 @@ def train(
     ------
     InputError
         If the folder holds a training with other settings.
+    FileError
+        If it holds anything else.
     """
     import torch
 
     from coffea_ddp.stats.bumphunt.learning import Learner, Pace
 
     folder = Path(folder)
+    _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shape = settings.shape
     learner = Learner(start or initial_weights(shape, settings.seed), Pace(settings.average), device)
@@ -264,13 +267,26 @@ def _save(folder: Path, settings: Settings, learner: Learner) -> None:
     temporary.replace(folder / "checkpoint.pt")
 
 
+def _check_folder(folder: Path) -> None:
+    """Fail where checkpoints would be mixed with, or replace, files of somebody else."""
+    here = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = here - {"checkpoint.pt", "checkpoint.tmp", "log.jsonl"}
+    if folder.is_file() or others or (here and "checkpoint.pt" not in here):
+        raise FileError(f"{folder}: holds other files than checkpoints of a training; give a new or empty folder")
+
+
 def _resume(folder: Path, settings: Settings, learner: Learner, device: str) -> None:
     import torch
 
     path = folder / "checkpoint.pt"
     if not path.exists():
         return
-    kept = torch.load(path, map_location=device, weights_only=True)
+    try:
+        kept = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise FileError(
+            f"{path}: not a checkpoint of a training ({type(error).__name__}); give another folder"
+        ) from error
     if kept.get("settings") != json.dumps(describe(settings)):
         raise InputError(f"{path}: of a training with other settings; give another folder, or remove it")
     learner.restore(kept["state"])

@@ -1,0 +1,128 @@
+"""The outputs of all commands: declared by their kind, and checked before the work.
+
+A command is made with ``cls=Command``, an option that names a file to write has the type :class:`OutputFile`. Before
+the command runs, no output may be an input, another output, or anything that it must not replace. The same is asked
+again when it is written (:mod:`coffea_ddp._files`).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coffea_ddp._files import TEXTS, Ours, check_output
+from coffea_ddp.cli.around import note
+from coffea_ddp.errors import FileError
+
+STDOUT = "-"
+
+
+class OutputFile(click.Path):
+    """The type of an option that names a file to write.
+
+    Parameters
+    ----------
+    kind
+        Of the file, one of :mod:`coffea_ddp._files`. Those that are texts may go to standard output, ``-``.
+    ours
+        Tells of an older file whose beginning does not say it whether it is of this kind.
+    """
+
+    def __init__(self, kind: str, ours: Ours | None = None) -> None:
+        super().__init__(allow_dash=True)
+        self.kind, self.ours = kind, ours
+
+    def check(self, path: str) -> None:
+        """Fail where such a file cannot be written.
+
+        Raises
+        ------
+        FileError
+            With what is there, and what to do.
+        """
+        if path != STDOUT:
+            check_output(path, self.kind, self.ours)
+        elif self.kind not in TEXTS:
+            raise FileError(f"-: {self.kind} is no text for standard output; give a file (./- has that name)")
+
+
+class OutputFolder(click.Path):
+    """The type of an option that names a folder to write; what writes it checks what is there before the work."""
+
+
+class Command(click.Command):
+    """A command whose outputs are checked before it runs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Check the outputs, then run."""
+        self._check(ctx.params)
+        return super().invoke(ctx)
+
+    def _check(self, given: dict[str, Any]) -> None:
+        outputs: list[str] = []
+        inputs = list(self._inputs(given))
+        for option in self.params:
+            path = given.get(option.name or "")
+            if not isinstance(option.type, OutputFile) or path is None:
+                continue
+            if any(_same(path, one) for one in inputs):
+                raise FileError(f"{path}: this command reads it, and it would be lost; choose another output file")
+            option.type.check(path)
+            if any(_same(path, other) for other in outputs):
+                raise FileError(f"{path}: is the place of two outputs; give each its own")
+            outputs.append(path)
+
+    def _inputs(self, given: dict[str, Any]) -> Iterator[str]:
+        """Yield what the command reads: its arguments, and the options that name files."""
+        for option in self.params:
+            named = isinstance(option, click.Argument) or isinstance(option.type, click.Path)
+            if named and not isinstance(option.type, OutputFile | OutputFolder):
+                value = given.get(option.name or "")
+                yield from (value,) if isinstance(value, str) else value or ()
+
+
+def _same(first: str, second: str) -> bool:
+    """Tell whether two paths are one file, or would be."""
+    try:
+        return Path(first).samefile(second)
+    except (OSError, ValueError):  # at most one is there
+        return Path(first).absolute() == Path(second).absolute()
+
+
+def deliver(path: str | None, save: Callable[[str], object]) -> None:
+    """Write an output with the function that does it, on standard output if the path is ``-``, and say so."""
+    if path is None:
+        return
+    if path != STDOUT:
+        save(path)
+        note(f"wrote {path}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder, "output"))
+        save(file)
+        sys.stdout.write(Path(file).read_text(encoding="utf-8"))
+        sys.stdout.flush()
+
+
+def to_stdout(*paths: str | None) -> bool:
+    """Tell whether an output goes to standard output, where then nothing else is shown."""
+    return STDOUT in paths
+
+
+def check_files(paths: Sequence[str], kind: str) -> None:
+    """Fail where one of several outputs of a kind cannot be written, or two would be one file.
+
+    Raises
+    ------
+    FileError
+        With what is wrong.
+    """
+    for number, path in enumerate(paths):
+        check_output(path, kind)
+        if path in paths[:number]:
+            raise FileError(f"{path}: is the place of two outputs; give them names that differ in more than signs")

@@ -1,0 +1,273 @@
+"""The outputs of every command: what they never replace, and that nobody has to read what is printed.
+
+The tests walk over the commands: a new one, or a new option, is tested by being there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from coffea_ddp import testing
+from coffea_ddp._files import (
+    COMPARISON,
+    NETWORK,
+    OUTPUT,
+    PERFORMANCE,
+    REPORT,
+    SENSITIVITY,
+    SPECTRA,
+    TABLE,
+    TEXTS,
+)
+from coffea_ddp.cli import cli, main
+from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder
+
+OLDER = {
+    OUTPUT: b'PK\x03\x04manifest.json{"format": "coffea-ddp/histograms"',
+    NETWORK: b'PK\x03\x04about.npy{"format": "coffea-ddp/bump-network"',
+    REPORT: b'{"format": "coffea-ddp/report"}',
+    COMPARISON: b'{"format": "coffea-ddp/comparison"}',
+    SPECTRA: b'{"format": "coffea-ddp/spectra"}',
+    TABLE: b"kind,symmetry,observable,cell,region\n",
+    SENSITIVITY: b"z_injected,n_signal\n",
+    PERFORMANCE: b"<!DOCTYPE html>\n<!-- coffea-ddp/performance-report -->",
+}
+"""How an older output of each kind begins."""
+READ = {"--hists", "--weights", "--tls-ca-file", "--tls-cert", "--tls-key"}
+"""The options that name files to read."""
+FILES = [
+    (command, option) for command in cli.commands.values() for option in command.params
+    if isinstance(option.type, OutputFile)
+]  # fmt: skip
+IDS = [f"{command.name} {option.opts[-1]}" for command, option in FILES]
+
+
+def call(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    told = "".join(capfd.readouterr())
+    assert "Traceback" not in told
+    assert "a bug?" not in told
+    return int(stop.value.code or 0), told
+
+
+def line(command: click.Command, option: click.Parameter, path: object, read: object = "absent") -> list[object]:
+    """Return a command line that names an output, and gives all that must be given besides."""
+    others = [one for one in command.params if one.required and one is not option]
+    given: list[object] = [command.name, option.opts[-1], path]
+    for one in others:
+        given += [read] if isinstance(one, click.Argument) else [one.opts[-1], Path.cwd() / "free.ddp"]
+    return given
+
+
+def test_every_output_is_declared() -> None:
+    for command in cli.commands.values():
+        assert isinstance(command, Command), command.name
+        for option in command.params:
+            is_path = isinstance(option, click.Option) and isinstance(option.type, click.Path)
+            told = "to write" in (getattr(option, "help", "") or "").lower()
+            if is_path or told or set(option.opts) & {"-o", "--output", "--csv"}:
+                assert isinstance(option.type, OutputFile | OutputFolder) or set(option.opts) & READ, option.opts
+    assert {option.type.kind for _, option in FILES} == set(OLDER)
+    assert all(what_is_of(kind, content) for kind, content in OLDER.items())
+
+
+def what_is_of(kind: str, content: bytes) -> bool:
+    from coffea_ddp import _files
+
+    return any(name == kind and mark.match(content) for name, mark in vars(_files)["_MARKS"].items())
+
+
+@pytest.mark.parametrize(("command", "option"), FILES, ids=IDS)
+def test_outputs_take_the_place_of_nothing_else(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: click.Command, option: click.Parameter
+) -> None:
+    kind = option.type.kind
+    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "thesis.tex")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for other, content in OLDER.items():
+        if other != kind:
+            (tmp_path / f"older-{list(OLDER).index(other)}").write_bytes(content)
+    places = [*tmp_path.iterdir(), "/dev/null", "/dev/full", "/dev/stdout", tmp_path / "nowhere" / "x"]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for place in places:
+        code, told = call(capfd, *line(command, option, place))
+        assert code == 1, (place, told)
+        assert str(place) in told
+        assert any(words in told for words in ("would be lost", "not a file", "does not exist")), told
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert not (tmp_path / "nothing").exists()
+    if kind not in TEXTS:
+        code, told = call(capfd, *line(command, option, "-"))
+        assert (code, "no text for standard output" in told) == (1, True)
+
+
+@pytest.mark.parametrize(("command", "option"), FILES, ids=IDS)
+def test_an_output_is_no_input(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: click.Command, option: click.Parameter
+) -> None:
+    if not any(isinstance(one, click.Argument) for one in command.params):
+        pytest.skip("this command reads nothing")
+    read = tmp_path / "read"
+    read.write_bytes(OLDER[option.type.kind])  # the nearest: it could be replaced otherwise
+    (tmp_path / "second").hardlink_to(read)
+    for place in (read, tmp_path / "second", tmp_path / "." / "read"):
+        code, told = call(capfd, *line(command, option, place, read))
+        assert (code, "this command reads it" in told) == (1, True)
+    assert read.read_bytes() == OLDER[option.type.kind]
+
+
+def test_two_outputs_are_two_files(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for command in ("scan", "bump"):
+        code, told = call(capfd, command, "absent", "-o", tmp_path / "x", "--csv", tmp_path / "." / "x")
+        assert (code, "two outputs" in told) == (1, True)
+        code, told = call(capfd, command, "absent", "-o", "-", "--csv", "-")
+        assert (code, "two outputs" in told) == (1, True)
+
+
+def test_datasets_whose_files_would_be_one(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = testing.make_nanoaod(tmp_path / "nano.root", events=20, seed=1)
+    other = testing.make_nanoaod(tmp_path / "other.root", events=20, seed=2)
+    fileset = {"a/b": {"files": {str(data): "Events"}}, "a_b": {"files": {str(other): "Events"}}}
+    (tmp_path / "f.json").write_text(json.dumps(fileset))
+    code, told = call(capfd, "run", "symmetries", tmp_path / "f.json", "-o", tmp_path / "h.ddp", "--by-dataset")
+    assert (code, "two outputs" in told) == (1, True)
+
+
+# -- whoever reads what is printed -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    np.save(folder / "a.npy", np.full((4, 4), 30.0))
+    np.save(folder / "b.npy", np.full((4, 4), 33.0))
+    (folder / "s.csv").write_text("low,high,count\n" + "".join(f"{i},{i + 1},{1000 - 9 * i}\n" for i in range(60)))
+    testing.make_nanoaod(folder / "n.root", events=1000, seed=1)
+    for plan, name in (("symmetries", "h.ddp"), ("resonances", "m.ddp")):
+        with pytest.raises(SystemExit):
+            main(["run", plan, str(folder / "n.root"), "-o", str(folder / name), "--executor", "iterative"])
+    with pytest.raises(SystemExit):
+        main(["scan", str(folder / "h.ddp"), "-o", str(folder / "r.json"), "--top", "1"])
+    return folder
+
+
+LINES = {
+    "run": "run symmetries {inputs}/n.root -o h.ddp --executor iterative",
+    "merge": "merge {inputs}/h.ddp -o h.ddp",
+    "validate": "validate symmetries {inputs}/n.root --events 100",
+    "scan": "scan {inputs}/h.ddp -o r.json --csv r.csv",
+    "report": "report {inputs}/r.json -o report --leading 1",
+    "spectra": "spectra {inputs}/m.ddp -o s.csv",
+    "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --permutations 20",
+    "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",
+    "sensitivity": "sensitivity {inputs}/a.npy {inputs}/b.npy -o s.csv --toys 20 --z 0,1",
+    "demo": "demo -o demo --events 1000 --no-report --workers 1",
+    "train-bump": "train-bump -o w.npz --steps 1 --batch 8 --calibration 1",
+}
+
+
+def run_all(folder: Path, inputs: Path, lines: dict[str, str], closed: str) -> dict[str, tuple[int, str]]:
+    """Run command lines in processes of their own, one after the other, and return how each ended and what it told.
+
+    One process imports what they need and forks for each.
+    """
+    program = """
+import json, os, sys
+import coffea_ddp.cli, coffea_ddp.running, coffea_ddp.scanning, coffea_ddp.pages, coffea_ddp.bumping
+lines, closed, answer = json.loads(sys.argv[1]), sys.argv[2], {}
+for name, words in lines.items():
+    os.makedirs(name)
+    child = os.fork()
+    if child == 0:
+        os.chdir(name)
+        log = os.open("log", os.O_WRONLY | os.O_CREAT)
+        os.dup2(log, 2)
+        reading, writing = os.pipe()
+        os.close(reading)
+        if closed == "pipe":
+            os.dup2(writing, 1)
+        elif closed == "both":
+            os.dup2(writing, 1); os.dup2(writing, 2)
+        elif closed == "closed":
+            os.close(1); os.close(2); os.close(0)
+            sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None
+        else:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            coffea_ddp.cli.main(words)
+        except SystemExit as stop:
+            code = stop.code or 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            code = 99
+        try:
+            sys.stdout.flush(); sys.stderr.flush()
+        except BaseException:
+            code = 120
+        os._exit(code)
+    answer[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(answer))
+"""
+    folder.mkdir()
+    words = {name: line.format(inputs=inputs).split() for name, line in lines.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(words), closed], cwd=folder, capture_output=True, text=True,
+        check=True, timeout=500,
+    )  # fmt: skip
+    codes = json.loads(done.stdout.splitlines()[-1])
+    return {name: (codes[name], (folder / name / "log").read_text()) for name in lines}
+
+
+def files(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "log":
+            yield str(path.relative_to(folder))
+
+
+def _nobody_reads(tmp_path: Path, inputs: Path, lines: dict[str, str]) -> None:
+    whole = run_all(tmp_path / "whole", inputs, lines, "nothing")
+    for closed in ("pipe", "both", "closed"):
+        found = run_all(tmp_path / closed, inputs, lines, closed)
+        for name in lines:
+            assert found[name][0] == whole[name][0], (closed, name, found[name][1])
+            assert list(files(tmp_path / closed / name)) == list(files(tmp_path / "whole" / name)), (closed, name)
+            for told in (found[name][1], whole[name][1]):
+                assert not [word for word in ("Traceback", "BrokenPipe", "Exception", "error:") if word in told], told
+    assert {name: code for name, (code, _) in whole.items() if code not in (0, 2)} == {}
+
+
+def test_nobody_has_to_read_what_is_printed(tmp_path: Path, inputs: Path) -> None:
+    _nobody_reads(tmp_path, inputs, {name: LINES[name] for name in ("merge", "scan", "compare")})
+
+
+@pytest.mark.slow
+def test_nobody_has_to_read_what_any_command_prints(tmp_path: Path, inputs: Path) -> None:
+    assert set(LINES) == set(cli.commands), "a command line for every command"
+    _nobody_reads(tmp_path, inputs, LINES)
+
+
+@pytest.mark.parametrize("line", ["scan {inputs}/h.ddp -o {out}", "scan {inputs}/h.ddp --csv {out}",
+                                  "compare {inputs}/a.npy {inputs}/b.npy --permutations 20 -o {out}"])  # fmt: skip
+def test_a_dash_is_standard_output(capfd: pytest.CaptureFixture[str], tmp_path: Path, inputs: Path, line: str) -> None:
+    call(capfd, *line.format(inputs=inputs, out=tmp_path / "x").split())
+    with pytest.raises(SystemExit) as stop:
+        main(line.format(inputs=inputs, out="-").split())
+    out, err = capfd.readouterr()
+    assert (stop.value.code or 0) == 0
+    assert out == (tmp_path / "x").read_text()
+    assert "z" in err
+    assert not Path("-").exists()
