@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
 from coffea_ddp.stats.nsigma import n_sigma
 from coffea_ddp.stats.null import stream
@@ -222,14 +222,14 @@ def sensitivity(
     The comparison of arXiv:2203.07529: L1 is the ideal analysis, L2 the best that a symmetry allows; N_sigma of k of M
     bins with a signal is ``sqrt(k / M)`` of L2, and scanning sub-matrices wins most of that back.
     """
-    b, shape = finite(background, "background"), finite(template, "template")
+    b, shape = checks.finite(background, "background"), checks.finite(template, "template")
     if b.ndim not in (1, 2):
         raise InputError(f"a background of {b.ndim} axes: give a spectrum or a matrix")
     if toys < 20:
         raise InputError(f"toys={toys}: quantiles need 20 or more")
     if alternative not in ("greater", "two-sided"):
         raise InputError(f"alternative={alternative!r}: the signal is in B; choose 'greater' or 'two-sided'")
-    wanted = [float(value) for value in finite(z, "z").reshape(-1)]
+    wanted = [float(value) for value in checks.finite(z, "z").reshape(-1)]
     if not wanted:
         raise InputError("z is empty; give at least one significance to inject")
     scales = [signal_for_z(b, shape, value, kind=kind, kappa=kappa) for value in wanted]

@@ -185,7 +185,7 @@ def test_a_batch_is_its_spectra():
     ("options", "message"),
     [
         ({}, "width is missing"),
-        ({"width": 2.0, "background": "spline"}, "'polynomial' or 'dijet'"),
+        ({"width": 2.0, "background": "spline"}, "'polynomial', 'dijet'"),
         ({"width": 2.0, "background": "dijet", "edges": np.linspace(0, 1e5, 31)}, "collision energy"),
         ({"width": 2.0, "orders": [40]}, "from 1 to 28"),
         ({"width": -2.0}, "positive number in the units"),

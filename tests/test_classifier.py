@@ -159,16 +159,20 @@ def test_it_is_exported_and_tells_its_progress():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"folds": 1}, "folds=1 for 20 events"),
+        ({"folds": 1}, "folds=1: give a whole number, 2 or more"),
         ({"folds": 21}, "folds=21"),
         ({"permutations": 0}, "permutations=0"),
-        ({"learner": KernelLearner(width=-1.0)}, "width=-1"),
         ({"learner": KernelLearner(centres=50)}, "centres=50"),
     ],
 )
 def test_bad_input_is_told(options, message):
     with pytest.raises(InputError, match=message):
         classifier_test(*normals(10, 10), **options)
+
+
+def test_bad_settings_are_told_where_they_are_made():
+    with pytest.raises(InputError, match="width=-1"):
+        KernelLearner(width=-1.0)
 
 
 def test_unknown_learners_and_missing_libraries_are_told(monkeypatch):

@@ -241,7 +241,6 @@ def test_bad_input_is_told(signal):
     for options, message in (
         ({"number": -1}, "number=-1; give 0 or more"),
         ({"solver": stats.NetworkSolver(), "permutations": 0}, "no null but that of permutations"),
-        ({"solver": stats.NetworkSolver(device="tpu")}, "torch sees no GPU"),
     ):
         with pytest.raises(InputError, match=message):
             FullFits(**options)

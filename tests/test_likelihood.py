@@ -360,13 +360,13 @@ def test_bad_backgrounds():
         asimov_l1([0.0, 1.0], [1.0, 1.0])
     with pytest.raises(InputError, match="same bins"):
         asimov_l2([1.0], [1.0, 2.0])
-    with pytest.raises(InputError, match="positive"):
+    with pytest.raises(InputError, match="above 0"):
         asimov_l2([1.0], [1.0], kappa=-1.0)
-    with pytest.raises(InputError, match="one number"):
+    with pytest.raises(InputError, match="one finite number"):
         asimov_l2([1.0], [1.0], kappa=[1.0, 2.0])
     with pytest.raises(InputError, match="z has NaN"):
         signal_for_z([1.0], [1.0], np.nan)
-    with pytest.raises(InputError, match="'l1' or 'l2'"):
+    with pytest.raises(InputError, match="'l1', 'l2'"):
         signal_for_z([1.0], [1.0], 1.0, kind="l3")
     with pytest.raises(InputError, match="0 or more"):
         signal_for_z([1.0], [1.0], -1.0)

@@ -333,15 +333,25 @@ def test_the_original_test_has_a_p_value_of_permutations():
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"neurons": 0}, "neurons=0"),
+        ({"restarts": 0}, "restarts=0"),
+        ({"slope": -1.0}, "slope=-1"),
+        ({"clipping": math.nan}, "clipping=nan"),
+        ({"ridge": -1.0}, "ridge=-1"),
+        ({"cells": 1}, "cells=1"),
+    ],
+)
+def test_bad_settings_are_told_where_they_are_made(settings, message):
+    with pytest.raises(InputError, match=message):
+        NetworkSolver(**settings)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": NetworkSolver(neurons=0)}, "neurons=0"),
-        ({"backend": NetworkSolver(restarts=0)}, "restarts=0"),
-        ({"backend": NetworkSolver(slope=-1.0)}, "slope=-1"),
-        ({"backend": NetworkSolver(clipping=math.nan)}, "clipping=nan"),
-        ({"backend": NetworkSolver(ridge=-1.0)}, "ridge=-1"),
         ({"backend": NetworkSolver(neurons=100)}, "301 parameters for 20 \\+ 20 events"),
-        ({"backend": NetworkSolver(cells=1)}, "1 cells of 1 features"),
         ({"backend": "network", "permutations": 0}, "no null but that of permutations"),
     ],
 )

@@ -187,7 +187,7 @@ def test_large_counts_keep_their_difference():
         ([1, 2], [1, 2], {"kappa": [1, 2, 3]}, "kappa has shape"),
         ([1], [1], {"batch_ndim": 2}, "batch_ndim=2"),
         ([1], [1], {"batch_ndim": -1}, "batch_ndim=-1"),
-        ([1], [1], {"empty": "none"}, "skip, all"),
+        ([1], [1], {"empty": "none"}, "'skip', 'all'"),
         ([1], [1], {"variance_a": [1]}, "come together"),
         ([1], [1], {"variance_a": [1], "variance_b": [1, 2]}, "variance_b has shape"),
         ([1], [1], {"variance_a": [-1], "variance_b": [1]}, "variance_a"),

@@ -160,8 +160,8 @@ def test_counting_labels_is_counting_events():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": [1.5]}, "whole counts"),
-        ({"n": [-1]}, "whole counts"),
+        ({"n": [1.5]}, "counts are whole"),
+        ({"n": [-1]}, "counts are 0 or more"),
         ({"n": [[1]]}, "one dimension"),
         ({"n": [3], "n_b": 4}, "between 0 and all"),
         ({"n": [2 * 10**9], "n_b": 4}, "binomial"),

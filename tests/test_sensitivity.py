@@ -119,7 +119,7 @@ def test_faces(found):
         ([0.0, 1.0], [1.0, 1.0], {}, "without background"),
         ([1.0], [1.0, 1.0], {}, "same bins"),
         ([1.0], [1.0], {"z": (-1,)}, "0 or more"),
-        ([1.0], [1.0], {"kappa": 0.0}, "positive"),
+        ([1.0], [1.0], {"kappa": 0.0}, "above 0"),
         ([1.0], [1.0], {"z": ()}, "z is empty"),
         ([1.0], [1.0], {"z": (np.nan,)}, "z has NaN"),
         ([1.0], [1.0], {"seed": -1}, "seed=-1"),

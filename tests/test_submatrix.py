@@ -231,14 +231,14 @@ def test_local_p_values_of_one_region_are_mid_p():
         ([1, 2], [1, 2, 3], {}, "same bins"),
         ([1, -2], [1, 2], {}, "negative"),
         ([1, 0.5], [1, 2], {}, "fractional"),
-        ([1, np.nan], [1, 2], {}, "not finite"),
+        ([1, np.nan], [1, 2], {}, "NaN or infinite"),
         (["x"], [1], {}, "not an array of numbers"),
         ([0, 0], [0, 0], {}, "both empty"),
         (np.ones((2, 2, 2)), np.ones((2, 2, 2)), {}, "one or two"),
-        ([1], [1], {"kappa": 0}, "positive"),
-        ([1], [1], {"kappa": -1}, "positive"),
+        ([1], [1], {"kappa": 0}, "above 0"),
+        ([1], [1], {"kappa": -1}, "above 0"),
         ([1], [1], {"kappa": "total"}, "totals"),
-        ([1], [1], {"kappa": [1, 2]}, "positive number"),
+        ([1], [1], {"kappa": [1, 2]}, "one finite number"),
         ([1], [0], {"kappa": "totals"}, "one side is empty"),
         ([1], [1], {"permutations": -1}, "0 or more"),
         ([1], [1], {"statistic": "chi2"}, "'counts', 'nsigma'"),
@@ -264,3 +264,20 @@ def test_one_sided_pairs_are_fine():
     found = scan_submatrices([0, 0, 0], [3, 4, 5], permutations=64)
     assert (found.n_a, found.n_b) == (0, 12)
     assert found.statistic > 3
+
+
+@pytest.mark.parametrize("crowded", [1e3, 1e9, 1e13])
+def test_a_crowded_bin_leaves_the_null_of_the_others_alone(crowded):
+    """Sums in single precision are no longer whole above 2^24: the null must not feel it."""
+    mean = np.array([crowded] + [10.0] * 7)
+    rng = np.random.default_rng(1)
+    found = scan_submatrices(rng.poisson(mean), rng.poisson(mean), permutations=512, seed=2)
+    assert np.median(found.null) == pytest.approx(1.86, abs=0.1)
+
+
+def test_many_events_keep_their_sign_and_size():
+    a, b = np.array([[10**13, 10**13]]), np.array([[10**13, 10**13 + 10 * 4_472_136]])
+    found = best_rectangles(a, b)
+    assert found.z[0] == pytest.approx(10.0, rel=1e-3)
+    assert found.bins.tolist() == [[[1, 2]]]
+    assert best_rectangles(b, a).z[0] == pytest.approx(-10.0, rel=1e-3)

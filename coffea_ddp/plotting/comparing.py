@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.plotting.given import compared, rising
+from coffea_ddp.plotting.given import compared
 from coffea_ddp.plotting.style import (
     A_COLOUR,
     B_COLOUR,
@@ -19,6 +19,7 @@ from coffea_ddp.plotting.style import (
     panels,
     scale_contents,
 )
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,11 +83,11 @@ def overlay(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['events / 50 GeV', 'B / A', 'pull']
     """
-    bins = rising(edges, "edges")
+    bins = checks.edges(edges, "edges")
     both = compared(a, b, (len(bins) - 1,), kappa, variances)
     with drawing(8.0, 6.6) as figure:
         top, middle, bottom = panels(figure, (3.2, 1.1, 1.1))
-        scaled = not (np.asarray(kappa) == 1).all()
+        scaled = not (checks.finite(kappa, "kappa") == 1).all()
         _contents(top, both, bins, sides, scaled=scaled)
         scale_contents(top, [both.a, both.b], log_y)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")

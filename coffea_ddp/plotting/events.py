@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
-from coffea_ddp.plotting.given import contents, rising
+from coffea_ddp.plotting.given import contents
 from coffea_ddp.plotting.style import (
     A_COLOUR,
     B_COLOUR,
@@ -23,7 +23,7 @@ from coffea_ddp.plotting.style import (
     panels,
     scale_contents,
 )
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def log_ratio(x: ArrayLike, values: ArrayLike, *, labels: Sequence[str], title: 
     >>> figure.axes[0].get_ylabel()
     'log of density A / density B'
     """
-    events = finite(x, "x")
+    events = checks.finite(x, "x")
     events = events[:, None] if events.ndim == 1 else events
     if events.ndim != 2 or events.shape[1] not in (1, 2) or not len(events):
         raise InputError(f"x has shape {np.shape(x)}; give events with one or two features, (n,), (n, 1) or (n, 2)")
@@ -125,7 +125,7 @@ def learned(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['events / TeV', 'ratio to one density']
     """
-    bins = rising(edges, "edges")
+    bins = checks.edges(edges, "edges")
     shape = (len(bins) - 1,)
     names = ("a", "b", "found_a", "found_b", "null_a")
     given = [contents(v, shape, n) for v, n in zip((a, b, found_a, found_b, null_a), names, strict=True)]

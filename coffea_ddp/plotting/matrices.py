@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.plotting.given import compared, looked_at, rising
+from coffea_ddp.plotting.given import compared, looked_at
 from coffea_ddp.plotting.style import COUNTS, DIVERGING, INK, close_in, drawing, head_of_all, legible
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,12 +80,12 @@ def matrices(
     >>> len(figure.axes)  # three panels, two scales
     5
     """
-    bins = rising(edges_x, "edges_x"), rising(edges_y, "edges_y")
+    bins = checks.edges(edges_x, "edges_x"), checks.edges(edges_y, "edges_y")
     shape = len(bins[0]) - 1, len(bins[1]) - 1
     both = compared(a, b, shape, kappa, variances)
     window = None if rectangle is None else _window(rectangle, shape)
-    shown = np.asarray(a, dtype=np.float64), both.b
-    scaled = not (np.asarray(kappa) == 1).all()
+    shown = checks.finite(a, "a"), both.b
+    scaled = not (checks.finite(kappa, "kappa") == 1).all()
     with drawing(9.6, 5.8) as figure:
         grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.75))
         wide = figure.add_subplot(grid[:, 1])
@@ -190,10 +190,10 @@ def _short(value: float) -> str:
 
 
 def _window(rectangle: Window, shape: tuple[int, int]) -> Window:
-    bins = finite(rectangle, "rectangle")
+    bins = checks.finite(rectangle, "rectangle")
     if bins.shape != (4,) or (bins != np.rint(bins)).any():
         raise InputError(f"rectangle={rectangle!r}: give four bins, (first_x, stop_x, first_y, stop_y)")
-    first_x, stop_x, first_y, stop_y = bins.astype(int).tolist()
+    first_x, stop_x, first_y, stop_y = map(int, bins.tolist())
     if not (0 <= first_x < stop_x <= shape[0] and 0 <= first_y < stop_y <= shape[1]):
         raise InputError(
             f"rectangle={rectangle!r} is not within {shape[0]} x {shape[1]} bins; give first < stop <= bins"

@@ -9,14 +9,16 @@ from scipy import stats as distributions
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
-from coffea_ddp.plotting.given import contents, number, rising
+from coffea_ddp.plotting.given import contents
 from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head, legend_beside
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
+
+    from coffea_ddp._typing import FloatArray
 
 
 def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", label: str = "") -> Figure:
@@ -41,9 +43,9 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
     >>> z_distribution([2, 40, 38, 3], [-4, -2, 0, 2, 4]).axes[0].get_ylabel()
     'looks / 2'
     """
-    bins = rising(edges, "edges")
+    bins = checks.edges(edges, "edges")
     n_bins = len(bins) - 1
-    flow = np.shape(counts) == (n_bins + 2,)
+    flow = checks.positive(counts, "counts").shape == (n_bins + 2,)
     looks = contents(counts, (n_bins + 2,) if flow else (n_bins,), "counts")
     below, above = (looks[0], looks[-1]) if flow else (0.0, 0.0)
     total, looks = looks.sum(), looks[1:-1] if flow else looks
@@ -107,15 +109,13 @@ def null(
     >>> null([1.0, 2.0, 4.0, 3.0], 9.0, dof=3, p_text="p = 0.2 (permutations)").axes[0].get_xlabel()
     't'
     """
-    values = finite(sample, "sample")
+    values = checks.finite(sample, "sample")
     if values.ndim != 1 or not len(values):
         raise InputError(f"sample has shape {values.shape}; give the statistic of each pseudo-experiment, (n,)")
-    at = number(observed, "observed")
-    degrees = None if dof is None else number(dof, "dof", positive=True)
+    at = checks.number(observed, "observed")
+    degrees = None if dof is None else checks.number(dof, "dof", above=0.0)
     low, high = min(values.min(), at), max(values.max(), at)
-    edges = np.histogram_bin_edges(values, "fd" if len(values) > 1 else 1)
-    if not 10 <= len(edges) - 1 <= 80:
-        edges = np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
+    edges = _edges(values)
     with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
         heights = np.histogram(values, edges)[0]
@@ -137,6 +137,16 @@ def null(
         legend_beside(axes, at, *span)
         head(axes, title, label)
     return figure
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    middle, spread = float(np.abs(values).max()) or 1.0, float(np.ptp(values))
+    if spread <= 1e-9 * middle:  # no two bins would be apart
+        return np.asarray(values.min() + 0.1 * middle * np.linspace(-0.5, 0.5, 13))
+    edges = np.histogram_bin_edges(values, "fd")
+    if 10 <= len(edges) - 1 <= 80:
+        return edges
+    return np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
 
 
 def _told(axes: Axes, below: float, above: float, low: float, high: float) -> None:

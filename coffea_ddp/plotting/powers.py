@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.plotting.given import looked_at, number
+from coffea_ddp.plotting.given import looked_at
 from coffea_ddp.plotting.style import FAINT, LINES, drawing, head
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def curves(
     at = _axis(x, log=log_x)
     values = {name: looked_at(line, at.shape, f"lines[{name!r}]") for name, line in lines.items()}
     ends = {name: _ends(pair, at, name) for name, pair in (bands or {}).items()}
-    marks = [(number(value, "a level"), str(text)) for value, text in levels]
+    marks = [(checks.number(value, "a level"), str(text)) for value, text in levels]
     names = list(dict.fromkeys([*values, *ends]))
     with drawing(8.0, 5.6) as figure:
         axes = figure.add_subplot()
@@ -104,7 +104,7 @@ def curves(
 
 
 def _axis(x: ArrayLike, *, log: bool) -> FloatArray:
-    at = finite(x, "x")
+    at = checks.finite(x, "x")
     if at.ndim != 1 or not len(at):
         raise InputError(f"x has shape {at.shape}; give the points of the axis, (n,)")
     if log and (at <= 0).any():

@@ -8,7 +8,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.comparing import per_bin
-from coffea_ddp.plotting.given import contents, looked_at, number, rising
+from coffea_ddp.plotting.given import contents, looked_at
 from coffea_ddp.plotting.style import (
     A_COLOUR,
     B_COLOUR,
@@ -21,6 +21,7 @@ from coffea_ddp.plotting.style import (
     panels,
     scale_contents,
 )
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def spectrum(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['events / GeV', 'z']
     """
-    bins = rising(edges, "edges")
+    bins = checks.edges(edges, "edges")
     shape = (len(bins) - 1,)
     events, found = contents(counts, shape, "counts"), looked_at(z, shape, "z")
     error = None if z_error is None else looked_at(z_error, shape, "z_error")
@@ -110,7 +111,7 @@ def spectrum(
 def _mask(mask: tuple[float, float, str]) -> tuple[float, float, str]:
     if len(mask) != 3:
         raise InputError(f"mask {mask!r}: give (low, high, name)")
-    low, high = (number(x, "the edge of a mask") for x in mask[:2])
+    low, high = (checks.number(x, "the edge of a mask") for x in mask[:2])
     if not low < high:
         raise InputError(f"mask {mask!r}: give its lower edge below its upper one")
     return low, high, str(mask[2])
@@ -121,7 +122,7 @@ def _marked(position: float | None, width: float | None) -> tuple[float, float] 
         if width is not None:
             raise InputError(f"width={width!r} without a position: give both, or none")
         return None
-    return number(position, "position"), 0.0 if width is None else number(width, "width", positive=True)
+    return checks.number(position, "position"), 0.0 if width is None else checks.number(width, "width", above=0.0)
 
 
 def _mark(axes: Axes, position: float, width: float) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 
 from coffea_ddp.effective import are_variances, effective
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -103,7 +103,7 @@ def poisson_dispersion(counts: ArrayLike) -> DispersionResult:
 
 
 def _one_spectrum(counts: ArrayLike) -> FloatArray:
-    values = finite(counts, "counts")
+    values = checks.finite(counts, "counts")
     if values.ndim != 1:
         raise InputError(f"counts: shape {values.shape}; give one spectrum, of shape (n_bins,)")
     return values
@@ -196,12 +196,15 @@ def effective_counts(contents: ArrayLike, variances: ArrayLike, widths: ArrayLik
     >>> effective_counts([1.5, 2.0, 0.0], [0.75, 1.0, 0.0])
     array([3., 4., 0.])
     """
-    values, squares = finite(contents, "contents"), finite(variances, "variances")
+    values, squares = checks.finite(contents, "contents"), checks.finite(variances, "variances")
     if values.shape != squares.shape or not values.ndim:
         raise InputError(f"variances: shape {squares.shape} for contents of shape {values.shape}; give one a bin")
+    for name, array in (("contents", values), ("variances", squares)):
+        if ((array != 0) & (np.abs(array) < checks.SMALLEST)).any():
+            raise InputError(f"{name} below {checks.SMALLEST:g} in size: give them in a smaller unit")
     if not are_variances(values, squares):
         raise InputError("variances: negative, or 0 where the content is not; give the squares of the bins' errors")
-    bins = None if widths is None else finite(widths, "widths")
+    bins = None if widths is None else checks.finite(widths, "widths")
     if bins is not None and (bins.shape != values.shape[-1:] or not (bins > 0).all()):
         raise InputError(f"widths: shape {bins.shape} for {values.shape[-1]} bins; give a positive width for each")
     flat, flat_squares = (array.reshape(-1, values.shape[-1]) for array in (values, squares))

@@ -14,33 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from coffea_ddp._typing import FloatArray
-
-
-def finite(values: ArrayLike, name: str) -> FloatArray:
-    """Return an array of float64.
-
-    Raises
-    ------
-    InputError
-        If values are no numbers, or not finite; the message calls them ``name``.
-
-    Examples
-    --------
-    >>> finite([1, 2], "a")
-    array([1., 2.])
-    """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: not an array of numbers ({error})") from error
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} has NaN or infinite contents; give finite numbers")
-    return array
 
 
 def aligned(values: FloatArray, name: str, batch: tuple[int, ...], bins: tuple[int, ...]) -> FloatArray:
@@ -93,6 +72,19 @@ def aligned(values: FloatArray, name: str, batch: tuple[int, ...], bins: tuple[i
     raise InputError(f"{name} has shape {values.shape}; give {', or '.join(known)}")
 
 
+def given_side(values: ArrayLike, name: str, *, weighted: bool) -> FloatArray:
+    """Return the contents of one side: sums of weights, or counts.
+
+    Raises
+    ------
+    InputError
+        If they are no finite numbers, or counts are negative, fractional, or too large to be counts.
+    """
+    if weighted:
+        return checks.finite(values, name)
+    return checks.counts(values, name, cure="give variances with sums of weights")
+
+
 def squares_of_both(
     a: FloatArray, b: FloatArray, variance_a: ArrayLike | None, variance_b: ArrayLike | None
 ) -> FloatArray | None:
@@ -101,28 +93,21 @@ def squares_of_both(
     Raises
     ------
     InputError
-        If counts are negative or fractional, only one of the variances is given, or they do not fit the contents.
+        If only one of the variances is given, or they do not fit the contents.
     """
     if (variance_a is None) != (variance_b is None):
         raise InputError("variance_a and variance_b come together: give both sums of squared weights, or none")
     if variance_a is None or variance_b is None:
-        for name, values in (("a", a), ("b", b)):
-            if (values < 0).any():
-                raise InputError(
-                    f"{name} has negative contents: counts are 0 or more; give variances with sums of weights"
-                )
-            if (values != np.rint(values)).any():
-                raise InputError(
-                    f"{name} has fractional contents: counts are whole; give variances with sums of weights"
-                )
         return None
+    both = []
     for name, given, values in (("a", variance_a, a), ("b", variance_b, b)):
-        squares = finite(given, f"variance_{name}")
+        squares = checks.finite(given, f"variance_{name}")
         if squares.shape != values.shape:
             raise InputError(f"variance_{name} has shape {squares.shape} and {name} {values.shape}; give one per bin")
         if (squares < 0).any() or ((squares == 0) & (values != 0)).any():
             raise InputError(f"variance_{name}: sums of squares are above 0 where {name} has anything, never below 0")
-    return np.asarray(variance_a, dtype=np.float64) + np.asarray(variance_b, dtype=np.float64)
+        both.append(squares)
+    return np.asarray(both[0] + both[1])
 
 
 def given_kappa(kappa: ArrayLike, kappa_error: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -133,8 +118,8 @@ def given_kappa(kappa: ArrayLike, kappa_error: ArrayLike) -> tuple[FloatArray, F
     InputError
         If kappa is not above 0, or an error below.
     """
-    ratio, error = finite(kappa, "kappa"), finite(kappa_error, "kappa_error")
-    if not (ratio > 0).all():
+    ratio, error = checks.finite(kappa, "kappa"), checks.finite(kappa_error, "kappa_error")
+    if not (ratio > checks.SMALLEST).all():
         raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
     if (error < 0).any():
         raise InputError(f"kappa_error={kappa_error!r}: an uncertainty is 0 or more")
@@ -155,7 +140,7 @@ def errors_of_bins(systematic: ArrayLike, bins: tuple[int, ...]) -> FloatArray |
     InputError
         If there is neither one nor one per bin, or one is negative.
     """
-    spread = finite(systematic, "systematic")
+    spread = checks.finite(systematic, "systematic")
     if spread.shape not in ((), bins):
         raise InputError(f"systematic has shape {spread.shape}; give a number, or one for each of the bins {bins}")
     if (spread < 0).any():

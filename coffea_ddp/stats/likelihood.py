@@ -36,7 +36,7 @@ import numpy as np
 from scipy import optimize
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.profile import l1_problems, l2_problems
 from coffea_ddp.stats.trials import p_from_z
 
@@ -110,7 +110,11 @@ def q0_l1(
     >>> round(found.q0, 4), round(found.mu, 6), round(found.z_value, 3)
     (4.4117, 7.0, 2.1)
     """
-    counts, known, shape = _whole(b, "b"), _positive(background, "background"), _positive(signal, "signal")
+    counts, known, shape = (
+        checks.counts(b, "b"),
+        checks.positive(background, "background"),
+        checks.positive(signal, "signal"),
+    )
     flat, batch, of = _problems({"b": counts, "background": known, "signal": shape}, bins_ndim)
     _check_template(flat["signal"])
     if _impossible(flat, of):
@@ -166,7 +170,7 @@ def q0_l2(
     >>> round(found.mu, 6), round(found.z_value, 3)
     (44.0, 2.825)
     """
-    first, second, shape = _whole(a, "a"), _whole(b, "b"), _positive(signal, "signal")
+    first, second, shape = checks.counts(a, "a"), checks.counts(b, "b"), checks.positive(signal, "signal")
     ratio = _ratio(kappa)
     flat, batch, of = _problems({"a": first, "b": second, "signal": shape}, bins_ndim, ratio)
     _check_template(flat["signal"])
@@ -203,7 +207,9 @@ def asimov_l1(background: ArrayLike, signal: ArrayLike) -> float:
     """
     b, s = _expected(background, signal)
     used = s > 0
-    return math.sqrt(2 * float(((s + b)[used] * np.log1p(s[used] / b[used]) - s[used]).sum()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        q0 = 2 * float(((s + b)[used] * np.log1p(s[used] / b[used]) - s[used]).sum())
+    return _root(q0)
 
 
 def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -> float:
@@ -236,15 +242,21 @@ def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -
     >>> round(asimov_l2([100.0], [44.0]), 3)
     2.825
     """
-    ratio = _ratio(kappa)
-    if ratio.ndim:
-        raise InputError(f"kappa={kappa!r}: give one number here")
+    ratio = checks.number(kappa, "kappa", above=0.0)
     b, s = _expected(background, signal)
     b, s = b[s > 0], s[s > 0]
     # Logarithms of ratios near 1, so that a weak signal on a large background keeps its digits.
-    shift = s / (1 + ratio)
-    gain = (ratio * b + s) * np.log1p(shift / (ratio * (b + shift))) - b * np.log1p(shift / b)
-    return math.sqrt(max(0.0, 2 * float(gain.sum())))
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = s / (1 + ratio)
+        gain = (ratio * b + s) * np.log1p(shift / (ratio * (b + shift))) - b * np.log1p(shift / b)
+        q0 = 2 * float(gain.sum())
+    return _root(q0)
+
+
+def _root(q0: float) -> float:
+    if not math.isfinite(q0):
+        raise InputError("background and signal are too far apart for double precision; give them in events")
+    return math.sqrt(max(0.0, q0))
 
 
 def signal_for_z(
@@ -278,17 +290,16 @@ def signal_for_z(
     >>> signal_for_z([100.0], [1.0], [0, 2.825, 5]).round(1)
     array([ 0. , 44. , 83.6])
     """
-    if kind not in get_args(Kind):
-        raise InputError(f"kind={kind!r}: choose 'l1' or 'l2'")
-    wanted = finite(z, "z")
+    checks.choice(kind, "kind", get_args(Kind))
+    wanted = checks.finite(z, "z")
     if (wanted < 0).any():
         raise InputError(f"z={z!r}: give significances, 0 or more")
+    ratio = checks.number(kappa, "kappa", above=0.0)
     b, s = _expected(background, signal)
 
     def found(scale: float) -> float:
-        return asimov_l1(kappa * b, scale * s) if kind == "l1" else asimov_l2(b, scale * s, kappa=kappa)
+        return asimov_l1(ratio * b, scale * s) if kind == "l1" else asimov_l2(b, scale * s, kappa=ratio)
 
-    _ratio(kappa)
     scales = [_where(found, float(value), 1.0 / float(s.sum())) for value in wanted.flat]
     return np.reshape(scales, wanted.shape) if wanted.ndim else scales[0]
 
@@ -298,7 +309,7 @@ def _where(found: Callable[[float], float], z: float, start: float) -> float:
     if z == 0:
         return 0.0
     low = high = start
-    while found(high) < z:
+    while found(high) < z:  # raises where the signal leaves the range of numbers
         low, high = high, 2.0 * high
     while found(low) > z:
         low, high = 0.5 * low, low
@@ -306,6 +317,7 @@ def _where(found: Callable[[float], float], z: float, start: float) -> float:
 
 
 def _result(found: FloatArray, name: str, one_sided: bool) -> LikelihoodResult:
+    one_sided = checks.flag(one_sided, "one_sided")
     q0, mu = found[..., 0] + 0.0, found[..., 1] + 0.0  # no -0.0
     if one_sided:
         q0, mu = np.where(mu > 0, q0, 0.0), np.maximum(mu, 0.0)
@@ -321,7 +333,8 @@ def _problems(
     arrays: dict[str, FloatArray], bins_ndim: int | None, kappa: FloatArray | None = None
 ) -> tuple[dict[str, FloatArray], tuple[int, ...], IntArray]:
     """Return the arrays as rows of bins, the shape of the batch, and which rows make each problem."""
-    n_axes = min(array.ndim for array in arrays.values()) if bins_ndim is None else bins_ndim
+    n_axes = min(array.ndim for array in arrays.values())
+    n_axes = n_axes if bins_ndim is None else checks.whole(bins_ndim, "bins_ndim")
     if n_axes < 1 or any(array.ndim < n_axes for array in arrays.values()):
         raise InputError(f"bins_ndim={n_axes}: give 1 to the number of axes of every array")
     bins = {name: array.shape[array.ndim - n_axes :] for name, array in arrays.items()}
@@ -354,33 +367,19 @@ def _check_template(signal: FloatArray) -> None:
         raise InputError("a signal template is 0 in every bin: it lies outside of the matrix, or was never filled")
 
 
-def _whole(values: ArrayLike, name: str) -> FloatArray:
-    array = _positive(values, name)
-    if (array != np.rint(array)).any():
-        raise InputError(f"{name} has fractional contents: counts are whole")
-    return array
-
-
-def _positive(values: ArrayLike, name: str) -> FloatArray:
-    array = finite(values, name)
-    if (array < 0).any():
-        raise InputError(f"{name} has contents that are negative; give numbers, 0 or more")
-    return array
-
-
 def _ratio(kappa: ArrayLike) -> FloatArray:
-    ratio = finite(kappa, "kappa")
+    ratio = checks.finite(kappa, "kappa")
     if not (ratio > 0).all():
         raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
     return ratio
 
 
 def _expected(background: ArrayLike, signal: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    b, s = _positive(background, "background"), _positive(signal, "signal")
+    b, s = checks.positive(background, "background"), checks.positive(signal, "signal")
     if b.shape != s.shape:
         raise InputError(f"background has shape {b.shape} and signal {s.shape}; give two of the same bins")
     _check_template(s.reshape(1, -1))
-    if ((s > 0) & (b == 0)).any():
+    if ((s > 0) & (b < np.finfo(np.float64).tiny)).any():
         raise InputError(
             "a signal in a bin without background: its expected Z is infinite; cut the template to the matrix"
         )

@@ -42,7 +42,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import aligned, errors_of_bins, finite, given_kappa, relative_error, squares_of_both
+from coffea_ddp.stats import checks
+from coffea_ddp.stats.given import aligned, errors_of_bins, given_kappa, given_side, relative_error, squares_of_both
 from coffea_ddp.stats.ratio import TOTALS, common_asymmetry, estimate_kappa, given_variance, sample_variance
 from coffea_ddp.stats.trials import p_from_z
 
@@ -176,12 +177,13 @@ def n_sigma(
     >>> round(n_sigma([100, 100], [121, 121], kappa_error=0.1).statistic, 3)
     1.377
     """
-    if empty not in get_args(EmptyBins):
-        raise InputError(f"empty={empty!r}: choose one of {', '.join(get_args(EmptyBins))}")
-    first, second = finite(a, "a"), finite(b, "b")
+    checks.choice(empty, "empty", get_args(EmptyBins))
+    weighted = variance_a is not None or variance_b is not None
+    first, second = given_side(a, "a", weighted=weighted), given_side(b, "b", weighted=weighted)
     if first.shape != second.shape:
         raise InputError(f"a has shape {first.shape} and b {second.shape}; give two matrices of the same bins")
-    if not 0 <= batch_ndim <= first.ndim:
+    batch_ndim = checks.whole(batch_ndim, "batch_ndim")
+    if batch_ndim > first.ndim:
         raise InputError(f"batch_ndim={batch_ndim} for arrays of shape {first.shape}; give 0 to {first.ndim}")
     variance = squares_of_both(first, second, variance_a, variance_b)
     batch, bins = first.shape[:batch_ndim], first.shape[batch_ndim:]
@@ -376,7 +378,7 @@ def _from_totals(
 ) -> tuple[FloatArray, FloatArray]:
     if kappa != TOTALS:
         raise InputError(f"kappa={kappa!r}: give a positive number, an array of them, or {TOTALS!r}")
-    if finite(kappa_error, "kappa_error").any():
+    if checks.finite(kappa_error, "kappa_error").any():
         raise InputError(f"kappa_error={kappa_error!r}: kappa={TOTALS!r} brings its own error; leave it out")
     sums = [None if each is None else np.asarray(each, np.float64).reshape(a.shape).sum(axis=-1) for each in squares]
     found = estimate_kappa(a.sum(axis=-1), b.sum(axis=-1), variance_a=sums[0], variance_b=sums[1])

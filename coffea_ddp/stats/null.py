@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.rectangles import TOYS
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ _BITS = 32
 
 _MOST_COINS = 1024
 """Up to so many events a bin are labelled by fair coins, 64 in one word; more are drawn as one binomial number."""
+
+_MOST_ERROR = 10.0
+"""A ratio whose logarithm is less certain than that is not known at all."""
 
 _MOST_FIXED = 10**9
 """numpy draws no hypergeometric numbers beyond."""
@@ -112,17 +116,23 @@ def relabel(
         If counts are negative or fractional, ``n_b`` is not between 0 and their sum, or the sum is above 10^9 with
         ``n_b`` given.
     """
-    events = np.asarray(n)
-    if events.ndim != 1 or (events < 0).any() or (events != np.rint(events)).any():
-        raise InputError("relabelling needs whole counts, 0 or more, in one dimension; round or flatten them first")
-    events = events.astype(np.int64)
-    rng = stream(seed, key, block)
+    events = checks.counts(n, "n", cure="round them first").astype(np.int64)
+    if events.ndim != 1:
+        raise InputError(f"n has shape {events.shape}: relabelling needs counts in one dimension; flatten them first")
+    if not isinstance(key, str):
+        raise InputError(f"key={key!r}: give text")
+    rng = stream(checks.seed(seed), key, checks.whole(block, "block"))
     if n_b is not None:
-        return _fixed(events, n_b, rng)
-    ratio = np.asarray(kappa, dtype=np.float64)
-    if not (np.isfinite(ratio) & (ratio > 0)).all():
+        return _fixed(events, checks.whole(n_b, "n_b"), rng)
+    ratio, width = checks.finite(kappa, "kappa"), checks.positive(spread, "spread")
+    if not (ratio > 0).all():
         raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
-    width = np.asarray(spread, dtype=np.float64)
+    for name, values in (("kappa", ratio), ("spread", width)):
+        if values.shape not in ((), events.shape):
+            raise InputError(f"{name} has shape {values.shape}; give a number, or one for each of {len(events)} bins")
+    common = checks.number(common, "common", low=0.0, high=_MOST_ERROR)
+    if (width > _MOST_ERROR).any():
+        raise InputError(f"spread={spread!r}: give relative errors, no more than {_MOST_ERROR:g}")
     if common or width.any():
         shift = common * rng.standard_normal(TOYS) + _column(width, events) * rng.standard_normal((len(events), TOYS))
         ratio = _column(ratio, events) * np.exp(shift)

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -106,12 +106,12 @@ def estimate_kappa(
     >>> estimate_kappa([100, 400], [100, 100]).error.round(3)
     array([0.141, 0.028])
     """
-    a, b = finite(n_a, "n_a"), finite(n_b, "n_b")
+    a, b = checks.finite(n_a, "n_a"), checks.finite(n_b, "n_b")
     if a.shape != b.shape:
         raise InputError(f"n_a has shape {a.shape} and n_b {b.shape}; give two totals of the same samples")
     for name, total in (("n_a", a), ("n_b", b)):
-        if not (total > 0).all():
-            where = f" at {_first(total <= 0)}" if total.ndim else ""
+        if not (total > checks.SMALLEST).all():
+            where = f" at {_first(total <= checks.SMALLEST)}" if total.ndim else ""
             raise InputError(
                 f"{name}={float(total.min()):g}{where}: a side is empty, and gives no ratio B / A; leave it out, or "
                 "give kappa"
@@ -120,7 +120,7 @@ def estimate_kappa(
         raise InputError("variance_a and variance_b come together: give both sums of squared weights, or none")
     squares = []
     for name, given, total in (("variance_a", variance_a, a), ("variance_b", variance_b, b)):
-        square = total if given is None else finite(given, name)
+        square = total if given is None else checks.finite(given, name)
         if square.shape != total.shape or (square < 0).any():
             raise InputError(f"{name}: give one sum of squared weights, 0 or more, for each of {total.shape} totals")
         squares.append(square)

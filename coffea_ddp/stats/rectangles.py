@@ -99,8 +99,19 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
         The fields of a :class:`coffea_ddp.stats.binomial.ZTable`.
     high, low
         The extremes so far, changed in place; shape (TOYS,).
+
+    Notes
+    -----
+    What is summed up is B less the nearest whole number to its mean, which the pseudo-experiments share: that stays
+    far below 2^24, up to where single precision is exact, when the counts themselves do not.
     """
     n_rows, n_columns = n.shape
+    mean = np.zeros((n_rows, n_columns), np.int64)
+    for row in range(n_rows):
+        for column in range(n_columns):
+            mean[row, column] = np.int64(np.rint(n[row, column] * p))
+    around, strip_mean = np.zeros((n_columns, TOYS), np.float32), np.zeros(n_columns, np.int64)
+    prefix_mean = np.zeros(n_columns + 1, np.int64)
     strip, prefix = np.zeros((n_columns, TOYS), np.float32), np.zeros((n_columns + 1, TOYS), np.float32)
     strip_n, prefix_n = np.zeros(n_columns, np.int64), np.zeros(n_columns + 1, np.int64)
     last = min(most, n.sum())
@@ -109,10 +120,15 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
     for first_row in range(n_rows):
         strip[:] = 0.0
         strip_n[:] = 0
+        strip_mean[:] = 0
         for row in range(first_row, n_rows):
-            _add_row(b[row], strip, prefix)
+            for column in range(n_columns):
+                for t in range(TOYS):
+                    around[column, t] = b[row, column, t] - np.float32(mean[row, column])
+            _add_row(around, strip, prefix)
             _add_shared(n[row], strip_n, prefix_n)
-            _exact_strip(prefix, strip_n, prefix_n, p, largest, smallest, high, low)
+            _add_shared(mean[row], strip_mean, prefix_mean)
+            _exact_strip(prefix, strip_n, prefix_n, prefix_mean, p, largest, smallest, high, low)
     for events in range(1, last + 1):
         if largest[events, 0] >= 0.0:
             base = events * (events + 1) // 2
@@ -122,10 +138,11 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
 
 
 @compiled
-def _exact_strip(
+def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     prefix: Single,
     strip_n: IntArray,
     prefix_n: IntArray,
+    prefix_mean: IntArray,
     p: float,
     largest: Single,
     smallest: Single,
@@ -141,15 +158,18 @@ def _exact_strip(
             if strip_n[stop - 1] == 0:
                 continue
             events = prefix_n[stop] - prefix_n[start]
+            shared = prefix_mean[stop] - prefix_mean[start]
             if events <= last:
+                whole = np.float32(shared)
                 for t in range(TOYS):
-                    found = prefix[stop, t] - prefix[start, t]
+                    found = (prefix[stop, t] - prefix[start, t]) + whole
                     largest[events, t] = max(largest[events, t], found)
                     smallest[events, t] = min(smallest[events, t], found)
             else:
                 c0, c1, c2, c3, mean, scale = expansion_terms(events, p)
+                shift = np.float32(mean - shared)
                 for t in range(TOYS):
-                    y = ((prefix[stop, t] - prefix[start, t]) - mean) * scale
+                    y = ((prefix[stop, t] - prefix[start, t]) - shift) * scale
                     z = c0 + y * (c1 + y * (c2 + y * c3))
                     high[t] = max(high[t], z)
                     low[t] = min(low[t], z)
@@ -174,7 +194,10 @@ def _add_shared(row: AnyArray, strip: AnyArray, prefix: AnyArray) -> None:
 
 @compiled
 def expansion_terms(events: int, p: float) -> tuple[Any, ...]:
-    """Return the coefficients of :func:`coffea_ddp.stats.binomial.expansion`, the mean of B and 1 / its width."""
+    """Return the coefficients of :func:`coffea_ddp.stats.binomial.expansion`, the mean of B and 1 / its width.
+
+    The mean is in double precision: single precision would miss it by its rounding.
+    """
     width = events * p * (1.0 - p)
     skew, kurtosis = (1.0 - 2.0 * p) / np.sqrt(width), (1.0 - 6.0 * p * (1.0 - p)) / width
     return (
@@ -182,7 +205,7 @@ def expansion_terms(events: int, p: float) -> tuple[Any, ...]:
         np.float32(1.0 + kurtosis / 8.0 - 7.0 * skew * skew / 36.0),
         np.float32(-skew / 6.0),
         np.float32(skew * skew / 9.0 - kurtosis / 24.0),
-        np.float32(events * p),
+        events * p,
         np.float32(1.0 / np.sqrt(width)),
     )
 

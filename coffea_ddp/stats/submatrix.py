@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.best import count_rectangles
 from coffea_ddp.stats.binomial import binomial_z
 from coffea_ddp.stats.matrix import Matrix, one_sided
@@ -174,8 +175,10 @@ def scan_submatrices(
     (((20.0, 40.0),), 10, 0.00043, 0.0043)
     """
     first, second = _counts(a, "a"), _counts(b, "b")
-    _check(first, second, statistic, alternative, permutations)
-    named = kappa == "totals"
+    permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
+    _check(first, second, statistic, alternative)
+    axes = None if edges is None else _axes(edges, first.shape)
+    named = isinstance(kappa, str)
     ratio = _ratio(kappa, first, second)
     kind = check_null(("fixed" if named else "binomial") if null is None else null)
     matrix = Matrix.make(first, second, ratio, statistic)
@@ -193,7 +196,7 @@ def scan_submatrices(
             if progress is not None:
                 progress(min((block + 1) * TOYS, permutations), permutations)
         sample = np.concatenate(drawn)[:permutations].astype(np.float64)
-    return _result(first, second, ratio, matrix, z, where, sample, alternative, edges, _method(kind, kappa, statistic))
+    return _result(first, second, ratio, matrix, z, where, sample, alternative, axes, _method(kind, kappa, statistic))
 
 
 def best_rectangles(
@@ -246,7 +249,7 @@ def _result(  # noqa: PLR0917 (one caller)
     where: tuple[tuple[int, int], ...],
     sample: FloatArray,
     alternative: str,
-    edges: Sequence[ArrayLike] | None,
+    axes: list[FloatArray] | None,
     method: str,
 ) -> SubmatrixResult:
     inside = tuple(slice(start, stop) for start, stop in where)
@@ -261,7 +264,7 @@ def _result(  # noqa: PLR0917 (one caller)
     how = f"Sidak bound over {n_rectangles} rectangles" if found is None else found.method
     return SubmatrixResult(
         bins=where,
-        region=_region(where, edges, a.shape),
+        region=_region(where, axes),
         n_a=n_a,
         n_b=n_b,
         n_bins=int(np.count_nonzero((a + b)[inside])),
@@ -285,48 +288,41 @@ def _method(kind: str, kappa: Any, statistic: str) -> str:
     return f"{test} ({ratio}; null: {kept})"
 
 
+def _axes(edges: Sequence[ArrayLike], shape: tuple[int, ...]) -> list[FloatArray]:
+    try:
+        given = list(edges)
+    except TypeError:
+        raise InputError(f"edges={edges!r}: give a list, with the edges of the bins along every axis") from None
+    if len(given) != len(shape):
+        raise InputError(f"edges: {len(given)} lists for matrices of {len(shape)} axes; give one list for each axis")
+    return [checks.edges(axis, f"edges[{i}]", n) for i, (axis, n) in enumerate(zip(given, shape, strict=True))]
+
+
 def _region(
-    where: tuple[tuple[int, int], ...], edges: Sequence[ArrayLike] | None, shape: tuple[int, ...]
+    where: tuple[tuple[int, int], ...], axes: list[FloatArray] | None
 ) -> tuple[tuple[float, float], ...] | None:
-    if edges is None:
+    if axes is None:
         return None
-    axes = [np.asarray(axis, dtype=np.float64) for axis in edges]
-    if tuple(len(axis) - 1 for axis in axes) != shape:
-        raise InputError(
-            f"edges of {[len(axis) for axis in axes]} values for bins of shape {shape}; give one more than bins"
-        )
     return tuple((float(axis[start]), float(axis[stop])) for axis, (start, stop) in zip(axes, where, strict=True))
 
 
 def _counts(values: ArrayLike, name: str) -> IntArray:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: not an array of numbers ({error})") from error
-    if not np.isfinite(array).all() or (array < 0).any() or (array != np.rint(array)).any():
-        raise InputError(f"{name} has contents that are negative, fractional or not finite; the scan needs counts")
-    return array.astype(np.int64)
+    return checks.counts(values, name, cure="the scan needs counts").astype(np.int64)
 
 
-def _check(a: IntArray, b: IntArray, statistic: str, alternative: str, permutations: int) -> None:
+def _check(a: IntArray, b: IntArray, statistic: str, alternative: str) -> None:
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape} and b {b.shape}; give two matrices of the same bins")
     if a.ndim not in (1, 2):
         raise InputError(f"matrices of {a.ndim} axes: rectangles are looked for in one or two")
     if not (a.any() or b.any()):
         raise InputError("a and b are both empty: there is nothing to compare")
-    if permutations < 0:
-        raise InputError(f"permutations={permutations}: give how many pseudo-experiments to make, 0 or more")
     _options(statistic, alternative)
 
 
 def _options(statistic: str, alternative: str) -> None:
-    for name, value, known in (
-        ("statistic", statistic, get_args(Statistic)),
-        ("alternative", alternative, get_args(Alternative)),
-    ):
-        if value not in known:
-            raise InputError(f"{name}={value!r}: choose one of {', '.join(map(repr, known))}")
+    checks.choice(statistic, "statistic", get_args(Statistic))
+    checks.choice(alternative, "alternative", get_args(Alternative))
 
 
 def _ratio(kappa: Any, a: IntArray, b: IntArray) -> float:
@@ -336,10 +332,4 @@ def _ratio(kappa: Any, a: IntArray, b: IntArray) -> float:
         if not (a.any() and b.any()):
             raise InputError("kappa='totals': one side is empty, so its ratio is not known; give kappa")
         return float(b.sum() / a.sum())
-    try:
-        ratio = float(kappa)
-    except (TypeError, ValueError):
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is one positive number") from None
-    if not (math.isfinite(ratio) and ratio > 0):
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is one positive number")
-    return ratio
+    return checks.number(kappa, "kappa", above=0.0)

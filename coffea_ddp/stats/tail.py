@@ -25,6 +25,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.trials import P_FLOOR
 
 if TYPE_CHECKING:
@@ -184,11 +185,11 @@ class NullSample:
     """
 
     def __init__(self, sample: ArrayLike, *, seed: int = 0) -> None:
-        values = np.asarray(sample, dtype=np.float64)
-        if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        values = checks.finite(sample, "a sample of the null")
+        if values.ndim != 1 or not len(values):
             raise InputError("a sample of the null: give at least one pseudo-experiment, all finite numbers")
         self._sorted = np.sort(values)
-        self._seed = seed
+        self._seed = checks.seed(seed)
 
     def __len__(self) -> int:
         """Return the number of pseudo-experiments."""
@@ -214,8 +215,7 @@ class NullSample:
         InputError
             If ``z`` is not finite.
         """
-        if not np.isfinite(z):
-            raise InputError(f"z={z!r}: the observed value has to be a finite number")
+        z = checks.number(z, "z")
         n = len(self)
         near = _ROUNDING * max(1.0, abs(z))
         n_ge, n_gt = (n - int(np.searchsorted(self._sorted, edge)) for edge in (z - near, z + near))

@@ -25,6 +25,7 @@ import numpy as np
 from scipy import special
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -128,7 +129,7 @@ def sidak_z(z: ArrayLike, looks: float) -> Any:
     >>> round(sidak_z(-5.0, 1000), 3), round(sidak_z(100.0, 1000), 2)
     (-3.444, 99.93)
     """
-    local = np.asarray(z, dtype=np.float64)
+    local = checks.numbers(z, "z", nan=True, infinite=True)
     log_p = np.log(2.0) + special.log_ndtr(-np.abs(local))
     with np.errstate(divide="ignore"):
         # log(-log(1 - p)), then log(1 - (1 - p)^looks); both are the identity for small arguments.
@@ -164,8 +165,8 @@ def p_from_z(z: ArrayLike, *, two_sided: bool) -> Any:
     >>> round(p_from_z(-2.0, two_sided=True), 4), round(p_from_z(2.0, two_sided=False), 4)
     (0.0455, 0.0228)
     """
-    values = np.asarray(z, dtype=np.float64)
-    tail = 2.0 * special.ndtr(-np.abs(values)) if two_sided else special.ndtr(-values)
+    values = checks.numbers(z, "z", nan=True, infinite=True)
+    tail = 2.0 * special.ndtr(-np.abs(values)) if checks.flag(two_sided, "two_sided") else special.ndtr(-values)
     return _like(z, np.maximum(tail, P_FLOOR))
 
 
@@ -197,20 +198,19 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
     if not (probability > 0).all():
         raise InputError("p=0 has no z; a p-value is never 0: give the smallest one that the method can tell")
     # "+ 0.0" turns the -0.0 of p = 1 into 0.
-    return _like(p, -special.ndtri(0.5 * probability if two_sided else probability) + 0.0)
+    half = 0.5 if checks.flag(two_sided, "two_sided") else 1.0
+    return _like(p, -special.ndtri(half * probability) + 0.0)
 
 
 def _probabilities(p: ArrayLike, name: str) -> FloatArray:
-    values = np.asarray(p, dtype=np.float64)
+    values = checks.numbers(p, name, nan=True, infinite=True)
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError(f"{name}={p!r}: probabilities are between 0 and 1")
     return values
 
 
 def _looks(looks: float) -> float:
-    if not (np.isfinite(looks) and looks >= 1):
-        raise InputError(f"looks={looks!r}: the number of tests is 1 or more")
-    return float(looks)
+    return checks.number(looks, "looks", low=1.0)
 
 
 def _like(given: ArrayLike, values: Any) -> Any:

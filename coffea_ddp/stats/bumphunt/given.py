@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.given import finite
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from coffea_ddp._typing import FloatArray
+
+_CURE = (
+    "the errors of anything else are not known. Of weighted or scaled spectra give stats.effective_counts(contents, "
+    "variances), or divide by the scale"
+)
 
 LEAST_BINS = 20
 """Fewer bins have no room for a background beside a signal."""
@@ -72,39 +77,26 @@ def given_spectra(
     ------
     InputError
         If there are fewer than ``least`` bins; counts are not finite, negative, fractional, or all 0; the edges do not
-        increase or are not one more than the bins; the width is not positive.
+        increase or are not one more than the bins; the width is not positive, or more than
+        the spectrum's.
     """
-    values = finite(counts, "counts")
+    values = checks.counts(counts, "counts", cure=_CURE) if whole else checks.positive(counts, "counts")
     if values.ndim == 0 or values.shape[-1] < least:
         n_bins = values.shape[-1] if values.ndim else 0
         raise InputError(f"counts: {n_bins} bins; a bump hunt needs at least {least}: use narrower bins")
     n_bins = values.shape[-1]
     flat = values.reshape(-1, n_bins)
-    _check_counts(flat, whole=whole)
-    places = np.arange(n_bins + 1, dtype=np.float64) if edges is None else finite(edges, "edges")
-    if places.shape != (n_bins + 1,):
-        raise InputError(f"edges: shape {places.shape} for {n_bins} bins; give {n_bins + 1}, one more than bins")
-    if not (np.diff(places) > 0).all():
-        where = int(np.flatnonzero(np.diff(places) <= 0)[0])
-        raise InputError(f"edges: {places[where]:g} is followed by {places[where + 1]:g}; they must increase")
+    if not len(flat) or (flat.sum(axis=1) == 0).any():
+        raise InputError("counts: all bins are 0; nothing was measured")
+    places = np.arange(n_bins + 1.0) if edges is None else checks.edges(edges, "edges", n_bins)
     sigma = None
     if width is not None:
-        sigma = finite(width, "width") / np.diff(places)
-        if sigma.shape != (n_bins,) or not (sigma > 0).all():
+        widths = checks.finite(width, "width")
+        sigma = widths / np.diff(places) if widths.shape in {(), (n_bins,)} else np.zeros(0)
+        if not len(sigma) or not (sigma > 0).all():
             raise InputError(f"width={width!r}: give a positive number in the units of the edges, or one for each bin")
+        if (sigma > n_bins).any():
+            raise InputError(
+                f"width={width!r}: a signal wider than the whole spectrum of {n_bins} bins; give its width"
+            )
     return Spectra(np.ascontiguousarray(flat), places, sigma, values.shape)
-
-
-def _check_counts(flat: FloatArray, *, whole: bool) -> None:
-    if (flat < 0).any():
-        raise InputError(
-            f"counts: {flat.min():g} in a bin; counts are 0 or more. Background-subtracted or negatively weighted "
-            "spectra are not Poisson: give the counts themselves"
-        )
-    if whole and (flat != np.rint(flat)).any():
-        raise InputError(
-            "counts: fractional contents; counts are whole, and the errors of anything else are not known. Of weighted "
-            "or scaled spectra give stats.effective_counts(contents, variances), or divide by the scale"
-        )
-    if (flat.sum(axis=1) == 0).any():
-        raise InputError("counts: all bins are 0; nothing was measured")

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.falling import falling_from
 from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
 from coffea_ddp.stats.bumphunt.given import Spectra, given_spectra
@@ -176,6 +177,10 @@ def bump_significance(
     (True, True, True)
     """
     spectra = given_spectra(counts, edges, width)
+    toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
+    checks.choice(backend, "backend", ("numpy", "torch"))
+    if finder is not None and not isinstance(finder, Finder):
+        raise InputError(f"finder={finder!r}: give a Finder, or None for the one of the package")
     use = _used(mask, spectra)
     _check_falling(spectra, use)
     chosen = finder or shipped()
@@ -350,11 +355,7 @@ def _used(mask: ArrayLike | None, spectra: Spectra) -> FloatArray:
     """Return 1 for every bin that is used, 0 where it is masked; shape (n_spectra, n_bins)."""
     if mask is None:
         return np.ones_like(spectra.counts)
-    left_out = np.asarray(mask)
-    if left_out.dtype != np.bool_ or left_out.shape not in (spectra.shape, (spectra.n_bins,)):
-        raise InputError(
-            f"mask: {left_out.dtype} of shape {left_out.shape}; give bools, {spectra.n_bins} or as many as counts"
-        )
+    left_out = checks.bools(mask, "mask", [(spectra.n_bins,), spectra.shape])
     out = np.broadcast_to(left_out, spectra.shape).reshape(spectra.counts.shape)
     if out.all(axis=1).any():
         raise InputError("mask: all bins are masked; nothing is left to look at")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
 from coffea_ddp.stats.rectangles import compiled
 
@@ -62,12 +63,18 @@ def ideal_significance(counts: ArrayLike, background: ArrayLike, sigma: ArrayLik
     -----
     mu is bounded below by ``b_i + mu s_i >= 0``, which is the best mu where the bin that binds is empty.
     """
-    observed = np.atleast_1d(np.asarray(counts, dtype=np.float64))
-    expected = np.asarray(background, dtype=np.float64)
-    for name, values, ok in (("counts", observed, observed >= 0), ("background", expected, expected > 0)):
-        if not (np.isfinite(values).all() and ok.all()):
-            raise InputError(f"{name}: every bin must be finite and {'0 or more' if name == 'counts' else 'above 0'}")
-    expected = np.broadcast_to(expected, observed.shape)
+    observed = np.atleast_1d(checks.positive(counts, "counts"))
+    expected = checks.positive(background, "background")
+    if not (expected > 0).all():
+        raise InputError("background: 0 in a bin; give what is expected there, above 0")
+    try:
+        expected = np.broadcast_to(expected, observed.shape)
+    except ValueError:
+        raise InputError(
+            f"background has shape {expected.shape} and counts {observed.shape}; give one that fits to the counts"
+        ) from None
+    if not observed.size:
+        raise InputError(f"counts have shape {observed.shape}: there are no bins; give at least one")
     n_bins = observed.shape[-1]
     templates = gaussian_templates(n_bins, sigma)
     z = np.empty((observed.size // max(n_bins, 1), n_bins))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.given import given_spectra
 from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
@@ -41,6 +42,7 @@ ORDERS = (2, 3, 4, 5, 6, 7, 8)
 """Numbers of terms among which the information criterion chooses."""
 COLLISION_ENERGY = 13_000.0
 """GeV: the mass at which the dijet functions end."""
+_MOST_DIJET = 5
 _MOST, _LIKELY = 60, 1e-4
 """A fit without signal is taken as converged when no more than this is left to be gained in the log-likelihood."""
 
@@ -129,8 +131,10 @@ def bump_fit(
     spectra = given_spectra(counts, edges, width, whole=False)
     if spectra.sigma is None:
         raise InputError("width is missing: a fit needs the width of its signal; give it in the units of the edges")
-    terms = tuple(sorted(set(orders)))
-    designs = _designs(background, terms, spectra.edges, collision_energy)
+    checks.choice(background, "background", ("polynomial", "dijet"))
+    terms = _terms(orders, background)
+    energy = checks.number(collision_energy, "collision_energy", above=0.0)
+    designs = _designs(background, terms, spectra.edges, energy)
     templates = gaussian_templates(spectra.n_bins, spectra.sigma)
     flat = spectra.counts
     results = [fit_block(flat, design, templates.values) for design in designs]
@@ -155,6 +159,18 @@ def bump_fit(
     )
 
 
+def _terms(orders: Sequence[int], background: str) -> tuple[int, ...]:
+    if not np.iterable(orders):
+        raise InputError(f"orders={orders!r}: give a list of numbers of terms")
+    terms = tuple(sorted({checks.whole(order, "orders", least=1) for order in orders}))
+    if background == "dijet":
+        kept = tuple(order for order in terms if order <= _MOST_DIJET)
+        if terms and not kept:
+            raise InputError(f"orders={orders!r}: the dijet functions have no more than {_MOST_DIJET} terms")
+        return kept
+    return terms
+
+
 def _shaped(values: Any, batch: tuple[int, ...]) -> Any:
     return values.reshape(batch) if batch else values[0].item()
 
@@ -166,12 +182,8 @@ def _designs(background: str, orders: tuple[int, ...], edges: FloatArray, energy
         raise InputError(f"orders={orders}: give numbers of terms from 1 to {n_bins - 2} for {n_bins} bins")
     if background == "polynomial":
         basis = legendre(n_bins, orders[-1])
-    elif background == "dijet":
-        if orders[-1] > 5:
-            orders = tuple(order for order in orders if order <= 5)
-        basis = _dijet(edges, energy)
     else:
-        raise InputError(f"background={background!r}: choose 'polynomial' or 'dijet'")
+        basis = _dijet(edges, energy)
     return [np.ascontiguousarray(basis[:order]) for order in orders]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -73,15 +74,16 @@ def gaussian_templates(n_bins: int, sigma: ArrayLike, *, reach: float = REACH) -
     InputError
         If sigma is not positive and finite, or neither a number nor one a bin.
     """
-    widths = np.asarray(sigma, dtype=np.float64)
+    widths = checks.finite(sigma, "sigma")
     if widths.shape not in ((), (n_bins,)):
         raise InputError(f"sigma has shape {widths.shape}; give a number of bins, or one for each of {n_bins} bins")
-    if not (np.isfinite(widths).all() and (widths > 0).all()):
+    if not (widths > 0).all():
         raise InputError(f"sigma={sigma!r}: the width of a signal is a positive number of bins")
     widths = np.broadcast_to(widths, (n_bins,)).astype(np.float64)
     half = int(min(np.ceil(reach * widths.max()), n_bins))
     offsets = np.arange(-half, half + 1)
-    values = np.exp(-0.5 * (offsets / widths[:, None]) ** 2)
+    with np.errstate(over="ignore"):  # widths far below a bin: all of the signal is in one
+        values = np.exp(-0.5 * (offsets / widths[:, None]) ** 2)
     place = np.arange(n_bins)[:, None] + offsets
     values[(place < 0) | (place >= n_bins) | (np.abs(offsets) > reach * widths[:, None])] = 0.0
     return Templates(values, widths)

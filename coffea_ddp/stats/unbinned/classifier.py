@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.labels import draw_labels
@@ -142,14 +143,16 @@ def classifier_test(
     (True, True)
     """
     points = pool(x_a, x_b)
-    if not 2 <= folds <= points.n:
+    folds, seed = checks.whole(folds, "folds", least=2), checks.seed(seed)
+    permutations = checks.toys(permutations, "permutations", least=1)
+    if folds > points.n:
         raise InputError(f"folds={folds} for {points.n} events: give 2 or more, and no more than there are events")
-    if permutations < 1:
-        raise InputError(f"permutations={permutations}: give 1 or more; the folds' scores have no other null")
     if isinstance(learner, str):
         if learner not in _NAMED:
             raise UnknownNameError(f"no learner {learner!r}; there are {', '.join(_NAMED)}")
         learner = _NAMED[learner]()
+    if not isinstance(learner, Learner):
+        raise InputError(f"learner={learner!r}: give the name of one ({', '.join(_NAMED)}), or a learner")
     places = np.random.default_rng([seed, 31]).permutation(points.n) % folds
     with small_products(points.n):
         scorer = learner.scorer(points, places, seed)

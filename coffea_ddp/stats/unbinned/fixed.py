@@ -14,13 +14,14 @@ Examples
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.unbinned.convex import (
     Problem,
     fit,
@@ -71,10 +72,27 @@ class FixedSolver(ABC):
         return FixedEngine(points, self.families(points, seed), score=self.score)
 
 
+def _check_settings(solver: Any) -> None:
+    """Check the settings of a solver, each by its name."""
+    for setting in fields(solver):
+        name, value = setting.name, getattr(solver, setting.name)
+        if name == "score":
+            checks.flag(value, name)
+        elif name == "ridge":
+            checks.number(value, name, low=0.0)
+        elif name == "equal":
+            checks.choice(value, name, ("probability", "width"))
+        elif name == "widths":
+            widths = checks.finite(value, name)
+            if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
+                raise InputError(f"widths={value!r}: give the width of a kernel, or several, all above 0")
+            object.__setattr__(solver, name, tuple(widths.tolist()))
+        elif not (name == "centres" and value is None):
+            checks.whole(value, name, least=2 if name == "bins" else 1)
+
+
 def _each(widths: tuple[float, ...], points: Points, make: Callable[[float], Family]) -> tuple[Family, ...]:
     """Return one family of features for every width, given in units of the root of the number of features."""
-    if not len(widths):
-        raise InputError("widths=(): give the width of a kernel, or several")
     unit = np.sqrt(points.x.shape[1])
     return tuple(make(width * unit) for width in widths)
 
@@ -101,6 +119,10 @@ class KernelSolver(FixedSolver):
     ridge: float = 1.0
     score: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
+
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
         make = partial(kernel_family, points, centres=self.centres, seed=seed, ridge=self.ridge)
@@ -123,6 +145,10 @@ class FourierSolver(FixedSolver):
     widths: tuple[float, ...] = WIDTHS
     ridge: float = 1.0
     score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
 
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return one family of features for every width."""
@@ -151,6 +177,10 @@ class BinSolver(FixedSolver):
     ridge: float = 0.0
     score: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
+
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the bins; nothing is drawn."""
         del seed
@@ -172,6 +202,10 @@ class SplineSolver(FixedSolver):
     knots: int = 9
     ridge: float = 0.0
     score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
 
     def families(self, points: Points, seed: int) -> tuple[Family, ...]:
         """Return the splines; nothing is drawn."""

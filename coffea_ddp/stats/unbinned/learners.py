@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
 from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
 
@@ -45,6 +46,13 @@ class KernelLearner:
     centres: int | None = None
     width: float = 1.0
     ridge: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.centres is not None:
+            checks.whole(self.centres, "centres", least=1)
+        checks.number(self.width, "width", above=0.0)
+        checks.number(self.ridge, "ridge", low=0.0)
 
     @property
     def name(self) -> str:
@@ -87,6 +95,12 @@ class BoostingLearner:
     leaves: int = 8
     rate: float = 0.1
 
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        checks.whole(self.iterations, "iterations", least=1)
+        checks.whole(self.leaves, "leaves", least=2)
+        checks.number(self.rate, "rate", above=0.0)
+
     @property
     def name(self) -> str:
         """What it is, for the record."""
@@ -117,7 +131,7 @@ class BoostingLearner:
                         continue
                     model = HistGradientBoostingClassifier(
                         max_iter=self.iterations, max_leaf_nodes=self.leaves, learning_rate=self.rate,
-                        early_stopping=False, random_state=seed,
+                        early_stopping=False, random_state=seed % 2**32,
                     )  # fmt: skip
                     model.fit(points.x[~inside], one[~inside])
                     out[row, inside] = model.decision_function(points.x[inside])
@@ -137,6 +151,11 @@ class NetworkLearner:
     """
 
     solver: NetworkSolver = field(default_factory=lambda: NetworkSolver(restarts=2, most=50))
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if not isinstance(self.solver, NetworkSolver):
+            raise InputError(f"solver={self.solver!r}: give a NetworkSolver")
 
     @property
     def name(self) -> str:

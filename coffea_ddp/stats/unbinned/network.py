@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from coffea_ddp.stats.unbinned.engine import NetworkEngine
@@ -75,8 +76,23 @@ class NetworkSolver:
     cells: int | None = None
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        checks.choice(self.optimizer, "optimizer", ("newton", "adam"))
+        checks.choice(self.device, "device", ("cpu", "cuda"))
+        for name in ("neurons", "restarts", "first", "most", "epochs"):
+            checks.whole(getattr(self, name), name, least=1)
+        for name in ("slope", "clipping"):
+            if getattr(self, name) is not None:
+                checks.number(getattr(self, name), name, above=0.0)
+        if self.cells is not None:
+            checks.whole(self.cells, "cells", least=2)
+        checks.number(self.ridge, "ridge", low=0.0)
+        checks.number(self.rate, "rate", above=0.0)
+
     def parameters(self, features: int) -> int:
         """Return the number of parameters of one function."""
+        features = checks.whole(features, "features", least=1)
         return self.neurons * (features + 2) + 1
 
     def engine(self, points: Points, seed: int) -> NetworkEngine:
@@ -94,18 +110,7 @@ class NetworkSolver:
         return NetworkEngine(points, self, seed)
 
     def check(self, n_a: int, n_b: int, features: int) -> None:
-        """Raise :class:`~coffea_ddp.errors.InputError` where these settings cannot be used."""
-        if self.optimizer not in ("newton", "adam"):
-            raise InputError(f"optimizer={self.optimizer!r}: give 'newton' or 'adam'")
-        for name in ("neurons", "restarts", "first", "most", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give 1 or more")
-        for name in ("slope", "clipping"):
-            bound = getattr(self, name)
-            if bound is not None and not bound > 0:
-                raise InputError(f"{name}={bound}: give a bound above 0, or None")
-        if not (self.ridge >= 0 and self.rate > 0):
-            raise InputError(f"ridge={self.ridge}, rate={self.rate}: give a ridge of 0 or more, and a rate above 0")
+        """Raise :class:`~coffea_ddp.errors.InputError` where there are fewer events than parameters."""
         if self.parameters(features) > n_a + n_b:
             raise InputError(
                 f"{self.parameters(features)} parameters for {n_a} + {n_b} events: give fewer neurons, or use kernels"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.unbinned.network import NetworkSolver
 from coffea_ddp.stats.unbinned.points import pool
 from coffea_ddp.stats.unbinned.symmetrized import Progress, judged, solver_of
@@ -71,12 +71,12 @@ def nplm_reference(
     >>> found.t > 0, found.t_b, found.method
     (True, 0.0, 'no p-value: no permutations')
     """
-    if expected is not None and not expected > 0:
-        raise InputError(f"expected={expected}: give a number of events above 0, or None")
-    if permutations < 0:
-        raise InputError(f"permutations={permutations}: give 0 or more")
+    expected = None if expected is None else checks.number(expected, "expected", above=0.0)
+    if weight_clipping is not None:
+        weight_clipping = checks.number(weight_clipping, "weight_clipping", above=0.0)
+    permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
     points = pool(x_a, x_b)
-    if backend == "network":
+    if isinstance(backend, str) and backend == "network":
         backend = NetworkSolver(slope=None, ridge=0.0, clipping=weight_clipping)
     engine = solver_of(backend).engine(points, seed).against_reference(expected or points.n_a)
     return judged(engine, permutations, seed, progress, analytic=False)

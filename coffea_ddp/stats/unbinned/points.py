@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -73,10 +74,7 @@ def as_events(x: ArrayLike, what: str) -> FloatArray:
     InputError
         If they are no table of finite numbers.
     """
-    try:
-        events = np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: no table of numbers ({error}); give shape (n_events, n_features)") from error
+    events = checks.numbers(x, what, nan=True, infinite=True)
     events = events[:, None] if events.ndim == 1 else events
     if events.ndim != 2 or events.shape[1] < 1:
         raise InputError(f"{what}: shape {events.shape}; give (n_events, n_features)")
@@ -130,10 +128,10 @@ def pool_counts(centres: ArrayLike, a: ArrayLike, b: ArrayLike) -> Points:
         If counts are no whole numbers, or a sample is empty.
     """
     x = as_events(centres, "the centres")
-    counts = [np.asarray(side, dtype=np.float64) for side in (a, b)]
-    for name, side in zip("AB", counts, strict=True):
-        if side.shape != (len(x),) or not (np.isfinite(side) & (side >= 0) & (side == np.rint(side))).all():
-            raise InputError(f"{name}: give {len(x)} whole numbers, one for each bin; weights have no permutations")
+    counts = [checks.counts(side, name, cure="weights have no permutations") for name, side in (("a", a), ("b", b))]
+    for name, side in zip("ab", counts, strict=True):
+        if side.shape != (len(x),):
+            raise InputError(f"{name} has shape {side.shape}: give {len(x)} whole numbers, one for each bin")
         if not side.sum():
             raise InputError(f"no event in {name}: both sides must have some")
     total = (counts[0] + counts[1]).astype(np.int64)

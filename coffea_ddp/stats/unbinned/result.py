@@ -11,6 +11,7 @@ from scipy import stats as scipy_stats
 from scipy.special import chdtrc
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.unbinned.mixture import tail
 from coffea_ddp.stats.unbinned.points import as_events
 
@@ -194,7 +195,7 @@ class NPLMResult:
         x
             Their features, shape (n, d), in the same order.
         bins
-            As of :func:`numpy.histogram`.
+            Number of bins of equal width, or their edges, or a rule of :func:`numpy.histogram_bin_edges` by its name.
 
         Raises
         ------
@@ -202,11 +203,11 @@ class NPLMResult:
             If there are not as many values as events.
         """
         events, one = as_events(x, "the events"), self.families[self.best]
-        column = np.asarray(values, dtype=np.float64)
+        column = checks.finite(values, "values")
         if column.shape != (len(events),):
             raise InputError(f"values of shape {column.shape} for {len(events)} events: give one for each")
         share = self.n_a / (self.n_a + self.n_b)
-        edges = np.histogram_bin_edges(column, bins)
+        edges = _edges(column, bins)
         a, b = (
             np.histogram(column, edges, weights=part * np.exp(log(events)))[0]
             for part, log in ((share, one.log_a), (1.0 - share, one.log_b))
@@ -220,6 +221,19 @@ class NPLMResult:
             f"NPLMResult(t={self.t:.2f} ({self.t_a:.2f} + {self.t_b:.2f}), p={self.p_value:.3g} ({self.method}), "
             f"{self.n_a} against {self.n_b} events, {self.families[self.best].family}{flags})"
         )
+
+
+def _edges(column: FloatArray, bins: ArrayLike | int | str) -> FloatArray:
+    if not len(column):
+        raise InputError("values: there are no events; give those of both samples")
+    if isinstance(bins, str):
+        try:
+            return np.histogram_bin_edges(column, bins)
+        except ValueError as error:
+            raise InputError(f"bins={bins!r}: give a number of bins, or their edges ({error})") from error
+    if np.ndim(checks.finite(bins, "bins")) == 0:
+        return np.histogram_bin_edges(column, checks.whole(bins, "bins", least=1, most=10**7))
+    return checks.edges(bins, "bins")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
@@ -152,8 +153,7 @@ def compare(
     points: Points, backend: str | Solver, *, permutations: int, seed: int, progress: Progress | None = None
 ) -> NPLMResult:
     """Return the outcome for pooled points; see :func:`nplm`."""
-    if permutations < 0:
-        raise InputError(f"permutations={permutations}: give 0 or more")
+    permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
     engine = solver_of(backend).engine(points, seed)
     with small_products(len(engine.points.x)):
         return judged(engine, permutations, seed, progress)
@@ -189,6 +189,8 @@ def solver_of(backend: str | Solver) -> Solver:
         If there is no such backend.
     """
     if not isinstance(backend, str):
+        if not isinstance(backend, Solver):
+            raise InputError(f"backend={backend!r}: give the name of one ({', '.join(_NAMED)}), or a solver")
         return backend
     if backend not in _NAMED:
         raise UnknownNameError(f"no backend {backend!r}; there are {', '.join(_NAMED)}")
