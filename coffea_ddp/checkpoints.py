@@ -12,11 +12,11 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coffea_ddp._files import write_text
+from coffea_ddp.code_digest import here
 from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import FileError
 from coffea_ddp.saving import load, save
@@ -37,13 +37,13 @@ _UNFINISHED = re.compile(r"\.coffea-ddp-\w+\.tmp|seen-[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class Shards:
-    """A folder of finished chunks of one plan, one version of the package.
+    """A folder of finished chunks of one plan, made by one code of the package.
 
     Attributes
     ----------
     folder
-        Where; the plan's fingerprint and the package's version are a part of it, so that another plan's shards are
-        never met. It is absolute: workers have other working directories.
+        Where; the plan's fingerprint, the package's version and the digest of its sources are a part of it, so that
+        shards of another plan or of other code are never met. It is absolute: workers have other working directories.
     """
 
     folder: Path
@@ -58,7 +58,8 @@ class Shards:
             If the folder cannot be made, or holds something else than shards.
         """
         check_folder(folder)
-        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{version('coffea-ddp')}")
+        package, code, _ = here().split("/")
+        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{package}-{code}")
         shards.make(layout)
         return shards
 
@@ -75,7 +76,7 @@ class Shards:
             "version": 1,
             "plan": layout.plan,
             "fingerprint": layout.fingerprint,
-            "package": version("coffea-ddp"),
+            "package": here(),
             "holds": "finished chunks by the file's uuid: TREE-START-STOP.ddp; `coffea-ddp run --resume` takes them",
         }
         try:

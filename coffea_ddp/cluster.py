@@ -15,23 +15,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import cloudpickle
 from coffea.processor import DaskExecutor
 from coffea.processor.executor import FileMeta, WorkItem
 
 from coffea_ddp.checkpoints import Shards
-from coffea_ddp.errors import ClusterError, DDPError
-from coffea_ddp.guarding import Function, Guard, Output, explain, unpacked
+from coffea_ddp.code_digest import call, call_or_pass, here, packed, unpacked
+from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
+from coffea_ddp.guarding import Function, Guard, Output, explain
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Missing
 from coffea_ddp.merging import Forest, add_all
 from coffea_ddp.opening import Opened, Opener
+from coffea_ddp.workers import FitWorkers
 
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""
+_ATTEMPTS = 10
+"""How often a chunk is sent that came to workers with other code."""
 _SOON = 10
 """Priority of additions before chunks: they free memory."""
 _LOG = logging.getLogger(__name__)
@@ -100,12 +104,13 @@ class _Pass:
     def __init__(self, executor: ClusterExecutor, guard: Guard, items: Sequence[WorkItem], function: Function) -> None:
         self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
         self._name = uuid.uuid4().hex[:8]
+        self._team = FitWorkers(executor.client, executor.patience)
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[Any, Future] = {}
         self._empty_since = time.monotonic()
         # The plan travels once, as the result of a task: where it is lost, the scheduler knows how to make it again.
-        packed = cloudpickle.dumps((guard(function), executor.heavy_input))
-        self._packed = self._client.submit(_same, packed, key=f"plan-{self._name}", pure=False)
+        plan = packed((guard(function), executor.heavy_input))
+        self._packed = self._client.submit(bytes, plan, key=f"plan-{self._name}", pure=False)
 
     def run(self) -> dict[str, Histograms]:
         """Return the sum of all chunks, by dataset or of all; whatever ends it early, no task of it goes on."""
@@ -135,9 +140,11 @@ class _Pass:
     def _sums(self, totals: dict[str, Future]) -> dict[str, Histograms]:
         self._watch(list(totals.values()))
         for total in self._finished(len(totals)):
-            if total.status == "error" and self._guard.shards is not None and _killed(total.exception()):
+            error = total.exception() if total.status == "error" else None
+            if self._guard.shards is not None and error is not None and (_killed(error) or _of_other_code(error)):
                 # Workers died while adding; what they had added is in the shards.
-                return self._assembled(self._guard.shards, "the workers died while adding it")
+                died = "the workers died while adding it"
+                return self._assembled(self._guard.shards, str(error) if _of_other_code(error) else died)
         return {dataset: self._result(total) for dataset, total in totals.items()}
 
     def _assembled(
@@ -146,21 +153,52 @@ class _Pass:
         return assembled(shards, self._items, self._guard, reason, failed, by_dataset=self._executor.by_dataset)
 
     def _outputs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Future]]:
-        """Yield the number and the finished future of every chunk; of one that kills workers, that of a missing one."""
-        keys = [(f"chunk-{self._name}", number) for number in numbers]
-        items = [self._items[number] for number in numbers]
-        futures = self._client.map(_chunk, items, packed=self._packed, key=keys, pure=False, retries=0)
-        self._watch(futures)
-        del futures
-        suspects = []
-        for future in self._finished(len(keys)):
-            number = future.key[1]
-            if future.status == "error" and _killed(future.exception()):
-                suspects.append(number)
-                continue
-            yield self._done(number, future)
+        """Yield number and future of the output of every chunk; one that cannot be done is missing in its own."""
+        suspects: list[int] = []
+        for attempt in range(_ATTEMPTS):
+            strangers: list[int] = []
+            for number, future in self._sent(numbers, attempt):
+                error = future.exception() if future.status == "error" else None
+                if error is not None and _of_other_code(error):
+                    strangers.append(number)
+                elif _killed(error):
+                    suspects.append(number)
+                else:
+                    yield self._done(number, future)
+            numbers = strangers
+            if not numbers:
+                break
+            self._look()
+        for number in numbers:
+            reason = f"{self._items[number].filename}: came to workers of other code again and again: {self._unfit}"
+            yield self._done(number, self._given_up(number, self._guard.missing, reason))
         for number in suspects:
             yield self._done(number, self._alone(number))
+
+    @property
+    def _unfit(self) -> str:
+        return "; ".join([*self._team.unfit.values()][:3])
+
+    def _look(self) -> None:
+        """Find out which workers have other code; if all have, for long, the cluster is of no use any more."""
+        try:
+            any_fit = self._team.look()
+        except Exception as error:
+            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost ({error})") from error
+        if not any_fit:
+            raise SchedulerLostError(f"no worker has the code of this run: {self._unfit}")
+
+    def _sent(self, numbers: Sequence[int], attempt: int) -> Iterator[tuple[int, Future]]:
+        """Have workers do chunks; yield number and future of each when it has ended, well or not."""
+        keys = [(f"chunk-{self._name}-{attempt}", number) for number in numbers]
+        items = [self._items[number] for number in numbers]
+        work = partial(call, here(), packed(_chunk))
+        options = self._team.preferred()
+        futures = self._client.map(work, items, packed=self._packed, key=keys, pure=False, retries=0, **options)
+        self._watch(futures)
+        del futures
+        for future in self._finished(len(keys)):
+            yield future.key[1], future
 
     def _alone(self, number: int) -> Future:
         """Run a chunk with which workers died once more, when nothing else is running: it may be innocent."""
@@ -169,12 +207,19 @@ class _Pass:
             "workers died while %s, from entry %d, was read; it is tried alone", item.filename, item.entrystart
         )
         key = (f"chunk-{self._name}-alone", number)
-        future = self._client.submit(_chunk, item, packed=self._packed, key=key, pure=False)
+        work = partial(call_or_pass, here(), packed(partial(_chunk, item)))
+        future = self._client.submit(work, self._packed, key=key, pure=False, **self._team.preferred())
         if self._ended(future).status == "error" and _killed(future.exception()):
-            reason = "the workers that read it died, again and again (killed, or out of memory?)"
-            future = self._client.submit(_given_up, self._guard, item, reason, key=(*key, "given up"), pure=False)
-            self._ended(future)
+            return self._given_up(
+                number, self._guard.died, "the workers that read it died, again and again (killed, or out of memory?)"
+            )
         return future
+
+    def _given_up(self, number: int, output: Callable[[WorkItem, str], Output], reason: str) -> Future:
+        """Return the future of the output of a chunk that could not be done."""
+        histograms = output(self._items[number], reason)["out"]
+        key = (f"chunk-{self._name}-given-up", number)
+        return self._ended(self._client.submit(_same, histograms, key=key, pure=False, **self._team.preferred()))
 
     def _ended(self, future: Future) -> Future:
         """Wait for a future when nothing else is waited for."""
@@ -195,7 +240,9 @@ class _Pass:
         return result
 
     def _added(self, futures: Sequence[Future]) -> Future:
-        return self._client.submit(add_all, list(futures), key=f"add-{uuid.uuid4().hex}", pure=False, priority=_SOON)
+        work = partial(call_or_pass, here(), packed(add_all))
+        options = {"key": f"add-{uuid.uuid4().hex}", "pure": False, "priority": _SOON}
+        return self._client.submit(work, list(futures), **options, **self._team.preferred())
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
@@ -261,7 +308,8 @@ def opener(client: Any) -> Opener:
     """
 
     def opened(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
-        futures = client.map(function, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
+        work = partial(call_or_pass, here(), packed(function))
+        futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
         found: Opened = []
         for future, file in zip(futures, files, strict=True):
             try:
@@ -307,18 +355,13 @@ def assembled(
     return forest.results(by_label=by_dataset)
 
 
-def _same(packed: bytes) -> bytes:
-    return packed
+def _same(histograms: Histograms) -> Histograms:
+    return histograms
 
 
-def _chunk(item: WorkItem, *, packed: bytes) -> Histograms:
+def _chunk(item: WorkItem, packed: bytes) -> Histograms:
     guarded, processor = unpacked(packed)
     found: Histograms = guarded((item, processor))["out"]
-    return found
-
-
-def _given_up(guard: Guard, item: WorkItem, reason: str) -> Histograms:
-    found: Histograms = guard.died(item, reason)["out"]
     return found
 
 
@@ -326,6 +369,12 @@ def _killed(error: BaseException | None) -> bool:
     from distributed.scheduler import KilledWorker
 
     return isinstance(error, KilledWorker)
+
+
+def _of_other_code(error: BaseException) -> bool:
+    """Tell whether a worker has other code, or such old code that it does not even know how to say so, or none."""
+    unknown = isinstance(error, ImportError | AttributeError) and "coffea_ddp" in str(error)
+    return isinstance(error, OtherCodeError) or unknown
 
 
 def _understood(error: BaseException | None, filename: str) -> DDPError:

@@ -70,7 +70,8 @@ class Dataset:
     triggers, vetoes
         An event has fired one of the former, if there are any, and none of the latter.
     drop
-        Entries of the chunk, sorted, counted from its first one: events that are counted elsewhere.
+        Entries of the chunk, sorted, counted from its first one: events that are counted elsewhere. ``None`` where
+        nobody has looked for such events.
     """
 
     name: str = ""
@@ -80,7 +81,7 @@ class Dataset:
     good_runs: GoodRuns | None = None
     triggers: tuple[str, ...] = ()
     vetoes: tuple[str, ...] = ()
-    drop: tuple[int, ...] = ()
+    drop: tuple[int, ...] | None = None
 
     @property
     def digest(self) -> str:
@@ -103,10 +104,10 @@ class Dataset:
             If a trigger path is not in the file.
         """
         steps: dict[str, int] = {}
-        if self.drop:
+        if self.drop is not None:
             keep = np.ones(events.n_events, dtype=bool)
             keep[np.asarray(self.drop, dtype=np.int64)] = False
-            events = events.take(np.flatnonzero(keep))
+            events = events.take(np.flatnonzero(keep)) if self.drop else events
             steps["not counted elsewhere"] = events.n_events
         for paths, wanted, step in ((self.triggers, True, "fired"), (self.vetoes, False, "not in a dataset before")):
             if paths:

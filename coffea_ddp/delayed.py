@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import awkward as ak
@@ -14,7 +15,8 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import file_uuid
-from coffea_ddp.datasets import ENTRIES, KEY
+from coffea_ddp.code_digest import call, here, packed
+from coffea_ddp.datasets import ENTRIES, KEY, Dataset
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain
@@ -53,9 +55,10 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     empty = _empties(plan, chunks)
     if not partials:
         return empty
-    sums: Tree[Any] = Tree(len(partials), lambda parts: delayed(add_all)(list(parts)))
-    for number, partial in enumerate(partials):
-        sums.put(number, partial)
+    add = delayed(partial(call, here(), packed(add_all)))
+    sums: Tree[Any] = Tree(len(partials), lambda parts: add(list(parts)))
+    for number, part in enumerate(partials):
+        sums.put(number, part)
     task = sums.total
     try:
         total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
@@ -85,10 +88,12 @@ def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]
     # ak.zip of dask arrays is dask-awkward's.
     columns = ak.zip({name: _column(events, name) for name in names}, depth_limit=1)
     parts = columns.to_delayed(optimize_graph=True)
-    return [
-        _delayed()(fill)(part, plan, chunk=_chunk(item), dataset=one)
-        for part, item, one in zip(parts, work, about, strict=True)
-    ]
+    filled = _delayed()(partial(call, here(), packed(partial(_filled, plan))))
+    return [filled(part, _chunk(item), one) for part, item, one in zip(parts, work, about, strict=True)]
+
+
+def _filled(plan: ScanPlan, events: Any, chunk: Chunk, dataset: Dataset | None) -> Histograms:
+    return fill(events, plan, chunk=chunk, dataset=dataset)
 
 
 def _column(events: Any, name: str) -> Any:

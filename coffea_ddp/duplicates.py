@@ -8,8 +8,10 @@ same without reading anything (:mod:`coffea_ddp.datasets`).
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,11 @@ import numpy as np
 import uproot
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.branches import describe
 from coffea_ddp.datasets import Dataset
+from coffea_ddp.errors import DDPError, InputError
+from coffea_ddp.guarding import TIMEOUT, unaccounted, wait_at_most
+from coffea_ddp.ledger import Missing
 from coffea_ddp.schema import OPENING
 from coffea_ddp.stored import IDENTITY, identity_hash
 from coffea_ddp.values import whole_numbers
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray
 
 _READERS = 4
+_NUMBERS = ("run", "luminosityBlock", "event")
 _LOG = logging.getLogger(__name__)
 Identities = tuple["NDArray[np.uint64]", "NDArray[np.uint64]"]
 """Hashes of the three numbers, and event numbers: events are the same where both are."""
@@ -57,8 +64,29 @@ def repeated(parts: Sequence[Identities | None]) -> list[IntArray]:
     return [again[a:b] - first for (a, b), first in zip(pairwise(borders), ends, strict=False)]
 
 
-def counted_elsewhere(chunks: Sequence[WorkItem], about: Mapping[str, Dataset]) -> list[IntArray]:
+@dataclass(frozen=True)
+class Reading:
+    """How events are looked at before the pass.
+
+    Attributes
+    ----------
+    timeout
+        Seconds that a server may take for one answer.
+    retries
+        How often a file that cannot be read is tried again.
+    """
+
+    timeout: float = TIMEOUT
+    retries: int = 2
+
+
+def counted_elsewhere(
+    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], reading: Reading = Reading()
+) -> list[IntArray | Missing]:
     """Return, for each chunk, its entries that stand in a chunk before it; simulation has no duplicates.
+
+    A chunk whose events cannot be known must not be filled, or events would count twice: it is returned as missing.
+    Its events count where they stand again.
 
     Parameters
     ----------
@@ -66,29 +94,54 @@ def counted_elsewhere(chunks: Sequence[WorkItem], about: Mapping[str, Dataset]) 
         In the order of the fileset.
     about
         The datasets.
+    reading
+        How often, and how long, it is tried.
+
+    Raises
+    ------
+    InputError
+        If a file of data has no run, luminosity block and event numbers.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda item: _identities(item, about[item.dataset]), chunks))
-    return repeated(parts)
+        parts = list(pool.map(lambda item: _identities(item, about[item.dataset], reading), chunks))
+    places = repeated([None if isinstance(part, Missing) else part for part in parts])
+    return [part if isinstance(part, Missing) else place for part, place in zip(parts, places, strict=True)]
 
 
-def _identities(item: WorkItem, dataset: Dataset) -> Identities | None:
-    try:
-        with uproot.open({item.filename: None}, **OPENING) as file:
-            tree = file[item.treename]
-            names = set(tree.keys())
-            simulation = dataset.kind == "simulation" or (not dataset.kind and "genWeight" in names)
-            if simulation or not {"run", "luminosityBlock", "event"} <= names:
-                return None
-            run, block, event = (
-                tree[name].array(entry_start=item.entrystart, entry_stop=item.entrystop, library="np")
-                for name in ("run", "luminosityBlock", "event")
+def _identities(item: WorkItem, dataset: Dataset, reading: Reading) -> Identities | Missing | None:
+    wait_at_most(reading.timeout)
+    for attempt in range(reading.retries + 1):
+        try:
+            return _read(item, dataset)
+        except DDPError:
+            raise
+        except Exception as error:  # noqa: BLE001 (uproot, the file system and the network have their own)
+            problem = f"its events cannot be compared with those of other files ({describe(error)})"
+        if attempt < reading.retries:
+            _LOG.warning("%s: %s; trying again", item.filename, problem)
+            time.sleep(0.5 * 2**attempt)
+    return unaccounted(item, f"{item.filename}: {problem}")
+
+
+def _read(item: WorkItem, dataset: Dataset) -> Identities | None:
+    with uproot.open({item.filename: None}, **OPENING) as file:
+        if item.fileuuid and file.file.fUUID != item.fileuuid:
+            raise OSError("it has been replaced by another file since the run began")
+        tree = file[item.treename]
+        names = set(tree.keys())
+        if dataset.kind == "simulation" or (not dataset.kind and "genWeight" in names):
+            return None
+        lost = [name for name in _NUMBERS if name not in names]
+        if lost:
+            raise InputError(
+                f"{item.filename}: no {', '.join(lost)}, by which events are compared; leave out --deduplicate, or say "
+                'that it is simulation: "metadata": {"kind": "simulation"} in the fileset'
             )
-    except Exception as error:  # noqa: BLE001 (what is wrong with the file is said when it is filled)
-        _LOG.warning("%s: not compared with other datasets (%s)", item.filename, error)
-        return None
+        found = [
+            tree[name].array(entry_start=item.entrystart, entry_stop=item.entrystop, library="np") for name in _NUMBERS
+        ]
     run, block, event = (
         whole_numbers(f"{item.filename}: branch {name}", values, dtype, first=item.entrystart)
-        for (name, dtype), values in zip(IDENTITY, (run, block, event), strict=False)
+        for (name, dtype), values in zip(IDENTITY, found, strict=False)
     )
     return identity_hash(run, block, event), event

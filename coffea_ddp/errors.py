@@ -70,6 +70,10 @@ class ClusterError(DDPError):
     """A cluster that cannot do the work: no workers, other versions on them, or lost."""
 
 
+class OtherCodeError(ClusterError):
+    """A process that has other code than the run it was asked to do a part of."""
+
+
 def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
     """Return the question whether something else was meant, to stand at the end of a message; empty if nothing is near.
 

@@ -14,11 +14,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from coffea.processor.executor import ExecutorBase, WorkItem
 
-from coffea_ddp.guarding import Function, Guard, Output, Packed
+from coffea_ddp.code_digest import call, here, packed
+from coffea_ddp.errors import OtherCodeError
+from coffea_ddp.guarding import Function, Guard, Output
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.merging import Forest, add_all
 
@@ -54,7 +57,7 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
         outputs = (
             enumerate(map(guarded, work))
             if self.workers == 0
-            else _in_processes(Packed.of(guarded), work, min(self.workers, len(work)), self.guard)
+            else _in_processes(partial(call, here(), packed(guarded)), work, min(self.workers, len(work)), self.guard)
         )
         forest: Forest[Histograms] = Forest([item.dataset for item in work], add_all)
         for number, output in outputs:
@@ -73,13 +76,13 @@ def _in_processes(
     """
     pending = deque(enumerate(items))
     while pending:
-        for suspect in (yield from _pool(function, pending, workers)):
-            for number, item in (yield from _pool(function, deque([suspect]), 1)):
+        for suspect in (yield from _pool(function, pending, workers, guard)):
+            for number, item in (yield from _pool(function, deque([suspect]), 1, guard)):
                 yield number, guard.died(item, "a worker process died with it, twice (killed, or out of memory?)")
 
 
 def _pool(
-    function: Function, pending: deque[tuple[int, WorkItem]], workers: int
+    function: Function, pending: deque[tuple[int, WorkItem]], workers: int, guard: Guard
 ) -> Generator[tuple[int, Output], None, list[tuple[int, WorkItem]]]:
     """Yield outputs until nothing is pending or a process has died; return what was running then."""
     import loky  # comes with coffea
@@ -93,11 +96,21 @@ def _pool(
                     pending.popleft()
                 ready, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in ready:
-                    output = future.result()
-                    yield running.pop(future)[0], output
+                    number, item = running[future]
+                    output = _output(future, item, guard)
+                    del running[future]
+                    yield number, output
         except BrokenProcessPool as error:
             _LOG.warning("a worker process died (%s); what it was doing is done again", error)
         finally:
             for future in running:
                 future.cancel()
     return sorted(running.values())
+
+
+def _output(future: concurrent.futures.Future[Output], item: WorkItem, guard: Guard) -> Output:
+    """Return what a process has made of a chunk; one that was started after the package was edited has made nothing."""
+    try:
+        return future.result()
+    except OtherCodeError as error:
+        return guard.missing(item, f"{item.filename}: the package was changed while the run was going ({error})")

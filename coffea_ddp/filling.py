@@ -115,7 +115,7 @@ def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None)
     """
     columns = Columns(events[:0], "the events")
     # There are no entries to drop here.
-    _fill(columns, plan, None, replace(dataset or Dataset(), drop=()))
+    _fill(columns, plan, None, replace(dataset or Dataset(), drop=None))
     return columns.names
 
 

@@ -12,11 +12,9 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import uproot
 from coffea.processor.executor import WorkItem
 
@@ -75,35 +73,6 @@ class Guard:
     def died(self, item: WorkItem, reason: str) -> Output:
         """Return the output of a chunk with which workers die."""
         return self.missing(item, f"{item.filename}: {reason}")
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A function that travels to other processes, and is unpacked once in each: a plan has much to build.
-
-    Attributes
-    ----------
-    content
-        Pickled by value where a plan's file is not importable.
-    """
-
-    content: bytes
-
-    @classmethod
-    def of(cls, function: Function) -> Packed:
-        """Pack a function."""
-        return cls(cloudpickle.dumps(function))
-
-    def __call__(self, item: Any) -> Output:
-        """Return what the function returns."""
-        output: Output = unpacked(self.content)(item)
-        return output
-
-
-@lru_cache(maxsize=2)
-def unpacked(content: bytes) -> Any:
-    """Return what was packed, the same object each time."""
-    return cloudpickle.loads(content)
 
 
 @dataclass(frozen=True)

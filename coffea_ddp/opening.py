@@ -27,7 +27,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 from coffea_ddp._files import what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import ENTRIES, KEY, Dataset, without
-from coffea_ddp.duplicates import counted_elsewhere
+from coffea_ddp.duplicates import Reading, counted_elsewhere
 from coffea_ddp.errors import FileError, did_you_mean
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
@@ -110,16 +110,30 @@ def _in_threads(function: Callable[[FileMeta], FileMeta | Missing], files: list[
         return list(pool.map(function, files))
 
 
-def with_datasets(chunks: Sequence[WorkItem], about: Mapping[str, Dataset], *, deduplicate: bool) -> list[WorkItem]:
-    """Have every chunk know what is said of its dataset and, if asked, which of its entries count elsewhere."""
-    told = [about[item.dataset] for item in chunks]
-    if deduplicate:
-        repeated = counted_elsewhere(chunks, about)
-        told = [without(one, entries) if len(entries) else one for one, entries in zip(told, repeated, strict=True)]
-    return [
-        dataclasses.replace(item, usermeta={**(item.usermeta or {}), KEY: one})
-        for item, one in zip(chunks, told, strict=True)
-    ]
+def with_datasets(
+    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], *, first_look: Reading | None = None
+) -> tuple[list[WorkItem], list[Missing]]:
+    """Have every chunk know what is said of its dataset and, if asked, which of its entries count elsewhere.
+
+    Parameters
+    ----------
+    chunks, about
+        The chunks, and what the fileset says of their datasets.
+    first_look
+        How the events of all chunks are compared before the pass; ``None`` does not compare them.
+
+    Returns
+    -------
+    chunks, lost
+        The chunks that can be filled, and those whose events cannot be compared.
+    """
+    elsewhere = [None] * len(chunks) if first_look is None else counted_elsewhere(chunks, about, first_look)
+    told: list[WorkItem] = []
+    for item, entries in zip(chunks, elsewhere, strict=True):
+        if not isinstance(entries, Missing):
+            one = about[item.dataset] if entries is None else without(about[item.dataset], entries)
+            told.append(dataclasses.replace(item, usermeta={**(item.usermeta or {}), KEY: one}))
+    return told, [one for one in elsewhere if isinstance(one, Missing)]
 
 
 def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:

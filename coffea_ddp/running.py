@@ -25,6 +25,7 @@ from coffea.processor.executor import WorkItem
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
 from coffea_ddp.cluster import ClusterExecutor, opener
 from coffea_ddp.datasets import datasets
+from coffea_ddp.duplicates import Reading
 from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, normalise
@@ -216,7 +217,9 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
         remove(shards.folder.parent)
         shards.make(plan.layout)
-    chunks = with_datasets(chunks, about, deduplicate=options.deduplicate)
+    first_look = Reading(options.timeout, options.retries) if options.deduplicate else None
+    chunks, not_compared = with_datasets(chunks, about, first_look=first_look)
+    lost += not_compared
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     with telling(options.progress) as tell:
         counter = _Counter(sum(len(chunk) for chunk in chunks), tell)

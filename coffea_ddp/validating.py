@@ -129,7 +129,7 @@ def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000,
     loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
     files = normalise(fileset, tree=tree)
     chunks, lost = find_chunks(files, events, skip_bad_files=True)
-    chunks = with_datasets(chunks, datasets(files), deduplicate=False)
+    chunks, _ = with_datasets(chunks, datasets(files))
     firsts = [chunk for chunk in chunks if chunk.entrystart == 0]
     found = Histograms.empty(loaded.layout)
     if firsts:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import platform
 import re
 import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,10 @@ FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""
 _MARK = "<!-- coffea-ddp/performance-report -->"
 """By which such a page is known."""
+ANSWER = 30.0
+"""Seconds in which a worker must answer a question."""
+IMPORTS = 90.0
+"""Seconds more where it has to import this package for it, as from a file system that is far away."""
 _LOG = logging.getLogger(__name__)
 _HOW = "docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue"
 
@@ -85,19 +93,44 @@ def connect(
         raise InputError("a Dask cluster needs dask: pip install 'coffea-ddp[dask]'") from None
     start: Any = Client  # distributed ships no types
     if scheduler is None:
-        return start(n_workers=workers, threads_per_worker=1)
+        # Whoever reaches the scheduler can run code here: it listens to this machine alone.
+        here = "127.0.0.1"
+        return start(n_workers=workers, threads_per_worker=1, host=here, dashboard_address=f"{here}:0")
     given = tls.given()
     security: Any = Security
     try:
-        options = {"security": security(**given, require_encryption=True)} if given else {}
-        return start(scheduler, timeout=timeout, **options)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        chosen = security(**given, require_encryption=True) if given else security()
+        _greet(scheduler, chosen, timeout)
+        return start(scheduler, timeout=timeout, security=chosen)
+    except Exception as error:
         hint = (
             "; a tls:// address needs certificates: --tls-ca-file, --tls-cert and --tls-key, or Dask's configuration"
             if scheduler.startswith("tls://")
             else ""
         )
-        raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({error}){hint}") from error
+        said = str(error) or type(error).__name__
+        raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({said}){hint}") from error
+
+
+def _greet(scheduler: str, security: Any, timeout: float) -> None:
+    """Fail where nothing at an address greets as Dask does: a client would wait for that for ever."""
+    from distributed.comm.core import connect as dial
+
+    async def greeted() -> None:
+        call: Any = dial
+        comm = await call(scheduler, timeout=timeout, **security.get_connection_args("client"))
+        await comm.close()
+
+    async def in_time() -> None:
+        try:
+            await asyncio.wait_for(greeted(), timeout)
+        except TimeoutError as error:
+            raise OSError(f"what listens there has said nothing for {timeout:.0f} s") from error
+        except MemoryError as error:  # what it said, taken for the length of a message
+            raise OSError("what listens there speaks another protocol") from error
+
+    with ThreadPoolExecutor(1) as pool:  # in a notebook this thread has a loop of its own
+        pool.submit(asyncio.run, in_time()).result()
 
 
 @contextmanager
@@ -154,58 +187,163 @@ def check_workers(client: Any, folder: Path | None, *, first_worker: float = FIR
     ClusterError
         If there is no worker, or one has another version of this package or of Python, or none.
     """
-    try:
-        client.wait_for_workers(1, timeout=first_worker)
-    except TimeoutError as error:
-        raise ClusterError(
-            f"the Dask cluster at {client.scheduler.address} has had no worker for {first_worker:.0f} s; "
-            "start some (`dask worker ADDRESS`, cluster.scale(n)), or ask the facility why none starts"
-        ) from error
-    about = _asker()
+    _wait_for_one(client, first_worker)
     token = None if folder is None else _leave_token(folder)
     try:
-        found = client.run(about, None if token is None else str(token), on_error="return")
+        found = survey(client, None if token is None else str(token))
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
-    problems = unfit(about(None), found)
+    problems = list(unfit(_asker()(None), found).values())
     if problems:
         raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
     _LOG.info("%d workers, all of this version", len(found))
     return all(one["folder"] for one in found.values())
 
 
-def unfit(here: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with workers, by what they said of themselves.
+def _wait_for_one(client: Any, patience: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=patience)
+    except TimeoutError as error:
+        raise ClusterError(
+            f"the Dask cluster at {client.scheduler.address} has had no worker for {patience:.0f} s; "
+            "start some (`dask worker ADDRESS`, cluster.scale(n)), or ask the facility why none starts"
+        ) from error
+
+
+def addresses(client: Any) -> list[str]:
+    """Return the addresses of a cluster's workers at present."""
+    return list(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def survey(client: Any, token: str | None = None, *, timeout: float = ANSWER) -> dict[str, Any]:
+    """Return what every worker of a cluster has, by its address, or the exception that it gave.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    token
+        A file; workers tell whether they see it, and can write beside it.
+    timeout
+        Seconds for an answer; a worker that gives none has a ``TimeoutError``.
+    """
+    # A function of the standard library is understood by every Python; one by value only by the same.
+    pythons = _asked(client, platform.python_version, workers=addresses(client), timeout=timeout)
+    mine = _minor(platform.python_version())
+    same = [address for address, one in pythons.items() if isinstance(one, str) and _minor(one) == mine]
+    about = _asked(client, _asker(), token, workers=same, timeout=IMPORTS + timeout)
+    others = {
+        address: {"python": _minor(one)} if isinstance(one, str) else one
+        for address, one in pythons.items()
+        if address not in about
+    }
+    present = set(addresses(client))  # one that has left meanwhile is no fault
+    return {address: one for address, one in (about | others).items() if address in present}
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])
+
+
+def _asked(
+    client: Any, function: Callable[..., Any], *arguments: Any, workers: Sequence[str], timeout: float
+) -> dict[str, Any]:
+    """Return what a function returns on each worker, or its exception; none is waited for longer than the timeout."""
+
+    async def one(address: str) -> Any:
+        try:
+            found = await client.run(function, *arguments, workers=[address], on_error="return")
+        except Exception as error:  # noqa: BLE001 (a worker that has just left gives one of many)
+            return error
+        return found.get(address, OSError("it has left"))
+
+    async def all_of_them() -> dict[str, Any]:
+        tasks = {address: asyncio.create_task(one(address)) for address in workers}
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=timeout)
+        for task in tasks.values():
+            task.cancel()
+        silent = TimeoutError(f"no answer for {timeout:.0f} s")
+        return {address: task.result() if task.done() else silent for address, task in tasks.items()}
+
+    found: dict[str, Any] = client.sync(all_of_them)
+    return found
+
+
+@dataclass
+class FitWorkers:
+    """The workers of a cluster that have the code of this run: they come and go, and others may join them.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    patience
+        Seconds without any fit worker after which none is waited for any more.
+    """
+
+    client: Any
+    patience: float
+    unfit: dict[str, str] = field(default_factory=dict)
+    """By address, what is wrong with workers that were found out."""
+
+    def preferred(self) -> dict[str, Any]:
+        """Return options of Dask's ``submit`` by which fit workers get the work; none while all are."""
+        fit = [address for address in addresses(self.client) if address not in self.unfit] if self.unfit else []
+        # Not a must: where those have died meanwhile, another one may take it (and gives it back, if unfit).
+        return {"workers": fit, "allow_other_workers": True} if fit else {}
+
+    def look(self) -> bool:
+        """Ask all workers what they have; wait for a fit one, and tell whether there is any."""
+        deadline = time.monotonic() + self.patience
+        here = _asker()(None)
+        while True:
+            found = survey(self.client)
+            now = unfit(here, found)
+            for address in set(now) - set(self.unfit):
+                _LOG.warning("%s; it gets no more work of this run", now[address])
+            self.unfit |= now
+            if len(found) > len(now):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(2.0)
+
+
+def unfit(here: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by their addresses, what is wrong with workers that are unfit, by what they said of themselves.
 
     Examples
     --------
     >>> here = {"package": "1.0", "code": "aa", "python": "3.11", "folder": True}
     >>> unfit(here, {"tcp://one": here})
-    []
-    >>> unfit(here, {"tcp://two": here | {"package": "0.9", "code": "bb"}})[0].split(";")[0]
+    {}
+    >>> unfit(here, {"tcp://two": here | {"package": "0.9", "code": "bb"}})["tcp://two"].split(";")[0]
     'worker tcp://two: coffea-ddp 0.9 (code bb), here 1.0 (code aa)'
     """
-    problems = []
-    for address, one in found.items():
-        if isinstance(one, BaseException):
-            problems.append(f"worker {address}: does not answer ({type(one).__name__}: {one})")
-        elif one["python"] != here["python"]:
-            problems.append(
-                f"worker {address}: Python {one['python']}, here {here['python']}; plans travel between equal versions "
-                f"only: use one environment; {_HOW}"
-            )
-        elif one["package"] is None:
-            problems.append(
-                f"worker {address}: coffea-ddp is not installed there; install {here['package']} into the workers' "
-                f"environment; {_HOW}"
-            )
-        elif (one["package"], one["code"]) != (here["package"], here["code"]):
-            problems.append(
-                f"worker {address}: coffea-ddp {one['package']} (code {one['code']}), here {here['package']} "
-                f"(code {here['code']}); install the same on both; {_HOW}"
-            )
-    return problems
+    problems = {address: _problem(here, one) for address, one in found.items()}
+    return {address: f"worker {address}: {problem}" for address, problem in problems.items() if problem}
+
+
+def _problem(here: Mapping[str, Any], one: Any) -> str:
+    if isinstance(one, TimeoutError):
+        return f"{one}; is it stopped, or its machine overloaded? Start it anew, or take it out of the cluster"
+    if isinstance(one, BaseException):
+        return f"does not answer ({type(one).__name__}: {one})"
+    if one["python"] != here["python"]:
+        return (
+            f"Python {one['python']}, here {here['python']}; plans travel between equal versions "
+            f"only: use one environment; {_HOW}"
+        )
+    if one["package"] is None:
+        return f"coffea-ddp is not installed there; install {here['package']} into the workers' environment; {_HOW}"
+    if (one["package"], one["code"]) != (here["package"], here["code"]):
+        return (
+            f"coffea-ddp {one['package']} (code {one['code']}), here {here['package']} (code {here['code']}); "
+            f"install the same on both; {_HOW}"
+        )
+    return ""
 
 
 def _leave_token(folder: Path) -> Path:
@@ -225,23 +363,25 @@ def _asker() -> Callable[[str | None], dict[str, Any]]:
     """
 
     def about(token: str | None) -> dict[str, Any]:
-        import hashlib
         import os
         import sys
+        from importlib import import_module
         from importlib.metadata import PackageNotFoundError, version
         from importlib.util import find_spec
         from pathlib import Path as Paths
 
+        code = ""
         try:
-            package = version("coffea-ddp")
+            package: str | None = version("coffea-ddp")
         except PackageNotFoundError:
-            package = None
-        spec, code = find_spec("coffea_ddp"), ""
-        if package is not None and spec is not None and spec.origin is not None:
-            digest = hashlib.sha256()
-            for path in sorted(Paths(spec.origin).parent.rglob("*.py")):
-                digest.update(path.name.encode() + path.read_bytes())
-            code = digest.hexdigest()[:8]
+            package = "unknown" if find_spec("coffea_ddp") else None
+        if package is not None:
+            try:
+                # All that fills, so that this is the code it runs with, whatever is edited later.
+                import_module("coffea_ddp.guarding")
+                code = import_module("coffea_ddp.code_digest").LOADED[:8]
+            except Exception as error:  # noqa: BLE001 (whatever it is, the code cannot be used)
+                code = f"that cannot be imported, {type(error).__name__}: {error}"
         reached = token is not None and Paths(token).exists() and os.access(Paths(token).parent, os.W_OK)
         return {
             "package": package,

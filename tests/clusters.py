@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,16 @@ class Facility:
     folder: Path
     address: str
     scheduler: subprocess.Popen[bytes]
+    start: Callable[..., subprocess.Popen[bytes]]
+    options: Sequence[str] = ()
     nannies: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def add_worker(self, name: str, *, memory: str = "0", nanny: bool = True, **settings: str) -> None:
+        """Start a worker with one thread, with more environment variables."""
+        options = ["--nthreads", "1", "--memory-limit", memory, "--name", name]
+        options += ["--local-directory", str(self.folder / "scratch"), "--no-dashboard", *self.options]
+        options += [] if nanny else ["--no-nanny"]
+        self.nannies.append(self.start("worker", self.address, *options, **settings))
 
     def worker_processes(self) -> list[psutil.Process]:
         """Return the processes that do the work: children of the nannies, which start them again."""
@@ -101,9 +110,10 @@ def facility(
     dask = [sys.executable, "-m", "dask"]
     port = ["--protocol", "tls"] if tls else []
 
-    def start(*command: str) -> subprocess.Popen[bytes]:
+    def start(*command: str, **more: str) -> subprocess.Popen[bytes]:
         with (folder / "log.txt").open("ab") as log:
-            return subprocess.Popen([*dask, *command, *security], cwd=folder, env=environment, stdout=log, stderr=log)
+            given = {**environment, **more}
+            return subprocess.Popen([*dask, *command, *security], cwd=folder, env=given, stdout=log, stderr=log)
 
     scheduler = start(
         "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0",
@@ -116,12 +126,10 @@ def facility(
         with contextlib.suppress(OSError, ValueError, KeyError):
             address = str(json.loads(where.read_text())["address"])
         time.sleep(0.05)
-    found = Facility(folder, address, scheduler)
+    found = Facility(folder, address, scheduler, start, port)
     try:
         for number in range(workers):
-            name, scratch = f"w{number}", str(folder / "scratch")
-            options = ["--nthreads", "1", "--memory-limit", memory, "--name", name, "--local-directory", scratch]
-            found.nannies.append(start("worker", address, "--no-dashboard", *options, *port))
+            found.add_worker(f"w{number}", memory=memory)
         yield found
     finally:
         found.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coffea.processor.executor import WorkItem
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,8 +178,48 @@ def test_events_are_taken_once_by_their_numbers(files: dict[str, Path], executor
     assert hists.counts == alone.counts
     assert hists.events == alone.events
     assert hists.n_events == 3 * EVENTS
-    assert hists.cutflows["b"]["not counted elsewhere"] == 0
+    assert hists.cutflows["b"]["not counted elsewhere"] == EVENTS
     assert run("symmetries", fileset, chunksize=200).cutflow["events"] == 3 * EVENTS
+
+
+def test_a_first_look_that_fails_counts_nothing_twice(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried again; then missing: what cannot be compared is not filled, and its events count where they are again."""
+    from coffea_ddp import duplicates
+
+    monkeypatch.setattr(duplicates.time, "sleep", lambda _: None)
+    fileset = {"a": entry(files["one"]), "b": entry(files["copy"])}
+    whole = run("symmetries", fileset, deduplicate=True)
+    read, failures = duplicates._read, {"left": 2}
+
+    def shaky(item: WorkItem, dataset: Dataset) -> object:
+        if item.dataset == "a" and failures["left"]:
+            failures["left"] -= 1
+            raise OSError("the server is busy")
+        return read(item, dataset)
+
+    monkeypatch.setattr(duplicates, "_read", shaky)
+    assert run("symmetries", fileset, deduplicate=True).counts == whole.counts
+    failures["left"] = 3
+    partial = run("symmetries", fileset, deduplicate=True)
+    assert [(one.dataset, one.start, one.stop) for one in partial.missing] == [("a", 0, EVENTS)]
+    assert "its events cannot be compared with those of other files (OSError: the server is busy)" in str(
+        partial.missing[0]
+    )
+    assert partial.counts == whole.counts  # the copies count instead
+    assert "a" not in partial.cutflows
+
+
+def test_the_cutflow_of_comparing_counts_all_chunks(files: dict[str, Path]) -> None:
+    hists = run("symmetries", {"a": entry(files["one"])}, deduplicate=True, chunksize=200)
+    assert hists.cutflow["not counted elsewhere"] == hists.cutflow["events"] == EVENTS
+
+
+def test_events_without_numbers_cannot_be_compared(tmp_path: Path) -> None:
+    bare = testing.make_nanoaod(tmp_path / "bare.root", events=20, drop=["run", "event"])
+    with pytest.raises(InputError, match=r"bare\.root: no run, event, by which events are compared"):
+        run("symmetries", bare, deduplicate=True)
 
 
 def test_simulation_has_no_duplicates(files: dict[str, Path]) -> None:

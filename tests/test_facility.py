@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.server
+import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coffea_ddp import testing
+from coffea_ddp.cluster import ClusterExecutor
 from coffea_ddp.errors import ClusterError, InputError, OverlapError
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.running import run
@@ -188,18 +193,100 @@ def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> Non
     assert "needs certificates: --tls-ca-file" in err
 
 
-def test_another_version_on_a_worker_is_refused_by_name(plan: Path, files: list[Path], tmp_path: Path) -> None:
-    """The same version number, but other code: what happens while a package is developed."""
+def edited(folder: Path, module: str, before: str, after: str) -> Path:
+    """Make a copy of the package in which a module is another; return the folder to put on a path."""
     import coffea_ddp
 
-    other = tmp_path / "other" / "coffea_ddp"
+    other = folder / "other" / "coffea_ddp"
     shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
-    (other / "saving.py").write_text((other / "saving.py").read_text() + "\n# something else\n")
-    with facility(tmp_path / "facility", workers=1, PYTHONPATH=str(other.parent)) as found:
+    text = (other / module).read_text()
+    assert before in text
+    (other / module).write_text(text.replace(before, after))
+    return other.parent
+
+
+def test_another_version_on_a_worker_is_refused_by_name(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    """The same version number, but other code: what happens while a package is developed."""
+    other = edited(tmp_path, "saving.py", "\nimport json\n", "\nimport json\n# something else\n")
+    with facility(tmp_path / "facility", workers=1, PYTHONPATH=str(other)) as found:
         code, err = finish(command("run", plan, *files, "-o", tmp_path / "h.ddp", "--scheduler", found.address))
     assert code == 1
     assert "error: worker tcp://127.0.0.1" in err
     assert "install the same on both; docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue" in err
+
+
+WRONG_COUNTS = ("filling.py", "cells[inside], side[inside].astype(np.int64), bins[filled])",
+                "cells[inside], side[inside].astype(np.int64), bins[filled] * 0)")  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["by workers", "not at all"])
+def test_a_worker_of_other_code_that_joins_late_makes_nothing(
+    plan: Path, files: list[Path], whole: bytes, tmp_path: Path, kept: str
+) -> None:
+    """What it would make is wrong, and looks right; the fit worker does it."""
+    other = edited(tmp_path, *WRONG_COUNTS)
+    with (
+        facility(tmp_path / "facility", workers=1, PLAN_SLEEP="0.4") as found,
+        connect(found.address) as client,
+    ):
+
+        def join(done: int, _total: int) -> None:
+            if done == CHUNK:
+                found.add_worker("late", PYTHONPATH=str(other), nanny=False)
+                client.wait_for_workers(2, timeout=60)
+
+        checkpoint = None if kept == "not at all" else tmp_path / "parts"
+        hists = run(plan, files, client=client, chunksize=CHUNK, progress=join, checkpoint=checkpoint)
+    assert hists.save(tmp_path / "h.ddp").read_bytes() == whole
+    assert not hists.partial
+
+
+def test_only_workers_of_other_code_are_left(
+    plan: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody fit has done is missing, and it is said why; also where a worker does not even have this package."""
+    other = edited(tmp_path, *WRONG_COUNTS)
+    none = tmp_path / "none" / "coffea_ddp"
+    none.mkdir(parents=True)
+    (none / "__init__.py").touch()
+    monkeypatch.setattr("coffea_ddp.running.ClusterExecutor", functools.partial(ClusterExecutor, patience=2.0))
+    with (
+        facility(tmp_path / "facility", workers=1, PLAN_SLEEP="0.3") as found,
+        connect(found.address) as client,
+    ):
+
+        def swap(done: int, _total: int) -> None:
+            if done == CHUNK:
+                found.add_worker("late", PYTHONPATH=str(other), nanny=False)
+                found.add_worker("bare", PYTHONPATH=str(none.parent), nanny=False)
+                client.wait_for_workers(3, timeout=60)
+            if done == 3 * CHUNK:
+                psutil.Process(found.nannies[0].pid).kill()
+                found.kill_a_worker()
+
+        hists = run(plan, files, client=client, chunksize=CHUNK, progress=swap, checkpoint=tmp_path / "parts")
+    assert 3 * CHUNK <= hists.n_events < EVENTS
+    reasons = {missing.reason for missing in hists.missing}
+    assert any("no worker has the code of this run" in reason for reason in reasons), reasons
+    assert any("coffea-ddp 0" in reason and "install the same on both" in reason for reason in reasons), reasons
+
+
+def test_shards_of_other_code_are_not_taken(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    """An edit of the package leaves its version as it is, and must not be undone by --resume."""
+    other = edited(tmp_path, *WRONG_COUNTS)
+    parts, options = tmp_path / "parts", {"chunksize": CHUNK, "keep_checkpoint": True}
+    code = f"from coffea_ddp import run; run({str(plan)!r}, {str(files[0])!r}, checkpoint={str(parts)!r}, **{options})"
+    environment = {**os.environ, "PYTHONPATH": str(other)}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    stale = sorted(parts.rglob("*-*-*.ddp"))
+    assert len(stale) == 4
+    hists = run(plan, files[0], checkpoint=parts, resume=True, **options)
+    fresh = sorted(set(parts.rglob("*-*-*.ddp")) - set(stale))
+    assert len(fresh) == 4
+    assert hists.counts == run(plan, files[0], chunksize=CHUNK).counts != Histograms.sum([*map(load, stale)]).counts
+    before = {path: path.stat().st_mtime_ns for path in fresh}
+    run(plan, files[0], checkpoint=parts, resume=True, **options)
+    assert {path: path.stat().st_mtime_ns for path in fresh} == before
 
 
 def test_what_unfit_workers_are_told() -> None:
@@ -207,7 +294,8 @@ def test_what_unfit_workers_are_told() -> None:
     found = {
         "one": here, "two": here | {"package": None}, "three": here | {"python": "3.12"}, "four": OSError("gone"),
     }  # fmt: skip
-    two, three, four = unfit(here, found)
+    two, three, four, five = unfit(here, found | {"five": TimeoutError("no answer for 30 s")}).values()
+    assert "worker five: no answer for 30 s; is it stopped" in five
     assert "worker two: coffea-ddp is not installed there" in two
     assert "worker three: Python 3.12, here 3.11" in three
     assert "worker four: does not answer (OSError: gone)" in four

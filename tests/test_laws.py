@@ -96,7 +96,7 @@ def make_events(n: int, seed: int, *, spoil: bool = True) -> ak.Array:
 
 
 def chunk(start: int, stop: int, name: str = "a") -> Chunk:
-    return Chunk("data", f"{name}.root", "Events", f"uuid-{name}", start, stop)
+    return Chunk("data", f"/{name}.root", "Events", f"uuid-{name}", start, stop, 100)
 
 
 def part(events: ak.Array, plan: ScanPlan, start: int, stop: int) -> Histograms:
@@ -427,11 +427,13 @@ def test_the_ledger_forgets_how_it_was_cut(edges: list[int], order: object) -> N
 
 
 def test_what_was_missing_and_came_later_is_not_missing() -> None:
-    lost = Ledger.of(chunk(0, 50)).without([Missing("data", "a.root", 50, 100, "timeout"), Missing("data", "b.root")])
+    late = Missing("data", "/a.root", 50, 100, "timeout", "Events", "uuid-a")
+    lost = Ledger.of(chunk(0, 50)).without([late, Missing("data", "/b.root", tree="Events")])
     assert lost.partial
     found = lost + Ledger.of(chunk(50, 100))
-    assert [missing.filename for missing in found.missing] == ["b.root"]
-    assert not (found + Ledger.of(chunk(0, 10, "b"))).partial
+    assert [missing.filename for missing in found.missing] == ["/b.root"]
+    assert (found + Ledger.of(chunk(0, 10, "b"))).partial
+    assert not (found + Ledger.of(chunk(0, 10, "b")) + Ledger.of(chunk(10, 100, "b"))).partial
 
 
 grids = st.lists(
