@@ -13,7 +13,13 @@ from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
+    from coffea_ddp.exchange.found import Contents
+    from coffea_ddp.rows import Row
     from coffea_ddp.spectrum import MassSpectrum
+
+_NO_COUNTS = {"SCALED", "OVERDISPERSED", "UNDERDISPERSED"}
+"""Flags of contents that scatter as no Poisson counts do."""
+_SHOWN = 5
 
 
 @click.command(cls=Command)
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 @click.option("--width", type=float, help="Standard deviation of a narrow signal in GeV.  [default: several are tried]")
 @click.option("--resolution", type=float, help="The same as a part of the mass, for example 0.02.")
 @click.option("--mask", "masks", multiple=True, metavar="LOW:HIGH", help="Leave out a range in GeV; several times.")
+@click.option("--scale", type=float, help="The number that counts were multiplied by; contents are divided by it.")
+@click.option("--density", is_flag=True, help="Contents are per GeV: multiply by the widths of bins, then use --scale.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a table.  [default: as numbers show]")
 @click.option("--column", help="Of a table of masses: which column.  [default: M, mass ...]")
 @click.option("--bins", type=click.IntRange(min=1), help="Of a table of masses: number of bins.")
 @click.option("--low", type=float, help="Of a table of masses: where the first bin begins.  [default: the smallest]")
@@ -42,20 +51,20 @@ if TYPE_CHECKING:
 def bump(file: str, output: str | None, csv_file: str | None, rows: int, **options: Any) -> int:
     r"""Look for bumps in mass histograms, without a background estimate.
 
-    FILE is a ROOT file, UHI JSON, a table of edges and counts, or a table with a column of masses (then with --bins).
-    Spectra begin behind their turn-on, by rule; the range that was looked at is in the table.
+    FILE is a ROOT file, UHI JSON, a table of HEPData (CSV, YAML, JSON, ROOT), a table of edges or centres and counts,
+    or one with a column of masses (then with --bins). Spectra begin behind their turn-on, by rule; the range that was
+    looked at is in the table. Contents that are no counts need variances, statistical errors, or --scale.
 
     \b
     coffea-ddp bump spectra.root --resolution 0.02 -o report.json
     coffea-ddp bump masses.csv --bins 60 --low 60 --high 120 --width 2.5
     coffea-ddp bump dijets.json --width 50 --mask 70:110
+    coffea-ddp bump cross_section.csv --density --scale 0.0073
     """
     from coffea_ddp.bumping import hunt_spectra
-    from coffea_ddp.exchange import read_spectra
 
-    table = {name: options[name] for name in ("column", "bins", "low", "high")}
-    found = read_spectra(file, names=options["names"] or None, **table)
-    spectra = [_with_signal(spectrum, options) for spectrum in found]
+    found = _read(file, options)
+    spectra = [_with_signal(spectrum, options) for spectrum in found.spectra]
     chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
     with steps_bar("spectra") as progress:
         report = hunt_spectra(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
@@ -63,9 +72,37 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     deliver(csv_file, report.to_csv)
     terminal(stderr=to_stdout(output, csv_file)).print(report.bumps_table(rows))
     lost = [row for row in report.rows if row.rank is None]
+    for row in report.rows:
+        if row.rank is not None and _NO_COUNTS & set((row.flags or "").split()):
+            note(f"no Poisson counts: {_called(row)}: {row.flags}; z is not a significance: give --scale, or variances")
     for row in lost:
-        note(f"not looked at: {row.observable} {row.cell}: {row.status}, {row.method}")
-    return SOMETHING_MISSING if lost else DONE
+        note(f"not looked at: {_called(row)}: {row.status}, {row.method}")
+    return SOMETHING_MISSING if lost or any(one.spectrum for one in found.skipped) else DONE
+
+
+def _read(file: str, options: dict[str, Any]) -> Contents:
+    """Return the contents of a file, having told how they were understood and what is left out."""
+    from coffea_ddp.exchange.masses import Binning
+    from coffea_ddp.exchange.reading import read_contents
+
+    binning = Binning(*(options[name] for name in ("column", "bins", "low", "high")))
+    chosen = {name: options[name] for name in ("scale", "density", "decimal")}
+    found = read_contents(file, names=options["names"] or None, binning=binning, **chosen)
+    for text in found.notes:
+        note(f"read: {text}")
+    for one in found.skipped:
+        if one.spectrum:
+            note(f"not looked at: {one.name}: {one.reason}")
+    others = [one for one in found.skipped if not one.spectrum]
+    for reason in dict.fromkeys(one.reason for one in others):
+        names = [one.name for one in others if one.reason == reason]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        note(f"no spectra: {', '.join(names[:_SHOWN])}{more}: {reason}")
+    return found
+
+
+def _called(row: Row) -> str:
+    return f"{row.observable} {row.cell}".strip()
 
 
 def _finder(path: str | None) -> Any:

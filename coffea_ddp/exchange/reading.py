@@ -9,21 +9,37 @@ MassSpectrum('m0m1', 'mu=2': 30 bins from 0 to 300, 0 entries)
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hist
-import numpy as np
-from boost_histogram.serialization import from_uhi
 
-from coffea_ddp._files import OUTPUT, what_is
-from coffea_ddp.errors import DDPError, FileError, FormatError, InputError
-from coffea_ddp.exchange.names import parse_name
-from coffea_ddp.exchange.text import read_csv
-from coffea_ddp.exchange.writing import FORMAT, VERSION
-from coffea_ddp.spectrum import MassSpectrum, Resolution
+from coffea_ddp._files import OUTPUT, REPORT, ROOT, what_is
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean
+from coffea_ddp.exchange.binned import is_binned, read_binned
+from coffea_ddp.exchange.csv_tables import Table, parse_tables, read_text
+from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, scaled
+from coffea_ddp.exchange.hepdata import read_yaml
+from coffea_ddp.exchange.masses import Binning, read_masses
+from coffea_ddp.exchange.root_files import read_root
+from coffea_ddp.exchange.uhi_files import checked, read_json
+from coffea_ddp.spectrum import MassSpectrum
+
+_ADVICE = {
+    OUTPUT: "not a file of histograms; `coffea-ddp scan {} --tests bump` looks for bumps in it",
+    REPORT: "not a file of histograms; `coffea-ddp report {} -o DIR` shows it",
+    "a Parquet file": "a table of events, not of histograms; write its column of masses as CSV "
+    "(pandas.read_parquet(...).to_csv) and give --bins, --low and --high",
+    "a folder": "give one file of it",
+    "an array of numpy": "give a table: numpy.savetxt('spectrum.csv', columns, delimiter=',', header='low,high,count')",
+    "a gzip archive": "unpack it first (gunzip, tar -xzf)",
+    "a zip archive": "no text; unpack it first",
+    "an HDF5 file": "write the spectrum as CSV, with low, high and count of every bin",
+}  # fmt: skip
+_KINDS = {b"PAR1": "a Parquet file", b"\x1f\x8b": "a gzip archive", b"\x89HDF": "an HDF5 file"}
 
 
 def read_spectra(
@@ -34,19 +50,29 @@ def read_spectra(
     bins: int | None = None,
     low: float | None = None,
     high: float | None = None,
+    scale: float | None = None,
+    density: bool = False,
+    decimal: str | None = None,
 ) -> list[MassSpectrum]:
     """Read all spectra of a file.
 
     Parameters
     ----------
     path
-        ``.root`` (every 1D histogram, in any folder), ``.json`` (our own, one UHI histogram, or several by name), else
-        a table: edges and contents, or one column of masses.
+        ROOT (every 1D histogram, in any folder), JSON (our own, one UHI histogram, several by name, or a table of
+        HEPData), YAML (a table of HEPData, or ``submission.yaml``), else a table of text: edges or centres, contents
+        and perhaps errors, or one column of masses.
     names
         Only these.
     column, bins, low, high
         For a column of masses: which one (by default ``M``, ``mass`` and the like, or the only one), and how it is
         histogrammed.
+    scale
+        The number that counts were multiplied by: contents are divided by it.
+    density
+        Contents are per GeV (events/GeV, pb/TeV with its scale), and are multiplied by the widths of bins.
+    decimal
+        The decimal mark of a table of text, ``"."`` or ``","``; by default as its numbers show.
 
     Returns
     -------
@@ -58,44 +84,152 @@ def read_spectra(
     FileError
         If there is no such file, or it cannot be read.
     FormatError
-        If there is no spectrum in it, or one is malformed.
+        If there is no spectrum in it, or none that is sound.
     InputError
-        If a name is not in it, or bins are missing.
+        If a name is not in it, bins are missing or fit nothing, a table may be understood in two ways, or the scale is
+        another one.
+
+    Warns
+    -----
+    UserWarning
+        If a histogram of one axis was left out that cannot be used; the message names it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(f"{path}: no such file; give a ROOT, JSON or CSV file of histograms")
-    if what_is(path) == OUTPUT:
-        raise FormatError(
-            f"{path}: {OUTPUT}, not a file of histograms; `coffea-ddp scan {path} --tests bump` looks for bumps in it"
-        )
+    found = read_contents(
+        path, names=names, binning=Binning(column, bins, low, high), scale=scale, density=density, decimal=decimal
+    )
+    for one in found.skipped:
+        if one.spectrum:
+            warnings.warn(f"{path}: {one.name!r} is not read: {one.reason}", stacklevel=2)
+    return list(found.spectra)
+
+
+def read_contents(
+    path: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    binning: Binning | None = None,
+    scale: float | None = None,
+    density: bool = False,
+    decimal: str | None = None,
+) -> Contents:
+    """Return the spectra of a file with what else is in it; parameters and errors of :func:`read_spectra`."""
+    path, binning = Path(path), binning or Binning()
+    if decimal not in (None, ".", ","):
+        raise InputError(f"decimal {decimal!r}: give '.' or ','")
+    _check_kind(path)
     try:
-        if path.suffix == ".root":
-            found = _read_root(path)
-        elif path.suffix == ".json":
-            found = _read_json(path)
-        else:
-            found = [to_spectrum(*pair, path) for pair in read_csv(path, column=column, bins=bins, low=low, high=high)]
+        found = _read(path, None if names is None else tuple(names), binning, decimal)
     except DDPError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise FileError(f"{path}: cannot be read ({error})") from error
-    if not found:
-        raise FormatError(
-            f"{path}: no 1D histogram in it; write spectra with `coffea-ddp spectra`, "
-            "which takes the output of a pass (`coffea-ddp run`) over events"
+    if binning.given and not found.masses:
+        raise InputError(
+            f"{path}: {', '.join(binning.given)}: these are for a list of masses, and this is a file of histograms; "
+            "leave them out, or, if every line is an event, name the column of masses with --column (column=)"
         )
-    return _named(found, names, path)
-
-
-def _named(found: list[MassSpectrum], names: Sequence[str] | None, path: Path) -> list[MassSpectrum]:
-    if names is None:
+    found = dataclasses.replace(found, spectra=_chosen(found, names, path))
+    if scale is None and not density:
         return found
-    known = {spectrum.hist.name or spectrum.combination: spectrum for spectrum in found}
+    return dataclasses.replace(
+        found, spectra=tuple(scaled(one, 1.0 if scale is None else scale, density=density) for one in found.spectra)
+    )
+
+
+def _check_kind(path: Path) -> None:
+    """Raise where a path leads to nothing, or to what is no file of histograms."""
+    kind = what_is(path)
+    if kind in ("no file", "a folder"):
+        what = "no such file" if kind == "no file" else "a folder"
+        raise FileError(f"{path}: {what}; give a ROOT, JSON, YAML or CSV file of histograms")
+    with path.open("rb") as file:
+        begin = file.read(4)
+    kind = next((known for mark, known in _KINDS.items() if begin.startswith(mark)), kind)
+    if kind in _ADVICE:
+        raise FormatError(f"{path}: {kind}, {_ADVICE[kind].format(path)}")
+
+
+def _read(path: Path, names: tuple[str, ...] | None, binning: Binning, decimal: str | None) -> Contents:
+    kind = what_is(path)
+    if path.suffix == ".root" or kind == ROOT:
+        return read_root(path, names)
+    if path.suffix == ".json" or kind == "a JSON file":
+        return read_json(path)
+    if path.suffix in (".yaml", ".yml"):
+        return read_yaml(path)
+    return _read_text(path, binning, decimal)
+
+
+def _read_text(path: Path, binning: Binning, decimal: str | None) -> Contents:
+    tables = parse_tables(read_text(path), path, decimal)
+    if binning.column is not None or not is_binned(tables[0]):
+        if binning.column is None and binning.bins is None and not tables[0].names and tables[0].numbers.shape[1] > 1:
+            read_binned(tables[0], path, path.stem)  # says what is missing
+        return Contents((read_masses(tables[0], path, path.stem, binning),), masses=True)
+    spectra: list[MassSpectrum] = []
+    skipped: list[Skipped] = []
+    notes: list[str] = []
+    for number, table in enumerate(tables, 1):
+        stem = path.stem if len(tables) == 1 else f"{path.stem}/{table.title or f'table {number}'}"
+        _from_table(table, path, stem, spectra, skipped, notes)
+    return Contents(tuple(spectra), tuple(skipped), tuple(dict.fromkeys(notes)))
+
+
+def _from_table(
+    table: Table, path: Path, stem: str, spectra: list[MassSpectrum], skipped: list[Skipped], notes: list[str]
+) -> None:
+    binned = read_binned(table, path, stem)
+    taken = {spectrum.hist.name for spectrum in spectra}
+    for column in binned.columns:
+        name = clean_name(column.name)
+        name = name if name not in taken else f"{name} ({len(spectra) + 1})"
+        taken.add(name)
+        try:
+            spectra.append(make_spectrum(name, column.edges, column.contents, column.variances, column.label))
+        except FormatError as error:
+            skipped.append(Skipped(name, str(error)))
+    notes.append(binned.note)
+
+
+def _chosen(found: Contents, names: Sequence[str] | None, path: Path) -> tuple[MassSpectrum, ...]:
+    known = {spectrum.hist.name: spectrum for spectrum in found.spectra}
+    left_out = {one.name: one.reason for one in found.skipped}
+    if names is None:
+        if not known:
+            raise FormatError(f"{path}: no 1D histogram in it{_instead(left_out)}")
+        return found.spectra
     for name in names:
+        if name in left_out:
+            raise FormatError(f"{path}: {name!r} cannot be looked at: {left_out[name]}")
         if name not in known:
-            raise InputError(f"{path}: no histogram {name!r}; it has: {', '.join(list(known)[:20])}")
-    return [known[name] for name in names]
+            every = _all_names(path, found)
+            has = ", ".join(every[:20]) + (f" and {len(every) - 20} more" if len(every) > 20 else "")
+            near = did_you_mean(name, every)
+            raise InputError(f"{path}: no histogram {name!r}; it has: {has or 'none'}{near}")
+    return tuple(known[name] for name in names)
+
+
+def _all_names(path: Path, found: Contents) -> list[str]:
+    """Return the names of all histograms of one axis in a file; those of ROOT are read by name, and listed again."""
+    every = read_root(path) if what_is(path) == ROOT else found
+    return [*(str(one.hist.name) for one in every.spectra), *(one.name for one in every.skipped if one.spectrum)]
+
+
+def _instead(left_out: dict[str, str]) -> str:
+    """Return what is in a file without histograms, and what to do."""
+    trees = [name for name, reason in left_out.items() if reason.startswith("a tree")]
+    if trees:
+        return (
+            f"; it has trees of events ({', '.join(trees[:5])}): count masses with a pass over them, `coffea-ddp run "
+            "resonances FILES -o masses.ddp`, then `coffea-ddp scan masses.ddp --tests bump`"
+        )
+    shown = "; ".join(f"{name!r}: {reason}" for name, reason in list(left_out.items())[:5])
+    more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    return (
+        f"; not looked at: {shown}{more}"
+        if left_out
+        else "; write spectra with `coffea-ddp spectra`, from the output of a pass (`coffea-ddp run`) over events"
+    )
 
 
 def to_spectrum(histogram: Any, name: str = "", path: Any = "the histogram") -> MassSpectrum:
@@ -108,125 +242,12 @@ def to_spectrum(histogram: Any, name: str = "", path: Any = "the histogram") -> 
     """
     label = f"{path}: {name!r}" if name else f"{path}"
     try:
-        one = histogram if isinstance(histogram, hist.Hist) else hist.Hist(histogram)
+        one = histogram.copy() if isinstance(histogram, hist.Hist) else hist.Hist(histogram)
     except (TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f"{label}: no histogram ({error}); give one with one axis, as of the library `hist`"
         ) from error
-    if one.ndim != 1:
-        raise FormatError(f"{label}: {one.ndim} axes; a spectrum has one")
-    edges, values = np.asarray(one.axes[0].edges, dtype=np.float64), np.asarray(one.values(flow=True))
-    if edges.ndim != 1 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
-        raise FormatError(f"{label}: its edges are not numbers that increase")
-    if not np.isfinite(values).all():
-        raise FormatError(f"{label}: contents are NaN or infinite")
-    chosen = name or one.name or "spectrum"
-    combination, cell, _ = parse_name(chosen.rpartition("/")[2])
-    copy = one.copy()
-    copy.name = chosen
-    return MassSpectrum(combination, cell, copy)
-
-
-def _read_root(path: Path) -> list[MassSpectrum]:
-    import uproot
-
-    found = []
     try:
-        with uproot.open(path) as file:
-            for name, kind in file.classnames(recursive=True, cycle=False).items():
-                if kind.startswith("TH1"):
-                    found.append(to_spectrum(_from_root(file[name]), name, path))
-    except DDPError:
-        raise
-    # uproot raises whatever its interpretation of damaged bytes ran into.
-    except Exception as error:
-        raise FormatError(f"{path}: no ROOT file, or a damaged one ({type(error).__name__}: {error})") from error
-    return found
-
-
-def _from_root(found: Any) -> Any:
-    """Return a ROOT histogram with whole-number storage where it holds counts."""
-    values, variances = found.values(flow=True), found.variances(flow=True)
-    edges = found.axis().edges()
-    widths = np.diff(edges)
-    title = str(found.member("fXaxis").member("fTitle"))
-    same = not len(found.member("fXaxis").member("fXbins"))
-    axis = (
-        hist.axis.Regular(len(widths), edges[0], edges[-1], name="mass", label=title or "mass [GeV]")
-        if same
-        else hist.axis.Variable(edges, name="mass", label=title or "mass [GeV]")
-    )
-    if not len(found.member("fSumw2")) or np.array_equal(values, variances):
-        whole = np.array_equal(values, np.rint(values))
-        counts = hist.Hist(axis, storage=hist.storage.Int64() if whole else hist.storage.Double())
-        counts.view(flow=True)[...] = values
-        return counts
-    weighted = hist.Hist(axis, storage=hist.storage.Weight())
-    weighted.view(flow=True)["value"], weighted.view(flow=True)["variance"] = values, variances
-    return weighted
-
-
-def _read_json(path: Path) -> list[MassSpectrum]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"{path}: not JSON ({error})") from error
-    if not isinstance(content, Mapping):
-        raise FormatError(f"{path}: a list or a number; give a UHI histogram, or several by name")
-    if content.get("format") == FORMAT:
-        return _read_envelope(path, content)
-    if "axes" in content:
-        return [to_spectrum(_from_uhi(path, path.stem, content), path.stem, path)]
-    pairs: Iterable[tuple[str, Any]] = content.items()
-    return [
-        to_spectrum(_from_uhi(path, name, item), name, path)
-        for name, item in pairs
-        if isinstance(item, Mapping) and isinstance(item.get("axes"), list) and len(item["axes"]) == 1
-    ]
-
-
-def _read_envelope(path: Path, content: Mapping[str, Any]) -> list[MassSpectrum]:
-    if content.get("version") != VERSION:
-        raise FormatError(f"{path}: version {content.get('version')!r} of the format; this package reads {VERSION}")
-    spectra = content.get("spectra")
-    if not isinstance(spectra, Mapping):
-        raise FormatError(f"{path}: its 'spectra' are no histograms by name; write it again")
-    found = []
-    for name, item in spectra.items():
-        try:
-            plain = to_spectrum(_from_uhi(path, name, item["histogram"]), name, path)
-            resolution = None if item["resolution"] is None else Resolution(*map(float, item["resolution"]))
-            width = None if item["width"] is None else float(item["width"])
-            masks = tuple((float(low), float(high), str(what)) for low, high, what in item["masks"])
-            partial = bool(item["partial"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{path}: {name!r} is malformed ({type(error).__name__}: {error})") from error
-        found.append(MassSpectrum(plain.combination, plain.cell, plain.hist, width, resolution, masks, partial))
-    return found
-
-
-def _from_uhi(path: Path, name: str, content: Any) -> Any:
-    try:
-        numbers = dict(content)
-        storage = dict(numbers["storage"])
-        for part in ("values", "variances"):
-            if part in storage:
-                storage[part] = np.asarray(storage[part])
-        numbers["storage"] = storage
-        # What else a stranger wrote there would become attributes of the histogram.
-        numbers["metadata"] = {}
-        numbers["axes"] = [_clean_axis(axis) for axis in numbers["axes"]]
-        return hist.Hist(from_uhi(numbers))
-    # from_uhi raises whatever a malformed dictionary runs it into.
-    except Exception as error:
-        raise FormatError(f"{path}: {name!r} is no UHI histogram ({type(error).__name__}: {error})") from error
-
-
-def _clean_axis(axis: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an axis with nothing but its bins, its name and its label."""
-    metadata = dict(axis.get("metadata") or {})
-    kept = {key: str(metadata[key]) for key in ("name", "label") if key in metadata}
-    cleaned = {**axis, "metadata": kept}
-    if "edges" in axis:
-        cleaned["edges"] = np.asarray(axis["edges"], dtype=np.float64)
-    return cleaned
+        return checked(one, clean_name(name or one.name or "spectrum"))
+    except FormatError as error:
+        raise FormatError(f"{label}: {error}") from error

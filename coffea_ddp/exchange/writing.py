@@ -68,7 +68,9 @@ def name_of(spectrum: MassSpectrum) -> str:
         return spectrum.combination
     widths = np.diff(spectrum.edges)
     same = np.allclose(widths, widths[0], rtol=1e-6)
-    return spectrum_name(spectrum.combination, spectrum.cell, float(widths[0]) if same else None)
+    name = spectrum_name(spectrum.combination, spectrum.cell, float(widths[0]) if same else None)
+    folder = str(spectrum.hist.name or "").rpartition("/")[0]
+    return f"{folder}/{name}" if folder else name
 
 
 def _write_root(named: dict[str, MassSpectrum], path: Path) -> None:

@@ -1,0 +1,246 @@
+r"""Tables of text: delimiters, headers, comments, decimal commas, and blocks with headers of their own.
+
+Examples
+--------
+>>> (table,) = parse_tables('# from a paper\n"M [GeV]";"Events"\n60,5;12\n61,5;9\n', "table.csv")
+>>> table.names, table.numbers.tolist()
+(('M [GeV]', 'Events'), [[60.5, 12.0], [61.5, 9.0]])
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coffea_ddp.errors import FormatError, InputError
+from coffea_ddp.exchange.columns import Role, role_of
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray
+
+_COMMENTS = ("#", "%", "//", "!")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+$)")
+_GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_BLANKS = str.maketrans({"\u2212": "-", "\u00a0": None, "\u2009": None, "\u202f": None})
+_TITLE = re.compile(r"#:\s*name:\s*(.+)")
+_MOST_COLUMNS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A block of a file with one header.
+
+    Attributes
+    ----------
+    names
+        Of the columns, empty where there is no header.
+    cells
+        As they are written, shape (n_rows, n_columns).
+    numbers
+        NaN where a cell is no number, shape (n_rows, n_columns).
+    title
+        What the file calls it; may be empty.
+    """
+
+    names: tuple[str, ...]
+    cells: Any
+    numbers: FloatArray
+    title: str = ""
+
+    @property
+    def filled(self) -> BoolArray:
+        """Which cells hold anything, shape (n_rows, n_columns)."""
+        return np.asarray(self.cells != "")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file: UTF-8, UTF-16 with its mark, else Western European.
+
+    Raises
+    ------
+    FormatError
+        If it is empty, or no text.
+    """
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content.decode("utf-16")
+    else:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252", errors="replace")
+    if "\x00" in text:
+        raise FormatError(f"{path}: no text; give a ROOT file the suffix .root, JSON .json")
+    return text
+
+
+def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table]:
+    """Return the tables of a text.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    path
+        For messages.
+    decimal
+        The decimal mark, ``"."`` or ``","``; ``None``: from the numbers.
+
+    Raises
+    ------
+    FormatError
+        If there is none in it.
+    InputError
+        If a comma may be a decimal mark as well as a separator of thousands.
+    """
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    comments = [line for line in lines if _is_comment(line)]
+    data = [_without_comment(line) for line in lines if not _is_comment(line)]
+    if not data:
+        raise FormatError(f"{path}: no line in it; give a table of edges and counts, or a column of masses")
+    delimiter = _delimiter(data, decimal)
+    cells = _split(data, delimiter, path)
+    cells = _plain_numbers(cells, delimiter, decimal, path)
+    numbers = _numbers(cells)
+    titles = [found[1].strip() for line in comments if (found := _TITLE.match(line.strip()))]
+    tables = _blocks(cells, numbers, titles)
+    if not tables:
+        raise FormatError(f"{path}: a header and nothing below it")
+    if not tables[0].names:
+        header = _commented_header(comments, cells.shape[1])
+        tables[0] = Table(header, tables[0].cells, tables[0].numbers, tables[0].title)
+    return tables
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().lstrip('"').startswith(_COMMENTS)
+
+
+def _without_comment(line: str) -> str:
+    """Return a line without what follows a mark of comments behind its numbers."""
+    if '"' in line or ("#" not in line and "//" not in line):
+        return line
+    return re.split(r"\s(?:#|//)", line, maxsplit=1)[0]
+
+
+def _delimiter(lines: list[str], decimal: str | None) -> str:
+    """Return what separates columns: of the candidates, that which leaves numbers; blanks are a regular expression."""
+    some = lines[:2000]
+    bare = [re.sub(r'"[^"]*"', "", line) for line in some]
+    for mark in ("\t", ";", "|"):
+        if sum(mark in line for line in bare) > 0.5 * len(bare):
+            return mark
+    commas = sum("," in line for line in bare) > 0.5 * len(bare)
+    if not commas:
+        return "," if any("," in line for line in bare) and not any(len(line.split()) > 1 for line in bare) else r"\s+"
+    rows = (bare[1:] or bare)[-50:]
+    parts = [text.strip() for line in rows for text in line.split(",")]
+    separated = all(not text or _NUMBER.fullmatch(_FORTRAN.sub("e", text)) for text in parts)
+    as_decimals = all(_NUMBER.fullmatch(text.replace(",", ".", 1)) for line in rows for text in line.split())
+    one_name = "," not in some[0] and not _NUMBER.match(some[0].strip())
+    return r"\s+" if as_decimals and (decimal == "," or not separated or one_name) else ","
+
+
+def _split(lines: list[str], delimiter: str, path: Any) -> Any:
+    """Return the fields of all lines as text, empty where a line is short; shape (n_lines, n_columns)."""
+    import pandas as pd
+
+    most = max(len(line.split()) if delimiter == r"\s+" else line.count(delimiter) + 1 for line in lines)
+    if most > _MOST_COLUMNS:
+        raise FormatError(f"{path}: {most} columns; a table of a spectrum has a few")
+    try:
+        frame = pd.read_csv(
+            io.StringIO("\n".join(lines)), sep=delimiter, header=None, names=range(most), dtype=str, na_filter=False,
+            skipinitialspace=True, index_col=False, engine="c", skip_blank_lines=True,
+        )  # fmt: skip
+    # What the parser says of quotes that are never closed, and the like.
+    except (ValueError, OverflowError) as error:
+        raise FormatError(f"{path}: no table of text ({error}); write one line a bin") from error
+    cells = frame.fillna("").to_numpy(dtype=object)
+    cells = np.array([[str(cell).strip() for cell in row] for row in cells], dtype=object).reshape(len(frame), most)
+    used = (cells != "").any(axis=0)
+    return cells[:, : int(np.flatnonzero(used)[-1]) + 1] if used.any() else cells[:, :1]
+
+
+def _plain_numbers(cells: Any, delimiter: str, decimal: str | None, path: Any) -> Any:
+    """Return the fields with numbers as Python writes them: decimal points, no thousands, no Fortran exponents."""
+    flat = cells.reshape(-1)
+    marked = [index for index, cell in enumerate(flat) if "," in cell and not re.search(r"[^\d.,eE+\-\s]", cell)]
+    comma = _comma_is_decimal([flat[index] for index in marked], decimal, path) if marked else decimal == ","
+    out = np.array([_plain(cell) for cell in flat], dtype=object)
+    for index in marked:
+        text = flat[index].replace(" ", "")
+        out[index] = text.replace(".", "").replace(",", ".") if comma else text.replace(",", "")
+    if comma and delimiter != ",":
+        # Thousands are marked by points there.
+        for index, cell in enumerate(flat):
+            if re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+", cell):
+                out[index] = cell.replace(".", "")
+    return out.reshape(cells.shape)
+
+
+def _comma_is_decimal(fields: list[str], decimal: str | None, path: Any) -> bool:
+    if decimal is not None:
+        return decimal == ","
+    grouped = [bool(_GROUPS.fullmatch(text.replace(" ", ""))) for text in fields]
+    if not all(grouped):
+        return True
+    if any(text.count(",") > 1 or "." in text for text in fields):
+        return False
+    raise InputError(
+        f"{path}: {fields[0]!r}: is the comma a decimal mark, or one of thousands? Say --decimal , (or decimal=',') or "
+        "--decimal ."
+    )
+
+
+def _plain(cell: str) -> str:
+    text = cell.translate(_BLANKS)
+    if " " in text and re.fullmatch(r"[+-]?\d{1,3}(?: \d{3})+(?:[.,]\d*)?", text):
+        text = text.replace(" ", "")
+    return _FORTRAN.sub("e", text)
+
+
+def _numbers(cells: Any) -> FloatArray:
+    """Return the numbers of all cells, NaN where there is none."""
+    flat = [float(cell) if _NUMBER.fullmatch(cell) else np.nan for cell in cells.reshape(-1)]
+    return np.array(flat, dtype=np.float64).reshape(cells.shape)
+
+
+def _blocks(cells: Any, numbers: FloatArray, titles: list[str]) -> list[Table]:
+    """Return the tables between lines without any number; of several such lines, the first is the header."""
+    lowered = np.vectorize(str.lower, otypes=[object])(cells)
+    is_number = ~np.isnan(numbers) | (lowered == "nan")
+    head = ~is_number.any(axis=1)
+    starts = [0, *(i for i in range(1, len(head)) if head[i] and not head[i - 1])]
+    tables: list[Table] = []
+    for start, stop in zip(starts, [*starts[1:], len(head)], strict=True):
+        rows = np.arange(start, stop)[~head[start:stop]]
+        if not len(rows):
+            continue
+        names = tuple(str(name) for name in cells[start]) if head[start] else ()
+        title = titles[len(tables)] if len(tables) < len(titles) else ""
+        tables.append(Table(names, cells[rows], numbers[rows], title))
+    return tables
+
+
+def _commented_header(comments: list[str], columns: int) -> tuple[str, ...]:
+    """Return the names of columns from a comment, as numpy writes them; empty where none names contents and an axis."""
+    for line in reversed(comments):
+        text = line.strip().lstrip("#%/!").strip()
+        for mark in (",", ";", "\t", None):
+            names = tuple(name.strip().strip('"') for name in text.split(mark))
+            if len(names) == columns and columns > 1 and _is_header(names, words=mark is None):
+                return names
+    return ()
+
+
+def _is_header(names: tuple[str, ...], *, words: bool) -> bool:
+    roles = {role_of(name) for name in names}
+    axis = roles & {Role.LOW, Role.HIGH, Role.EDGE, Role.MID, Role.MASS}
+    return bool(axis and Role.COUNT in roles) or (Role.MASS in roles and (not words or len(names) == 2))

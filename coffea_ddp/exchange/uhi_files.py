@@ -1,0 +1,165 @@
+"""Histograms in JSON: our own envelope, one UHI histogram, several by name, and tables of HEPData."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+from boost_histogram.serialization import from_uhi
+
+from coffea_ddp.errors import DDPError, FormatError
+from coffea_ddp.exchange.found import Contents, Skipped, clean_name, named
+from coffea_ddp.exchange.hepdata import is_hepdata, read_table
+from coffea_ddp.exchange.writing import FORMAT, VERSION
+from coffea_ddp.spectrum import MassSpectrum, Resolution
+
+_MOST_BINS = 1_000_000
+
+
+def read_json(path: Path) -> Contents:
+    """Return the spectra of a JSON file; those that are malformed are named, and the others read.
+
+    Raises
+    ------
+    FormatError
+        If it is no JSON, has a name twice, or is of a version that is not known.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise FormatError(f"{path}: nested too deep for a file of histograms") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, Mapping):
+        raise FormatError(f"{path}: a list or a number; give a UHI histogram, or several by name")
+    if is_hepdata(content):
+        return read_table(content, path, clean_name(content.get("name") or path.stem))
+    if content.get("format") == FORMAT:
+        return _each(_envelope(path, content), _signal_too)
+    if "axes" in content:
+        return _each({path.stem: content}, spectrum_of)
+    tables = {name: item for name, item in content.items() if isinstance(item, Mapping) and "axes" in item}
+    return _each(tables, spectrum_of)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return made
+
+
+def _each(items: Mapping[str, Any], read: Callable[[str, Any], MassSpectrum]) -> Contents:
+    spectra: list[MassSpectrum] = []
+    skipped: list[Skipped] = []
+    for key, item in items.items():
+        name = clean_name(key)
+        try:
+            spectra.append(read(name, item))
+        except DDPError as error:
+            skipped.append(Skipped(name, str(error)))
+    return Contents(tuple(spectra), tuple(skipped))
+
+
+def _envelope(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    version = content.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise FormatError(f"{path}: version {version!r} of the format; this package reads {VERSION}")
+    spectra = content.get("spectra")
+    if not isinstance(spectra, Mapping):
+        raise FormatError(f"{path}: its 'spectra' are no histograms by name; write it again")
+    return spectra
+
+
+def _signal_too(name: str, item: Any) -> MassSpectrum:
+    """Return a spectrum with what our own files know of its signal."""
+    try:
+        plain = spectrum_of(name, item["histogram"])
+        resolution = None if item["resolution"] is None else Resolution(*map(float, item["resolution"]))
+        width = None if item["width"] is None else float(item["width"])
+        masks = tuple((float(low), float(high), clean_name(what)) for low, high, what in item["masks"])
+        partial = bool(item["partial"])
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, DDPError):
+            raise
+        raise FormatError(f"malformed ({type(error).__name__}: {error})") from error
+    numbers = (*((width,) if width is not None else ()), *(edge for low, high, _ in masks for edge in (low, high)))
+    if not np.isfinite(numbers).all() or (width is not None and not width > 0):
+        raise FormatError(f"malformed (width {width}, masks {masks}: give positive, finite numbers)")
+    return MassSpectrum(plain.combination, plain.cell, plain.hist, width, resolution, masks, partial, plain.title)
+
+
+def spectrum_of(name: str, content: Any) -> MassSpectrum:
+    """Return the spectrum of a UHI histogram.
+
+    Raises
+    ------
+    FormatError
+        If it is none.
+    """
+    try:
+        numbers = dict(content)
+        _check_size(numbers["axes"])
+        storage = dict(numbers["storage"])
+        for part in ("values", "variances"):
+            if part in storage:
+                storage[part] = np.asarray(storage[part])
+                if storage[part].dtype.kind not in "iuf":
+                    raise TypeError(f"its {part} are no numbers")
+        numbers["storage"] = storage
+        # What else a stranger wrote there would become attributes of the histogram.
+        numbers["metadata"] = {}
+        numbers["axes"] = [_clean_axis(axis) for axis in numbers["axes"]]
+        made = hist.Hist(from_uhi(numbers))
+    # from_uhi raises whatever a malformed dictionary runs it into.
+    except Exception as error:
+        raise FormatError(f"no UHI histogram ({type(error).__name__}: {str(error)[:200]})") from error
+    return checked(made, name)
+
+
+def checked(made: Any, name: str) -> MassSpectrum:
+    """Return the spectrum of a histogram of one axis of numbers.
+
+    Raises
+    ------
+    FormatError
+        If it has not one axis of numbers that increase, or contents that are counts or sums of weights and finite.
+    """
+    if made.ndim != 1:
+        raise FormatError(f"{made.ndim} axes; a spectrum has one")
+    axis = made.axes[0]
+    if not isinstance(axis, hist.axis.Regular | hist.axis.Variable | hist.axis.Integer):
+        raise FormatError(f"an axis of {type(axis).__name__}: its bins have labels, and are no masses")
+    if made.storage_type in (hist.storage.Mean, hist.storage.WeightedMean):
+        raise FormatError("a profile: means, and no counts")
+    edges = np.asarray(axis.edges, dtype=np.float64)
+    if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+        raise FormatError("its edges are not numbers that increase")
+    if not np.isfinite(made.values()).all():
+        raise FormatError("its contents are NaN or infinite")
+    variances = made.variances() if made.storage_type is hist.storage.Weight else None
+    if variances is not None and not np.isfinite(variances).all():
+        raise FormatError("its variances are NaN or infinite")
+    return named(made, name)
+
+
+def _check_size(axes: Any) -> None:
+    """Raise before anything large is made."""
+    for axis in axes:
+        if float(axis.get("bins", 0)) > _MOST_BINS or len(axis.get("edges", ())) > _MOST_BINS:
+            raise ValueError(f"over {_MOST_BINS:,} bins")
+
+
+def _clean_axis(axis: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an axis with nothing but its bins, its name and its label."""
+    metadata = dict(axis.get("metadata") or {})
+    kept = {key: clean_name(metadata[key]) for key in ("name", "label") if key in metadata}
+    cleaned = {**axis, "metadata": kept}
+    if "edges" in axis:
+        cleaned["edges"] = np.asarray(axis["edges"], dtype=np.float64)
+    return cleaned
