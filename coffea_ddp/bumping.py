@@ -29,15 +29,16 @@ import numpy as np
 
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
+from coffea_ddp.ordering import sort_key
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.given import LEAST_BINS
-from coffea_ddp.stats.bumphunt.hunt import Hunted, flags_of, hunt, p_values, toy_p_values
+from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond
 from coffea_ddp.stats.bumphunt.widths import SCANNED
 from coffea_ddp.stats.dispersion import common_factor
 from coffea_ddp.stats.status import Status
-from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
+from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -177,15 +178,25 @@ def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the network says of one spectrum."""
+    """What the network says of one spectrum: z at the bump, and after all bins and widths; toys where there are any."""
 
     prepared: Prepared
     z: float
     error: float
     position: float
     width: float
-    p_spectrum: float
+    z_spectrum: float
     flags: tuple[str, ...]
+    n_ge: int | None = None
+    n: int | None = None
+
+    def place(self, looks: int) -> tuple[float, float]:
+        """Return what it is ranked by after so many looks."""
+        return sort_key(float(p_from_z(self.z_global(looks), two_sided=False)), self.z)
+
+    def z_global(self, looks: int) -> float:
+        """Return z after so many spectra."""
+        return float(sidak_z(self.z_spectrum, looks, two_sided=False))
 
 
 def hunt_spectra(
@@ -208,8 +219,8 @@ def hunt_spectra(
     spectra
         Of any binning. Their width is that of a narrow signal; where they have none, several are tried.
     toys, toys_for
-        Background-only toys for the p-values of so many of the best spectra, drawn from a smooth estimate of each; 0:
-        by the calibration of the network alone.
+        Background-only toys for so many of the best spectra, drawn from a smooth estimate of each, as a check of the
+        calibrated p: where any of them reaches the spectrum, the larger of the two p stands. 0: none.
     seed
         Of the toys.
     min_events, whole
@@ -227,8 +238,8 @@ def hunt_spectra(
     -------
     ScanReport
         A row for every spectrum: first the ranked ones, then those that were not looked at, with their status.
-        ``p_cell`` is after all bins and widths of a spectrum, counted among toys where there are any; ``p_global`` is
-        the Sidak bound on the calibrated p over all spectra.
+        ``p_cell`` is after all bins and widths of a spectrum, by the calibration of the network unless its toys say
+        more; ``p_global`` is the Sidak bound on it over all spectra. All are one-sided: excesses count.
 
     Raises
     ------
@@ -250,12 +261,14 @@ def hunt_spectra(
             progress(done, len(usable), "")
         found += _hunt_group(group, chosen, backend)
         done += len(group)
-    found.sort(key=lambda one: (one.p_spectrum, -one.z))
-    rows = [_row(one, rank, len(found)) for rank, one in enumerate(found, 1)]
+    looks = len(found)
+    found.sort(key=lambda one: one.place(looks))
     for number, one in enumerate(found[: toys_for if toys else 0]):
         if progress is not None:
             progress(len(usable), len(usable), f"toys of {number + 1} of the best")
-        rows[number] = _with_toys(rows[number], one, chosen, toys, seed, backend)
+        found[number] = _with_toys(one, chosen, toys, seed, backend)
+    found.sort(key=lambda one: one.place(looks))
+    rows = [_row(one, rank, looks) for rank, one in enumerate(found, 1)]
     rows += [_lost(one) for one in prepared if one.status is not Status.OK]
     if progress is not None:
         progress(len(usable), len(usable), "")
@@ -279,27 +292,29 @@ def _hunt_group(group: list[Prepared], finder: Finder, backend: str) -> list[_Fo
     counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
     sigma = group[0].sigma
     hunted = hunt(finder, counts, sigma, use, backend=backend)
-    calibrated = p_values(hunted, sigma)
+    calibrated = calibrated_z(hunted, sigma)
     flags = flags_of(counts, hunted, use)
     return [_found(one, hunted, row, float(calibrated[row]), flags[row]) for row, one in enumerate(group)]
 
 
-def _found(prepared: Prepared, hunted: Hunted, row: int, p_spectrum: float, flags: tuple[str, ...]) -> _Found:
+def _found(prepared: Prepared, hunted: Hunted, row: int, calibrated: float, flags: tuple[str, ...]) -> _Found:
     edges, best = prepared.edges, int(hunted.best[row])
+    z = float(hunted.estimates.peak[row, best])
     return _Found(
         prepared,
-        z=float(hunted.estimates.peak[row, best]),
+        z=z,
         error=float(hunted.estimates.error[row, best]),
         position=float(0.5 * (edges[best] + edges[best + 1])),
         width=float(hunted.sigma[row, best] * (edges[best + 1] - edges[best])),
-        p_spectrum=p_spectrum,
+        # Many bins cannot be worth more than the best of them.
+        z_spectrum=min(calibrated, z),
         flags=flags,
     )
 
 
 def _row(found: _Found, rank: int, looks: int) -> Row:
     spectrum, edges = found.prepared.spectrum, found.prepared.edges
-    p_global = float(sidak(found.p_spectrum, looks))
+    z_global = found.z_global(looks)
     nowhere = "NO_DOMAIN" in found.flags
     return Row(
         kind="spectrum",
@@ -313,31 +328,44 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         statistic=found.z,
         p_local=float(p_from_z(found.z, two_sided=False)),
         z_local=found.z,
-        p_global=p_global,
-        z_global=float(z_from_p(p_global, two_sided=False)),
-        method=f"bump network; spectrum: calibrated on background-only spectra; global: Sidak over {looks} spectra",
+        p_global=float(p_from_z(z_global, two_sided=False)),
+        z_global=z_global,
+        method=_method(found, looks),
         status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
         rank=rank,
         like=rank,
         n_bins=int(found.prepared.use.sum()),
-        p_cell=found.p_spectrum,
+        p_cell=float(p_from_z(found.z_spectrum, two_sided=False)),
         position=found.position,
         width=found.width,
         z_error=found.error,
         low=float(edges[0]),
         high=float(edges[-1]),
         flags=" ".join(found.flags),
+        n_ge=found.n_ge,
+        n=found.n,
     )
 
 
-def _with_toys(row: Row, found: _Found, finder: Finder, toys: int, seed: int, backend: str) -> Row:
-    """Return the row with the p-value of its spectrum counted among toys."""
+def _method(found: _Found, looks: int) -> str:
+    """Return how the p-values of a spectrum were made."""
+    spectrum = "calibrated on background-only spectra"
+    if found.n_ge is not None:
+        toys = f"{found.n} toys of its own smooth background"
+        spectrum += f", the larger of this p and that of {toys}" if found.n_ge else f", none of {toys} reaches it"
+    return f"bump network, one-sided; spectrum: {spectrum}; global: Sidak over {looks} spectra"
+
+
+def _with_toys(found: _Found, finder: Finder, toys: int, seed: int, backend: str) -> _Found:
+    """Return what was found with its toys counted; where they say more than the calibration, they stand."""
     one = found.prepared
     counts, use = one.counts[None], one.use[None]
     hunted = hunt(finder, counts, one.sigma, use, backend=backend)
-    p, _ = toy_p_values(finder, counts, hunted, one.sigma, use, toys=toys, seed=seed, backend=backend)
-    method = row.method.replace("calibrated on background-only spectra", f"{toys} toys of its own smooth background")
-    return dataclasses.replace(row, p_cell=float(p[0]), method=method.replace("Sidak", "calibrated p, Sidak"))
+    reached, _ = toys_beyond(finder, counts, hunted, one.sigma, use, toys=toys, seed=seed, backend=backend)
+    n_ge, z = int(reached[0]), found.z_spectrum
+    if n_ge:
+        z = min(z, float(z_from_p((n_ge + 1) / (toys + 1), two_sided=False)))
+    return dataclasses.replace(found, z_spectrum=z, n_ge=n_ge, n=toys)
 
 
 def _lost(one: Prepared) -> Row:

@@ -255,7 +255,9 @@ class EventScan:
             statistic=found.t,
             p_local=p_local,
             z_local=float(z_from_p(p_local, two_sided=True)),
-            p_cell=found.p_value if fits.permutations else row.p_cell,
+            p_cell=found.p_value if found.permutation else row.p_cell,
+            n_ge_cell=found.permutation.n_ge if found.permutation else row.n_ge_cell,
+            n_cell=found.permutation.n if found.permutation else row.n_cell,
             method=f"NPLM of shapes, {best.family}, fitted; {how}; p cell: {found.method}; global, by score:{last}",
         )
 

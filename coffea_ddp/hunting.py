@@ -14,6 +14,7 @@ import numpy as np
 
 from coffea_ddp.bumping import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
 from coffea_ddp.lattice import DistinctCells, distinct_cells
+from coffea_ddp.ordering import ranked
 from coffea_ddp.report import ScanReport
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
@@ -173,19 +174,18 @@ def _around(cells: _Cells, row: Row) -> FloatArray:
 
 
 def joined(first: ScanReport, second: ScanReport) -> ScanReport:
-    """Return the reports of symmetries and of spectra as one, ranked by their global p-values.
+    """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.ordering`.
 
     Each row's ``p_global`` is after all looks of its own kind.
     """
-    ranked = [(report, row) for report in (first, second) for row in report.rows if row.rank is not None]
-    # Equal ones stay in the order of their reports.
-    ranked.sort(key=lambda item: 1.0 if item[1].p_global is None else item[1].p_global)
-    new = {(id(report), row.rank): rank for rank, (report, row) in enumerate(ranked, 1)}
-    rows = [
-        dataclasses.replace(row, rank=rank, like=None if row.like is None else new.get((id(report), row.like), rank))
-        for rank, (report, row) in enumerate(ranked, 1)
-    ]
-    rest = [row for report in (first, second) for row in report.rows if row.rank is None]
+    behind = max((row.rank for row in first.rows if row.rank is not None), default=0)
+    rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])
     options = {**second.options, **first.options, "bump": dict(second.options)}
     options["tests"] = [*first.options.get("tests", []), *second.options.get("tests", [])]
-    return dataclasses.replace(first, rows=(*rows, *rest), looks=first.looks + second.looks, options=options)
+    return dataclasses.replace(first, rows=tuple(rows), looks=first.looks + second.looks, options=options)
+
+
+def _shifted(row: Row, by: int) -> Row:
+    """Return a row with its ranks behind those of another report."""
+    rank, like = (None if place is None else place + by for place in (row.rank, row.like))
+    return dataclasses.replace(row, rank=rank, like=like)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.ordering import sort_key
 from coffea_ddp.rows import Row, ZHistogram
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
@@ -145,9 +146,11 @@ class Collector:
     def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
         """Return the rows: the best of all, ranked, then the best of other families and columns without a rank.
 
-        Where there are looks that are no candidates, a rank is given only to those that are sure to be better.
+        They are in the order of :mod:`coffea_ddp.ordering`. Where there are looks that are no candidates, a rank is
+        given only to those that are sure to be better.
         """
-        ranked = np.lexsort((-np.array([_size(c) for c in candidates]), -worth.order)).tolist() if candidates else []
+        keys = [sort_key(p, c.statistic) for p, c in zip(worth.p_global.tolist(), candidates, strict=True)]
+        ranked = sorted(range(len(candidates)), key=keys.__getitem__)
         best = {_place(leader) for leader in self._besides()}
         chosen = {number for mine in self.candidates.values() for number in map(id, mine)}
         among = [i for i in ranked if id(candidates[i]) in chosen][: self.best]
@@ -176,10 +179,6 @@ def _firsts(where: Where, ranked: IntArray) -> list[tuple[Column, int]]:
         if mask.any():
             found.append((column, int(mask.argmax())))
     return found
-
-
-def _size(candidate: Candidate) -> float:
-    return abs(candidate.statistic)
 
 
 def _after_regions(z: FloatArray, looks: IntArray) -> FloatArray:
@@ -246,6 +245,10 @@ def _row(
     kind = float if hists.layout.weighted else int
     names = ("p_tail", "p_tail_low", "p_tail_high")
     tails: dict[str, Any] = {name: float(p) for name, p in zip(names, worth.tails[number], strict=True)}
+    counts: dict[str, Any] = {"n_ge": None, "n": None, "n_ge_cell": None, "n_cell": None}
+    if worth.n:
+        counts = {"n_ge": int(worth.n_ge[number]), "n": worth.n, "n_ge_cell": int(worth.n_ge_cell[number]),
+                  "n_cell": worth.n}  # fmt: skip
     return Row(
         kind="symmetry",
         symmetry=where.symmetry,
@@ -273,6 +276,7 @@ def _row(
         p_symmetry=float(worth.p_symmetry[number]),
         z_plain=None if where.expected.plain else candidate.plain,
         **tails,
+        **counts,
     )
 
 

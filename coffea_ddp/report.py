@@ -29,22 +29,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp._files import REPORT, TABLE, write_text
+from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 from coffea_ddp.tables import (
     BUMPS,
+    BUMPS_NOTE,
     REGIONS,
     SHOWN,
+    SIDED_NOTE,
     SUMMARY,
     TAIL_NOTE,
     bump_cells,
     html_table,
-    number,
     printable,
-    probability,
     region_cells,
     row_cells,
-    tail_text,
     text_table,
 )
 
@@ -200,7 +200,7 @@ class ScanReport:
             ) from error
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the rows as CSV, names first; the column ``partial`` marks an incomplete input.
+        """Write the rows as CSV, names first; the last columns are those of :meth:`to_dataframe`.
 
         Control characters in names are spelled out.
 
@@ -211,20 +211,24 @@ class ScanReport:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow((*COLUMNS, "partial"))
+        writer.writerow((*COLUMNS, "is_bound", "partial"))
         # None is an empty field.
         for row in self.rows:
             values = (printable(value) if isinstance(value, str) else value for value in vars(row).values())
-            writer.writerow((*values, self.partial))
+            writer.writerow((*values, row.is_bound, self.partial))
         return write_text(path, text.getvalue(), TABLE)
 
     # -- faces -------------------------------------------------------------------------------------------
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the rows as a table, one column per attribute of :class:`Row`, and ``partial``."""
+        """Return the rows as a table, one column per attribute of :class:`Row`, ``is_bound`` and ``partial``.
+
+        ``is_bound``: p_global is 1 / (n + 1) as no pseudo-experiment reaches the row, which is below it.
+        """
         import pandas as pd  # 0.5 s, and not needed for files
 
         frame = pd.DataFrame([vars(row) for row in self.rows], columns=list(COLUMNS))
+        frame["is_bound"] = [row.is_bound for row in self.rows]
         frame["partial"] = self.partial
         return frame
 
@@ -291,7 +295,7 @@ class ScanReport:
         """
         _check_n(n)
         rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.leads)]
-        caption = f"p: {rows[0].method}" if rows else "no spectrum was looked at"
+        caption = f"p: {rows[0].method}\n{BUMPS_NOTE}" if rows else "no spectrum was looked at"
         return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
 
     def best_regions(self, n: int = 3) -> list[Row]:
@@ -309,7 +313,8 @@ class ScanReport:
         for row in self.rows:
             first.setdefault((row.symmetry, row.test), row)
         tests = list(dict.fromkeys(row.test for row in self.rows if row.kind == "symmetry"))
-        wanted = [str(name) for name in self.options.get("tests", tests)]
+        told = self.options.get("tests")
+        wanted = [str(name) for name in told] if isinstance(told, list | tuple) else tests
         tests.sort(key=lambda test: wanted.index(test) if test in wanted else len(wanted))
         pairs = [(summary.symmetry, test) for summary in self.summaries for test in tests]
         return [first[pair] for pair in pairs if pair in first]
@@ -322,8 +327,9 @@ class ScanReport:
         lines = []
         for found in self.global_p:
             whose = f"best of {found.scope}" if found.scope else f"whole report, {found.what}"
-            counted = f"p = {probability(found.p_value)} ({found.n_ge} of {found.n})"
-            lines.append(f"{whose}: {' '.join(filter(None, (counted, tail_text(found))))}; {found.method}")
+            lines.append(f"{whose}: {summary_text(found)}; {found.method}")
+        bounds = filter(None, map(more_would_take, self.global_p))
+        lines += list(bounds)[:1]
         return "\n".join([*lines, TAIL_NOTE] if lines else [])
 
     def _summary_title(self) -> str:
@@ -344,9 +350,15 @@ class ScanReport:
         ]
 
     def _caption(self) -> str:
-        lines = [f"p: {self.rows[0].method}"] if self.rows else ["no cell was tested"]
+        lines = [f"p: {self.rows[0].method}", *self._bound_note()] if self.rows else ["no cell was tested"]
+        lines += [SIDED_NOTE] if self.rows else []
         lines += [f"missing: {item}" for item in self.missing]
         return "\n".join(lines)
+
+    def _bound_note(self) -> list[str]:
+        """Return what the best row is worth where pseudo-experiments can say no more."""
+        best = self.rows[0]
+        return [f"best: {worth_of(best)}"] if best.is_bound else []
 
     def __repr__(self) -> str:
         """Return the plan, the number of looks and the best row."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Number = int | float
 
+SMALLEST_P = 1e-300
+"""Below, a p-value is told by its z alone: doubles end at 2.2e-308."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -45,7 +48,8 @@ class Row:
     statistic
         Of the test; positive where B is in excess.
     p_local, z_local, p_global, z_global
-        Of this look alone, and after all looks of the report. z has the sign of the statistic.
+        Of this look alone, and after all looks of the report. Every z belongs to its p by the one convention of
+        ``two_sided``. A p below 1e-300 is ``None``, as no double can hold it: its z tells it.
     rank
         Place among all looks, 1 is the best; ``None`` for what is not among the best of all but is the best of a
         (test, symmetry, observable), of a column of the table of symmetries, or of a spectrum.
@@ -58,7 +62,8 @@ class Row:
     n_regions
         How many regions of the cell were looked at; ``None`` where it was tested as a whole.
     p_cell, p_symmetry
-        After all regions of this cell, and after all looks at this symmetry, from pseudo-experiments.
+        After all regions of this cell (all bins and widths of this spectrum), and after all looks at this symmetry.
+        p_local <= p_cell <= p_symmetry <= p_global.
     p_tail, p_tail_low, p_tail_high
         An extrapolation of ``p_global`` beyond what the number of pseudo-experiments resolves, from a fitted tail, and
         its 68 % interval; ``None`` where it is not needed.
@@ -77,6 +82,15 @@ class Row:
         Of a spectrum: what is outside of the network's experience, in words; empty where nothing is.
     n_dropped
         Of a test on events: those of the cell that it did not see, as they were not stored or lack a feature.
+    n_ge, n
+        How many pseudo-experiments reach the row, of how many: what ``p_global`` of a symmetry is counted from,
+        (n_ge + 1)/(n + 1); of a bump, the toys of its own smooth background, which are a check of ``p_cell``. ``None``
+        without pseudo-experiments.
+    n_ge_cell, n_cell
+        The same for ``p_cell`` of a symmetry.
+    two_sided
+        Whether p is the probability of a deviation of either sign, abs(Z) >= abs(z), as for symmetries, or of an
+        excess, Z >= z, as for bumps.
     """
 
     kind: str
@@ -114,17 +128,31 @@ class Row:
     high: float | None = None
     flags: str | None = None
     n_dropped: int | None = None
+    n_ge: int | None = None
+    n: int | None = None
+    n_ge_cell: int | None = None
+    n_cell: int | None = None
+    two_sided: bool | None = None
 
     @property
     def leads(self) -> bool:
         """Whether no stronger row holds mostly the same events."""
         return self.like in (None, self.rank)
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether ``p_global`` is all that n pseudo-experiments can say: none reaches the row, and p is below it."""
+        if self.kind == "spectrum" or self.n is None or self.n_ge != 0 or self.p_global is None:
+            return False
+        return math.isclose(self.p_global, 1.0 / (self.n + 1), rel_tol=1e-9)
+
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             # JSON knows neither NaN nor infinity: what is not finite does not apply.
-            if isinstance(value, float) and not math.isfinite(value):
+            if isinstance(value, float) and (not math.isfinite(value) or (name in _P and 0 <= value < SMALLEST_P)):
                 object.__setattr__(self, name, None)
+        if self.two_sided is None:
+            object.__setattr__(self, "two_sided", self.kind != "spectrum")
 
     @classmethod
     def from_dict(cls, data: Any) -> Row:
@@ -141,8 +169,8 @@ class Row:
             )
         for name in COLUMNS:
             value = data.get(name)
-            kind = str if name in _TEXT else int if name in _WHOLE else int | float
-            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            kind = str if name in _TEXT else int if name in _WHOLE else bool if name in _FLAGS else int | float
+            if value is not None and (isinstance(value, bool) != (kind is bool) or not isinstance(value, kind)):
                 raise FormatError(f"a row's {name!r} is {type(value).__name__}; make it again with `coffea-ddp scan`")
         return cls(**{name: data[name] for name in COLUMNS if name in data})
 
@@ -150,7 +178,9 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
-_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped"})
+_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"})
+_FLAGS = frozenset({"two_sided"})
+_P = frozenset(name for name in COLUMNS if name.startswith("p_"))
 
 
 @dataclass(frozen=True, kw_only=True)

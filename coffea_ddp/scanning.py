@@ -34,6 +34,7 @@ from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.layout import EVENTS
 from coffea_ddp.looks import TESTS
+from coffea_ddp.ordering import consistent, ranked
 from coffea_ddp.permuting import Channel, Family, permute
 from coffea_ddp.provenance import inputs
 from coffea_ddp.ranking import Candidate, Collector, Where
@@ -182,6 +183,7 @@ def scan(
     worth = _worth(hists, (looked, events), candidates, collector.trials, draw, steps)
     full = fits or FullFits()
     rows = events.finished(collector.rows(hists, candidates, worth), candidates, full, steps.begin)
+    rows = tuple(ranked([consistent(row) for row in rows]))
     steps.end()
     report = ScanReport(
         plan=hists.layout.plan,
@@ -283,7 +285,7 @@ def _worth(
     families = [candidate.where.family for candidate in candidates]
     statistics = np.array([candidate.statistic for candidate in candidates])
     if not draw.permutations or not candidates:
-        return bounds(families, statistics, np.array([candidate.order for candidate in candidates]), trials)
+        return bounds(families, statistics, trials)
     binned, events = looked
     channels = _to_relabel(binned, candidates)
     nulls = permute(

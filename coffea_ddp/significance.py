@@ -6,7 +6,7 @@ test paying for the number of tests besides.
 
 Examples
 --------
->>> found = bounds([("nsigma", "e/mu", "met")], np.array([4.0]), np.array([4.0]), {"nsigma": 100})
+>>> found = bounds([("nsigma", "e/mu", "met")], np.array([4.0]), {"nsigma": 100})
 >>> round(float(found.p_global[0]), 4)
 0.0063
 """
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.rows import GlobalP
+from coffea_ddp.rows import SMALLEST_P, GlobalP
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import NullSample, PermutationP
-from coffea_ddp.stats.trials import p_from_z, sidak, sidak_z, z_from_p
+from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -35,10 +35,12 @@ class Significance:
 
     Attributes
     ----------
-    order
-        On which scale they are ranked: the larger, the rarer.
     p_cell, p_symmetry, p_global, z_global
         See :class:`coffea_ddp.rows.Row`.
+    n_ge, n_ge_cell
+        How many pseudo-experiments reach them, among all looks and in their own cell.
+    n
+        How many pseudo-experiments there are; 0: none.
     tails
         ``p_tail``, ``p_tail_low`` and ``p_tail_high``; shape (n_candidates, 3).
     summary
@@ -47,19 +49,19 @@ class Significance:
         How the global p-values were made.
     """
 
-    order: FloatArray
     p_cell: FloatArray
     p_symmetry: FloatArray
     p_global: FloatArray
     z_global: FloatArray
+    n_ge: FloatArray
+    n_ge_cell: FloatArray
+    n: int
     tails: FloatArray
     summary: tuple[GlobalP, ...]
     method: str
 
 
-def bounds(
-    families: Sequence[Family], statistics: FloatArray, order: FloatArray, trials: Mapping[str, int]
-) -> Significance:
+def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[str, int]) -> Significance:
     """Return Sidak bounds.
 
     Parameters
@@ -68,22 +70,18 @@ def bounds(
         The test, symmetry and observable of every candidate.
     statistics
         Their signed z; shape (n_candidates,).
-    order
-        What they are ranked by; shape (n_candidates,).
     trials
         How many regions each test looked at.
     """
     n_tests = len(trials)
     looks = np.array([max(1, n_tests * trials[test]) for test, _, _ in families], dtype=np.float64)
-    p_local = p_from_z(statistics, two_sided=True)
     nothing = np.full(len(statistics), np.nan)
     z_global = np.array([sidak_z(z, n) for z, n in zip(statistics.tolist(), looks.tolist(), strict=True)])
-    p_global = np.array([sidak(p, n) for p, n in zip(p_local.tolist(), looks.tolist(), strict=True)])
     total = " + ".join(f"{number:,} of {test}" for test, number in trials.items()) if n_tests > 1 else ""
     total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} looks"
     return Significance(
-        order, nothing, nothing, p_global, z_global, np.full((len(statistics), 3), np.nan), (),
-        f"Sidak bound over {total}",
+        nothing, nothing, p_from_z(z_global, two_sided=True), z_global, nothing, nothing, 0,
+        np.full((len(statistics), 3), np.nan), (), f"Sidak bound over {total}",
     )  # fmt: skip
 
 
@@ -123,26 +121,29 @@ def from_nulls(
     }
     p_global = [everything.sample.p(z) for z in scale.tolist()]
     p_symmetry = [
-        of_symmetry[symmetry].sample.p(z, tail=False).p_value
-        for (_, symmetry, _), z in zip(families, scale.tolist(), strict=True)
+        of_symmetry[symmetry].sample.p(z) for (_, symmetry, _), z in zip(families, scale.tolist(), strict=True)
     ]
     p_cell = [
-        NullSample(nulls[family].kept[cell]).p(score, tail=False).p_value
+        NullSample(nulls[family].kept[cell]).p(score, tail=False)
         for family, cell, score in zip(families, cells, scores.tolist(), strict=True)
     ]
     values = np.array([p.p_value for p in p_global])
+    best_of = _best_of_symmetries(families, scale, of_symmetry, how)
+    best = int(scale.argmax())
     summary = [
-        *_best_of_symmetries(families, scale, of_symmetry, how),
+        *best_of,
         *_best_of_tests(families, scores, nulls, how),
-        _global_p(None, "min-p", float(scale.max()), everything, how),
+        _global_p(None, "min-p", float(scale[best]), everything, how, least=p_symmetry[best]),
     ]
     return Significance(
-        scale,
-        np.array(p_cell),
-        np.array(p_symmetry),
+        np.array([p.p_value for p in p_cell]),
+        np.array([p.p_value for p in p_symmetry]),
         values,
         np.copysign(np.maximum(z_from_p(values, two_sided=True), 0.0), statistics) + 0.0,
-        np.array([[np.nan if x is None else x for x in (p.p_tail, p.p_low, p.p_high)] for p in p_global]),
+        np.array([float(p.n_ge) for p in p_global]),
+        np.array([float(p.n_ge) for p in p_cell]),
+        len(everything.sample),
+        np.array([_tail(p, least) for p, least in zip(p_global, p_symmetry, strict=True)]),
         tuple(summary),
         f"(n + 1)/({len(everything.sample)} + 1) pseudo-experiments, min-p over {len(names)} (test, observable) pairs; "
         f"{how}, {everything.relation}",
@@ -166,11 +167,27 @@ class _Looks(NamedTuple):
         return "keyed to the events" if self.shared else "drawn anew for each observable (a bound)"
 
 
-def _global_p(scope: str | None, what: str, score: float, looks: _Looks, how: str) -> GlobalP:
+def _tail(found: PermutationP, least: PermutationP | None = None) -> tuple[float, float, float]:
+    """Return an extrapolated p with its interval, NaN where there is none; never below that of a part of the looks.
+
+    The tails of all looks and of a part are fitted to samples of their own, and could contradict each other.
+    """
+    told = [np.nan if p is None else p for p in (found.p_tail, found.p_low, found.p_high)]
+    if least is not None:
+        # Not a number is below nothing: what is not told stays so.
+        told = [max(p, own) for p, own in zip(told, _tail(least), strict=True)]
+    return told[0], told[1], told[2]
+
+
+def _global_p(
+    scope: str | None, what: str, score: float, looks: _Looks, how: str, *, least: PermutationP | None = None
+) -> GlobalP:
     found: PermutationP = looks.sample.p(score)
+    tails = (None if np.isnan(p) or p < SMALLEST_P else p for p in _tail(found, least))
+    names = ("p_tail", "p_tail_low", "p_tail_high")
     return GlobalP(
         scope=scope, what=what, score=score, p_value=found.p_value, n_ge=found.n_ge, n=found.n,
-        p_tail=found.p_tail, p_tail_low=found.p_low, p_tail_high=found.p_high, method=f"{how}, {looks.relation}",
+        method=f"{how}, {looks.relation}", **dict(zip(names, tails, strict=True)),
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@ r"""Rows of a report as lines of text, and lines as tables for terminals and not
 
 Examples
 --------
->>> number(2.5), number(None), printable("a\x1b[31m")
-('+2.50', '', 'a\\x1b[31m')
+>>> printable("a\x1b[31m")
+'a\\x1b[31m'
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from coffea_ddp.display import number, p_of, tail_text, toys_of, z_global_of
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from coffea_ddp.rows import GlobalP, Row
+    from coffea_ddp.rows import Row
 
 # The columns of the tables, and the side to which each is flushed.
 SHOWN: Mapping[str, Literal["left", "right"]] = {
@@ -29,6 +31,7 @@ SHOWN: Mapping[str, Literal["left", "right"]] = {
     "n_b": "right",
     "z": "right",
     "z global": "right",
+    "sided": "right",
     "asymmetry": "right",
     "similar": "right",
 }
@@ -39,7 +42,7 @@ REGIONS: Mapping[str, Literal["left", "right"]] = {
     "cell and region": "left",
     "n_a": "right",
     "n_b": "right",
-    "z": "right",
+    "z 2-sided": "right",
     "p local": "right",
     "p cell": "right",
     "p symmetry": "right",
@@ -47,6 +50,11 @@ REGIONS: Mapping[str, Literal["left", "right"]] = {
     "tail": "left",
 }
 TAIL_NOTE = "~: from a generalised Pareto tail fitted to the pseudo-experiments, with its 68 % interval"
+SIDED_NOTE = "sided: of symmetries z and p are two-sided (an excess of A or of B), of bumps one-sided (an excess)"
+BUMPS_NOTE = (
+    "z and p are one-sided: excesses count; ~: beyond what the calibration was counted to, along a normal tail\n"
+    "toys: how many of a spectrum's own smooth background reach it"
+)
 BUMPS: Mapping[str, Literal["left", "right"]] = {
     "#": "right",
     "spectrum": "left",
@@ -54,11 +62,12 @@ BUMPS: Mapping[str, Literal["left", "right"]] = {
     "range [GeV]": "left",
     "entries": "right",
     "mass [GeV]": "right",
-    "z": "right",
+    "z 1-sided": "right",
     "error": "right",
     "p local": "right",
     "p spectrum": "right",
     "p global": "right",
+    "toys": "right",
     "status": "left",
 }
 SUMMARY: Mapping[str, Literal["left", "right"]] = {
@@ -113,14 +122,15 @@ def row_cells(row: Row) -> list[str]:
     asymmetry = _percent(math.inf if not row.n_a and row.n_b else row.asymmetry)
     z = number(row.z_local) + ("" if row.z_plain is None else f" ({number(row.z_plain)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
-    return [str(row.rank or ""), *places, *_contents(row), z, number(row.z_global), asymmetry]
+    sided = "2" if row.two_sided else "1"
+    return [str(row.rank or ""), *places, *_contents(row), z, z_global_of(row), sided, asymmetry]
 
 
 def region_cells(row: Row) -> list[str]:
     """Return the columns :data:`REGIONS` of a row."""
-    values = (row.p_local, row.p_cell, row.p_symmetry, row.p_global)
+    values = [p_of(row, name, count=name == "p_global") for name in ("p_local", "p_cell", "p_symmetry", "p_global")]
     where = [row.symmetry or "", row.test, row.observable or "", _place(row)]
-    return [*where, *_contents(row), number(row.z_local), *(probability(p) for p in values), tail_text(row)]
+    return [*where, *_contents(row), number(row.z_local), *values, tail_text(row)]
 
 
 def bump_cells(row: Row) -> list[str]:
@@ -130,8 +140,8 @@ def bump_cells(row: Row) -> list[str]:
     mass = "" if row.position is None else f"{row.position:.5g}"
     status = " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
     where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
-    p_values = (probability(p) for p in (row.p_local, row.p_cell, row.p_global))
-    return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, status]
+    p_values = (p_of(row, name) for name in ("p_local", "p_cell", "p_global"))
+    return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, toys_of(row), status]
 
 
 def _place(row: Row) -> str:
@@ -142,30 +152,11 @@ def _contents(row: Row) -> list[str]:
     return ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
 
 
-def tail_text(found: Row | GlobalP) -> str:
-    """Return an extrapolated p-value with its interval; nothing where there is none."""
-    if found.p_tail is None:
-        return ""
-    low, high = probability(found.p_tail_low), probability(found.p_tail_high)
-    return f"~{probability(found.p_tail)} [{low}, {high}]" if low and high else f"~{probability(found.p_tail)}"
-
-
 def _percent(asymmetry: float | None) -> str:
     """Above 100 % no difference of efficiencies explains anything, and the number itself says nothing more."""
     if asymmetry is None:
         return ""
     return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
-
-
-def probability(p: float | None) -> str:
-    """Return a probability with two digits; nothing for ``None``."""
-    return "" if p is None else f"{p:.2g}"
-
-
-def number(value: float | None) -> str:
-    """Return a number with its sign and two digits; nothing for ``None``."""
-    # Rounded first: -0.001 is no -0.00.
-    return "" if value is None else f"{round(value, 2) + 0.0:+.2f}"
 
 
 def printable(text: str) -> str:

@@ -254,14 +254,14 @@ def test_any_damage_is_a_format_error_or_a_report(value, key):
 def test_csv_and_dataframe(tmp_path):
     report = make_report(rows=(make_row(asymmetry=math.inf), make_row(rank=None)))
     frame = report.to_dataframe()
-    assert list(frame.columns) == [*COLUMNS, "partial"]
+    assert list(frame.columns) == [*COLUMNS, "is_bound", "partial"]
     assert frame["n_b"].tolist() == [140, 140]
     assert not frame["partial"].any()
     lines = report.to_csv(tmp_path / "r.csv").read_text().splitlines()
-    assert lines[0] == ",".join([*COLUMNS, "partial"])
+    assert lines[0] == ",".join([*COLUMNS, "is_bound", "partial"])
     assert len(lines) == 3
     assert ",1,28,1.0,,2," in lines[1]
-    assert lines[1].endswith(",False")
+    assert lines[1].endswith(",False,False")
     assert make_report(rows=()).to_dataframe().columns.tolist() == frame.columns.tolist()
 
 

@@ -12,8 +12,10 @@ import numpy as np
 from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, what_is, write_text
 from coffea_ddp.cli.around import DONE, note, steps_bar, terminal
 from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.display import counted_p, number, probability
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.tables import number, probability, text_table
+from coffea_ddp.rows import SMALLEST_P
+from coffea_ddp.tables import text_table
 
 
 @click.command(cls=Command)
@@ -48,12 +50,12 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
         rows = _rows(first, second, options)
     except InputError as error:
         raise InputError(f"{a} and {b}: {error}") from error
-    columns = {"test": "left", "bins": "left", "n_a": "right", "n_b": "right", "z": "right", "p local": "right",
+    columns = {"test": "left", "bins": "left", "n_a": "right", "n_b": "right", "z 2-sided": "right", "p local": "right",
                "p global": "right", "asymmetry": "right"}  # fmt: skip
     lines = [
         [
             row["test"], row["bins"] or "all", f"{row['n_a']:,}", f"{row['n_b']:,}", number(row["z_local"]),
-            probability(row["p_local"]), probability(row["p_global"]),
+            probability(row["p_local"] or 0.0), counted_p(row["p_global"], row["n_ge"], row["n"]),
             "" if row["asymmetry"] is None else f"{100 * row['asymmetry']:+.1f} %",
         ]
         for row in rows
@@ -96,17 +98,20 @@ def _rows(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], options: dict[str, A
         bins = " x ".join(f"{start}:{stop}" for start, stop in found.bins)
         name = "submatrix" if statistic == "counts" else "submatrix_nsigma"
         rows.append(_row(name, bins, a[inside], b[inside], found.z_value, found.p_local, found.p_value,
-                         found.asymmetry, found.method))  # fmt: skip
+                         found.asymmetry, found.method, found.permutation))  # fmt: skip
     return rows
 
 
 def _row(
     test: str, bins: str | None, a: Any, b: Any, z: float, p_local: float, p_global: float | None, *rest: Any
 ) -> dict[str, Any]:
-    asymmetry, method = rest
+    asymmetry, method, count = (*rest, None)[:3]
     finite = asymmetry if np.isfinite(asymmetry) else None
-    return {"test": test, "bins": bins, "n_a": int(a.sum()), "n_b": int(b.sum()), "z_local": z, "p_local": p_local,
-            "p_global": p_global, "asymmetry": finite, "method": method}  # fmt: skip
+    # No double can hold a smaller one: z tells it.
+    told = [None if p is None or p < SMALLEST_P else p for p in (p_local, p_global)]
+    return {"test": test, "bins": bins, "n_a": int(a.sum()), "n_b": int(b.sum()), "z_local": z, "p_local": told[0],
+            "p_global": told[1], "n_ge": count and count.n_ge, "n": count and count.n, "asymmetry": finite,
+            "method": method}  # fmt: skip
 
 
 def read_matrix(path: str) -> np.ndarray[Any, Any]:

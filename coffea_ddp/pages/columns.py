@@ -17,6 +17,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from coffea_ddp.display import p_of, z_global_of
+
 if TYPE_CHECKING:
     from coffea_ddp.rows import Row
 
@@ -43,6 +45,16 @@ def _percent(row: Row) -> float | None:
     return _rounded(max(min(100.0 * row.asymmetry, _ABOVE), -_ABOVE), 3)
 
 
+def _z_global(row: Row) -> float | None:
+    return float(z_global_of(row).lstrip("<> ")) if row.is_bound else _rounded(row.z_global, 3)
+
+
+def _p_global(row: Row) -> float | None:
+    """Return p, rounded up where it is a bound, and 0 where no double can hold it."""
+    text = p_of(row, "p_global").lstrip("~")
+    return 0.0 if row.p_global is None and text else float(text.lstrip("< ")) if text else None
+
+
 SHOWN = (
     Shown("#", "num", lambda row: row.rank),
     Shown("where", "text", lambda row: row.symmetry or row.observable),
@@ -53,11 +65,13 @@ SHOWN = (
     Shown("A", "num", lambda row: _rounded(row.n_a, 7)),
     Shown("B", "num", lambda row: _rounded(row.n_b, 7)),
     Shown("z", "z", lambda row: _rounded(row.z_local, 4)),
-    Shown("z global", "signed", lambda row: _rounded(row.z_global, 3)),
-    Shown("p global", "p", lambda row: _rounded(row.p_global, 2)),
+    Shown("z global", "signed", _z_global),
+    Shown("p global", "p", _p_global),
+    Shown("sided", "num", lambda row: 2 if row.two_sided else 1),
     Shown("asymmetry", "percent", _percent),
     Shown("status", "text", lambda row: None if row.status == "OK" and not row.flags else _status(row)),
     Shown("leads", "hidden", lambda row: int(row.leads)),
+    Shown("none of", "hidden", lambda row: row.n if row.is_bound else None),
 )
 """Columns in the order of the table; of kind "hidden": for filters."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from coffea_ddp.display import p_of, worth_of, z_global_of
 from coffea_ddp.pages import words
 from coffea_ddp.pages.columns import SHOWN
 from coffea_ddp.pages.facts import (
@@ -108,14 +109,16 @@ def index(
 
 def _head(report: ScanReport) -> dict[str, Any]:
     best = report.best()
+    sizes = [row for row in report.rows if row.z_local is not None]
+    largest = max(sizes, key=lambda row: abs(row.z_local or 0.0), default=None)
     tiles = [
         ("events", _number(report.inputs.get("events"))),
         ("spectra", _number(report.inputs.get("spectra"))),
         ("looks", _number(report.looks)),
         ("symmetries", _number(len(report.summaries) or None)),
         ("pseudo-experiments", _number(report.options.get("permutations") or None)),
-        ("best z, local", "" if best is None else words.z_text(best.z_local)),
-        ("best z, global", "" if best is None else words.z_text(best.z_global)),
+        ("largest z, local", "" if largest is None else words.z_text(largest.z_local)),
+        ("smallest p, global", "" if best is None else p_of(best, "p_global", count=True)),
     ]
     return {
         "plan": report.plan,
@@ -158,8 +161,8 @@ def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
         "n_b": words.content(row.n_b),
         "z": words.z_text(row.z_local),
         "level": words.level(row.z_local),
-        "p_local": words.p_text(row.p_local),
-        "p_global": words.p_text(row.p_global),
+        "p_local": p_of(row, "p_local"),
+        "p_global": p_of(row, "p_global", count=True),
     }
 
 
@@ -168,7 +171,8 @@ def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> 
         **_of_test(row, links),
         "rank": row.rank,
         "place": words.place(row),
-        "z_global": words.z_text(row.z_global),
+        "z_global": words.minus_in(z_global_of(row)),
+        "sided": 2 if row.two_sided else 1,
         "method": letters[row.method],
     }
 
@@ -185,17 +189,14 @@ def _kind(kind: str) -> str:
 
 def _line(row: Row) -> list[tuple[str, str]]:
     """Return a row as text, in the columns of the table."""
-    texts = {
-        "z": words.z_text,
-        "signed": words.z_text,
-        "p": words.p_text,
-        "num": words.content,
-        "percent": words.percent,
-    }
+    texts = {"z": words.z_text, "num": words.content, "percent": words.percent}
+    worth = {"signed": words.minus_in(z_global_of(row)), "p": p_of(row, "p_global", count=True)}
     found = []
     for column in SHOWN:
         value = column.value(row)
-        if column.kind != "hidden":
+        if column.kind in worth:
+            found.append((worth[column.kind], "num"))
+        elif column.kind != "hidden":
             told = str(value or "") if column.kind == "text" else texts[column.kind](value)
             found.append((told, _kind(column.kind)))
     return found
@@ -225,12 +226,9 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
 
 def _region_sentence(row: Row) -> str:
     where = f" ({row.region})" if row.region else ""
-    worth = (
-        ""
-        if row.p_global is None
-        else f"; after all looks z = {words.z_text(row.z_global)}, p = {words.p_text(row.p_global)}"
-    )
-    return f"{row.test}{where}: z = {words.z_text(row.z_local)}{worth}."
+    worth = worth_of(row)
+    after = f"; after all looks {words.minus_in(worth)}" if worth else ""
+    return f"{row.test}{where}: z = {words.z_text(row.z_local)}{after}."
 
 
 def _similar(report: ScanReport, row: Row) -> Grid | None:

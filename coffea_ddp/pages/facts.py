@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.pages.words import content, minus, p_text, percent, z_text
-from coffea_ddp.tables import tail_text
+from coffea_ddp.display import bound, convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
+from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -66,11 +66,13 @@ def region_facts(row: Row) -> Facts:
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
         ("z local", _with_error(row)),
         ("z without corrections", z_plain),
-        ("p local", p_text(row.p_local)),
-        ("p after this cell" if row.kind == "symmetry" else "p after this spectrum", p_text(row.p_cell)),
-        ("p after this symmetry", p_text(row.p_symmetry)),
-        ("z global", z_text(row.z_global)),
-        ("p global", p_text(row.p_global)),
+        ("p local", p_of(row, "p_local")),
+        ("p after this cell" if row.kind == "symmetry" else "p after this spectrum", p_of(row, "p_cell", count=True)),
+        ("toys that reach it", toys_of(row)),
+        ("p after this symmetry", p_of(row, "p_symmetry", count=True)),
+        ("p global", p_of(row, "p_global", count=True)),
+        ("z global", minus_in(z_global_of(row))),
+        ("z and p are", convention_of(row)),
         ("extrapolated p global", tail_text(row)),
         ("how p was made", row.method),
         ("asymmetry that would explain it", asymmetry),
@@ -214,8 +216,9 @@ def global_grid(report: ScanReport) -> Grid | None:
         ("how", "text"),
     ]
     lines = [
-        [one.scope or "the whole report", one.what, z_text(one.score), p_text(one.p_value), f"{one.n_ge} of {one.n}",
-         tail_text(one), one.method]
+        [one.scope or "the whole report", one.what, z_text(one.score),
+         bound(one.n) if is_bound(one.p_value, one.n_ge, one.n) else probability(one.p_value),
+         f"{one.n_ge} of {one.n}", tail_text(one), one.method]
         for one in report.global_p
     ]  # fmt: skip
     return Grid.of(columns, lines) if lines else None

@@ -14,8 +14,9 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coffea_ddp.display import p_of
 from coffea_ddp.overview import Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
-from coffea_ddp.pages.words import content, level, levels, p_text, place, z_text
+from coffea_ddp.pages.words import content, level, levels, place, z_text
 from coffea_ddp.rows import Row
 
 __all__ = ["DrawnEntry", "DrawnTable", "state_table", "states", "symmetries", "symmetry_table"]
@@ -95,7 +96,8 @@ def _symmetry_entry(entry: Entry, pages: Mapping[int, str]) -> DrawnEntry | None
 
 
 def _title(row: Row) -> str:
-    worth = "" if row.p_global is None else f", p after all looks {p_text(row.p_global)}"
+    p = p_of(row, "p_global", count=True)
+    worth = f", p after all looks {p}" if p else ""
     return (
         f"{place(row)}, {row.cell}{f', {row.region}' if row.region else ''}: {row.test} z {z_text(row.z_local)}{worth}"
     )

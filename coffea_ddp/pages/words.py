@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coffea_ddp.tables import number, probability
+from coffea_ddp.display import more_would_take, number, probability, summary_text, worth_of
 
 if TYPE_CHECKING:
     from coffea_ddp.report import ScanReport
@@ -27,6 +27,11 @@ def minus(text: str) -> str:
 def z_text(z: float | None) -> str:
     """Return z with its sign and two digits; nothing for ``None``."""
     return minus(number(z))
+
+
+def minus_in(text: str) -> str:
+    """Return text with minus signs in its z."""
+    return text.replace("= -", "= \N{MINUS SIGN}").replace("< -", "< \N{MINUS SIGN}")
 
 
 def p_text(p: float | None) -> str:
@@ -68,18 +73,18 @@ def sentence(report: ScanReport) -> str:
     best = report.best()
     if best is None or best.z_local is None:
         return f"{what}; nothing was tested."
-    worth = "" if best.z_global is None else f", {z_text(best.z_global)} after all of them"
+    worth = worth_of(best)
     return (
         f"{what}, {report.looks:,} looks; the most significant region: {place(best)} in {best.cell}, "
-        f"z = {z_text(best.z_local)}{worth}."
+        f"z = {z_text(best.z_local)}{f'; after all of them {minus_in(worth)}' if worth else ''}."
     )
 
 
 def paragraphs(report: ScanReport) -> list[str]:
     """Return what the headline says beside its numbers."""
     found = [
-        f"Best of the whole report ({one.what}): p = {p_text(one.p_value)} "
-        f"({one.n_ge} of {one.n} pseudo-experiments reach it){_extrapolated(one.p_tail)}; {one.method}."
+        f"Best of the whole report ({one.what}): {'; '.join(filter(None, (summary_text(one), more_would_take(one))))}; "
+        f"{one.method}."
         for one in report.global_p
         if one.scope is None and one.what == "min-p"
     ]
@@ -89,10 +94,6 @@ def paragraphs(report: ScanReport) -> list[str]:
             "is conservative as cells overlap. coffea-ddp scan --permutations 1000 counts them."
         )
     return found
-
-
-def _extrapolated(p_tail: float | None) -> str:
-    return "" if p_tail is None else f", extrapolated: {p_text(p_tail)}"
 
 
 def caveats(report: ScanReport) -> list[str]:

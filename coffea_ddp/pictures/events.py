@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.display import plain_p
 from coffea_ddp.errors import InputError
 from coffea_ddp.pictures.drawn import Permuting, Picture
 from coffea_ddp.plotting import log_ratio, null, overlay
@@ -76,7 +77,8 @@ def _nplm_pictures(
     caption = f"NPLM's log-ratio: {what}, as {found.families[found.best].family} learned it.{others}"
     spread = f"It goes from {learned.min():+.2f} to {learned.max():+.2f}."
     sample = found.null[found.best]
-    p_text = f"p = {found.p_value:.2g}"
+    count = found.permutation
+    p_text = plain_p(found.p_value, count.n_ge if count else None, count.n if count else None)
     second = null(sample, found.t, xlabel="t", p_text=p_text, title=over[0], label=over[1])
     told = (
         f"t of {len(sample):,} permutations of the labels, and t of the data, {found.t:.1f}; {p_text}, {found.method}."
@@ -101,9 +103,9 @@ def _classifier_pictures(
     )  # fmt: skip
     caption = f"Out-of-fold scores of the classifier ({found.learner}), A scaled to the size of B; AUC {found.auc:.3f}."
     sample = found.null[0]
-    second = null(sample, found.auc_z, xlabel="z of the AUC", p_text=f"p = {found.p_auc:.2g}", title=over[0],
-                  label=over[1])  # fmt: skip
-    told = f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}."
+    p_text = plain_p(found.p_auc, round(found.p_auc * (len(sample) + 1)) - 1, len(sample))
+    second = null(sample, found.auc_z, xlabel="z of the AUC", p_text=p_text, title=over[0], label=over[1])
+    told = f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}; {p_text}."
     return Picture("scores", first, caption, caption), Picture("null", second, told, told)
 
 

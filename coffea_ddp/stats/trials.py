@@ -98,11 +98,11 @@ def local_p(p_global: ArrayLike, looks: float) -> Any:
 
 
 @overload
-def sidak_z(z: float, looks: float) -> float: ...
+def sidak_z(z: float, looks: float, *, two_sided: bool = True) -> float: ...
 @overload
-def sidak_z(z: ArrayLike, looks: float) -> Any: ...
-def sidak_z(z: ArrayLike, looks: float) -> Any:
-    """Return the global z of local, two-sided z values after so many looks, with their sign.
+def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any: ...
+def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
+    """Return the global z of local z values after so many looks.
 
     The same as :func:`sidak` between :func:`p_from_z` and :func:`z_from_p`, but in logarithms: it does not
     saturate where the p-value underflows.
@@ -113,11 +113,14 @@ def sidak_z(z: ArrayLike, looks: float) -> Any:
         Signed local z values, any shape; NaN stays NaN.
     looks
         How many tests were made, 1 or more.
+    two_sided
+        Which p-values z stands for, as for :func:`p_from_z`; z of both kinds in, z of the same kind out.
 
     Returns
     -------
     float or ndarray
-        As ``z``; ``abs`` never larger than that of ``z``; 0 where the global p-value is 1.
+        As ``z``. Two-sided: with its sign, ``abs`` never larger than that of ``z``, 0 where the global p-value is 1.
+        One-sided: never larger than ``z``, -inf where the global p-value is 1.
 
     Raises
     ------
@@ -128,14 +131,18 @@ def sidak_z(z: ArrayLike, looks: float) -> Any:
     --------
     >>> round(sidak_z(-5.0, 1000), 3), round(sidak_z(100.0, 1000), 2)
     (-3.444, 99.93)
+    >>> round(sidak_z(5.0, 1000, two_sided=False), 3)
+    3.444
     """
     local = checks.numbers(z, "z", nan=True, infinite=True)
-    log_p = np.log(2.0) + special.log_ndtr(-np.abs(local))
-    with np.errstate(divide="ignore"):
+    log_p = np.log(2.0) + special.log_ndtr(-np.abs(local)) if two_sided else special.log_ndtr(-local)
+    with np.errstate(divide="ignore", over="ignore"):
         # log(-log(1 - p)), then log(1 - (1 - p)^looks); both are the identity for small arguments.
         log_rate = np.where(log_p < _LOG_TINY, log_p, np.log(-np.log1p(-np.exp(np.minimum(log_p, 0.0)))))
         log_rate = log_rate + np.log(_looks(looks))
         log_global = np.where(log_rate < _LOG_TINY, log_rate, np.log(-np.expm1(-np.exp(log_rate))))
+    if not two_sided:
+        return _like(z, np.minimum(-special.ndtri_exp(np.minimum(log_global, 0.0)), local) + 0.0)
     size = np.maximum(0.0, -special.ndtri_exp(log_global - np.log(2.0)))
     # Rounding must not make a look worth more than nothing.
     return _like(z, np.copysign(np.minimum(size, np.abs(local)), local) + 0.0)

@@ -17,8 +17,8 @@
 
   function shown(kind, render) {
     // Sorting and searching take the value itself; what is missing comes last.
-    return (value, type) => {
-      if (type === "display") return render(value);
+    return (value, type, row) => {
+      if (type === "display") return render(value, row);
       if (type === "sort" || type === "type") return value === null ? (kind === "num" ? -1e9 : "") : value;
       return value === null ? "" : value;
     };
@@ -26,16 +26,26 @@
 
   function columnsOf(data) {
     const place = data.columns.indexOf("where");
+    // Of how many pseudo-experiments none reaches the row: its p and z are bounds.
+    const none = data.columns.indexOf("none of");
     return data.columns.map((name, number) => {
       const kind = data.kinds[number];
       const title = text(name);
       if (kind === "z" || kind === "signed") {
         const createdCell = (cell, value) => { if (kind === "z" && value !== null) cell.classList.add(level(value)); };
-        return { title, className: "num", type: "num", render: shown("num", signed), createdCell };
+        const render = (value, row) => {
+          const mark = kind === "z" || row[none] === null || value === null ? "" : value < 0 ? "&lt; " : "&gt; ";
+          return mark + signed(value);
+        };
+        return { title, className: "num", type: "num", render: shown("num", render), createdCell };
       }
       if (kind === "p") {
-        return { title, className: "num", type: "num",
-                 render: shown("num", (value) => (value === null ? "" : value.toPrecision(2))) };
+        const render = (value, row) => {
+          if (value === null) return "";
+          if (value === 0) return "&lt; 1e-300";
+          return row[none] === null ? value.toPrecision(2) : `&lt; ${value} (0 of ${row[none]})`;
+        };
+        return { title, className: "num", type: "num", render: shown("num", render) };
       }
       if (kind === "percent") {
         const render = (value) => (value === null ? "" : Math.abs(value) > 100 ? "> 100 %" : `${signed(value).slice(0, -1)} %`);

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit, log_ndtr, ndtri
+from scipy.special import expit, log_ndtr, ndtri, ndtri_exp
 
 from coffea_ddp._files import NETWORK, write_in_place
 from coffea_ddp.errors import FileError, FormatError
@@ -127,7 +127,11 @@ class Calibration:
     scores: FloatArray
 
     def p_value(self, score: FloatArray, looks: FloatArray) -> FloatArray:
-        """Return the probability of a score as large in a background-only spectrum, both of shape (n_spectra,).
+        """Return the probability of a score as large in a background-only spectrum, both of shape (n_spectra,)."""
+        return np.exp(self.log_p(score, looks))
+
+    def log_p(self, score: FloatArray, looks: FloatArray) -> FloatArray:
+        """Return the logarithm of :meth:`p_value`, which does not underflow; shape (n_spectra,).
 
         Between groups and probabilities it is interpolated in logarithms. Beyond the smallest probability its
         significance goes on in a straight line, with the slope it has between the last 1 % and there: so does that of
@@ -149,7 +153,7 @@ class Calibration:
                 out[row] = np.log1p(-(1.0 - self.tails[0]) * np.exp(value - column[0]))
             else:
                 out[row] = np.interp(value, column, log_tails)
-        return np.asarray(np.exp(np.where(score == -np.inf, 0.0, out)))
+        return np.where(score == -np.inf, 0.0, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,11 +217,14 @@ class Finder:
 
     def p_value(self, found: Estimates, sigma: FloatArray) -> FloatArray:
         """Return the calibrated p-value of every spectrum, shape (n_spectra,)."""
-        return self.calibration.p_value(found.score, looks(found.inside, sigma))
+        return np.exp(self._log_p(found, sigma))
 
     def significance(self, found: Estimates, sigma: FloatArray) -> FloatArray:
-        """Return the calibrated p-values as significances, shape (n_spectra,)."""
-        return np.asarray(-ndtri(np.clip(self.p_value(found, sigma), 1e-300, 1.0)))
+        """Return the calibrated p-values as one-sided z, shape (n_spectra,); -inf where p is 1."""
+        return np.asarray(-ndtri_exp(self._log_p(found, sigma)))
+
+    def _log_p(self, found: Estimates, sigma: FloatArray) -> FloatArray:
+        return self.calibration.log_p(found.score, looks(found.inside, sigma))
 
     def save(self, path: str | Path) -> Path:
         """Write the finder to an npz file of plain arrays, which replaces an older one and nothing else.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
@@ -24,6 +23,7 @@ from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
 from coffea_ddp.stats.dispersion import scatter_flags
+from coffea_ddp.stats.trials import p_from_z, sidak_z
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,11 +59,12 @@ class BumpHuntResult:
         of the many bins without, as ``z`` is.
     score
         The largest z anywhere inside after 1.5 of its errors are taken off, as a significance: calibrated on
-        background-only spectra, after all bins and widths of this spectrum.
+        background-only spectra, after all bins and widths of this spectrum; one-sided, as all z of bumps.
     p_local
         The one-sided probability of ``z_max`` at one bin.
     p_global
-        The probability of a score as large anywhere in a spectrum without resonance; how it was made is in ``method``.
+        The probability of a score as large anywhere in a spectrum without resonance, never below ``p_local``; how it
+        was made is in ``method``.
     smooth
         The background of the spectrum's own that toys are drawn from, shape (..., n_bins).
     flags
@@ -185,12 +186,13 @@ def bump_significance(
     _check_falling(spectra, use)
     chosen = finder or shipped()
     hunted = hunt(chosen, spectra.counts, spectra.sigma, use, backend=backend)
-    p_global = p_values(hunted, spectra.sigma)
-    method = "calibrated on background-only spectra"
-    score, smooth = _significance(p_global), hunted.estimates.smooth
+    score = calibrated_z(hunted, spectra.sigma)
+    p_global = p_from_z(score, two_sided=False)
+    method, smooth = "calibrated on background-only spectra", hunted.estimates.smooth
     if toys:
         options: dict[str, Any] = {"toys": toys, "seed": seed, "backend": backend}
-        p_global, smooth = toy_p_values(chosen, spectra.counts, hunted, spectra.sigma, use, **options)
+        reached, smooth = toys_beyond(chosen, spectra.counts, hunted, spectra.sigma, use, **options)
+        p_global = (reached + 1) / (toys + 1)
         method = f"{toys} toys from the spectrum's own smooth background"
     return _result(spectra, hunted, use, {"score": score, "p_global": p_global, "smooth": smooth}, method)
 
@@ -260,7 +262,7 @@ def _at_width(finder: Finder, counts: FloatArray, sigma: FloatArray, use: FloatA
     return Hunted(found, width, significance, found.spread)
 
 
-def toy_p_values(
+def toys_beyond(
     finder: Finder,
     counts: FloatArray,
     hunted: Hunted,
@@ -270,35 +272,30 @@ def toy_p_values(
     toys: int,
     seed: int,
     backend: str = "numpy",
-) -> tuple[FloatArray, FloatArray]:
-    """Return the share of each spectrum's toys whose score is as large, never 0, and what they were drawn from.
+) -> tuple[IntArray, FloatArray]:
+    """Return how many of each spectrum's toys have a score as large, and what they were drawn from.
 
     Shapes (n_spectra,) and (n_spectra, n_bins).
     """
-    p_values, drawn_from = np.empty(len(use)), hunted.estimates.smooth.copy()
+    reached, drawn_from = np.empty(len(use), dtype=np.int64), hunted.estimates.smooth.copy()
     for row, place in enumerate(hunted.best.tolist()):
         if hunted.estimates.z[row, place] > DOUBTLESS:
             reach = AROUND * float(hunted.sigma[row, place])
             drawn_from[row] = without_peak(counts[row], use[row], place, reach)
         drawn = draw_toys(drawn_from[row], toys, seed, row)
         some = hunt(finder, drawn, sigma, np.broadcast_to(use[row], drawn.shape), backend=backend, refine=False)
-        p_values[row] = (np.count_nonzero(some.significance >= hunted.significance[row]) + 1) / (toys + 1)
-    return p_values, drawn_from
+        reached[row] = np.count_nonzero(some.significance >= hunted.significance[row])
+    return reached, drawn_from
 
 
-def p_values(hunted: Hunted, sigma: FloatArray | None) -> FloatArray:
-    """Return the calibrated p-value of every spectrum, shape (n_spectra,).
+def calibrated_z(hunted: Hunted, sigma: FloatArray | None) -> FloatArray:
+    """Return the one-sided z of the calibrated p-value of every spectrum, shape (n_spectra,); -inf where p is 1.
 
     Where widths were scanned it is corrected as if they were independent: a bound.
     """
-    p = ndtr(-hunted.significance)
     if sigma is not None:
-        return np.asarray(p)
-    return np.asarray(-np.expm1(len(SCANNED) * np.log1p(-np.minimum(p, 1.0 - 1e-16))))
-
-
-def _significance(p_values: FloatArray) -> FloatArray:
-    return np.asarray(-ndtri(np.clip(p_values, 1e-300, 1.0)))
+        return hunted.significance
+    return np.asarray(sidak_z(hunted.significance, len(SCANNED), two_sided=False))
 
 
 def flags_of(spectra_counts: FloatArray, hunted: Hunted, use: FloatArray) -> list[tuple[str, ...]]:
@@ -324,6 +321,7 @@ def _result(
     rows = np.arange(len(spectra.counts))
     best = hunted.best
     z_max = hunted.estimates.peak[rows, best]
+    p_local = p_from_z(z_max, two_sided=False)
     shown = np.where(use > 0, 1.0, np.nan)
     flags = flags_of(spectra.counts, hunted, use)
     batch = spectra.shape[:-1]
@@ -342,8 +340,8 @@ def _result(
         position=each(spectra.centres[best]),
         width=each(hunted.sigma[rows, best] * np.diff(spectra.edges)[best]),
         score=each(worth["score"]),
-        p_local=each(ndtr(-z_max)),
-        p_global=each(worth["p_global"]),
+        p_local=each(p_local),
+        p_global=each(np.maximum(worth["p_global"], p_local)),
         smooth=bins(worth["smooth"]),
         flags=flags if batch else flags[0],
         edges=spectra.edges,

@@ -1,0 +1,82 @@
+"""The order of rows: by p after all looks, equal ones by the size of z.
+
+p after all looks is what a row is worth, however it was made; a fitted tail never ranks. Many rows have one p: all that
+no pseudo-experiment reaches share 1/(N + 1). Among them |z_local| decides, which is the z of one region of one test:
+those of different tests are not on one scale, as the best of 10^5 rectangles has a larger z than one look at a whole
+cell.
+
+Examples
+--------
+>>> sorted([(0.01, 7.5), (0.01, -12.0), (None, 40.0), (0.5, 1.0)], key=lambda pair: sort_key(*pair))
+[(None, 40.0), (0.01, -12.0), (0.01, 7.5), (0.5, 1.0)]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from coffea_ddp.stats.trials import z_from_p
+
+if TYPE_CHECKING:
+    from coffea_ddp.rows import Row
+
+UNDERFLOW = 37.0
+"""A z of this size has p below what doubles hold to their full precision."""
+
+
+def sort_key(p_global: float | None, z_local: float | None) -> tuple[float, float]:
+    """Return what rows are sorted by, the smallest first.
+
+    Parameters
+    ----------
+    p_global
+        After all looks; ``None`` of a row with a z is an underflow, the smallest of all.
+    z_local
+        Of the look alone; ``None`` where there is none, which comes last.
+    """
+    if z_local is None:
+        return (1.0 if p_global is None else p_global, 0.0)
+    return (0.0 if p_global is None and abs(z_local) > UNDERFLOW else 1.0 if p_global is None else p_global,
+            -abs(z_local))  # fmt: skip
+
+
+def consistent(row: Row) -> Row:
+    """Return the row with p_local <= p_cell <= p_symmetry <= p_global, none of which is lowered.
+
+    A p after more looks cannot be below one after fewer; where they were made in different ways (a formula, and
+    pseudo-experiments), the larger one stands. z_global is that of p_global.
+    """
+    changed: dict[str, Any] = {}
+    least = row.p_local or 0.0
+    for name in ("p_cell", "p_symmetry", "p_global", "p_tail", "p_tail_low", "p_tail_high"):
+        p = getattr(row, name)
+        if p is not None and p < least:
+            changed[name] = least
+        if not name.startswith("p_tail"):
+            least = max(least, p or 0.0)
+        if name == "p_global":
+            least = row.p_local or 0.0  # an extrapolation is below what was counted, and never below the look alone
+    if "p_global" in changed:
+        size = float(z_from_p(changed["p_global"], two_sided=bool(row.two_sided)))
+        changed["z_global"] = -size if row.two_sided and (row.z_local or 0.0) < 0 else size
+    return dataclasses.replace(row, **changed) if changed else row
+
+
+def ranked(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows in their order with ranks from 1: those that have a rank first, then the others as they are.
+
+    Groups of rows about mostly the same events (:attr:`coffea_ddp.rows.Row.like`) stay together under the new rank of
+    their first one.
+    """
+    having = sorted((row for row in rows if row.rank is not None), key=lambda row: sort_key(row.p_global, row.z_local))
+    first: dict[int, int] = {}
+    for rank, row in enumerate(having, 1):
+        if row.like is not None:
+            first.setdefault(row.like, rank)
+    new = [
+        dataclasses.replace(row, rank=rank, like=None if row.like is None else first[row.like])
+        for rank, row in enumerate(having, 1)
+    ]
+    return [*new, *(row for row in rows if row.rank is None)]
