@@ -18,6 +18,8 @@ _MASS = re.compile(
     r"(?:inv(?:ariant)?)?_?m(?:ass)?|m(?:inv|vis)|(?:m|mass|minv)_?"
     r"(?:[ejlbtgzwhxy]|mu|tau|gam(?:ma)?|ph(?:oton)?|lep|jet|mumu|os|ss|reco|rec|inv|vis|pair|\d|_)+",
 )
+_LONGEST, _LONGEST_MASS = 200, 30
+"""Characters of a name that are looked at, and of the name of a mass: a stranger's may have any number."""
 _NO_MASS = frozenset({"met", "mt", "meet"})
 _EXACT = {
     "spectrum": ("spectrum", "histogram", "hist"),
@@ -73,7 +75,7 @@ def words_of(name: str) -> list[str]:
     >>> words_of("M(jj) [GeV] LOW"), words_of("binLow"), words_of("err_lo")
     (['m', 'jj', 'low'], ['bin', 'low'], ['err', 'lo'])
     """
-    plain = _UNITS.sub(" ", name)
+    plain = _UNITS.sub(" ", name[:_LONGEST])
     plain = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", plain).lower()
     return [word for word in re.split(r"[^a-z0-9]+", plain) if word and word not in ("gev", "tev", "mev")]
 
@@ -85,7 +87,13 @@ def role_of(name: str) -> Role:
     for role, names in _EXACT.items():
         if joined in names:
             return Role(role)
-    if joined == "sigma" or re.search(r"[+\-±]\s*$", name) or "±" in name or "+-" in name or "+/-" in name:
+    if (
+        joined == "sigma"
+        or re.search(r"[+\-±]$", name[-_LONGEST:].strip())
+        or "±" in name
+        or "+-" in name
+        or "+/-" in name
+    ):
         return Role.ERROR
     for role, known in _WORDS.items():
         if known & set(words) or joined in known or joined.replace("_", "") in known:
@@ -101,9 +109,10 @@ def is_mass(words: list[str]) -> bool:
     >>> [is_mass(words_of(name)) for name in ("M", "m_mumu", "mjj", "Invariant mass", "dimuon_mass", "MET_pt", "m4l")]
     [True, True, True, True, True, False, True]
     """
+    joined = "_".join(words)
     if not words or words[0] in _NO_MASS:
         return False
-    return "mass" in words or _MASS.fullmatch("_".join(words)) is not None
+    return "mass" in words or (len(joined) < _LONGEST_MASS and _MASS.fullmatch(joined) is not None)
 
 
 def statistical(names: list[str]) -> list[str]:

@@ -31,6 +31,7 @@ _UNIT = re.compile(r"[\[(/]\s*([kKmMgGtT])e[vV](?:/c(?:\^?\{?2\}?)?)?\s*(?:[\])]
 _IN_GEV = {"k": 1e-6, "m": 1e-3, "g": 1.0, "t": 1e3}
 _WHOLE = 1e-3
 """Contents over their scale are whole to this part of themselves, or to ten times this number."""
+_LONGEST = 300
 _MOST_COUNTS = 2.0**62
 
 
@@ -51,6 +52,10 @@ class Skipped:
     name: str
     reason: str
     spectrum: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > _LONGEST:  # the file's own words are in it
+            object.__setattr__(self, "reason", f"{self.reason[:_LONGEST]} ...")
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def read_table(content: Mapping[str, Any], path: Any, name: str) -> Contents:
         edges, rows = _edges(bins, f"{path}: {name!r}")
     except DDPError as error:
         return Contents((), (Skipped(name, str(error)),))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise FormatError(f"{path}: {name!r} is malformed ({type(error).__name__}: {error})") from error
     spectra: list[MassSpectrum] = []
     skipped: list[Skipped] = []
@@ -109,7 +109,7 @@ def read_table(content: Mapping[str, Any], path: Any, name: str) -> Contents:
             spectra.append(make_spectrum(full, edges, contents, without_rounding(contents, variances, edges), label))
         except FormatError as error:
             skipped.append(Skipped(full, str(error)))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             skipped.append(Skipped(full, f"malformed ({type(error).__name__}: {error})"))
     return Contents(tuple(spectra), tuple(skipped))
 

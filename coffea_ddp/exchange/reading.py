@@ -39,6 +39,8 @@ _ADVICE = {
     "a zip archive": "no text; unpack it first",
     "an HDF5 file": "write the spectrum as CSV, with low, high and count of every bin",
 }  # fmt: skip
+_LONGEST = 800
+"""Characters of a message."""
 _KINDS = {b"PAR1": "a Parquet file", b"\x1f\x8b": "a gzip archive", b"\x89HDF": "an HDF5 file"}
 
 
@@ -119,7 +121,10 @@ def read_contents(
     _check_kind(path)
     try:
         found = _read(path, None if names is None else tuple(names), binning, decimal)
-    except DDPError:
+    except DDPError as error:
+        text = str(error)
+        if len(text) > _LONGEST:  # the file's own words are in it
+            raise type(error)(f"{text[:_LONGEST]} ...") from error
         raise
     except (OSError, UnicodeError) as error:
         raise FileError(f"{path}: cannot be read ({error})") from error
