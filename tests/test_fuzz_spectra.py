@@ -19,7 +19,8 @@ COUNTS = np.random.default_rng(1).poisson(4000 * np.exp(-np.arange(30) / 9.0))
 
 PIECES = (
     b"", b"\x00", b"nan", b"inf", b"-inf", b"1e999", b"-1e308", b"9" * 400, b"9" * 5000, b"\xff\xfe", b"\xed\xa0\x80",
-    b'"', b"'", b",", b";", b"\t", b"\n", b"\r", b"#", b"{", b"}", b"[", b"]", b":", b"&a", b"*a", b"!!python/name:os.system",
+    b'"', b"'", b",", b";", b"\t", b"\n", b"\r", b"#", b"{", b"}", b"[", b"]", b":", b"&a", b"*a",
+    b"!!python/name:os.system",
     b"\\ud800", b"true", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"1_000", b"0x10", b"1e-400", b"--", b"1,5", b"-",
 )  # fmt: skip
 
@@ -76,7 +77,8 @@ def changed_bytes(content, rng):
 
 
 VALUES = (
-    None, True, "x", "", [], {}, -1, 0, 1e308, float("nan"), float("inf"), 10**400, 10**12, [[1]], "\ud800", {"low": 1}, -0.5, "5%",
+    None, True, "x", "", [], {}, -1, 0, 1e308, float("nan"), float("inf"), 10**400, 10**12, [[1]], "\ud800", {"low": 1},
+    -0.5, "5%",
 )  # fmt: skip
 
 
@@ -145,7 +147,8 @@ def test_damaged_files(tmp_path, kind):
         b"[" * 100_000, b'{"a":' * 100_000, b'{"a": 1, "a": 2}', b"9" * 10_000, b'{"x": ' + b"9" * 10_000 + b"}",
         b'{"axes": [{"type": "regular", "lower": 0, "upper": 1, "bins": 1000000000000}], "storage": {"type": "int"}}',
         b"low,high,count\n" + b"0,1e-300,1\n" * 3, b"low,high,count\n0,inf,1\n-inf,0,2\n", b"\n" * 1000, b"," * 2000,
-        b"x" * 100_000, b"a: &a [*a]\n", b"a: &a\n  b: *a\ndependent_variables: *a\n", b"\xff\xfe", b"- - - - -\n" * 1000,
+        b"x" * 100_000, b"a: &a [*a]\n", b"a: &a\n  b: *a\ndependent_variables: *a\n",
+        b"\xff\xfe", b"- - - - -\n" * 1000,
         b'{"dependent_variables": 3}', b'{"dependent_variables": [], "independent_variables": []}',
         b'{"headers": [], "values": []}', b'{"headers": [], "values": [{"x": [], "y": []}]}',
     ],
