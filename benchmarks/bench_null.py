@@ -62,10 +62,10 @@ def kernels() -> None:
         high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
 
         def linear(x=x, v=v, high=high, low=low) -> None:
-            linear_extremes(x, v, high, low)
+            linear_extremes(x, v, np.zeros(v.shape), high, low)
 
         def exact(labels=labels, n=n, table=table, high=high, low=low) -> None:
-            exact_extremes(labels, n, table.p, table.rows, table.most, high, low)
+            exact_extremes(labels, n, table, high, low)
 
         linear(), exact()
         figure(f"N_sigma of rectangles, {mean:g} a bin", RECTANGLES * TOYS / fastest(linear, 20), "a second", least=3e9)

@@ -1,26 +1,29 @@
-"""What is expected of side B: kappa, how well it is known, and what is known of the efficiencies bin by bin.
+"""Expectation of side B: kappa, its uncertainty, and the efficiencies bin by bin, for every symmetry on its own.
 
-The scan asks this room once per (symmetry, observable). ``Expectation()`` is the plan's kappa, taken as exact.
+``Expectation()`` is the plan's kappa, taken as exact. What holds for one symmetry says nothing about another: a number
+for kappa, and a correction, belong to one symmetry each.
 
 Examples
 --------
 >>> Expectation(kappa="global", systematic=0.02).method
 'kappa from the totals, systematic 2 % a bin'
->>> Expectation().plain
-True
+>>> Expectation(kappa={"e/mu": 1.15, "*": "global"}, kappa_error={"e/mu": 0.02}).method
+'e/mu: kappa = 1.15, kappa known to 2 %; others: kappa from the totals'
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError
+from coffea_ddp.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
 
 KINDS = ("plan", "global", "cell")
+
+_PER_SYMMETRY: dict[str, Any] = {"kappa": "plan", "kappa_error": 0.0, "systematic": 0.0}
+"""What may be a mapping from symmetries, and what holds for those that it does not name."""
 
 
 @dataclass(frozen=True)
@@ -37,45 +43,69 @@ class Expectation:
     Attributes
     ----------
     kappa
-        ``"plan"``: the symmetry's own; a number: for all symmetries; ``"global"``: from the totals of each symmetry;
-        ``"cell"``: from the totals of each cell, which then says nothing about the normalisation.
+        ``"plan"``: the symmetry's own; ``"global"``: from the totals of each symmetry; ``"cell"``: from the totals of
+        each cell, which then says nothing about the normalisation; a number, where one symmetry is scanned. Or a
+        mapping from symmetries to these, as ``{"e/mu": 1.15, "*": "global"}``; ``"*"`` are all others (the plan's kappa
+        where it is left out).
     kappa_error
-        Relative uncertainty of a given kappa, common to all bins and cells.
+        Relative uncertainty of kappa, common to all bins and cells: of every symmetry whose kappa is not estimated from
+        the data, or a mapping from symmetries.
     systematic
-        Relative uncertainty of the ratio in every bin, independent from bin to bin, the same in all cells.
+        Relative uncertainty of the ratio in every bin, independent from bin to bin, the same in all cells; of every
+        symmetry, or a mapping from symmetries.
     correction
         Efficiency of side B over that of side A per bin: whatever
-        :func:`coffea_ddp.corrections.efficiency_ratio` takes, or a mapping from observables to that. Observables that
-        it does not know are not corrected.
+        :func:`coffea_ddp.corrections.efficiency_ratio` takes, where one symmetry is scanned; or a mapping to that from
+        ``"symmetry:observable"``, from symmetries, or from observables that one symmetry alone has. A correction of
+        an observable has to fit its bins; one of a symmetry corrects the observables that it fits.
+
+    Raises
+    ------
+    InputError
+        If kappa is not above 0 or none of the words, an uncertainty is not between 0 and 1, or one is given of a kappa
+        that is estimated and brings its own.
     """
 
-    kappa: float | str = "plan"
-    kappa_error: float = 0.0
-    systematic: float = 0.0
+    kappa: float | str | Mapping[str, float | str] = "plan"
+    kappa_error: float | Mapping[str, float] = 0.0
+    systematic: float | Mapping[str, float] = 0.0
     correction: Any = None
 
     def __post_init__(self) -> None:
-        named = isinstance(self.kappa, str)
-        if named and self.kappa not in KINDS:
-            raise InputError(f"kappa={self.kappa!r}: give a positive number, or one of {', '.join(KINDS)}")
-        if not named and not (math.isfinite(float(self.kappa)) and float(self.kappa) > 0):
-            raise InputError(f"kappa={self.kappa!r}: the expected ratio B/A is a positive number")
-        for name in ("kappa_error", "systematic"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise InputError(f"{name}={value!r}: a relative uncertainty is between 0 and 1")
-        if self.kappa_error and self.estimated:
-            raise InputError(f"kappa_error={self.kappa_error}: kappa={self.kappa!r} brings its own; leave it out")
+        """Check what is given."""
+        for name in _PER_SYMMETRY:
+            given = getattr(self, name)
+            if isinstance(given, Mapping) and not given:
+                raise InputError(f"{name}={{}}: an empty mapping; leave it out, or name a symmetry")
+            for symmetry, value in given.items() if isinstance(given, Mapping) else [("", given)]:
+                where = f"{name}[{symmetry!r}]" if symmetry else name
+                if name == "kappa":
+                    _check_kappa(value, where)
+                elif not 0 <= checks.number(value, where) < 1:
+                    raise InputError(f"{where}={value!r}: a relative uncertainty is between 0 and 1")
+        if not isinstance(self.kappa_error, Mapping):
+            words = list(self.kappa.values()) if isinstance(self.kappa, Mapping) else [self.kappa]
+            if self.kappa_error and all(word in ("global", "cell") for word in words):
+                raise InputError(f"kappa_error={self.kappa_error}: kappa={self.kappa!r} brings its own; leave it out")
+            return
+        for symmetry, error in self.kappa_error.items():
+            kappa = given_for(self.kappa, symmetry, "plan")
+            if error and kappa in ("global", "cell"):
+                raise InputError(
+                    f"kappa_error[{symmetry!r}]={error}: kappa={kappa!r} brings its own; leave it out, or give kappa"
+                )
+
+    def of_symmetry(self, symmetry: str) -> Expectation:
+        """Return what holds for one symmetry, without mappings (but for the correction's)."""
+        found = {name: given_for(getattr(self, name), symmetry, default) for name, default in _PER_SYMMETRY.items()}
+        if found["kappa"] in ("global", "cell"):
+            found["kappa_error"] = 0.0
+        return replace(self, **found)
 
     @property
     def estimated(self) -> bool:
-        """Whether kappa comes from the data."""
+        """Whether kappa comes from the data, in every symmetry."""
         return self.kappa in ("global", "cell")
-
-    @property
-    def plain(self) -> bool:
-        """Whether this is the plan's kappa, taken as exact."""
-        return self == Expectation()
 
     @property
     def equal_odds(self) -> bool:
@@ -84,13 +114,14 @@ class Expectation:
 
     @property
     def method(self) -> str:
-        """What is used, in words; empty for the plain one."""
-        kappa = {"plan": "", "global": "kappa from the totals", "cell": "kappa from each cell"}
-        words = [kappa[self.kappa] if isinstance(self.kappa, str) else f"kappa = {self.kappa:g}"]
-        words += [f"kappa known to {100 * self.kappa_error:g} %"] * bool(self.kappa_error)
-        words += [f"systematic {100 * self.systematic:g} % a bin"] * bool(self.systematic)
-        words += ["B corrected for its efficiency"] * (self.correction is not None)
-        return ", ".join(filter(None, words))
+        """What is used, in words; empty for the plan's kappa, taken as exact."""
+        given = [getattr(self, name) for name in _PER_SYMMETRY]
+        named = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one if name != OTHERS)
+        corrected = ["B corrected for its efficiency"] * (self.correction is not None)
+        if not named:
+            return ", ".join([*_words(self.of_symmetry(OTHERS)), *corrected])
+        parts = {name: _words(self.of_symmetry(name)) for name in named} | {"others": _words(self.of_symmetry(OTHERS))}
+        return "; ".join([*(f"{name}: {', '.join(words)}" for name, words in parts.items() if words), *corrected])
 
     def of(self, hists: Histograms, symmetry: str, observable: str) -> ChannelExpectation:
         """Return what is expected of one observable of one symmetry.
@@ -100,80 +131,146 @@ class Expectation:
         InputError, FileError
             If the correction cannot be used; if kappa is to be estimated and a side is empty.
         """
+        mine = self.of_symmetry(symmetry)
         layout = hists.layout.symmetry(symmetry)
         axes = hists.layout.channels[hists.layout.channel_number(symmetry, observable)].axes
         _, contents, squares = hists.matrices(symmetry, observable)
         n_bins = math.prod(contents.shape[2:])
-        ratio, spread = self._bins(observable, axes, n_bins)
+        ratio, spread = _bins(mine, self._source(symmetry, observable), axes, n_bins)
         kappa, estimated_from, status = layout.kappa, None, None
-        if self.estimated:
+        if mine.estimated:
             found = _totals(hists, symmetry, contents.reshape(len(contents), 2, n_bins), squares, ratio)
             if min(found[0], found[1]) > 0:
-                kappa, estimated_from = found[1] / found[0], found[2] if self.kappa == "global" else None
+                kappa, estimated_from = found[1] / found[0], found[2] if mine.kappa == "global" else None
             else:
                 status = Status.NO_RATIO
-        elif not isinstance(self.kappa, str):
-            kappa = float(self.kappa)
+        elif not isinstance(mine.kappa, str):
+            kappa = float(mine.kappa)  # type: ignore[arg-type]
         return ChannelExpectation(
             kappa=kappa,
-            own=self.kappa == "cell",
+            own=mine.kappa == "cell",
             ratio=ratio,
             spread=spread,
-            kappa_error=self.kappa_error,
+            kappa_error=float(mine.kappa_error),  # type: ignore[arg-type]
             estimated_from=estimated_from,
             plan_kappa=layout.kappa,
             weighted=squares is not None,
             status=status,
         )
 
-    def _bins(self, observable: str, axes: tuple[Any, ...], n_bins: int) -> tuple[FloatArray, FloatArray]:
-        spread = np.full(n_bins, self.systematic)
-        source = self.correction.get(observable) if isinstance(self.correction, Mapping) else self.correction
-        if source is None or not axes:
-            return np.ones(n_bins), spread
-        from coffea_ddp.corrections import efficiency_ratio  # correctionlib, where it is used
+    def _source(self, symmetry: str, observable: str) -> tuple[Any, bool]:
+        """Return the correction of an observable, ``None`` where there is none, and whether it has to fit."""
+        if not isinstance(self.correction, Mapping):
+            return self.correction, False
+        for key in (f"{symmetry}:{observable}", observable, symmetry):
+            if key in self.correction:
+                return self.correction[key], key != symmetry
+        return None, False
 
-        found = efficiency_ratio(source, axes, missing_ok=True)
-        if found is None:
-            return np.ones(n_bins), spread
-        return found.ratio.reshape(-1), np.hypot(spread, (found.error / found.ratio).reshape(-1))
-
-    def check(self, hists: Histograms, channels: list[tuple[str, list[str]]]) -> None:
-        """Stop where a correction corrects nothing.
+    def check(self, hists: Histograms, channels: Channels) -> None:
+        """Stop where something is said that holds for nothing in a scan, or for more than it was meant for.
 
         Raises
         ------
-        InputError, UnknownNameError
-            If it names an observable that does not exist, or fits none of those that are scanned.
+        InputError
+            If a number for kappa or a correction is given without saying of which of several symmetries, a correction
+            does not fit the bins of its observable, or nothing at all.
+        UnknownNameError
+            If a symmetry or an observable is named that is not scanned.
         """
+        symmetries = [name for name, _ in channels]
+        for name, default in _PER_SYMMETRY.items():
+            check_names(name, getattr(self, name), default, symmetries)
+        rest = [name for name in symmetries if not isinstance(self.kappa, Mapping) or name not in self.kappa]
+        kappa = given_for(self.kappa, OTHERS, "plan")
+        if not isinstance(kappa, str) and len(rest) > 1:
+            raise InputError(
+                f"kappa={kappa:g} for {len(rest)} symmetries ({listed(rest)}): what is expected of one is wrong for "
+                f"another; say of which it is, as in {{{rest[0]!r}: {kappa:g}}} (--kappa '{rest[0]}={kappa:g}')"
+            )
+        if not isinstance(self.kappa_error, Mapping) and self.kappa_error and symmetries:
+            known = [name for name in symmetries if not self.of_symmetry(name).estimated]
+            if not known:
+                raise InputError(f"kappa_error={self.kappa_error}: no kappa of this scan is given; leave it out")
         if self.correction is None:
             return
+        if isinstance(self.correction, Mapping):
+            check_keys(list(self.correction), channels)
+        elif len(symmetries) > 1:
+            raise InputError(
+                f"the correction is of one symmetry, and {len(symmetries)} are scanned ({listed(symmetries)}); say of "
+                f"which it is, as in {{{symmetries[0]!r}: correction}} (--correction '{symmetries[0]}=FILE')"
+            )
+        self._check_fits(hists, channels)
+
+    def _check_fits(self, hists: Histograms, channels: Channels) -> None:
+        """Stop where a correction does not fit its observable, or none of its symmetry's."""
         from coffea_ddp.corrections import efficiency_ratio
 
-        names = {name for _, observables in channels for name in observables}
-        if isinstance(self.correction, Mapping):
-            for name in self.correction:
-                if name not in names:
-                    known = ", ".join(map(repr, sorted(names)))
-                    raise UnknownNameError(f"correction: no observable {name!r} in this scan; it has: {known}")
-            return
-        fitting = {
-            channel.observable
-            for channel in hists.layout.channels
-            if channel.observable in names
-            and channel.axes
-            and efficiency_ratio(self.correction, channel.axes, missing_ok=True) is not None
-        }
-        if not fitting:
-            raise InputError(
-                f"the correction fits none of the observables of this scan: {', '.join(map(repr, sorted(names)))}; "
-                "its inputs have to be called like their axes"
-            )
-        if len(fitting) > 1 and not _named(self.correction):
-            raise InputError(
-                f"an array of corrections fits {len(fitting)} observables: {', '.join(map(repr, sorted(fitting)))}; "
-                "say of which it is, as in {observable: array} (--correction OBSERVABLE=FILE)"
-            )
+        layout = hists.layout
+        for symmetry, observables in channels:
+            loose, fitting = None, []
+            for observable in observables:
+                source, must_fit = self._source(symmetry, observable)
+                axes = layout.channels[layout.channel_number(symmetry, observable)].axes
+                if source is None:
+                    continue
+                if must_fit:
+                    try:
+                        efficiency_ratio(source, axes)
+                    except InputError as error:
+                        raise InputError(f"correction of {symmetry!r}, {observable!r}: {error}") from error
+                    continue
+                loose = source
+                if axes and efficiency_ratio(source, axes, missing_ok=True) is not None:
+                    fitting.append(observable)
+            if loose is not None and not fitting:
+                raise InputError(
+                    f"the correction of {symmetry!r} fits none of its observables: {listed(observables)}; its inputs "
+                    "have to be called like their axes, an array needs the shape of their bins"
+                )
+            if len(fitting) > 1 and not _named(loose):
+                raise InputError(
+                    f"an array of corrections fits {len(fitting)} observables: {listed(sorted(fitting))}; say of "
+                    f"which it is, as in {{'{symmetry}:{fitting[0]}': array}} "
+                    f"(--correction '{symmetry}:{fitting[0]}=FILE')"
+                )
+
+
+def _words(one: Expectation) -> list[str]:
+    """Return what holds for one symmetry, in words."""
+    kappa = {"plan": "", "global": "kappa from the totals", "cell": "kappa from each cell"}
+    words = [kappa[one.kappa] if isinstance(one.kappa, str) else f"kappa = {one.kappa:g}"]
+    words += [f"kappa known to {100 * float(one.kappa_error):g} %"] if one.kappa_error else []  # type: ignore[arg-type]
+    words += [f"systematic {100 * float(one.systematic):g} % a bin"] if one.systematic else []  # type: ignore[arg-type]
+    return [word for word in words if word]
+
+
+def _bins(
+    one: Expectation, correction: tuple[Any, bool], axes: tuple[Any, ...], n_bins: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the factor on kappa of every bin, and its relative uncertainty."""
+    spread = np.full(n_bins, one.systematic)
+    source, must_fit = correction
+    if source is None or not axes:
+        return np.ones(n_bins), spread
+    from coffea_ddp.corrections import efficiency_ratio  # correctionlib, where it is used
+
+    found = efficiency_ratio(source, axes, missing_ok=not must_fit)
+    if found is None:
+        return np.ones(n_bins), spread
+    return found.ratio.reshape(-1), np.hypot(spread, (found.error / found.ratio).reshape(-1))
+
+
+def _check_kappa(value: Any, where: str) -> None:
+    if isinstance(value, str):
+        if value not in KINDS:
+            raise InputError(f"{where}={value!r}: give a positive number, or one of {', '.join(KINDS)}")
+        return
+    try:
+        checks.number(value, where, above=0.0)
+    except InputError:
+        raise InputError(f"{where}={value!r}: the expected ratio B/A is a positive number") from None
 
 
 def _totals(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from coffea_ddp.stats.best import count_rectangles
-from coffea_ddp.stats.binomial import binomial_z, z_table
+from coffea_ddp.stats.binomial import binomial_z, dilution_of, z_table
 from coffea_ddp.stats.matrix import best_of_cells, round_up
 from coffea_ddp.stats.nsigma import block_n_sigma, method_text
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
@@ -175,17 +175,19 @@ class Rectangles:
         """Test a block of cells."""
         kappa = kappa_of(block, expected)
         ratio = np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used]
-        z, where = self._best(block, ratio, expected.spread[block.used], expected)
+        z, where = self._best(block, ratio, expected.spread[block.used], expected.kappa_error, expected)
         inside = self._inside(block, where)
         n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
         if self._exact(expected):
             # The tables are in single precision.
-            z = np.where(np.isfinite(z), binomial_z(n_b, n_a + n_b, expected.kappa / (1 + expected.kappa)), np.nan)
+            exact = binomial_z(n_b, n_a + n_b, expected.kappa / (1 + expected.kappa))
+            wide = np.sqrt(1.0 + dilution_of(expected.kappa, expected.kappa_error) * (n_a + n_b))
+            z = np.where(np.isfinite(z), exact / wide, np.nan)
         if expected.plain:
             plain = z
         else:
             plan = np.full_like(ratio, expected.plan_kappa)
-            plain, _ = self._best(block, plan, np.zeros(ratio.shape[1]), expected)
+            plain, _ = self._best(block, plan, np.zeros(ratio.shape[1]), 0.0, expected)
         z = np.where(np.isfinite(kappa), z, np.nan)
         filled = (block.a + block.b if block.variance is None else block.variance) > 0
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -198,19 +200,21 @@ class Rectangles:
         return Found(z, plain, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), looks, where)
 
     def _best(
-        self, block: Block, ratio: FloatArray, spread: FloatArray, expected: ChannelExpectation
+        self, block: Block, ratio: FloatArray, spread: FloatArray, kappa_error: float, expected: ChannelExpectation
     ) -> tuple[FloatArray, IntArray]:
         n = block.a + block.b
         if self._exact(expected):
             kappa = float(ratio[0, 0]) if len(ratio) else 1.0
-            table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))))
+            table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))), kappa_error)
             return best_of_cells(self._whole(block.b, block), self._whole(n, block), block.shape, 0, table)
         v = ratio * (n if block.variance is None else block.variance)
         v = v + (spread * ratio * n / (1 + ratio)) ** 2
-        x = block.b - ratio * block.a
+        x, common = block.b - ratio * block.a, kappa_error * ratio * n / (1 + ratio)
         if self.pulls:
-            x, v = x / np.sqrt(np.where(v > 0, v, 1.0)), (v > 0).astype(np.float64)
-        return best_of_cells(self._whole(x, block), self._whole(v, block), block.shape, 0, None)
+            root = np.sqrt(np.where(v > 0, v, 1.0))
+            x, common, v = x / root, common / root, (v > 0).astype(np.float64)
+        wholes = (self._whole(values, block) for values in (x, v, common))
+        return best_of_cells(next(wholes), next(wholes), block.shape, 0, None, next(wholes))
 
     @staticmethod
     def _whole(values: FloatArray, block: Block) -> FloatArray:
@@ -233,16 +237,16 @@ class Rectangles:
         """Test all cells in a block of pseudo-experiments."""
         if self._exact(expected):
             # One table for all cells: the largest cell holds at most all events.
-            table = z_table(expected.kappa, round_up(int(pieces.n.sum())))
+            table = z_table(expected.kappa, round_up(int(pieces.n.sum())), expected.kappa_error)
             exact_cells(pieces, members, shape, table, Labels(labels.y, labels.y, False), out)
         else:
             linear_cells(pieces, members, shape, self.pulls, labels, out)
 
     def method(self, expected: ChannelExpectation) -> str:
         """Tell how the local p-value of the rectangle is made."""
-        if self._exact(expected):
-            return "binomial mid-p of the rectangle, two-sided"
-        return "asymptotic normal of the rectangle, two-sided"
+        how = "binomial mid-p" if self._exact(expected) else "asymptotic normal"
+        wide = "; uncertainty of kappa propagated" if expected.kappa_error else ""
+        return f"{how} of the rectangle, two-sided{wide}"
 
 
 TESTS: dict[str, Look] = {

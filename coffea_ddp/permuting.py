@@ -200,6 +200,7 @@ class _Work:
             v=factor[place] * variances,
             m=factor[place] * np.abs(flat.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
             extra=(expected.spread / (1 + expected.kappa * expected.ratio)) ** 2,
+            common=expected.kappa_error / (1 + expected.kappa * expected.ratio),
         )
         members = {test: _members(channel, test) for test in channel.kept}
         weights = None if squares is None else np.sqrt(variances / n)

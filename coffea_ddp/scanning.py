@@ -73,9 +73,9 @@ def scan(
     best: int = N_BEST,
     symmetries: Sequence[str] | None = None,
     observables: Sequence[str] | None = None,
-    kappa: float | str = "plan",
-    kappa_error: float = 0.0,
-    systematic: float = 0.0,
+    kappa: float | str | Mapping[str, float | str] = "plan",
+    kappa_error: float | Mapping[str, float] = 0.0,
+    systematic: float | Mapping[str, float] = 0.0,
     correction: Any = None,
     jobs: int | None = None,
     toys: int = BUMP_TOYS,
@@ -117,7 +117,8 @@ def scan(
         one bin, which is tested only where it is asked for.
     kappa, kappa_error, systematic, correction
         What is expected of side B (:class:`coffea_ddp.expectation.Expectation`): by default the plan's kappa, taken as
-        exact. Rows then also tell what z would be without.
+        exact. A mapping gives each symmetry its own: ``kappa={"e/mu": 1.15}``. Rows then also tell what z would be
+        without.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     toys
@@ -156,7 +157,7 @@ def scan(
     expectation = Expectation(kappa, kappa_error, systematic, correction)
     channels = _channels(hists, symmetries, observables)
     expectation.check(hists, channels)
-    kind = _null(null, expectation)
+    kind = _null(null, expectation, [symmetry for symmetry, _ in channels])
     collector = Collector(best)
     events = EventScan(hists, on_events, expectation, min_events=min_events, seed=seed)
     fields = {symmetry: events.fields(names) for symmetry, names in channels}
@@ -320,9 +321,10 @@ def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Cand
             )
 
 
-def _null(null: str | None, expectation: Expectation) -> NullKind:
+def _null(null: str | None, expectation: Expectation, symmetries: Sequence[str]) -> NullKind:
     """Return how labels are drawn, the right way for kappa unless told."""
-    right = "fixed" if expectation.kappa == "global" and expectation.equal_odds else "binomial"
+    all_global = all(expectation.of_symmetry(symmetry).kappa == "global" for symmetry in symmetries)
+    right = "fixed" if symmetries and all_global and expectation.equal_odds else "binomial"
     chosen = check_null(right if null is None else null)
     if chosen == "fixed" and not expectation.equal_odds:
         raise InputError(

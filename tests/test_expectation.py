@@ -141,12 +141,26 @@ def test_one_sided_cells_have_a_status():
     [
         ({"kappa": "cells"}, InputError, "plan, global, cell"),
         ({"kappa": 0.0}, InputError, "positive"),
+        ({"kappa": True}, InputError, "positive"),
+        ({"kappa": 1.15}, InputError, "kappa=1.15 for 2 symmetries"),
+        ({"kappa": {"*": 1.15}}, InputError, "kappa=1.15 for 2 symmetries"),
+        ({"kappa": {"e/mu": 1.15, "l-/l+": 1.0, "*": "global"}}, InputError, "all are"),
+        ({"kappa": {"mu/e": 1.15}}, UnknownNameError, "kappa: no symmetry 'mu/e'"),
+        ({"kappa": {"l-/l+": 1.1}, "symmetries": ["e/mu"]}, UnknownNameError, "kappa: no symmetry 'l-/l\\+'"),
+        ({"kappa": {}}, InputError, "empty mapping"),
+        ({"kappa_error": {"e/mu": 1.5}}, InputError, "between 0 and 1"),
+        ({"kappa": {"e/mu": "global"}, "kappa_error": {"e/mu": 0.1}}, InputError, "brings its own"),
+        ({"systematic": {"emu": 0.1}}, UnknownNameError, "systematic: no symmetry 'emu'"),
+        ({"correction": np.ones(6)}, InputError, "2 are scanned"),
+        ({"correction": {"e/mu:x": np.ones(7)}}, InputError, "shape \\(7,\\) for bins of shape"),
+        ({"correction": {"e/mu": np.ones(77)}}, InputError, "fits none of its observables"),
+        ({"correction": {"l-/l+:nothing": np.ones(3)}}, UnknownNameError, "no observable 'l-/l\\+:nothing'"),
         ({"kappa": -1.0}, InputError, "positive"),
         ({"kappa_error": 2.0}, InputError, "between 0 and 1"),
         ({"systematic": -0.1}, InputError, "between 0 and 1"),
         ({"kappa": "global", "kappa_error": 0.1}, InputError, "brings its own"),
         ({"correction": {"z": [1.0]}}, UnknownNameError, "no observable 'z'"),
-        ({"correction": [1.0, 1.0]}, InputError, "fits none"),
+        ({"correction": [1.0, 1.0], "symmetries": ["e/mu"]}, InputError, "fits none"),
         ({"null": "toys"}, InputError, "binomial"),
         ({"null": "fixed", "systematic": 0.1}, InputError, "same odds"),
         ({"permutations": -1}, InputError, "permutations=-1"),
@@ -161,7 +175,7 @@ def test_wrong_options(hists, options, error, message):
 def test_an_array_has_to_say_of_which_observable():
     hists = make_events(300, 1)
     # Both symmetries have an observable of five bins or of six; an array of the right length for two is ambiguous.
-    fits = scan(hists, correction=np.ones(6), min_events=10)
+    fits = scan(hists, correction=np.ones(6), min_events=10, symmetries=["e/mu"])
     assert fits.looks > 0
     import dataclasses
 
@@ -178,3 +192,41 @@ def test_an_empty_side_of_everything_is_a_status():
     report = scan(hists, kappa="global", min_events=1, symmetries=["e/mu"])
     assert report.looks == 0
     assert sum(s.statuses["NO_RATIO"] for s in report.summaries) > 0
+
+
+def test_each_symmetry_has_its_own(hists):
+    both = {"kappa": {"e/mu": 1.1}, "kappa_error": {"e/mu": 0.02}, "systematic": {"e/mu": 0.01}}
+    report = scan(hists, min_events=30, **both)
+    alone = scan(hists, min_events=30)
+    other = [(row.observable, row.cell, row.statistic) for row in alone.rows if row.symmetry != "e/mu"]
+    assert [(row.observable, row.cell, row.statistic) for row in report.rows if row.symmetry != "e/mu"] == other
+    assert {row.kappa for row in report.rows if row.symmetry == "e/mu"} == {1.1}
+    assert report.options["expectation"] == "e/mu: kappa = 1.1, kappa known to 2 %, systematic 1 % a bin"
+    named = Expectation(kappa={"e/mu": 1.1, "*": "global"}, kappa_error=0.05)
+    assert named.of(hists, "e/mu", "x").kappa_error == 0.05
+    assert named.of(hists, "l-/l+", named_observable(hists, "l-/l+")).kappa_error == 0.0
+
+
+def named_observable(hists, symmetry):
+    return next(iter(hists.observables(symmetry)))
+
+
+@pytest.mark.parametrize("test", ["submatrix", "submatrix_nsigma"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_uncertain_kappa_widens_rectangles_as_it_does_their_pseudo_experiments(test, weighted):
+    hists = make_events(3_000, 6, kappa=1.3, weighted=weighted)
+    options = {"tests": [test], "kappa": 1.0, "permutations": 128, "seed": 3, **OPTIONS}
+    sharp, wide = (scan(hists, kappa_error=error, **options) for error in (0.0, 0.3))
+    assert abs(sharp.rows[0].z_local) > 5
+    assert abs(wide.rows[0].z_local) < 3.5
+    assert "uncertainty of kappa propagated" in wide.rows[0].method
+    # z and its p agree: the row is not far from what pseudo-experiments reach.
+    assert wide.global_p[-1].p_value > 0.05
+    row = wide.rows[0]
+    pair = hists[row.symmetry, row.observable, row.cell]
+    n_a, n_b = row.n_a, row.n_b
+    n = n_a + n_b
+    if test == "submatrix" and not weighted:
+        exact = stats.scan_submatrices([int(n_a)], [int(n_b)], permutations=0).z_value
+        assert row.statistic == pytest.approx(exact / np.sqrt(1 + 0.3**2 * n / 4), rel=1e-6)
+    assert pair.kappa == pytest.approx(1.3)

@@ -26,7 +26,7 @@ def toy(seed, *, n_codes=6, n_cells=9, mean=1.5):
     return n, inside
 
 
-def pieces_of(n, *, kappa=1.0, extra=0.0):
+def pieces_of(n, *, kappa=1.0, extra=0.0, common=0.0):
     code, place = np.nonzero(n)
     starts = np.searchsorted(code, np.arange(len(n) + 1))
     ratio = np.broadcast_to(kappa, 20)
@@ -38,6 +38,7 @@ def pieces_of(n, *, kappa=1.0, extra=0.0):
             ratio[place] * n[code, place],
             ratio[place] * n[code, place],
             np.full(20, extra),
+            np.full(20, common),
         ),
         ratio[place],
     )

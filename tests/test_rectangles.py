@@ -21,17 +21,17 @@ def rectangles(shape):
         yield (r0, r1, c0, c1), (slice(r0, r1), slice(c0, c1))
 
 
-def naive_linear(x, v):
+def naive_linear(x, v, e):
     """Score of every rectangle that is not empty; x of shape (rows, columns, ...)."""
     found = {}
     for span, inside in rectangles(v.shape):
         variance = v[inside].sum()
         if variance > 0:
-            found[span] = x[inside].sum(axis=(0, 1)) / np.sqrt(variance)
+            found[span] = x[inside].sum(axis=(0, 1)) / np.sqrt(variance + e[inside].sum() ** 2)
     return found
 
 
-def naive_exact(b, n, p, most):
+def naive_exact(b, n, p, most, kappa_error=0.0):
     found = {}
     for span, inside in rectangles(n.shape):
         events = n[inside].sum()
@@ -43,6 +43,7 @@ def naive_exact(b, n, p, most):
                 y = (on_b - events * p) / np.sqrt(events * p * (1 - p))
                 c = expansion(events, p)
                 found[span] = c[0] + c[1] * y + c[2] * y**2 + c[3] * y**3
+            found[span] = found[span] / np.sqrt(1 + kappa_error**2 * events * p * (1 - p))
     return found
 
 
@@ -50,14 +51,15 @@ shapes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
 
 @settings(max_examples=25)
-@given(shapes, st.integers(0, 10**6), st.sampled_from([0.3, 2.0, 50.0]))
-def test_linear_extremes_are_those_of_all_rectangles(shape, seed, mean):
+@given(shapes, st.integers(0, 10**6), st.sampled_from([0.3, 2.0, 50.0]), st.sampled_from([0.0, 0.1, 3.0]))
+def test_linear_extremes_are_those_of_all_rectangles(shape, seed, mean, common):
     rng = np.random.default_rng(seed)
     v = rng.poisson(mean, shape) * rng.uniform(0.5, 2.0, shape)
     x = (rng.normal(0, 1, (*shape, TOYS)) * np.sqrt(v)[..., None]).astype(np.float32)
+    e = common * v
     high, low = np.full(TOYS, -np.inf, np.float32), np.full(TOYS, np.inf, np.float32)
-    linear_extremes(x, v, high, low)
-    scores = list(naive_linear(x.astype(np.float64), v).values())
+    linear_extremes(x, v, e, high, low)
+    scores = list(naive_linear(x.astype(np.float64), v, e).values())
     if scores:
         np.testing.assert_allclose(high, np.max(scores, axis=0), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(low, np.min(scores, axis=0), rtol=1e-4, atol=1e-4)
@@ -66,16 +68,22 @@ def test_linear_extremes_are_those_of_all_rectangles(shape, seed, mean):
 
 
 @settings(max_examples=25)
-@given(shapes, st.integers(0, 10**6), st.sampled_from([0.3, 3.0, 200.0]), st.sampled_from([0.5, 1.0, 4.0]))
-def test_exact_extremes_are_those_of_all_rectangles(shape, seed, mean, kappa):
+@given(
+    shapes,
+    st.integers(0, 10**6),
+    st.sampled_from([0.3, 3.0, 200.0]),
+    st.sampled_from([0.5, 1.0, 4.0]),
+    st.sampled_from([0.0, 0.1]),
+)
+def test_exact_extremes_are_those_of_all_rectangles(shape, seed, mean, kappa, kappa_error):
     rng = np.random.default_rng(seed)
     n = rng.poisson(mean, shape)
     p = kappa / (1 + kappa)
     b = rng.binomial(n[..., None], p, (*shape, TOYS))
-    table = z_table(kappa, max(64, int(n.sum())))
+    table = z_table(kappa, max(64, int(n.sum())), kappa_error)
     high, low = np.full(TOYS, -np.inf, np.float32), np.full(TOYS, np.inf, np.float32)
-    exact_extremes(b.astype(np.float32), n, p, table.rows, table.most, high, low)
-    scores = list(naive_exact(b, n, p, table.most).values())
+    exact_extremes(b.astype(np.float32), n, table, high, low)
+    scores = list(naive_exact(b, n, p, table.most, kappa_error).values())
     if scores:
         np.testing.assert_allclose(high, np.max(scores, axis=0), rtol=1e-4, atol=2e-4)
         np.testing.assert_allclose(low, np.min(scores, axis=0), rtol=1e-4, atol=2e-4)
@@ -91,9 +99,10 @@ def test_the_best_rectangle_is_where_it_says(shape, seed, sign):
     b = rng.binomial(n, 0.5)
     table = z_table(1.0, 64)
     x, v = (2 * b - n) / np.sqrt(np.maximum(n, 1)), (n > 0) * 1.0
+    e = 0.2 * np.sqrt(n)
     for found, scores in (
-        (exact_best(b, n, 0.5, table.rows, table.most, sign), naive_exact(b, n, 0.5, table.most)),
-        (linear_best(x, v, sign), naive_linear(x, v)),
+        (exact_best(b, n, table, sign), naive_exact(b, n, 0.5, table.most)),
+        (linear_best(x, v, e, sign), naive_linear(x, v, e)),
     ):
         if not scores:
             assert np.isnan(found[0])
@@ -112,19 +121,20 @@ def test_leaving_out_empty_rows_and_columns_changes_nothing(shape, seed):
     b = rng.binomial(n, 0.5)
     table = z_table(1.0, 64)
     flat = (6, shape[0] * shape[1])
-    z, where = exact_best_cells(b.reshape(flat), n.reshape(flat), shape, 0.5, table.rows, table.most, 0)
+    z, where = exact_best_cells(b.reshape(flat), n.reshape(flat), shape, table, 0)
     x, v = (2.0 * b - n).reshape(flat), n.reshape(flat).astype(float)
-    z_linear, where_linear = linear_best_cells(x, v, shape, 0)
+    z_linear, where_linear = linear_best_cells(x, v, 0.2 * v, shape, 0)
     for i in range(6):
-        whole = exact_best(b[i], n[i], 0.5, table.rows, table.most, 0)
+        whole = exact_best(b[i], n[i], table, 0)
         np.testing.assert_allclose(z[i], whole[0])
-        np.testing.assert_allclose(z_linear[i], linear_best(x[i].reshape(shape), v[i].reshape(shape), 0)[0])
+        one, variance = x[i].reshape(shape), v[i].reshape(shape)
+        np.testing.assert_allclose(z_linear[i], linear_best(one, variance, 0.2 * variance, 0)[0])
         if n[i].any():
             for found, score in ((where[i], z[i]), (where_linear[i], z_linear[i])):
                 inside = slice(found[0], found[1]), slice(found[2], found[3])
                 on_b, events = b[i][inside].sum(), n[i][inside].sum()
                 exact = binomial_z(on_b, events, 0.5)
-                linear = (2 * on_b - events) / np.sqrt(events)
+                linear = (2 * on_b - events) / np.sqrt(events + (0.2 * events) ** 2)
                 assert score == pytest.approx(exact, abs=1e-5) or score == pytest.approx(linear, abs=1e-9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +59,32 @@ from coffea_ddp.monitoring import events_bar
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; may be given again.")
 @click.option("--observable", "observables", multiple=True, help="Only this observable; may be given again.")
-@click.option("--kappa", default="plan", show_default=True, help="Expected B / A: plan, global, cell, or a number.")
 @click.option(
-    "--kappa-error", type=float, default=0.0, show_default=True, help="Its relative uncertainty, where it is given."
+    "--kappa",
+    "kappas",
+    multiple=True,
+    help="Expected B / A: plan, global, cell, or SYMMETRY=NUMBER (or one of these words); may be given again. "
+    "A number alone is for a scan of one symmetry. [default: plan]",
 )
 @click.option(
-    "--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A in every bin."
+    "--kappa-error",
+    "kappa_errors",
+    multiple=True,
+    help="Its relative uncertainty, where it is given: a number, or SYMMETRY=NUMBER; may be given again. [default: 0]",
+)
+@click.option(
+    "--systematic",
+    "systematics",
+    multiple=True,
+    help="Relative uncertainty of B / A in every bin: a number, or SYMMETRY=NUMBER; may be given again. [default: 0]",
 )
 @click.option(
     "--correction",
     "corrections",
     multiple=True,
-    help="Efficiency of B over that of A: a correctionlib file (FILE:NAME), or OBSERVABLE=FILE with one or an array "
-    "(.npy, .npz).",
+    help="Efficiency of B over that of A: SYMMETRY:OBSERVABLE=FILE (SYMMETRY= or OBSERVABLE= where that is clear), "
+    "FILE alone where one symmetry is scanned; a correctionlib file (FILE:NAME) or an array (.npy, .npz). May be given "
+    "again.",
 )
 def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
@@ -83,13 +97,16 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --tests nplm --fits 5 --backend network
     coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
+    coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.saving import load
     from coffea_ddp.scanning import scan as scan_all
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
-    options["kappa"] = _number_or_name(options["kappa"])
+    options["kappa"] = per_symmetry(options.pop("kappas"), "--kappa", _number_or_name, "plan")
+    for name, plural in (("kappa_error", "kappa_errors"), ("systematic", "systematics")):
+        options[name] = per_symmetry(options.pop(plural), f"--{name.replace('_', '-')}", float, 0.0)
     options["correction"] = _correction(options.pop("corrections"))
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
@@ -103,16 +120,50 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     return tell_missing(histograms)
 
 
-def _correction(given: tuple[str, ...]) -> Any:
-    """Return one correction for all observables, or one for each that is named."""
-    if len(given) == 1 and "=" not in given[0]:
-        return given[0]
+def per_symmetry(given: Sequence[str], option: str, convert: Callable[[str], float | str], default: float | str) -> Any:
+    """Return what an option says of all symmetries, or of each: its value, or a mapping from symmetries.
+
+    Raises
+    ------
+    InputError
+        If a value cannot be read, or a symmetry has two.
+
+    Examples
+    --------
+    >>> per_symmetry(["0.02"], "--systematic", float, 0.0), per_symmetry(["e/mu=0.1", "0"], "--systematic", float, 0.0)
+    (0.02, {'e/mu': 0.1, '*': 0.0})
+    """
+    from coffea_ddp.per_symmetry import OTHERS
+
+    found: dict[str, float | str] = {}
     for text in given:
-        if "=" not in text:
+        name, equals, value = text.rpartition("=")
+        symmetry = name.strip() if equals else OTHERS
+        if symmetry in found:
+            whose = "all" if symmetry == OTHERS else repr(symmetry)
+            raise InputError(f"{option} {text}: given twice for {whose}; give SYMMETRY=VALUE for each")
+        try:
+            found[symmetry] = convert(value.strip())
+        except ValueError:
+            raise InputError(f"{option} {text}: {value!r} is no number; give one, or SYMMETRY=NUMBER") from None
+    return found.get(OTHERS, default) if set(found) <= {OTHERS} else found
+
+
+def _correction(given: tuple[str, ...]) -> Any:
+    """Return one correction, or one for each symmetry and observable that is named."""
+    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).exists()):
+        return given[0]
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals:
             raise InputError(
-                f"--correction {text}: with several corrections, say of which observable: OBSERVABLE={text}"
+                f"--correction {text}: with several corrections, say of which it is: SYMMETRY:OBSERVABLE={text}"
             )
-    return dict(text.split("=", 1) for text in given) or None
+        if name in found:
+            raise InputError(f"--correction {text}: {name!r} has one already; give one for each")
+        found[name] = path
+    return found or None
 
 
 def _fits(options: dict[str, Any]) -> Any:

@@ -12,21 +12,18 @@ import numpy as np
 from coffea_ddp.stats.rectangles import compiled, expansion_terms, squeeze
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-
-    Single = NDArray[np.float32]
+    from coffea_ddp.stats.binomial import ZTable
 
 
 @compiled
-def linear_best(x: FloatArray, v: FloatArray, sign: int) -> tuple[float, int, int, int, int]:
+def linear_best(x: FloatArray, v: FloatArray, e: FloatArray, sign: int) -> tuple[float, int, int, int, int]:
     """Return the largest linear score of one matrix and where it is.
 
     Parameters
     ----------
-    x, v
-        As in :func:`linear_extremes`, both of shape (rows, columns).
+    x, v, e
+        As in :func:`linear_extremes`, all of shape (rows, columns).
     sign
         1: the largest; -1: the smallest; 0: the largest in size.
 
@@ -37,20 +34,23 @@ def linear_best(x: FloatArray, v: FloatArray, sign: int) -> tuple[float, int, in
     """
     n_rows, n_columns = v.shape
     best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
-    strip, strip_v = np.zeros(n_columns + 1), np.zeros(n_columns + 1)
+    strip, strip_v, strip_e = np.zeros(n_columns + 1), np.zeros(n_columns + 1), np.zeros(n_columns + 1)
     for first_row in range(n_rows):
         strip[:] = 0.0
         strip_v[:] = 0.0
+        strip_e[:] = 0.0
         for row in range(first_row, n_rows):
             strip[1:] += np.cumsum(x[row])
             strip_v[1:] += np.cumsum(v[row])
+            strip_e[1:] += np.cumsum(e[row])
             for start in range(n_columns):
                 if strip_v[start + 1] <= strip_v[start]:
                     continue
                 for stop in range(start + 1, n_columns + 1):
                     if strip_v[stop] <= strip_v[stop - 1]:
                         continue
-                    above, below = strip[stop] - strip[start], strip_v[stop] - strip_v[start]
+                    above, common = strip[stop] - strip[start], strip_e[stop] - strip_e[start]
+                    below = strip_v[stop] - strip_v[start] + common * common
                     size = abs(above) if sign == 0 else sign * above
                     # Nearly all rectangles are ruled out without a root or a division.
                     if score > 0.0 and (size <= 0.0 or size * size <= score * score * below):
@@ -63,20 +63,19 @@ def linear_best(x: FloatArray, v: FloatArray, sign: int) -> tuple[float, int, in
 
 
 @compiled
-def exact_best(
-    b: IntArray, n: IntArray, p: float, rows: Single, most: int, sign: int
-) -> tuple[float, int, int, int, int]:
+def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[float, int, int, int, int]:
     """Return the largest binomial z of one matrix and where it is: :func:`linear_best` for the exact score.
 
     Parameters
     ----------
     b, n
         Events on side B and on both sides; shape (rows, columns).
-    p, rows, most
-        The fields of a :class:`coffea_ddp.stats.binomial.ZTable`.
+    table
+        z of few events.
     sign
         As in :func:`linear_best`.
     """
+    p, most = table.p, table.most
     n_rows, n_columns = n.shape
     best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
     strip, strip_n = np.zeros(n_columns + 1, np.int64), np.zeros(n_columns + 1, np.int64)
@@ -100,7 +99,7 @@ def exact_best(
                         y = abs(y) if sign == 0 else sign * y
                         if y + 0.17 * s * (y * y + 1.0) + 0.3 * s * s * abs(y) ** 3 <= score:
                             continue
-                    z = _exact_z(found, events, p, rows, most)
+                    z = _exact_z(found, events, table)
                     size = abs(z) if sign == 0 else sign * z
                     if size > score:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
@@ -108,10 +107,10 @@ def exact_best(
 
 
 @compiled
-def _exact_z(found: int, events: int, p: float, rows: Single, most: int) -> float:
-    if events <= most:
-        return float(rows[events * (events + 1) // 2 + found])
-    c0, c1, c2, c3, mean, scale = expansion_terms(events, p)
+def _exact_z(found: int, events: int, table: ZTable) -> float:
+    if events <= table.most:
+        return float(table.rows[events * (events + 1) // 2 + found])
+    c0, c1, c2, c3, mean, scale = expansion_terms(events, table.p, table.dilution)
     y = (found - mean) * scale
     return float(c0 + y * (c1 + y * (c2 + y * c3)))
 
@@ -134,12 +133,14 @@ def count_rectangles(v: FloatArray) -> int:
 
 
 @compiled
-def linear_best_cells(x: FloatArray, v: FloatArray, shape: tuple[int, int], sign: int) -> tuple[FloatArray, IntArray]:
+def linear_best_cells(
+    x: FloatArray, v: FloatArray, e: FloatArray, shape: tuple[int, int], sign: int
+) -> tuple[FloatArray, IntArray]:
     """Return :func:`linear_best` of many matrices, without their empty rows and columns.
 
     Parameters
     ----------
-    x, v
+    x, v, e
         Shape (n_cells, rows * columns).
     shape
         Rows and columns.
@@ -156,10 +157,12 @@ def linear_best_cells(x: FloatArray, v: FloatArray, shape: tuple[int, int], sign
         place, n_rows, n_columns = squeeze((v[cell] > 0.0).astype(np.int64), shape)
         if n_rows > 0:
             x_kept, v_kept = np.zeros((n_rows, n_columns)), np.zeros((n_rows, n_columns))
+            e_kept = np.zeros((n_rows, n_columns))
             for i in np.flatnonzero(v[cell]):
                 row, column = place[i] // n_columns, place[i] % n_columns
                 x_kept[row, column], v_kept[row, column] = x[cell, i], v[cell, i]
-            found = linear_best(x_kept, v_kept, sign)
+                e_kept[row, column] = e[cell, i]
+            found = linear_best(x_kept, v_kept, e_kept, sign)
             z[cell] = found[0]
             where[cell] = _whole((found[1], found[2], found[3], found[4]), place, v[cell] > 0.0, shape, n_columns)
     return z, where
@@ -167,7 +170,7 @@ def linear_best_cells(x: FloatArray, v: FloatArray, shape: tuple[int, int], sign
 
 @compiled
 def exact_best_cells(
-    b: IntArray, n: IntArray, shape: tuple[int, int], p: float, rows: Single, most: int, sign: int
+    b: IntArray, n: IntArray, shape: tuple[int, int], table: ZTable, sign: int
 ) -> tuple[FloatArray, IntArray]:
     """Return :func:`exact_best` of many matrices: :func:`linear_best_cells` for the exact score."""
     z, where = np.full(len(n), np.nan), np.zeros((len(n), 4), np.int64)
@@ -178,7 +181,7 @@ def exact_best_cells(
             for i in np.flatnonzero(n[cell]):
                 row, column = place[i] // n_columns, place[i] % n_columns
                 b_kept[row, column], n_kept[row, column] = b[cell, i], n[cell, i]
-            found = exact_best(b_kept, n_kept, p, rows, most, sign)
+            found = exact_best(b_kept, n_kept, table, sign)
             z[cell] = found[0]
             where[cell] = _whole((found[1], found[2], found[3], found[4]), place, n[cell] > 0, shape, n_columns)
     return z, where

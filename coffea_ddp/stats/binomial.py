@@ -100,15 +100,32 @@ class ZTable(NamedTuple):
         ``n (n + 1) / 2 + n_b``. Shape ((most + 1) (most + 2) / 2,), float32.
     most
         The largest n of the table.
+    dilution
+        What an uncertain kappa takes off: z of n events is divided by ``sqrt(1 + dilution n)``, in the table too.
     """
 
     p: float
     rows: NDArray[np.float32]
     most: int
+    dilution: float = 0.0
+
+
+def dilution_of(kappa: float, kappa_error: float) -> float:
+    """Return what a relative error s of kappa, common to all bins, adds to the variance of B per event.
+
+    Of n events with the binomial variance ``n p (1 - p)``, ``p = kappa / (1 + kappa)``, the mean ``n p`` moves by ``s n
+    p (1 - p)``: in units of that variance ``s^2 p (1 - p) n``.
+
+    Examples
+    --------
+    >>> round(dilution_of(1.0, 0.1), 4)
+    0.0025
+    """
+    return kappa_error**2 * kappa / (1 + kappa) ** 2
 
 
 @lru_cache(maxsize=8)
-def z_table(kappa: float, largest: int) -> ZTable:
+def z_table(kappa: float, largest: int, kappa_error: float = 0.0) -> ZTable:
     """Return exact z for all windows of few events.
 
     Parameters
@@ -117,6 +134,8 @@ def z_table(kappa: float, largest: int) -> ZTable:
         Expected ratio B / A.
     largest
         The largest n that is asked for; the table is shorter where the expansion is good enough.
+    kappa_error
+        Relative error of kappa, common to all bins.
 
     Examples
     --------
@@ -128,9 +147,10 @@ def z_table(kappa: float, largest: int) -> ZTable:
     most = int(min(largest, MOST_EXACT, np.ceil(_INFORMATION / (p * (1 - p)))))
     n = np.repeat(np.arange(most + 1), np.arange(1, most + 2))
     b = np.arange(len(n)) - n * (n + 1) // 2
-    rows = np.asarray(binomial_z(b, n, p), dtype=np.float32)
+    dilution = dilution_of(kappa, kappa_error)
+    rows = np.asarray(binomial_z(b, n, p) / np.sqrt(1.0 + dilution * n), dtype=np.float32)
     rows.flags.writeable = False
-    return ZTable(p, rows, most)
+    return ZTable(p, rows, most, dilution)
 
 
 def expansion(n: ArrayLike, p: float) -> FloatArray:

@@ -83,9 +83,9 @@ class Matrix:
         n, b = self.n.reshape(self.shape), self.b.reshape(self.shape)
         if self.table is None:
             x = ((1.0 + self.ratio) * self.b - self.ratio * self.n) * self.scale
-            found = linear_best(x.reshape(self.shape), self.v, sign)
+            found = linear_best(x.reshape(self.shape), self.v, np.zeros(self.shape), sign)
         else:
-            found = exact_best(b, n, self.table.p, self.table.rows, self.table.most, sign)
+            found = exact_best(b, n, self.table, sign)
         z, spans = found[0], ((found[1], found[2]), (found[3], found[4]))
         where = tuple(
             (int(kept[start]), int(kept[stop - 1]) + 1) for kept, (start, stop) in zip(self.kept, spans, strict=True)
@@ -103,11 +103,10 @@ class Matrix:
         high, low = np.full(TOYS, -np.inf, np.float32), np.full(TOYS, np.inf, np.float32)
         if self.table is None:
             x = ((1.0 + self.ratio) * labels - self.ratio * self.n[:, None]) * self.scale[:, None]
-            linear_extremes(x.astype(np.float32).reshape(*self.shape, TOYS), self.v, high, low)
+            linear_extremes(x.astype(np.float32).reshape(*self.shape, TOYS), self.v, np.zeros(self.shape), high, low)
         else:
             stacked = np.ascontiguousarray(labels).reshape(*self.shape, TOYS)
-            n = self.n.reshape(self.shape)
-            exact_extremes(stacked, n, self.table.p, self.table.rows, self.table.most, high, low)
+            exact_extremes(stacked, self.n.reshape(self.shape), self.table, high, low)
         return high, low
 
 
@@ -122,7 +121,12 @@ def round_up(n: int) -> int:
 
 
 def best_of_cells(
-    first: FloatArray, second: FloatArray, shape: tuple[int, int], sign: int, table: ZTable | None
+    first: FloatArray,
+    second: FloatArray,
+    shape: tuple[int, int],
+    sign: int,
+    table: ZTable | None,
+    common: FloatArray | None = None,
 ) -> tuple[FloatArray, IntArray]:
     """Return the best rectangle of every matrix of a block.
 
@@ -136,6 +140,8 @@ def best_of_cells(
         1: the largest score; -1: the smallest; 0: the largest in size.
     table
         For the exact score; ``None``: the linear one.
+    common
+        Of the linear score: e, what is uncertain in all bins together; shape (n_cells, bins), ``None``: nothing is.
 
     Returns
     -------
@@ -145,6 +151,7 @@ def best_of_cells(
         First and one-past-last row, first and one-past-last column; shape (n_cells, 4).
     """
     if table is None:
-        return linear_best_cells(np.ascontiguousarray(first), np.ascontiguousarray(second), shape, sign)
+        e = np.zeros(first.shape) if common is None else np.ascontiguousarray(common)
+        return linear_best_cells(np.ascontiguousarray(first), np.ascontiguousarray(second), e, shape, sign)
     b, n = np.rint(first).astype(np.int64), np.rint(second).astype(np.int64)
-    return exact_best_cells(b, n, shape, table.p, table.rows, table.most, sign)
+    return exact_best_cells(b, n, shape, table, sign)

@@ -47,6 +47,9 @@ class Pieces(NamedTuple):
     m, extra
         What a systematic error adds: the variance of a bin is ``v + extra m^2``, with m (per entry, shape (n_entries,))
         like v, for sums of weights instead of squares; ``extra`` has shape (n_bins,).
+    common
+        What an error of kappa that all bins share moves ``B - kappa A`` by in a bin: ``common m``; shape (n_bins,). It
+        is part of the rectangles' scores; that of whole cells is in their scale.
     """
 
     starts: IntArray
@@ -55,6 +58,7 @@ class Pieces(NamedTuple):
     v: FloatArray
     m: FloatArray
     extra: FloatArray
+    common: FloatArray
 
 
 class Members(NamedTuple):
@@ -119,11 +123,11 @@ class Best(NamedTuple):
 @compiled
 def nsigma_cells(pieces: Pieces, members: Members, labels: Labels, out: Best) -> None:
     """Take the largest N_sigma of all cells in every pseudo-experiment."""
-    v = np.zeros(len(pieces.extra))
+    v, m = np.zeros(len(pieces.extra)), np.zeros(len(pieces.extra))
     weight = np.zeros(len(pieces.extra), np.float32)
     value = np.zeros(TOYS, np.float32)
     for cell in range(len(members.scale)):
-        n_bins = _weights(pieces, members, cell, v, weight)
+        n_bins = _weights(pieces, members, cell, v, m, weight)
         if n_bins == 0:
             continue
         value[:] = 0.0
@@ -163,10 +167,10 @@ def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels,
 
 
 @compiled
-def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, weight: Single) -> int:
-    """Fill ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
+def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, m: FloatArray, weight: Single) -> int:
+    """Fill v, m and ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
     v[:] = 0.0
-    m = np.zeros(len(v))
+    m[:] = 0.0
     for member in range(members.starts[cell], members.starts[cell + 1]):
         code = members.codes[member]
         for entry in range(pieces.starts[code], pieces.starts[code + 1]):
@@ -217,7 +221,7 @@ def exact_cells(
             n[place[i]] += n_all[i]
         found = _gather(pieces, members, cell, place, len(n), labels.x).reshape(n_rows, n_columns, TOYS)
         _reset(high, low)
-        exact_extremes(found, n.reshape(n_rows, n_columns), table.p, table.rows, table.most, high, low)
+        exact_extremes(found, n.reshape(n_rows, n_columns), table, high, low)
         _take(high, low, members.keep[cell], out)
 
 
@@ -236,25 +240,26 @@ def linear_cells(
     pulls
         Whether the score is N_sigma of the rectangle, or the significance of its sum.
     """
-    v = np.zeros(shape[0] * shape[1])
+    v, m = np.zeros(shape[0] * shape[1]), np.zeros(shape[0] * shape[1])
     weight = np.zeros(shape[0] * shape[1], np.float32)
     high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
     for cell in range(len(members.scale)):
-        if _weights(pieces, members, cell, v, weight) == 0:
+        if _weights(pieces, members, cell, v, m, weight) == 0:
             continue
         place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
         found = _gather(pieces, members, cell, place, n_rows * n_columns, labels.x)
         if labels.floating:
             others = _gather(pieces, members, cell, place, n_rows * n_columns, labels.y)
             _float_ratio(found, others, members.v_scale[cell])
-        variances = np.zeros(n_rows * n_columns)
+        variances, common = np.zeros(n_rows * n_columns), np.zeros(n_rows * n_columns)
         for i in np.flatnonzero(weight):
             if pulls:
                 found[place[i]] *= weight[i]
             variances[place[i]] = 1.0 if pulls else 1.0 / (weight[i] * weight[i])
+            common[place[i]] = pieces.common[i] * m[i] * (weight[i] if pulls else 1.0)
         _reset(high, low)
         shaped = found.reshape(n_rows, n_columns, TOYS)
-        linear_extremes(shaped, variances.reshape(n_rows, n_columns), high, low)
+        linear_extremes(shaped, variances.reshape(n_rows, n_columns), common.reshape(n_rows, n_columns), high, low)
         _take(high, low, members.keep[cell], out)
 
 

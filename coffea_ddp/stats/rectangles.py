@@ -7,9 +7,9 @@ begin or end on a column without events are skipped: they hold the events of a s
 
 Two scores:
 
-- *linear*: ``sum(x) / sqrt(sum(v))`` over the bins of the rectangle. With x the pulls and v = 1 for every bin that is
-  not empty this is N_sigma of the sub-matrix; with x = B - kappa A and v its variance, the significance of the summed
-  counts.
+- *linear*: ``sum(x) / sqrt(sum(v) + sum(e)^2)`` over the bins of the rectangle. With x the pulls and v = 1 for
+  every bin that is not empty this is N_sigma of the sub-matrix; with x = B - kappa A and v its variance, the
+  significance of the summed counts.
 - *exact*: z of the mid-p value of B among A + B events. For a given number of events z rises with B, so it is enough to
   remember the most and the fewest B of all rectangles with n events, for every n up to the end of the table, and to
   look z up once at the end; above that, the expansion of :func:`coffea_ddp.stats.binomial.expansion`.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.stats.binomial import ZTable
 
     Single = NDArray[np.float32]
 
@@ -51,8 +52,10 @@ def compiled(function: _F) -> _F:
 
 
 @compiled
-def linear_extremes(x: Single, v: FloatArray, high: Single, low: Single) -> None:
-    """Raise ``high`` and lower ``low`` to the extremes of ``sum(x) / sqrt(sum(v))`` over all rectangles.
+def linear_extremes(x: Single, v: FloatArray, e: FloatArray, high: Single, low: Single) -> None:
+    """Raise ``high`` and lower ``low`` to the extremes of the linear score over all rectangles.
+
+    The score is ``sum(x) / sqrt(sum(v) + sum(e)^2)``.
 
     Parameters
     ----------
@@ -60,25 +63,31 @@ def linear_extremes(x: Single, v: FloatArray, high: Single, low: Single) -> None
         Shape (rows, columns, TOYS).
     v
         Variances, 0 in empty bins; shape (rows, columns).
+    e
+        One standard deviation of what is uncertain in all bins together, 0 where nothing is; shape (rows, columns).
     high, low
         The extremes so far, changed in place; shape (TOYS,).
     """
     n_rows, n_columns = v.shape
     strip, prefix = np.zeros((n_columns, TOYS), np.float32), np.zeros((n_columns + 1, TOYS), np.float32)
     strip_v, prefix_v = np.zeros(n_columns), np.zeros(n_columns + 1)
+    strip_e, prefix_e = np.zeros(n_columns), np.zeros(n_columns + 1)
     for first_row in range(n_rows):
         strip[:] = 0.0
         strip_v[:] = 0.0
+        strip_e[:] = 0.0
         for row in range(first_row, n_rows):
             _add_row(x[row], strip, prefix)
             _add_shared(v[row], strip_v, prefix_v)
+            _add_shared(e[row], strip_e, prefix_e)
             for start in range(n_columns):
                 if strip_v[start] <= 0.0:
                     continue
                 for stop in range(start + 1, n_columns + 1):
                     if strip_v[stop - 1] <= 0.0:
                         continue
-                    factor = np.float32(1.0 / np.sqrt(prefix_v[stop] - prefix_v[start]))
+                    common = prefix_e[stop] - prefix_e[start]
+                    factor = np.float32(1.0 / np.sqrt(prefix_v[stop] - prefix_v[start] + common * common))
                     for t in range(TOYS):
                         z = (prefix[stop, t] - prefix[start, t]) * factor
                         high[t] = max(high[t], z)
@@ -86,7 +95,7 @@ def linear_extremes(x: Single, v: FloatArray, high: Single, low: Single) -> None
 
 
 @compiled
-def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, high: Single, low: Single) -> None:
+def exact_extremes(b: Single, n: IntArray, table: ZTable, high: Single, low: Single) -> None:
     """Raise ``high`` and lower ``low`` to the extremes of the binomial z over all rectangles.
 
     Parameters
@@ -95,8 +104,8 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
         Events on side B; shape (rows, columns, TOYS).
     n
         Events on both sides; shape (rows, columns).
-    p, rows, most
-        The fields of a :class:`coffea_ddp.stats.binomial.ZTable`.
+    table
+        z of few events.
     high, low
         The extremes so far, changed in place; shape (TOYS,).
 
@@ -109,12 +118,12 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
     mean = np.zeros((n_rows, n_columns), np.int64)
     for row in range(n_rows):
         for column in range(n_columns):
-            mean[row, column] = np.int64(np.rint(n[row, column] * p))
+            mean[row, column] = np.int64(np.rint(n[row, column] * table.p))
     around, strip_mean = np.zeros((n_columns, TOYS), np.float32), np.zeros(n_columns, np.int64)
     prefix_mean = np.zeros(n_columns + 1, np.int64)
     strip, prefix = np.zeros((n_columns, TOYS), np.float32), np.zeros((n_columns + 1, TOYS), np.float32)
     strip_n, prefix_n = np.zeros(n_columns, np.int64), np.zeros(n_columns + 1, np.int64)
-    last = min(most, n.sum())
+    last = min(table.most, n.sum())
     # Of all rectangles with so many events, the most and the fewest on side B; -1: there is none.
     largest, smallest = np.full((last + 1, TOYS), np.float32(-1.0)), np.full((last + 1, TOYS), np.float32(np.inf))
     for first_row in range(n_rows):
@@ -128,13 +137,13 @@ def exact_extremes(b: Single, n: IntArray, p: float, rows: Single, most: int, hi
             _add_row(around, strip, prefix)
             _add_shared(n[row], strip_n, prefix_n)
             _add_shared(mean[row], strip_mean, prefix_mean)
-            _exact_strip(prefix, strip_n, prefix_n, prefix_mean, p, largest, smallest, high, low)
+            _exact_strip(prefix, strip_n, prefix_n, prefix_mean, table, largest, smallest, high, low)
     for events in range(1, last + 1):
         if largest[events, 0] >= 0.0:
             base = events * (events + 1) // 2
             for t in range(TOYS):
-                high[t] = max(high[t], rows[base + int(largest[events, t])])
-                low[t] = min(low[t], rows[base + int(smallest[events, t])])
+                high[t] = max(high[t], table.rows[base + int(largest[events, t])])
+                low[t] = min(low[t], table.rows[base + int(smallest[events, t])])
 
 
 @compiled
@@ -143,7 +152,7 @@ def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     strip_n: IntArray,
     prefix_n: IntArray,
     prefix_mean: IntArray,
-    p: float,
+    table: ZTable,
     largest: Single,
     smallest: Single,
     high: Single,
@@ -166,7 +175,7 @@ def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
                     largest[events, t] = max(largest[events, t], found)
                     smallest[events, t] = min(smallest[events, t], found)
             else:
-                c0, c1, c2, c3, mean, scale = expansion_terms(events, p)
+                c0, c1, c2, c3, mean, scale = expansion_terms(events, table.p, table.dilution)
                 shift = np.float32(mean - shared)
                 for t in range(TOYS):
                     y = ((prefix[stop, t] - prefix[start, t]) - shift) * scale
@@ -193,18 +202,21 @@ def _add_shared(row: AnyArray, strip: AnyArray, prefix: AnyArray) -> None:
 
 
 @compiled
-def expansion_terms(events: int, p: float) -> tuple[Any, ...]:
+def expansion_terms(events: int, p: float, dilution: float) -> tuple[Any, ...]:
     """Return the coefficients of :func:`coffea_ddp.stats.binomial.expansion`, the mean of B and 1 / its width.
+
+    The coefficients are divided by ``sqrt(1 + dilution events)`` (:class:`coffea_ddp.stats.binomial.ZTable`).
 
     The mean is in double precision: single precision would miss it by its rounding.
     """
     width = events * p * (1.0 - p)
+    less = 1.0 / np.sqrt(1.0 + dilution * events)
     skew, kurtosis = (1.0 - 2.0 * p) / np.sqrt(width), (1.0 - 6.0 * p * (1.0 - p)) / width
     return (
-        np.float32(skew / 6.0),
-        np.float32(1.0 + kurtosis / 8.0 - 7.0 * skew * skew / 36.0),
-        np.float32(-skew / 6.0),
-        np.float32(skew * skew / 9.0 - kurtosis / 24.0),
+        np.float32(less * (skew / 6.0)),
+        np.float32(less * (1.0 + kurtosis / 8.0 - 7.0 * skew * skew / 36.0)),
+        np.float32(less * (-skew / 6.0)),
+        np.float32(less * (skew * skew / 9.0 - kurtosis / 24.0)),
         events * p,
         np.float32(1.0 / np.sqrt(width)),
     )
