@@ -150,6 +150,8 @@ EXAMPLES = {
         {"a": A, "b": B},
         {
             "kappa": 2.0,
+            "kappa_error": 0.1,
+            "systematic": 0.0,
             "statistic": "counts",
             "alternative": "less",
             "null": "binomial",

@@ -281,3 +281,29 @@ def test_many_events_keep_their_sign_and_size():
     assert found.z[0] == pytest.approx(10.0, rel=1e-3)
     assert found.bins.tolist() == [[[1, 2]]]
     assert best_rectangles(b, a).z[0] == pytest.approx(-10.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("statistic", ["counts", "nsigma"])
+@pytest.mark.parametrize("errors", [{"kappa_error": 0.2}, {"systematic": 0.2}])
+def test_what_is_not_known_of_kappa_widens_rectangles_and_their_null_alike(statistic, errors):
+    rng = np.random.default_rng(4)
+    a, b = rng.poisson(400, (6, 6)), rng.poisson(400 * 1.2, (6, 6))
+    sharp = scan_submatrices(a, b, permutations=128, statistic=statistic)
+    wide = scan_submatrices(a, b, permutations=128, statistic=statistic, **errors)
+    assert abs(wide.z_value) < 0.5 * abs(sharp.z_value)
+    assert wide.p_value >= sharp.p_value
+    whole = stats.n_sigma([a.sum()], [b.sum()], **errors).statistic
+    one = scan_submatrices([a.sum()], [b.sum()], permutations=0, statistic=statistic, **errors).z_value
+    assert one == pytest.approx(whole, rel=2e-3)
+    with pytest.raises(InputError, match="leave them out"):
+        scan_submatrices(a, b, kappa="totals", **errors)
+
+
+def test_p_values_with_an_uncertain_kappa_are_uniform():
+    rng = np.random.default_rng(8)
+    p = []
+    for seed in range(120):
+        kappa = np.exp(0.1 * rng.standard_normal())
+        a, b = rng.poisson(30, 12), rng.poisson(30 * kappa, 12)
+        p.append(scan_submatrices(a, b, permutations=64, seed=seed, kappa_error=0.1).p_value)
+    assert scipy_stats.kstest(p, "uniform").pvalue > 1e-3

@@ -78,19 +78,28 @@ def _rows(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], options: dict[str, A
         except ValueError:
             raise InputError(f"--kappa {kappa}: give the expected ratio B/A, or totals") from None
     rows = []
+    errors = {
+        "kappa_error": options["kappa_error"] * (1.0 if kappa == "totals" else kappa),
+        "systematic": options["systematic"],
+    }
     try:
-        error = options["kappa_error"] * (1.0 if kappa == "totals" else kappa)
-        whole = n_sigma(a, b, kappa=kappa, kappa_error=error, systematic=options["systematic"])
+        whole = n_sigma(a, b, kappa=kappa, **errors)
     except InputError as error:
         if kappa != "totals" or not (a.any() and b.any()):
             raise
         note(f"n_sigma: {error}")
     else:
         rows.append(_row("nsigma", None, a, b, whole.statistic, whole.p_value, None, whole.asymmetry, whole.method))
+    if kappa == "totals" and options["systematic"]:
+        note(
+            "submatrix: kappa from the totals and a systematic error have no common null; give kappa to scan rectangles"
+        )
+        return rows
     for statistic in ("counts", "nsigma"):
         with steps_bar("relabelling") as progress:
             found = scan_submatrices(
-                a, b, kappa=kappa, permutations=options["permutations"], seed=options["seed"],
+                a, b, kappa=kappa, **errors,
+                permutations=options["permutations"], seed=options["seed"],
                 alternative=options["alternative"], statistic=statistic,
                 progress=lambda done, total: progress(done, total, ""),
             )  # fmt: skip

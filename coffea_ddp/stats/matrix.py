@@ -41,6 +41,8 @@ class Matrix:
         kappa of every bin, or a number.
     v
         Variance of every bin for the linear score: 1 where there are events (``"nsigma"``); shape (rows, columns).
+    e
+        What an error of kappa that all bins share moves a bin by, in the same units; shape (rows, columns).
     scale
         What turns ``B - kappa A`` into the x of the linear score, flat.
     table
@@ -55,23 +57,49 @@ class Matrix:
     b: IntArray
     ratio: float
     v: FloatArray
+    e: FloatArray
     scale: FloatArray
     table: ZTable | None
     kept: tuple[IntArray, IntArray]
     n_axes: int
 
     @classmethod
-    def make(cls, a: IntArray, b: IntArray, ratio: float, statistic: str) -> Matrix:
-        """Return the pair of matrices without empty rows and columns: they change no rectangle's contents."""
+    def make(
+        cls,
+        a: IntArray,
+        b: IntArray,
+        ratio: float,
+        statistic: str,
+        *,
+        kappa_error: float = 0.0,
+        systematic: float = 0.0,
+    ) -> Matrix:
+        """Return the pair of matrices without empty rows and columns: they change no rectangle's contents.
+
+        Parameters
+        ----------
+        a, b
+            Counts, of one shape with one or two axes.
+        ratio
+            kappa.
+        statistic
+            ``"counts"``: of the sum, exact where no systematic error is part of it; ``"nsigma"``.
+        kappa_error, systematic
+            Relative errors of kappa: common to all bins, and independent from bin to bin.
+        """
         total = np.atleast_2d(a + b)
         rows, columns = np.flatnonzero(total.any(axis=1)), np.flatnonzero(total.any(axis=0))
         kept = np.ix_(rows, columns)
         n, found = total[kept].astype(np.int64), np.atleast_2d(b)[kept].astype(np.int64)
-        exact = statistic == "counts"
-        table = z_table(ratio, round_up(int(n.sum()))) if exact else None
-        scale = 1.0 / np.sqrt(ratio * np.maximum(n, 1))
-        filled = (n > 0).astype(np.float64)
-        return cls(n.ravel(), found.ravel(), ratio, filled, scale.ravel(), table, (rows, columns), a.ndim)
+        exact = statistic == "counts" and not systematic
+        table = z_table(ratio, round_up(int(n.sum())), kappa_error) if exact else None
+        expected = ratio * n / (1 + ratio)
+        v, scale = ratio * n + (systematic * expected) ** 2, np.ones(n.shape)
+        if statistic == "nsigma":
+            scale = 1.0 / np.sqrt(np.where(n > 0, v, 1.0))
+            v = (n > 0).astype(np.float64)
+        e = kappa_error * expected * scale
+        return cls(n.ravel(), found.ravel(), ratio, v, e, scale.ravel(), table, (rows, columns), a.ndim)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +111,7 @@ class Matrix:
         n, b = self.n.reshape(self.shape), self.b.reshape(self.shape)
         if self.table is None:
             x = ((1.0 + self.ratio) * self.b - self.ratio * self.n) * self.scale
-            found = linear_best(x.reshape(self.shape), self.v, np.zeros(self.shape), sign)
+            found = linear_best(x.reshape(self.shape), self.v, self.e, sign)
         else:
             found = exact_best(b, n, self.table, sign)
         z, spans = found[0], ((found[1], found[2]), (found[3], found[4]))
@@ -103,7 +131,7 @@ class Matrix:
         high, low = np.full(TOYS, -np.inf, np.float32), np.full(TOYS, np.inf, np.float32)
         if self.table is None:
             x = ((1.0 + self.ratio) * labels - self.ratio * self.n[:, None]) * self.scale[:, None]
-            linear_extremes(x.astype(np.float32).reshape(*self.shape, TOYS), self.v, np.zeros(self.shape), high, low)
+            linear_extremes(x.astype(np.float32).reshape(*self.shape, TOYS), self.v, self.e, high, low)
         else:
             stacked = np.ascontiguousarray(labels).reshape(*self.shape, TOYS)
             exact_extremes(stacked, self.n.reshape(self.shape), self.table, high, low)

@@ -121,6 +121,8 @@ def scan_submatrices(
     b: ArrayLike,
     *,
     kappa: float | Literal["totals"] = 1.0,
+    kappa_error: float = 0.0,
+    systematic: float = 0.0,
     permutations: int = 1_000,
     seed: int = 0,
     statistic: Statistic = "counts",
@@ -137,6 +139,12 @@ def scan_submatrices(
         Counts of A and B, one shape with one or two axes. B is the side whose excess is positive.
     kappa
         The expected ratio E[B] / E[A]; ``"totals"``: that of the matrices' own totals (the scan then sees shapes only).
+    kappa_error
+        Absolute error of a given kappa, common to all bins. It widens the score of every rectangle, and the
+        pseudo-experiments draw kappa anew each time.
+    systematic
+        Relative error of a given kappa in every bin, independent from bin to bin; the sum of a rectangle is then scored
+        by its variance.
     permutations
         Pseudo-experiments for the global p-value; 0: the Sidak bound over all rectangles, which overlap, so it is far
         from sharp.
@@ -181,7 +189,8 @@ def scan_submatrices(
     named = isinstance(kappa, str)
     ratio = _ratio(kappa, first, second)
     kind = check_null(("fixed" if named else "binomial") if null is None else null)
-    matrix = Matrix.make(first, second, ratio, statistic)
+    errors = _errors(kappa_error, systematic, ratio, kind)
+    matrix = Matrix.make(first, second, ratio, statistic, kappa_error=errors[0], systematic=errors[1])
     sign = _SIGN[alternative]
     z, where = matrix.best(sign)
     sample = np.empty(0)
@@ -190,13 +199,15 @@ def scan_submatrices(
         for block in range(-(-permutations // TOYS)):
             labels = relabel(
                 matrix.n, kappa=ratio, n_b=int(second.sum()) if kind == "fixed" else None,
-                seed=seed, key="scan_submatrices", block=block,
+                common=errors[0], spread=errors[1], seed=seed, key="scan_submatrices", block=block,
             )  # fmt: skip
             drawn.append(one_sided(*matrix.extremes(labels), sign))
             if progress is not None:
                 progress(min((block + 1) * TOYS, permutations), permutations)
         sample = np.concatenate(drawn)[:permutations].astype(np.float64)
-    return _result(first, second, ratio, matrix, z, where, sample, alternative, axes, _method(kind, kappa, statistic))
+    return _result(
+        first, second, ratio, matrix, z, where, sample, alternative, axes, _method(kind, kappa, matrix, errors)
+    )
 
 
 def best_rectangles(
@@ -255,7 +266,7 @@ def _result(  # noqa: PLR0917 (one caller)
     inside = tuple(slice(start, stop) for start, stop in where)
     n_a, n_b = int(a[inside].sum()), int(b[inside].sum())
     if matrix.table is not None:
-        z = binomial_z(n_b, n_a + n_b, ratio / (1 + ratio))
+        z = binomial_z(n_b, n_a + n_b, ratio / (1 + ratio)) / math.sqrt(1 + matrix.table.dilution * (n_a + n_b))
     sign = _SIGN[alternative]
     p_local = p_from_z(z if sign >= 0 else -z, two_sided=sign == 0)
     n_rectangles = int(count_rectangles(matrix.n.reshape(matrix.shape).astype(np.float64)))
@@ -281,8 +292,21 @@ def _result(  # noqa: PLR0917 (one caller)
     )
 
 
-def _method(kind: str, kappa: Any, statistic: str) -> str:
-    test = "binomial mid-p" if statistic == "counts" else "asymptotic normal"
+def _errors(kappa_error: Any, systematic: Any, ratio: float, kind: str) -> tuple[float, float]:
+    """Return the relative errors of kappa: common to all bins, and of every bin."""
+    common = checks.number(kappa_error, "kappa_error", low=0.0) / ratio
+    spread = checks.number(systematic, "systematic", low=0.0, high=1.0)
+    if (common or spread) and kind == "fixed":
+        raise InputError(
+            "kappa_error and systematic are errors of a kappa that is given, with every event labelled on its own; "
+            "with kappa='totals' or null='fixed' leave them out"
+        )
+    return common, spread
+
+
+def _method(kind: str, kappa: Any, matrix: Matrix, errors: tuple[float, float]) -> str:
+    test = "binomial mid-p" if matrix.table is not None else "asymptotic normal"
+    test += "; uncertainty of kappa propagated" * bool(errors[0]) + "; systematic error per bin" * bool(errors[1])
     ratio = "kappa from the totals" if kappa == "totals" else f"kappa = {kappa:g}"
     kept = "N_A kept" if kind == "fixed" else "binomial labels"
     return f"{test} ({ratio}; null: {kept})"
