@@ -161,7 +161,7 @@ EXAMPLES = {
         ("a", "b"),
     ),
     "sidak": Example(stats.sidak, {"p": [0, 1]}, {"looks": 3.0}),
-    "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"looks": 3.0}),
+    "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"looks": 3.0, "two_sided": True}),
     "signal_for_z": Example(
         stats.signal_for_z, {"background": [100, 50], "signal": [10, 20], "z": [1, 5]}, {"kind": "l2", "kappa": 2.0}
     ),

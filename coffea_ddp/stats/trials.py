@@ -134,7 +134,7 @@ def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
     >>> round(sidak_z(5.0, 1000, two_sided=False), 3)
     3.444
     """
-    local = checks.numbers(z, "z", nan=True, infinite=True)
+    local, two_sided = checks.numbers(z, "z", nan=True, infinite=True), checks.flag(two_sided, "two_sided")
     log_p = np.log(2.0) + special.log_ndtr(-np.abs(local)) if two_sided else special.log_ndtr(-local)
     with np.errstate(divide="ignore", over="ignore"):
         # log(-log(1 - p)), then log(1 - (1 - p)^looks); both are the identity for small arguments.
