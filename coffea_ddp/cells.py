@@ -318,6 +318,25 @@ class CellGrid:
                     inside &= np.asarray(choice.bins)[bins]
         return inside
 
+    def code_range(self, cell: Cell | str | Mapping[str, object]) -> tuple[int, int]:
+        """Return the lowest and the highest code of the exclusive cells in ``cell``.
+
+        Examples
+        --------
+        >>> CellGrid((Multiplicity("j", last=2), Topology("VBF"))).code_range("j=1")
+        (2, 3)
+        """
+        asked = set(self.cell(cell).conditions)
+        lowest = highest = 0
+        for axis in self.axes:
+            bins = [True] * axis.bins
+            for choice in axis.choices:
+                if choice.text in asked:
+                    bins = [one and other for one, other in zip(bins, choice.bins, strict=True)]
+            inside = np.flatnonzero(bins)
+            lowest, highest = lowest * axis.bins + int(inside[0]), highest * axis.bins + int(inside[-1])
+        return lowest, highest
+
     def to_dict(self) -> list[dict[str, object]]:
         """Return the axes as JSON-ready data (predicates are code and stay behind)."""
         return [

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.layout import Layout
+    from coffea_ddp.ledger import Ledger
 
 FORMAT = "coffea-ddp/shards"
 _MANIFEST = "manifest.json"
@@ -44,9 +45,12 @@ class Shards:
     folder
         Where; the plan's fingerprint, the package's version and the digest of its sources are a part of it, so that
         shards of another plan or of other code are never met. It is absolute: workers have other working directories.
+    layout
+        Of the plan.
     """
 
     folder: Path
+    layout: Layout
 
     @classmethod
     def of(cls, folder: str | Path, layout: Layout) -> Shards:
@@ -59,11 +63,11 @@ class Shards:
         """
         check_folder(folder)
         package, code, _ = here().split("/")
-        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{package}-{code}")
-        shards.make(layout)
+        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{package}-{code}", layout)
+        shards.make()
         return shards
 
-    def make(self, layout: Layout) -> None:
+    def make(self) -> None:
         """Make the folder, with its manifest.
 
         Raises
@@ -74,8 +78,8 @@ class Shards:
         manifest = {
             "format": FORMAT,
             "version": 1,
-            "plan": layout.plan,
-            "fingerprint": layout.fingerprint,
+            "plan": self.layout.plan,
+            "fingerprint": self.layout.fingerprint,
             "package": here(),
             "holds": "finished chunks by the file's uuid: TREE-START-STOP.ddp; `coffea-ddp run --resume` takes them",
         }
@@ -96,22 +100,22 @@ class Shards:
 
     def count(self, items: Sequence[WorkItem]) -> int:
         """Return how many of these chunks were done before."""
-        return sum(self.path(item).exists() for item in items)
+        return sum(self.path(item).is_file() for item in items)
 
     def load(self, item: WorkItem) -> Histograms | None:
-        """Return a chunk that was done before, or ``None``; a damaged shard counts as not done."""
+        """Return a chunk that was done before, or ``None``.
+
+        What is damaged, or the result of anything but this work, counts as not done: other entries, another plan, the
+        same data under another name or in another dataset.
+        """
         path = self.path(item)
-        if not path.exists():
-            return None
         try:
-            histograms = load(path)
-        except FileError:
+            histograms = load(path) if path.is_file() else None
+        except (FileError, OSError):
             return None
-        # The same file under another name or in another dataset is the same data, but not the same work.
-        records = histograms.ledger.files.values()
-        if any((r.dataset, r.filename) != (item.dataset, item.filename) for r in records):
+        if histograms is None or histograms.layout != self.layout:
             return None
-        return histograms
+        return histograms if _is_of(histograms.ledger, item) else None
 
     def save(self, item: WorkItem, histograms: Histograms) -> None:
         """Write a finished chunk.
@@ -127,6 +131,14 @@ class Shards:
         except OSError as error:
             raise FileError(f"{path.parent}: cannot be made ({error})") from error
         save(histograms, path, guarded=False)
+
+
+def _is_of(ledger: Ledger, item: WorkItem) -> bool:
+    """Tell whether a ledger is of one chunk: all of its entries, nothing else, nothing missing."""
+    span = (int(item.entrystart), int(item.entrystop))
+    records = [(uuid, tree, one.dataset, one.filename, one.intervals) for (uuid, tree), one in ledger.files.items()]
+    wanted = (file_uuid(item), item.treename, item.dataset, item.filename, (span,) if span[0] < span[1] else ())
+    return records == [wanted] and not ledger.missing and not ledger.unnamed
 
 
 def check_folder(folder: str | Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.cells import INCLUSIVE
-from coffea_ddp.errors import InputError, MergeError
+from coffea_ddp.errors import InputError
 from coffea_ddp.layout import EVENTS, Channel, Layout
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.sparse import SparseCounts
@@ -87,15 +87,11 @@ class Histograms:
         Raises
         ------
         MergeError
-            If the plans differ, or entries are in two parts.
+            If the plans, or what the outputs say of them, differ, or entries are in two parts.
         """
         first = parts[0]
         for other in parts[1:]:
-            if first.layout.fingerprint != other.layout.fingerprint:
-                raise MergeError(
-                    f"outputs of different plans: {first.layout.described} and {other.layout.described}; "
-                    "only outputs of one plan, unchanged, can be added"
-                )
+            first.layout.check_same(other.layout)
         return cls(
             first.layout,
             SparseCounts.sum([part.counts for part in parts]),

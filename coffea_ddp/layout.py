@@ -17,7 +17,7 @@ import numpy as np
 from boost_histogram.serialization import from_uhi, to_uhi
 
 from coffea_ddp.cells import CellGrid
-from coffea_ddp.errors import PlanError, UnknownNameError, did_you_mean
+from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.spectrum import Resolution
 
 if TYPE_CHECKING:
@@ -249,6 +249,25 @@ class Layout:
             f"no observable {observable!r} in symmetry {symmetry!r}; it has: {known or 'none'}{near}"
         )
 
+    def check_same(self, other: Layout) -> None:
+        """Fail where outputs of the two must not be added.
+
+        Raises
+        ------
+        MergeError
+            If they are of two plans, or say different things of one plan; the message names the first difference.
+        """
+        if self.fingerprint != other.fingerprint:
+            raise MergeError(
+                f"outputs of different plans: {self.described} and {other.described}; "
+                "only outputs of one plan, unchanged, can be added"
+            )
+        if self is not other and self != other:
+            raise MergeError(
+                f"outputs that say different things of one plan, {self.described}: "
+                f"{_difference(self.to_dict(), other.to_dict()) or 'their axes differ'}; one of the files was changed"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the layout as JSON-ready data; axes in the UHI form."""
         return {
@@ -294,6 +313,17 @@ class Layout:
             int(data["max_stored"]),
             tuple(_spectrum(item) for item in data.get("spectra", ())),
         )
+
+
+def _difference(first: Any, second: Any, at: str = "") -> str:
+    """Return where JSON data first differ, and how; empty where they do not."""
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        pairs = [(f"{at}.{key}" if at else key, first[key], second[key]) for key in first]
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        pairs = [(f"{at}[{number}]", one, other) for number, (one, other) in enumerate(zip(first, second, strict=True))]
+    else:
+        return "" if first == second else f"{at} is {first!r:.80} and {second!r:.80}"
+    return next(filter(None, (_difference(one, other, place) for place, one, other in pairs)), "")
 
 
 def _described(spectrum: SpectrumLayout) -> dict[str, Any]:

@@ -180,5 +180,9 @@ def merge_files(paths: Iterable[str | Path]) -> Histograms:
                 f"{path}: of another plan, {part.layout.described}, than {given[0]}: {first.layout.described}; "
                 "only outputs of one plan, unchanged, can be added"
             )
+        try:
+            first.layout.check_same(part.layout)
+        except MergeError as error:
+            raise MergeError(f"{given[0]} and {path}: {error}") from error
         tree.put(number, part)
     return tree.total

@@ -216,7 +216,7 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     )
     if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
         remove(shards.folder.parent)
-        shards.make(plan.layout)
+        shards.make()
     first_look = Reading(options.timeout, options.retries) if options.deduplicate else None
     chunks, not_compared = with_datasets(chunks, about, first_look=first_look)
     lost += not_compared

@@ -8,11 +8,14 @@ there is never half a file. Equal outputs are equal files, byte by byte.
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +25,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coffea_ddp._files import OUTPUT, ROOT, what_is, write_in_place
+from coffea_ddp.archive_checks import (
+    check_members,
+    check_rows,
+    check_tables,
+    read_choices,
+    read_counters,
+    read_layout,
+    read_ledger,
+    read_not_filled,
+    whole_number,
+)
 from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import DDPError, FileError, FormatError, did_you_mean
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS, Layout
-from coffea_ddp.ledger import Ledger
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents
 
@@ -62,30 +75,31 @@ def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> P
     FileError
         If it cannot be written, or something else than an output is there.
     """
+    counts, events = histograms.counts, histograms.events.ordered()
+    columns = _present(key=counts.keys, count=counts.counts, sum_w=counts.sum_w, sum_w2=counts.sum_w2)
+    packed = _parquet(columns)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
         "package": version("coffea-ddp"),
+        "blocks": _blocks(packed),
         "layout": histograms.layout.to_dict(),
         "not_filled": histograms.not_filled.tolist(),
         "ledger": histograms.ledger.to_dict(),
         "cutflows": {dataset: dict(cutflow) for dataset, cutflow in histograms.cutflows.items()},
         "choices": {role: list(used) for role, used in histograms.choices.items()},
     }
-    counts, events = histograms.counts, histograms.events.ordered()
-    tables: dict[str, Mapping[str, AnyArray]] = {
-        "counts": _present(key=counts.keys, count=counts.counts, sum_w=counts.sum_w, sum_w2=counts.sum_w2),
-        "events": events.columns,
-        "thresholds": {"group": events.groups, "threshold": events.thresholds},
+    others = {
+        "events": _parquet(events.columns),
+        "thresholds": _parquet({"group": events.groups, "threshold": events.thresholds}),
     }
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(_member("manifest.json"), json.dumps(manifest, indent=1))
-            for name, columns in tables.items():
+            for name, content in {"counts": packed, **others}.items():
                 with archive.open(_member(f"{name}.parquet"), "w", force_zip64=True) as member:
-                    table = pa.table({k: pa.array(v) for k, v in columns.items()})
-                    pq.write_table(table, member, compression="zstd", row_group_size=ROWS)
+                    member.write(content)
 
     return write_in_place(path, write, OUTPUT if guarded else None)
 
@@ -101,7 +115,8 @@ def load(path: str | Path) -> Histograms:
         If it is no output of this package, of a newer version of the format, or damaged.
     """
     with _opened(path) as (archive, manifest):
-        return _rebuild(manifest, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
+        layout = read_layout(manifest["layout"])
+        return _rebuild(manifest, layout, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
 
 
 @contextmanager
@@ -110,6 +125,7 @@ def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
+            check_members(archive.infolist())
             manifest = json.loads(archive.read("manifest.json"))
             _check_format(path, manifest)
             yield archive, manifest
@@ -118,18 +134,14 @@ def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     except FileNotFoundError:
         near = did_you_mean(str(path), map(str, path.parent.glob("*.ddp")))
         raise FileError(f"{path}: no such file; `coffea-ddp run PLAN FILESET -o {path}` makes one{near}") from None
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        pa.ArrowException,
-    ) as error:
+    except pa.ArrowException as error:  # some of them are OSErrors, of what is in the file
         raise FormatError(_no_output(path, error)) from error
     except OSError as error:
         raise FileError(_no_output(path, error)) from error
+    except MemoryError as error:
+        raise FileError(f"{path}: does not fit into the memory of this machine") from error
+    except Exception as error:  # there is no end of what a damaged file does to those who read it
+        raise FormatError(_no_output(path, error)) from error
 
 
 def _no_output(path: Path, error: Exception) -> str:
@@ -140,11 +152,9 @@ def _no_output(path: Path, error: Exception) -> str:
             f"{path}: not a coffea-ddp output but a ROOT file; fill histograms first: "
             f"`coffea-ddp run symmetries {path} -o hists.ddp`, then give hists.ddp"
         )
-    if kind in ("a file of another kind", OUTPUT, "no file"):
-        return (
-            f"{path}: not a coffea-ddp output, or damaged ({type(error).__name__}: {error}); "
-            "make it again with `coffea-ddp run`"
-        )
+    if kind in ("a file of another kind", "a zip archive", OUTPUT, "no file"):
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        return f"{path}: not a coffea-ddp output, or damaged ({reason}); make it again with `coffea-ddp run`"
     return f"{path}: not a coffea-ddp output but {kind}; `coffea-ddp run PLAN FILESET -o hists.ddp` makes one"
 
 
@@ -177,18 +187,18 @@ def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCL
     True
     """
     with _opened(path) as (archive, manifest):
-        layout = Layout.from_dict(manifest["layout"])
+        layout = read_layout(manifest["layout"])
         asked = layout.grid.cell(cell)
-        codes = np.flatnonzero(layout.grid.contains(asked, np.arange(layout.grid.n_exclusive)))
+        lowest, highest = layout.grid.code_range(asked)
         ranges = []
         for name in dict.fromkeys((EVENTS, observable)):
             channel = layout.channels[layout.channel_number(symmetry, name)]
-            first, last = (int(channel.base + code * 2 * channel.extent) for code in (codes[0], codes[-1] + 1))
+            first, last = (int(channel.base + code * 2 * channel.extent) for code in (lowest, highest + 1))
             ranges.append((first, last))
-        counts = _rows_between(Path(path), archive, sorted(ranges))
+        counts = _rows_between(_counts(Path(path), archive, manifest.get("blocks")), sorted(ranges))
         nothing = stored_columns(layout, 0)
         tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}
-        return _rebuild(manifest, tables)[symmetry, observable, asked]
+        return _rebuild(manifest, layout, tables)[symmetry, observable, asked]
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -215,15 +225,64 @@ def _check_format(path: Path, manifest: Any) -> None:
         )
 
 
+def _parquet(columns: Mapping[str, AnyArray]) -> memoryview:
+    stream = pa.BufferOutputStream()
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    pq.write_table(table, stream, compression="zstd", row_group_size=ROWS)
+    return memoryview(stream.getvalue())
+
+
+def _blocks(packed: memoryview) -> list[list[int]]:
+    """Return the parts of a table's file, each with its checksum: of every group of rows, then the footer.
+
+    Who reads a part of the file knows by them that it is what was written; the archive's own checksum is of the whole.
+    """
+    metadata = pq.read_metadata(pa.BufferReader(packed))
+    ends = []
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        chunks = [group.column(column) for column in range(group.num_columns)]
+        starts = [(one.dictionary_page_offset or one.data_page_offset) for one in chunks]
+        ends.append(max(start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)))
+    edges = [0, *ends, len(packed)]
+    return [[start, stop, zlib.crc32(packed[start:stop])] for start, stop in itertools.pairwise(edges)]
+
+
 def _table(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:
-    with archive.open(f"{name}.parquet") as member:
-        table = pq.read_table(pa.BufferReader(member.read()))
-    return {column: table[column].to_numpy() for column in table.column_names}
+    info = archive.getinfo(f"{name}.parquet")
+    file = pq.ParquetFile(pa.BufferReader(archive.read(info)))
+    check_rows(name, file.metadata.num_rows, info.file_size)
+    return _columns(file.read())
 
 
-def _rows_between(path: Path, archive: zipfile.ZipFile, ranges: list[tuple[int, int]]) -> dict[str, AnyArray]:
+def _columns(table: pa.Table) -> dict[str, AnyArray]:
+    if any(column.null_count for column in table.columns):
+        raise ValueError("a table has empty fields")
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """The file of the counts, of which parts are read: its bytes, and what they must be."""
+
+    content: pa.Buffer
+    blocks: Sequence[Sequence[int]]
+
+    def check(self, number: int) -> None:
+        """Fail where a part is not what was written."""
+        start, stop, checksum = self.blocks[number]
+        if zlib.crc32(self.content[start:stop]) != checksum:
+            raise ValueError("the checksum of a part of the counts is wrong")
+
+
+def _rows_between(counts: _Counts, ranges: list[tuple[int, int]]) -> dict[str, AnyArray]:
     """Return the counts with keys within one of the ranges (first included, last not); others are hardly read."""
-    file = pq.ParquetFile(_buffer(path, archive, "counts.parquet"))
+    if counts.blocks:
+        counts.check(-1)
+    file = pq.ParquetFile(pa.BufferReader(counts.content))
+    check_rows("counts", file.metadata.num_rows, counts.content.size)
+    if counts.blocks and len(counts.blocks) != file.metadata.num_row_groups + 1:
+        raise ValueError("the checksums are of another table than that of the counts")
     groups = []
     for number in range(file.metadata.num_row_groups):
         keys = file.metadata.row_group(number).column(0)
@@ -231,18 +290,23 @@ def _rows_between(path: Path, archive: zipfile.ZipFile, ranges: list[tuple[int, 
         # Without statistics nobody knows what is in it.
         if known is None or any(known.min < last and first <= known.max for first, last in ranges):
             groups.append(number)
-    table = file.read_row_groups(groups)
-    keys = table["key"].to_numpy()
+            if counts.blocks:
+                counts.check(number)
+    columns = _columns(file.read_row_groups(groups))
     # A row group has keys of neighbours too, which would be cells without events here.
-    wanted = np.logical_or.reduce([(first <= keys) & (keys < last) for first, last in ranges])
-    return {name: table[name].to_numpy()[wanted] for name in table.column_names}
+    wanted = np.logical_or.reduce([(first <= columns["key"]) & (columns["key"] < last) for first, last in ranges])
+    return {name: values[wanted] for name, values in columns.items()}
 
 
-def _buffer(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
-    """Return a member as a file that reads what it is asked for: members are not compressed (if one is, it is read)."""
-    info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED:
-        return pa.BufferReader(archive.read(name))
+def _counts(path: Path, archive: zipfile.ZipFile, blocks: Any) -> _Counts:
+    """Return the file of the counts; of an output that says no checksums of its parts it is read as a whole."""
+    info = archive.getinfo("counts.parquet")
+    if info.compress_type != zipfile.ZIP_STORED or blocks is None:
+        return _Counts(pa.py_buffer(archive.read(info)), ())
+    edges = [[whole_number(number, "a place in the counts") for number in block] for block in blocks]
+    bounds = [0, *(stop for _, stop, _ in edges)]
+    if [start for start, _, _ in edges] != bounds[:-1] or bounds[-1] != info.file_size:
+        raise ValueError("the checksums are not of the whole of the counts")
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
         header = raw.read(_LOCAL.size)
@@ -250,36 +314,26 @@ def _buffer(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
     name_length, extra_length = _LOCAL.unpack(header)
     mapped = pa.memory_map(str(path))
     mapped.seek(info.header_offset + _LOCAL.size + name_length + extra_length)
-    return pa.BufferReader(mapped.read_buffer(info.file_size))
+    return _Counts(mapped.read_buffer(info.file_size), edges)
 
 
-def _rebuild(manifest: Mapping[str, Any], tables: Mapping[str, dict[str, AnyArray]]) -> Histograms:
-    layout = Layout.from_dict(manifest["layout"])
+def _rebuild(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, dict[str, AnyArray]]) -> Histograms:
+    check_tables(layout, tables)
     counts, events, thresholds = tables["counts"], tables["events"], tables["thresholds"]
-    keys = counts["key"].astype(np.int64)
-    if len(keys) and (keys[0] < 0 or keys[-1] >= layout.n_keys or (np.diff(keys) <= 0).any()):
-        raise ValueError("keys out of order or out of range")
-    expected = stored_columns(layout, 0)
-    if set(events) != set(expected):
-        raise ValueError(f"stored events have the columns {sorted(events)}, not {sorted(expected)}")
     stored = StoredEvents(
-        {name: events[name].astype(values.dtype) for name, values in expected.items()},
+        {name: events[name] for name in stored_columns(layout, 0)},
         layout.max_stored,
         len(layout.symmetries),
         layout.grid.n_exclusive,
-        thresholds["group"].astype(np.int64),
-        thresholds["threshold"].astype(np.uint64),
+        thresholds["group"],
+        thresholds["threshold"],
     )
-    not_filled = np.asarray(manifest["not_filled"], dtype=np.int64).reshape(len(layout.channels), 2)
     return Histograms(
         layout,
-        SparseCounts(keys, counts["count"].astype(np.int64), counts.get("sum_w"), counts.get("sum_w2")),
-        not_filled,
+        SparseCounts(counts["key"], counts["count"], counts.get("sum_w"), counts.get("sum_w2")),
+        read_not_filled(manifest["not_filled"], layout),
         stored,
-        Ledger.from_dict(manifest["ledger"]),
-        {
-            str(dataset): {str(step): int(number) for step, number in cutflow.items()}
-            for dataset, cutflow in manifest["cutflows"].items()
-        },
-        {str(role): tuple(map(str, used)) for role, used in manifest["choices"].items()},
+        read_ledger(manifest["ledger"]),
+        read_counters(manifest["cutflows"]),
+        read_choices(manifest["choices"]),
     )
