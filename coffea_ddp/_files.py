@@ -105,6 +105,29 @@ def _is_text(content: bytes) -> bool:
     return True
 
 
+def check_input(path: str | Path) -> None:
+    """Fail where a path leads to what cannot be read as a file: opening a pipe waits for somebody to write into it.
+
+    Raises
+    ------
+    FileError
+        With what is there. A path that leads nowhere is left to whoever opens it.
+
+    Examples
+    --------
+    >>> check_input("/dev/null")
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.FileError: /dev/null: is a device, not a file; save what comes from it in a file, and give that
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise FileError(f"{path}: is {_no_file(mode)}, not a file; save what comes from it in a file, and give that")
+
+
 def check_output(path: str | Path, kind: str, ours: Ours | None = None) -> None:
     """Fail where a file of a kind cannot be written, or would take the place of anything but an older one of its kind.
 

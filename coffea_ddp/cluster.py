@@ -310,10 +310,9 @@ def opener(client: Any) -> Opener:
     def opened(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
         work = partial(call_or_pass, here(), packed(function))
         futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
-        found: Opened = []
         for future, file in zip(futures, files, strict=True):
             try:
-                found.append(future.result())
+                yield future.result()
             except Exception as error:
                 if future.status in ("cancelled", "lost") or client.status != "running":
                     raise ClusterError(
@@ -322,8 +321,7 @@ def opener(client: Any) -> Opener:
                 if not _killed(error):
                     raise _understood(error, file.filename) from error
                 reason = f"{file.filename}: the workers that opened it died, again and again"
-                found.append(Missing(file.dataset, file.filename, reason=reason, tree=file.treename))
-        return found
+                yield Missing(file.dataset, file.filename, reason=reason, tree=file.treename)
 
     return opened
 

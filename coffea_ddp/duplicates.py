@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _READERS = 4
 _NUMBERS = ("run", "luminosityBlock", "event")
 _LOG = logging.getLogger(__name__)
+Steps = Callable[[int, int], None]
+"""Called with the number of files, or chunks, that were looked at, and the number in all."""
 Identities = tuple["NDArray[np.uint64]", "NDArray[np.uint64]"]
 """Hashes of the three numbers, and event numbers: events are the same where both are."""
 
@@ -64,6 +66,10 @@ def repeated(parts: Sequence[Identities | None]) -> list[IntArray]:
     return [again[a:b] - first for (a, b), first in zip(pairwise(borders), ends, strict=False)]
 
 
+def no_steps(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How events are looked at before the pass.
@@ -81,7 +87,7 @@ class Reading:
 
 
 def counted_elsewhere(
-    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], reading: Reading = Reading()
+    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], reading: Reading = Reading(), tell: Steps = no_steps
 ) -> list[IntArray | Missing]:
     """Return, for each chunk, its entries that stand in a chunk before it; simulation has no duplicates.
 
@@ -96,6 +102,8 @@ def counted_elsewhere(
         The datasets.
     reading
         How often, and how long, it is tried.
+    tell
+        Called after every chunk.
 
     Raises
     ------
@@ -103,7 +111,10 @@ def counted_elsewhere(
         If a file of data has no run, luminosity block and event numbers.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda item: _identities(item, about[item.dataset], reading), chunks))
+        parts: list[Identities | Missing | None] = []
+        for part in pool.map(lambda item: _identities(item, about[item.dataset], reading), chunks):
+            parts.append(part)
+            tell(len(parts), len(chunks))
     places = repeated([None if isinstance(part, Missing) else part for part in parts])
     return [part if isinstance(part, Missing) else place for part, place in zip(parts, places, strict=True)]
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
+import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +28,8 @@ from coffea_ddp.guarding import Function, Guard, Output
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.merging import Forest, add_all
 
+_WATCH = 0.5
+"""Seconds between two looks of a worker process at whether its parent is there."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -88,23 +93,23 @@ def _pool(
     import loky  # comes with coffea
 
     running: dict[concurrent.futures.Future[Output], tuple[int, WorkItem]] = {}
-    with loky.ProcessPoolExecutor(max_workers=workers) as pool:
-        try:
-            while pending or running:
-                while pending and len(running) < 2 * workers:
-                    running[pool.submit(function, pending[0][1])] = pending[0]
-                    pending.popleft()
-                ready, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in ready:
-                    number, item = running[future]
-                    output = _output(future, item, guard)
-                    del running[future]
-                    yield number, output
-        except BrokenProcessPool as error:
-            _LOG.warning("a worker process died (%s); what it was doing is done again", error)
-        finally:
-            for future in running:
-                future.cancel()
+    pool = loky.ProcessPoolExecutor(max_workers=workers, initializer=end_with, initargs=(os.getpid(),))
+    try:
+        while pending or running:
+            while pending and len(running) < 2 * workers:
+                running[pool.submit(function, pending[0][1])] = pending[0]
+                pending.popleft()
+            ready, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in ready:
+                number, item = running[future]
+                output = _output(future, item, guard)
+                del running[future]
+                yield number, output
+    except BrokenProcessPool as error:
+        _LOG.warning("a worker process died (%s); what it was doing is done again", error)
+    finally:
+        # Whatever ends it early (a fault of the plan, Ctrl-C), nobody waits for what was going on.
+        pool.shutdown(wait=True, kill_workers=bool(running))
     return sorted(running.values())
 
 
@@ -114,3 +119,20 @@ def _output(future: concurrent.futures.Future[Output], item: WorkItem, guard: Gu
         return future.result()
     except OtherCodeError as error:
         return guard.missing(item, f"{item.filename}: the package was changed while the run was going ({error})")
+
+
+def end_with(parent: int) -> None:
+    """Have this process end when its parent has ended, however that came about: nobody is left to take its results.
+
+    Parameters
+    ----------
+    parent
+        The process that has started this one.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="ends with its parent").start()

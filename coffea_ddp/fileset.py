@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from coffea_ddp._files import check_input
 from coffea_ddp.errors import FileError, InputError, did_you_mean
 
 TREE = "Events"
@@ -62,6 +63,7 @@ def normalise(fileset: Any, *, tree: str = TREE) -> Fileset:
 
 
 def _read_json(path: str) -> Mapping[str, Any]:
+    check_input(path)
     try:
         fileset = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -120,6 +122,8 @@ def _tree_of(value: Any, tree: str) -> str:
 
 def _check_exist(paths: Iterable[str]) -> None:
     lost = [path for path in paths if "://" not in path and not Path(path).is_file()]
+    for path in lost:
+        check_input(path)
     if lost and Path(lost[0]).is_dir():
         files = any(Path(lost[0]).glob("*.root"))
         way = f"give the files in it, '{Path(lost[0]) / '*.root'}'" if files else "there is no .root file in it"

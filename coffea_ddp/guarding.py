@@ -7,6 +7,7 @@ errors. The file is looked at again when the chunk is done: one that was replace
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import time
 import traceback
@@ -176,9 +177,18 @@ def explain(error: BaseException, filename: str) -> DDPError:
         if isinstance(one, DDPError):
             return one
     inner = chain[-1]
+    if any(_out_of_memory(one) for one in chain):
+        return FileError(
+            f"{filename}: not enough memory for a chunk ({describe(inner)}); give a smaller chunksize (--chunksize) or "
+            "run fewer workers at a time"
+        )
     if "Failed processing file" not in str(error):
         return FileError(f"{filename}: cannot be opened ({describe(inner)}); is it a whole ROOT file?")
     return PlanError(f"{filename}: the plan failed with {describe(inner)}{_where(inner)}{hint(inner)}")
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _where(error: BaseException) -> str:

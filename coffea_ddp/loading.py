@@ -15,7 +15,7 @@ from types import ModuleType
 
 import cloudpickle
 
-from coffea_ddp._files import what_is
+from coffea_ddp._files import check_input, what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint
 from coffea_ddp.plan import ScanPlan
@@ -65,6 +65,7 @@ def _resolve(plan: str | Path) -> Path:
     path, name = Path(plan), str(plan)
     if name in shipped_plans() and not path.is_file():
         return shipped_plans()[name].resolve()
+    check_input(path)
     if path.suffix == ".py":
         if not path.is_file():
             raise FileError(f"plan {plan}: no such file; {_known()}{_near(path)}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[int, int], None]
 """Called with the number of events done so far and the number in all."""
+EVERY = 30.0
+"""Seconds between two lines in a log, where no bar moves."""
 
 
 @contextmanager
@@ -43,6 +47,61 @@ def in_notebook() -> bool:
 
 
 @contextmanager
+def steps(progress: Progress | bool | None, what: str, unit: str) -> Iterator[Progress]:
+    """Yield what is called with the steps done, and in all, of what comes before the events are read.
+
+    Parameters
+    ----------
+    progress
+        As for :func:`telling`; a function is not told of these steps, which are no events.
+    what, unit
+        What is done, and with what, as in "opening" and "files".
+    """
+    if progress is not True or in_notebook():
+        yield lambda _done, _total: None
+        return
+    from rich.progress import TextColumn
+
+    column = TextColumn("{task.completed:,.0f}/{task.fields[all]:,.0f} " + unit)
+    with bar(column) as found, lines(what, unit) as tell:
+        task = found.add_task(what, total=None, all=0)
+
+        def update(done: int, total: int) -> None:
+            tell(done, total)
+            found.update(task, completed=done, total=total, all=total)
+
+        yield update
+
+
+@contextmanager
+def lines(what: str, unit: str, every: float = EVERY) -> Iterator[Progress]:
+    """Yield what is called with what is done, and in all; a log gets a line of it now and then, a terminal none.
+
+    Also while nothing is called, so that whoever looks at the log sees that something is waited for.
+    """
+    if sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    seen, ended = [0, 0], threading.Event()
+
+    def write() -> None:
+        while not ended.wait(every):
+            sys.stderr.write(f"{what}: {seen[0]:,} of {seen[1]:,} {unit}\n")
+            sys.stderr.flush()
+
+    def update(done: int, total: int) -> None:
+        seen[:] = done, total
+
+    thread = threading.Thread(target=write, daemon=True, name="lines in a log")
+    thread.start()
+    try:
+        yield update
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def bar(*columns: Any) -> Iterator[Any]:
     """Yield rich's progress on stderr, with more columns."""
     from rich.console import Console
@@ -61,10 +120,11 @@ def events_bar() -> Iterator[Progress]:
     from rich.progress import TextColumn
 
     rate = TextColumn("{task.completed:,.0f}/{task.fields[all]:,.0f} events, {task.fields[rate]:,.0f} events/s")
-    with bar(rate) as found:
+    with bar(rate) as found, lines("reading", "events") as tell:
         task = found.add_task("reading", start=False, total=None, all=0, rate=0.0)
 
         def update(done: int, total: int) -> None:
+            tell(done, total)
             if not found.tasks[task].started:
                 found.start_task(task)
             elapsed = found.tasks[task].elapsed or 0.0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 from coffea_ddp._files import what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import ENTRIES, KEY, Dataset, without
-from coffea_ddp.duplicates import Reading, counted_elsewhere
+from coffea_ddp.duplicates import Reading, Steps, counted_elsewhere, no_steps
 from coffea_ddp.errors import FileError, did_you_mean
 from coffea_ddp.fileset import Fileset
 from coffea_ddp.filling import needed_branches
@@ -37,12 +37,18 @@ from coffea_ddp.plan import ScanPlan
 from coffea_ddp.schema import OPENING, no_events
 
 _OPENERS = 8
-Opened = list[FileMeta | Missing]
+Opened = Iterator[FileMeta | Missing]
 Opener = Callable[[Callable[[FileMeta], FileMeta | Missing], list[FileMeta]], Opened]
 
 
 def find_chunks(
-    files: Fileset, chunksize: int, *, skip_bad_files: bool, timeout: float = TIMEOUT, opener: Opener | None = None
+    files: Fileset,
+    chunksize: int,
+    *,
+    skip_bad_files: bool,
+    timeout: float = TIMEOUT,
+    opener: Opener | None = None,
+    tell: Steps = no_steps,
 ) -> tuple[list[WorkItem], list[Missing]]:
     """Open every file and return its chunks, and the files that cannot be read.
 
@@ -58,6 +64,8 @@ def find_chunks(
         Seconds that a server may take for one answer.
     opener
         Applies a function to every file, on a cluster's workers; threads of this process by default.
+    tell
+        Called after every file.
 
     Raises
     ------
@@ -69,7 +77,10 @@ def find_chunks(
         for dataset, entry in files.items()
         for path, tree in entry["files"].items()
     ]
-    opened = (opener or _in_threads)(partial(_open, timeout=timeout), metas)
+    opened: list[FileMeta | Missing] = []
+    for found in (opener or _in_threads)(partial(_open, timeout=timeout), metas):
+        opened.append(found)
+        tell(len(opened), len(metas))
     lost = [problem for problem in opened if isinstance(problem, Missing)]
     if lost and not skip_bad_files:
         more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
@@ -107,11 +118,15 @@ def _chunks(meta: FileMeta, chunksize: int) -> list[WorkItem]:
 
 def _in_threads(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
     with ThreadPoolExecutor(_OPENERS) as pool:
-        return list(pool.map(function, files))
+        yield from pool.map(function, files)
 
 
 def with_datasets(
-    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], *, first_look: Reading | None = None
+    chunks: Sequence[WorkItem],
+    about: Mapping[str, Dataset],
+    *,
+    first_look: Reading | None = None,
+    tell: Steps = no_steps,
 ) -> tuple[list[WorkItem], list[Missing]]:
     """Have every chunk know what is said of its dataset and, if asked, which of its entries count elsewhere.
 
@@ -121,13 +136,15 @@ def with_datasets(
         The chunks, and what the fileset says of their datasets.
     first_look
         How the events of all chunks are compared before the pass; ``None`` does not compare them.
+    tell
+        Called after every chunk that was compared.
 
     Returns
     -------
     chunks, lost
         The chunks that can be filled, and those whose events cannot be compared.
     """
-    elsewhere = [None] * len(chunks) if first_look is None else counted_elsewhere(chunks, about, first_look)
+    elsewhere = [None] * len(chunks) if first_look is None else counted_elsewhere(chunks, about, first_look, tell)
     told: list[WorkItem] = []
     for item, entries in zip(chunks, elsewhere, strict=True):
         if not isinstance(entries, Missing):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import REPORT, TABLE, write_text
+from coffea_ddp._files import REPORT, TABLE, check_input, write_text
 from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
@@ -154,6 +154,7 @@ class ScanReport:
         FormatError
             If it is no report, of another version of the format, or damaged.
         """
+        check_input(path)
         try:
             data = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant)
             return cls.from_dict(data)

@@ -14,7 +14,7 @@ Examples
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,18 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
 from coffea_ddp.cluster import ClusterExecutor, opener
-from coffea_ddp.datasets import datasets
+from coffea_ddp.datasets import Dataset, datasets
 from coffea_ddp.duplicates import Reading
 from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
-from coffea_ddp.fileset import TREE, normalise
+from coffea_ddp.fileset import TREE, Fileset, normalise
 from coffea_ddp.guarding import TIMEOUT, Guard, unaccounted
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.loading import load_plan
 from coffea_ddp.merging import EVERYTHING
-from coffea_ddp.monitoring import Progress, telling
-from coffea_ddp.opening import find_chunks, with_datasets, with_preload
+from coffea_ddp.monitoring import Progress, steps, telling
+from coffea_ddp.opening import Opener, find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.schema import OPENING, DDPSchema
@@ -211,14 +211,11 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     reached, opened = True, None
     if options.client is not None:
         reached, opened = check_workers(options.client, shards.folder if shards else None), opener(options.client)
-    chunks, lost = find_chunks(
-        files, options.chunksize, skip_bad_files=options.skip_bad_files, timeout=options.timeout, opener=opened
-    )
+    chunks, lost = _opened(files, options, opened)
     if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
         remove(shards.folder.parent)
         shards.make()
-    first_look = Reading(options.timeout, options.retries) if options.deduplicate else None
-    chunks, not_compared = with_datasets(chunks, about, first_look=first_look)
+    chunks, not_compared = _compared(chunks, about, options)
     lost += not_compared
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
     with telling(options.progress) as tell:
@@ -240,6 +237,28 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     if options.checkpoint is not None and not (options.keep_checkpoint or any(h.partial for h in result.values())):
         remove(options.checkpoint)
     return result
+
+
+def _opened(files: Fileset, options: Options, opened: Opener | None) -> tuple[list[WorkItem], list[Missing]]:
+    with steps(options.progress, "opening", "files") as tell:
+        return find_chunks(
+            files,
+            options.chunksize,
+            skip_bad_files=options.skip_bad_files,
+            timeout=options.timeout,
+            opener=opened,
+            tell=tell,
+        )
+
+
+def _compared(
+    chunks: list[WorkItem], about: Mapping[str, Dataset], options: Options
+) -> tuple[list[WorkItem], list[Missing]]:
+    if not options.deduplicate:
+        return with_datasets(chunks, about)
+    first_look = Reading(options.timeout, options.retries)
+    with steps(options.progress, "comparing events", "chunks") as tell:
+        return with_datasets(chunks, about, first_look=first_look, tell=tell)
 
 
 def _run_chunks(

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coffea_ddp._files import OUTPUT, ROOT, what_is, write_in_place
+from coffea_ddp._files import OUTPUT, ROOT, check_input, what_is, write_in_place
 from coffea_ddp.archive_checks import (
     check_members,
     check_rows,
@@ -123,6 +123,7 @@ def load(path: str | Path) -> Histograms:
 def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""
     path = Path(path)
+    check_input(path)
     try:
         with zipfile.ZipFile(path) as archive:
             check_members(archive.infolist())

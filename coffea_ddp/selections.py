@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp._files import check_input
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.selected import SelectedEvents, pair_mass, transverse_mass
 
@@ -151,6 +152,7 @@ class GoodRuns:
         FileError
             If the file cannot be read or is no good-run list.
         """
+        check_input(path)
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -170,7 +170,9 @@ def performance_report(path: str | None) -> Iterator[None]:
                 _LOG.warning("%s: Dask could not write its report (%s: %s)", path, type(error).__name__, error)
 
 
-def check_workers(client: Any, folder: Path | None, *, first_worker: float = FIRST_WORKER) -> bool:
+def check_workers(
+    client: Any, folder: Path | None, *, first_worker: float = FIRST_WORKER, answer: float = ANSWER
+) -> bool:
     """See to it that all workers have what this process has; tell whether all of them can write to a folder.
 
     Parameters
@@ -181,6 +183,8 @@ def check_workers(client: Any, folder: Path | None, *, first_worker: float = FIR
         Where finished chunks are kept; ``None`` asks nothing of that kind.
     first_worker
         Seconds to wait for a first worker, on clusters that start them when there is work.
+    answer
+        Seconds in which a worker must answer.
 
     Raises
     ------
@@ -190,7 +194,7 @@ def check_workers(client: Any, folder: Path | None, *, first_worker: float = FIR
     _wait_for_one(client, first_worker)
     token = None if folder is None else _leave_token(folder)
     try:
-        found = survey(client, None if token is None else str(token))
+        found = survey(client, None if token is None else str(token), timeout=answer)
     finally:
         if token is not None:
             token.unlink(missing_ok=True)

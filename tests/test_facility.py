@@ -316,6 +316,21 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
         run(plan, files, executor="dask")
 
 
+def test_a_frozen_worker_is_named(cluster: Facility, tmp_path: Path) -> None:
+    """It holds its connection, and would be waited for for ever."""
+    with connect(cluster.address) as client:
+        frozen = cluster.worker_processes()[0]
+        (address,) = [one for one, pid in client.run(os.getpid).items() if pid == frozen.pid]
+        frozen.suspend()
+        try:
+            with pytest.raises(ClusterError, match=rf"^worker {address}: no answer for 2 s; is it stopped") as found:
+                check_workers(client, None, answer=2.0)
+        finally:
+            frozen.resume()
+        assert str(found.value).count("worker tcp") == 1  # the other one is well
+        assert check_workers(client, tmp_path)
+
+
 def test_a_fault_of_the_plan_ends_all_work(cluster: Facility, plan: Path, files: list[Path], tmp_path: Path) -> None:
     overlapping = tmp_path / "overlapping.py"
     slow = plan.read_text().replace('os.environ.get("PLAN_SLEEP", "0")', '"2.0"')

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from coffea_ddp import testing
-from coffea_ddp.monitoring import in_notebook, telling
+from coffea_ddp.monitoring import in_notebook, lines, telling
 from coffea_ddp.running import run
 
 
@@ -45,3 +47,24 @@ def test_false_and_none() -> None:
     for nothing in (False, None):
         with telling(nothing) as tell:
             assert tell is None
+
+
+def test_a_log_gets_a_line_now_and_then(capfd: pytest.CaptureFixture[str]) -> None:
+    """Also while nothing moves; and no thread is left."""
+    before = threading.active_count()
+    with lines("opening", "files", every=0.02) as tell:
+        time.sleep(0.1)
+        tell(1_000, 3_000)
+        time.sleep(0.1)
+    err = capfd.readouterr().err
+    assert "opening: 0 of 0 files\n" in err
+    assert "opening: 1,000 of 3,000 files\n" in err
+    assert threading.active_count() == before
+
+
+def test_files_that_are_opened_are_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    paths = testing.make_dataset(tmp_path, files=3, events=60, seed=1)
+    run("dimuon_charge", paths, progress=True, deduplicate=True)
+    err = capfd.readouterr().err
+    assert "3/3 files" in err
+    assert "3/3 chunks" in err

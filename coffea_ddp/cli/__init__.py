@@ -6,12 +6,13 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong inpu
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
-from coffea_ddp.cli.around import DONE, INTERRUPTED, WRONG_INPUT, note
+from coffea_ddp.cli.around import DONE, INTERRUPTED, TERMINATED, WRONG_INPUT, note
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
@@ -23,6 +24,7 @@ from coffea_ddp.cli.streams import prepare
 from coffea_ddp.cli.training import train_bump
 from coffea_ddp.errors import DDPError
 
+_GO_ON = "`coffea-ddp run ... --resume` goes on from the chunks that were finished"
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -66,6 +68,15 @@ for each in (cli, *cli.commands.values()):
     each.help = (each.help or "").replace("\\b\n", "\b\n")
 
 
+class TerminatedError(BaseException):
+    """The request of a batch system to end (SIGTERM): what is open is closed on the way out."""
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whoever asks again does not wait
+    raise TerminatedError
+
+
 def _show_example(error: click.ClickException) -> None:
     """Show an example from the help to somebody who left out something of a command, or misspelled it or an option."""
     wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
@@ -87,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare()
+    if arguments is None:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
     except click.ClickException as error:
@@ -94,8 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _show_example(error)
         code = WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
-        note("interrupted; `coffea-ddp run ... --resume` goes on from the chunks that were finished")
+        note(f"interrupted; {_GO_ON}")
         code = INTERRUPTED
+    except TerminatedError:
+        note(f"terminated; {_GO_ON}")
+        code = TERMINATED
     except Exception as error:
         if "--traceback" in given:
             raise

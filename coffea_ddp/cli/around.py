@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coffea_ddp.report import ScanReport
     from coffea_ddp.workers import Certificates
 
-DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED = 0, 1, 2, 130
+DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 def terminal(*, stderr: bool = False) -> Console:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, what_is, write_text
+from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, check_input, what_is, write_text
 from coffea_ddp.cli.around import DONE, note, steps_bar, terminal
 from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
 from coffea_ddp.display import counted_p, number, probability
@@ -131,6 +131,7 @@ def read_matrix(path: str) -> np.ndarray[Any, Any]:
     FileError
         If there is no such file, or it holds anything else.
     """
+    check_input(path)
     if not Path(path).is_file():
         raise FileError(f"{path}: no such file; give a .npy file or a text file of numbers")
     try:

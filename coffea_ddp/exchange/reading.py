@@ -17,7 +17,7 @@ from typing import Any
 
 import hist
 
-from coffea_ddp._files import OUTPUT, REPORT, ROOT, what_is
+from coffea_ddp._files import OUTPUT, REPORT, ROOT, check_input, what_is
 from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean
 from coffea_ddp.exchange.binned import is_binned, read_binned
 from coffea_ddp.exchange.csv_tables import Table, parse_tables, read_text
@@ -143,6 +143,7 @@ def read_contents(
 
 def _check_kind(path: Path) -> None:
     """Raise where a path leads to nothing, or to what is no file of histograms."""
+    check_input(path)
     kind = what_is(path)
     if kind in ("no file", "a folder"):
         what = "no such file" if kind == "no file" else "a folder"

@@ -1,0 +1,210 @@
+"""What machines do to a run: memory that ends, clients that are killed, pipes for files, listeners that are silent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from coffea_ddp import testing
+from coffea_ddp._files import check_input
+from coffea_ddp.cli import main
+from coffea_ddp.errors import ClusterError, FileError
+from coffea_ddp.loading import load_plan
+from coffea_ddp.running import run
+from coffea_ddp.selections import GoodRuns
+from coffea_ddp.workers import connect
+from tests.clusters import command
+
+ODD = 61
+"""A file with so many events has the chunk with which things happen."""
+PLAN = f"""
+import os, time
+import numpy as np
+from coffea_ddp.observables import Feature, observable
+from coffea_ddp.objects import ObjectDefinition
+from coffea_ddp.plan import ScanPlan, Symmetry
+
+def odd(ev):
+    time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))
+    if ev.n_events == {ODD}:
+        np.ones(2**50)
+    return np.ones(ev.n_events, dtype=bool)
+
+pt = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
+charge = Symmetry(
+    "mu-/mu+",
+    a=lambda ev: ev.leading("mu").charge < 0,
+    b=lambda ev: ev.leading("mu").charge > 0,
+    observables=(observable(pt, bins=20),),
+)
+plan = ScanPlan("odd", (charge,), objects=(ObjectDefinition("mu", "Muon", charged=True),), selection=odd)
+"""
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "odd.py"
+    path.write_text(PLAN)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return testing.make_dataset(tmp_path_factory.mktemp("files"), files=2, events=800, seed=5, cluster=100)
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_a_chunk_for_which_memory_does_not_suffice_is_missing(
+    plan: Path, files: list[Path], tmp_path: Path, executor: str
+) -> None:
+    odd = testing.make_nanoaod(tmp_path / "odd.root", events=ODD, seed=9)
+    hists = run(plan, [odd, *files], executor=executor, workers=1)
+    (missing,) = hists.missing
+    assert (missing.filename, missing.start, missing.stop) == (str(odd), 0, ODD)
+    assert "not enough memory for a chunk" in missing.reason
+    assert "give a smaller chunksize" in missing.reason
+    assert hists.counts == run(plan, files).counts
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+def gone(processes: list[psutil.Process], seconds: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not alive
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_its_client(plan: Path, files: list[Path], tmp_path: Path, number: signal.Signals) -> None:
+    output = tmp_path / "h.ddp"
+    arguments = ("run", plan, *files, "-o", output, "--chunksize", 100, "--executor", "futures", "--workers", 2)
+    process = command(*arguments, env={**os.environ, "PLAN_SLEEP": "0.5"})
+    deadline = time.monotonic() + 120
+    while not list(Path(f"{output}.parts").rglob("*-*-*.ddp")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert gone(children, 20.0)
+    assert list(Path(f"{output}.parts").rglob("*-*-*.ddp"))
+    if number == signal.SIGTERM:
+        assert process.returncode == 143
+        assert err.rstrip().endswith(
+            "terminated; `coffea-ddp run ... --resume` goes on from the chunks that were finished"
+        )
+        assert "Traceback" not in err
+
+
+# -- pipes in place of files -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def hangs(*_: object) -> None:
+        raise AssertionError("it waits for the pipe")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(60)
+    yield path
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "run PIPE nano.root -o h.ddp",
+        "run PIPE.py nano.root -o h.ddp",
+        "run symmetries PIPE -o h.ddp",
+        "run symmetries PIPE.json -o h.ddp",
+        "run symmetries PIPE.root -o h.ddp",
+        "validate symmetries PIPE.json",
+        "merge PIPE -o h.ddp",
+        "scan PIPE -o r.json",
+        "report PIPE -o report",
+        "spectra PIPE -o s.json",
+        "bump PIPE",
+        "bump PIPE.csv",
+        "bump PIPE.json",
+        "bump PIPE.root",
+        "compare PIPE PIPE",
+        "compare PIPE.npy PIPE.npy",
+        "sensitivity PIPE.npy PIPE.npy",
+    ],
+)
+def test_a_pipe_is_refused_as_an_input(
+    pipe: Path, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for ending in (".py", ".json", ".root", ".csv", ".npy"):
+        os.mkfifo(tmp_path / f"pipe{ending}")
+    testing.make_nanoaod(tmp_path / "nano.root", events=20, seed=1)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.replace("PIPE", "pipe").split())
+    err = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "is a pipe, not a file; save what comes from it in a file" in err, err
+    assert "bug" not in err
+
+
+def test_other_inputs_that_are_pipes(pipe: Path) -> None:
+    for read in (GoodRuns.from_file, load_plan, check_input):
+        with pytest.raises(FileError, match="is a pipe, not a file"):
+            read(pipe)
+
+
+# -- who listens at the address of a scheduler -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_what_is_no_scheduler_is_not_waited_for(says: bytes) -> None:
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    kept: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    one, _ = server.accept()
+                    kept.append(one)
+                    one.sendall(says)
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(ClusterError, match=f"^{address}: no Dask scheduler answers there"):
+            connect(address, timeout=2.0)
+        assert time.monotonic() - begun < 15.0
+    for one in kept:
+        one.close()
+
+
+def test_a_cluster_on_this_machine_listens_to_it_alone() -> None:
+    """Whoever reaches a scheduler, a worker or a nanny can run code there."""
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    here = psutil.Process()
+    with connect(None, workers=1):
+        listening = [
+            one.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for one in process.net_connections(kind="inet")
+            if one.status == psutil.CONN_LISTEN
+        ]
+    assert len(listening) >= 4  # scheduler, dashboard, nanny, worker
+    assert set(listening) <= {"127.0.0.1", "::1"}
