@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.errors import DDPError
     from coffea_ddp.eventwise import FullFits
+    from coffea_ddp.exchange import read_spectra, to_spectrum, write_spectra
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
@@ -50,6 +51,7 @@ _HOME = {
     "cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
+    "exchange": ("read_spectra", "to_spectrum", "write_spectra"),
     "filling": ("fill",),
     "histograms": ("Histograms",),
     "loading": ("load_plan",),
@@ -119,6 +121,7 @@ __all__ = [
     "observables",
     "plotting",
     "read_pair",
+    "read_spectra",
     "resolution_axis",
     "run",
     "run_by_dataset",
@@ -131,7 +134,9 @@ __all__ = [
     "symmetry_table",
     "system",
     "testing",
+    "to_spectrum",
     "write_report",
+    "write_spectra",
 ]
 
 

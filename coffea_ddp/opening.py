@@ -217,9 +217,12 @@ def _no_root_file(path: str, error: Exception) -> str:
 
 def _other_trees(meta: FileMeta) -> str:
     """Tell which trees a file has, and how to say which."""
-    trees = _trees(meta.filename)
+    trees = _named(meta.filename, "TTree", "RNTuple")
     if not trees:
-        return "it has: no tree; give files of events"
+        spectra = _named(meta.filename, "TH1")
+        shown = f"{', '.join(spectra[:5])}{' ...' if len(spectra) > 5 else ''}"
+        bumps = f", but histograms ({shown}), in which `coffea-ddp bump {meta.filename}` looks for bumps"
+        return f"it has: no tree{bumps if spectra else ''}; a pass needs files of events"
     name = trees[0] if len(trees) == 1 else "NAME"
     return (
         f"it has: {', '.join(trees)} (use --tree {name}, tree={name!r} in Python, or "
@@ -227,9 +230,10 @@ def _other_trees(meta: FileMeta) -> str:
     )
 
 
-def _trees(path: str) -> list[str]:
+def _named(path: str, *kinds: str) -> list[str]:
+    """Return the names of the objects of some kinds in a file."""
     import uproot  # only for an error message
 
     with uproot.open(path) as file:
-        names = [name.split(";")[0] for name, kind in file.classnames().items() if "TTree" in kind or "RNTuple" in kind]
+        names = [name.split(";")[0] for name, kind in file.classnames().items() if any(one in kind for one in kinds)]
     return list(dict.fromkeys(names))  # a tree may have several cycles

@@ -62,7 +62,8 @@ def _each(items: Mapping[str, Any], read: Callable[[str, Any], MassSpectrum]) ->
         try:
             spectra.append(read(name, item))
         except DDPError as error:
-            skipped.append(Skipped(name, str(error)))
+            axes = item.get("axes") if isinstance(item, Mapping) else None
+            skipped.append(Skipped(name, str(error), spectrum=not isinstance(axes, list) or len(axes) == 1))
     return Contents(tuple(spectra), tuple(skipped))
 
 
