@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,10 @@ DIALECTS = {
     "padded": table(" low , high , count ", lambda low, n: (f"  {low}", f" {low + 1} ", f"  {n} ")),
     "fixed width": "  low   high   count\n"
     + "".join(f"{x:7.1f}{x + 1:7.1f}{n:8d}\n" for x, n in zip(EDGES, COUNTS, strict=False)),
+    "intervals of pandas": table("interval,count", lambda low, n: (f'"({low}.0, {low + 1}.0]"', n)),
+    "ranges": table("mass range [GeV];count", lambda low, n: (f"{low} - {low + 1}", n), ";"),
+    "no header, ranges": table("", lambda low, n: (f"{low}-{low + 1}", n), "\t"),
+    "no header, index": table("", lambda low, n: (low - 59, low, low + 1, n, n**0.5), "\t"),
     "markdown bars": table("low|high|count", both, "|"),
     "empty lines": table("low,high,count", both).replace("\n", "\n\n"),
     "descending": "low,high,count\n" + "\n".join(reversed(table("", both).split())),
@@ -176,6 +182,30 @@ def test_what_is_ambiguous_or_wrong_is_refused(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DDPError, match=message):
         read_spectra(tmp_path / "t.csv")
+
+
+def test_centres_as_they_are_printed(tmp_path):
+    edges = np.linspace(14.3, 100.0, 61)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    (tmp_path / "t.csv").write_text("mass,count\n" + "".join(f"{x:.3g},{n}\n" for n, x in enumerate(centres, 5)))
+    (one,) = read_spectra(tmp_path / "t.csv")
+    assert one.edges == pytest.approx(edges, abs=0.06)
+
+
+def test_arrays_in_json(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"edges": EDGES, "counts": COUNTS}))
+    assert read_spectra(path)[0].counts.tolist() == COUNTS
+    path.write_text(json.dumps({"bin_edges": EDGES, "values": [0.5, 1, 1, 1], "errors": [0.5, 1, 1, 1]}))
+    assert read_spectra(path)[0].effective.tolist() == [1, 1, 1, 1]
+    path.write_text(json.dumps({"edges": EDGES, "counts": COUNTS[1:]}))
+    with pytest.raises(FormatError, match="5 edges for contents of shape"):
+        read_spectra(path)
+
+
+def test_columns_that_are_not_used_are_told(tmp_path):
+    (tmp_path / "t.csv").write_text("low,high,data,background\n0,1,4,3.5\n1,2,9,8.5\n")
+    assert read_contents(tmp_path / "t.csv").notes[0].endswith("contents 'data'; not used: 'background'")
 
 
 def test_options_that_fit_nothing(tmp_path):

@@ -99,7 +99,8 @@ WRONG_TREE = {
                                                      '"treename": "analysis/ntuple"']),
     "misspelled": ((*run("good.py", "data/one.root"), "--tree", "events"), ["'events'", "Did you mean 'Events'?"]),
     "in a fileset": (run("good.py", "tree.json"), ["data/one.root: no tree 'Evnts'", "Did you mean 'Events'?"]),
-    "no tree": (run("good.py", "histograms.root"), ["no tree 'Events'; it has: no tree, but histograms (", "coffea-ddp bump"]),
+    "no tree": (run("good.py", "histograms.root"), ["no tree 'Events'; it has: no tree, but histograms (",
+                                                       "coffea-ddp bump"]),
     "uproot's colon": (run("good.py", "data/one.root:Events"), ["data/one.root --tree Events"]),
 }  # fmt: skip
 

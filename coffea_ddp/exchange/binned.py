@@ -20,15 +20,17 @@ import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.columns import Role, role_of, statistical
-from coffea_ddp.exchange.edges import from_both, from_centres, from_lower, from_widths, tiles
+from coffea_ddp.exchange.csv_tables import Table
+from coffea_ddp.exchange.edges import evenly_spaced, from_both, from_centres, from_lower, from_widths, tiles
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.exchange.csv_tables import Table
 
 _ROUNDING = 0.12
 """Variances that one factor explains to so much differ by the rounding of printed errors."""
 _SURE = 10.0
+_FEWEST = 4
+"""So many even steps are no accident of a list of masses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +74,9 @@ def is_binned(table: Table) -> bool:
     if roles.of(Role.LOW, Role.HIGH, Role.EDGE) or roles.of(Role.COUNT):
         return bool(roles.of(Role.COUNT) or (roles.of(Role.LOW) and roles.of(Role.HIGH)))
     axis = roles.of(Role.MASS, Role.MID)
-    if len(axis) != 1 or len(table.numbers) < 3 or not roles.of(Role.OTHER, Role.ERROR):
+    if len(axis) != 1 or len(table.numbers) < _FEWEST or not roles.of(Role.OTHER, Role.ERROR):
         return False
-    steps = np.diff(table.numbers[:, axis[0]])
-    return bool(
-        len(steps) and (np.abs(steps - np.median(steps)) <= 1e-2 * abs(np.median(steps))).all() and steps[0] != 0
-    )
+    return evenly_spaced(table.numbers[:, axis[0]])
 
 
 def read_binned(table: Table, path: Any, stem: str) -> Binned:
@@ -117,6 +116,8 @@ def read_binned(table: Table, path: Any, stem: str) -> Binned:
             label = roles.names[axis[0]]
             columns.append(Column(name, edges, values, without_rounding(values, variances, edges), label))
     told = f"{how} {', '.join(map(roles.shown, axis))}, contents {', '.join(map(roles.shown, contents))}"
+    unused = [place for place in roles.of(Role.OTHER, Role.WEIGHT) if place not in contents and roles.names[place]]
+    told += f"; not used: {', '.join(map(roles.shown, unused))}" if unused else ""
     return Binned(tuple(columns), told)
 
 
@@ -129,6 +130,9 @@ def _roles_of(table: Table) -> _Roles | None:
 def _unnamed(table: Table) -> _Roles | None:
     """Return the parts of columns without names, by their numbers; ``None`` where they are no table of bins."""
     numbers = table.numbers
+    if _is_index(numbers):
+        inner = _unnamed(Table((), table.cells[:, 1:], numbers[:, 1:]))
+        return None if inner is None else _Roles(("", *inner.names), (Role.INDEX, *inner.roles))
     n_columns = numbers.shape[1]
     if n_columns < 2 or n_columns > 6 or len(numbers) < 2 or np.isnan(numbers[:-1]).any():
         return None
@@ -150,6 +154,13 @@ def _unnamed(table: Table) -> _Roles | None:
         return None
     names = ("",) * (len(axis) + 1) + ("error +", "error -")[: rest - 1]
     return _Roles(names, (*axis, Role.COUNT, *[Role.ERROR] * (rest - 1)))
+
+
+def _is_index(numbers: FloatArray) -> bool:
+    """Return whether a first column counts the rows, before two that are edges of bins."""
+    if numbers.shape[1] < 4 or len(numbers) < 2 or numbers[0, 0] not in (0.0, 1.0):
+        return False
+    return bool((np.diff(numbers[:, 0]) == 1.0).all()) and tiles(numbers[:, 1], numbers[:, 2])
 
 
 def _are_bins(low: FloatArray, high: FloatArray) -> bool:

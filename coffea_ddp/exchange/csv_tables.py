@@ -27,6 +27,9 @@ _COMMENTS = ("#", "%", "//", "!")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+$)")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_INTERVAL = re.compile(
+    r"[\[(]?\s*(?P<low>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(?:-|\u2013|,|;|\.\.|to)\s*(?P<high>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*[\])]?"
+)
 _BLANKS = str.maketrans({"\u2212": "-", "\u00a0": None, "\u2009": None, "\u202f": None})
 _TITLE = re.compile(r"#:\s*name:\s*(.+)")
 _MOST_COLUMNS = 1000
@@ -225,8 +228,24 @@ def _blocks(cells: Any, numbers: FloatArray, titles: list[str]) -> list[Table]:
             continue
         names = tuple(str(name) for name in cells[start]) if head[start] else ()
         title = titles[len(tables)] if len(tables) < len(titles) else ""
-        tables.append(Table(names, cells[rows], numbers[rows], title))
+        tables.append(_without_intervals(Table(names, cells[rows], numbers[rows], title)))
     return tables
+
+
+def _without_intervals(table: Table) -> Table:
+    """Return a table with two columns in place of one of intervals, as in ``60-61`` or ``(60.0, 61.0]``."""
+    for place in range(table.cells.shape[1]):
+        found = [_INTERVAL.fullmatch(cell) for cell in table.cells[:, place]]
+        if not all(found):
+            continue
+        ends = np.array([[one["low"], one["high"]] for one in found if one], dtype=object)
+        cells = np.hstack([table.cells[:, :place], ends, table.cells[:, place + 1 :]])
+        numbers = np.hstack([table.numbers[:, :place], _numbers(ends), table.numbers[:, place + 1 :]])
+        name = table.names[place] if table.names else ""
+        two = (f"{name} low", f"{name} high")
+        names = (*table.names[:place], *two, *table.names[place + 1 :]) if table.names else ()
+        return Table(names, cells, numbers, table.title)
+    return table
 
 
 def _commented_header(comments: list[str], columns: int) -> tuple[str, ...]:

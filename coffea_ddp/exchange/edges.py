@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _SAME = 1e-9
 _EVEN = 0.01
-"""Steps between centres that agree to so much are one step, rounded."""
+"""Steps between edges that agree to so much are one step, rounded."""
+_ROUNDED = 0.1
+"""Centres that are so many steps or less beside an even grid are on it, rounded."""
 
 
 def tiles(low: FloatArray, high: FloatArray) -> bool:
@@ -112,6 +114,20 @@ def _joined(low: FloatArray, high: FloatArray) -> FloatArray:
     return joined
 
 
+def evenly_spaced(centre: FloatArray) -> bool:
+    """Return whether numbers increase or decrease in even steps, rounding aside.
+
+    Examples
+    --------
+    >>> evenly_spaced(np.array([0.83, 2.5, 4.17, 5.83])), evenly_spaced(np.array([60.0, 61.0, 63.0, 64.0]))
+    (True, False)
+    """
+    if len(centre) < 2 or not np.isfinite(centre).all() or centre[0] == centre[-1]:
+        return False
+    beside = np.abs(centre - np.linspace(centre[0], centre[-1], len(centre)))
+    return bool(beside.max() <= _ROUNDED * abs(centre[-1] - centre[0]) / (len(centre) - 1))
+
+
 def from_centres(centre: FloatArray, where: str) -> tuple[FloatArray, IntArray]:
     """Return edges half-way between centres of bins of one width.
 
@@ -128,7 +144,7 @@ def from_centres(centre: FloatArray, where: str) -> tuple[FloatArray, IntArray]:
             f"{where}: the centres of its bins are not two numbers or more that increase; if every line is an event, "
             "say so with --column (column=) and --bins (bins=)"
         )
-    if np.abs(steps - np.median(steps)).max() > _EVEN * np.median(steps):
+    if not evenly_spaced(centre):
         raise FormatError(
             f"{where}: the centres are not evenly spaced, so where bins begin and end is not known; add columns low "
             "and high. If every line is an event, say so with --column (column=) and --bins (bins=)"

@@ -12,7 +12,7 @@ import numpy as np
 from boost_histogram.serialization import from_uhi
 
 from coffea_ddp.errors import DDPError, FormatError
-from coffea_ddp.exchange.found import Contents, Skipped, clean_name, named
+from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, named
 from coffea_ddp.exchange.hepdata import is_hepdata, read_table
 from coffea_ddp.exchange.writing import FORMAT, VERSION
 from coffea_ddp.spectrum import MassSpectrum, Resolution
@@ -42,8 +42,31 @@ def read_json(path: Path) -> Contents:
         return _each(_envelope(path, content), _signal_too)
     if "axes" in content:
         return _each({path.stem: content}, spectrum_of)
+    if isinstance(content.get(_edges_in(content)), list):
+        return _each({path.stem: content}, _of_arrays)
     tables = {name: item for name, item in content.items() if isinstance(item, Mapping) and "axes" in item}
     return _each(tables, spectrum_of)
+
+
+def _edges_in(content: Mapping[str, Any]) -> str:
+    return next((name for name in ("edges", "bin_edges") if name in content), "")
+
+
+def _of_arrays(name: str, content: Mapping[str, Any]) -> MassSpectrum:
+    """Return the spectrum of plain arrays: ``edges`` and ``counts``, perhaps ``variances`` or ``errors``."""
+    key = next((one for one in ("counts", "contents", "values", "entries") if one in content), None)
+    if key is None:
+        raise FormatError("edges without counts")
+    try:
+        edges, values = (np.asarray(content[one], dtype=np.float64) for one in (_edges_in(content), key))
+        given = next((one for one in ("variances", "errors") if content.get(one) is not None), None)
+        spread = None if given is None else np.asarray(content[given], dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"malformed ({type(error).__name__}: {error})") from error
+    if values.ndim != 1 or edges.shape != (len(values) + 1,) or (spread is not None and spread.shape != values.shape):
+        raise FormatError(f"{len(edges)} edges for contents of shape {values.shape}; give one edge more than contents")
+    squares = spread if spread is None or given == "variances" else spread**2
+    return make_spectrum(name, edges, values, squares)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
