@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.stats.side_weights import pooled_variance
+
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms import Histograms
@@ -53,7 +55,8 @@ class Block(NamedTuple):
     a, b
         Matrices, flat, without the bins that are empty in every cell; shape (n, bins).
     variance
-        Sums of squared weights of A and B together, shape (n, bins); ``None`` without weights.
+        Sums of squared weights of A and B together, those of each side in the units of both
+        (:func:`~coffea_ddp.stats.side_weights.pooled_variance`), shape (n, bins); ``None`` without weights.
     used
         Which bins of the whole matrix these are; shape (bins,).
     shape
@@ -84,6 +87,8 @@ class CellBlocks:
     min_events
         Cells with fewer in-range entries on both sides together are left out; with weights, fewer effective
         entries ``(sum w)^2 / sum w^2``: as many events of weight 1 have the same relative error.
+    side_ratio
+        How much larger weights are in B.
     block_bytes
         Memory of a block; at least one cell is in it.
     """
@@ -96,6 +101,7 @@ class CellBlocks:
         cells: DistinctCells,
         *,
         min_events: float = 1,
+        side_ratio: float = 1.0,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         _, contents, squares = hists.matrices(symmetry, observable)
@@ -106,7 +112,9 @@ class CellBlocks:
         self._used = used
         self._shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
         self._contents = np.ascontiguousarray(flat[:, :, used])
-        self._variance = None if flat_squares is None else flat_squares[:, :, used].sum(axis=1)
+        self._variance = None
+        if flat_squares is not None:
+            self._variance = pooled_variance(flat_squares[:, 0, used], flat_squares[:, 1, used], side_ratio)
         self._cells = cells
         self._min_events = min_events
         # Per cell: its membership row twice (all, and selected), A, B and about five matrices inside a test.

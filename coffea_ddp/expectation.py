@@ -24,6 +24,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.side_weights import side_ratio
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Expectation:
             plan_kappa=layout.kappa,
             weighted=squares is not None,
             status=status,
+            side_ratio=_side_ratio(contents, squares),
         )
 
     def _source(self, symmetry: str, observable: str) -> tuple[Any, bool]:
@@ -290,6 +292,14 @@ def _totals(
     return float(sides[0]), float(sides[1]), total if width is None else total**2 / width
 
 
+def _side_ratio(contents: FloatArray, squares: FloatArray | None) -> float:
+    """Return the relative size of B's weights, from all exclusive cells and bins; both of shape (n_codes, 2, *bins)."""
+    if squares is None:
+        return 1.0
+    sides = [values[:, side].reshape(-1) for values in (contents, squares) for side in (0, 1)]
+    return float(side_ratio(*sides))
+
+
 def _named(correction: Any) -> bool:
     """Return whether a correction names its inputs: a correctionlib file or object."""
     text = str(correction) if isinstance(correction, str | Path) else ""
@@ -318,6 +328,8 @@ class ChannelExpectation:
         Whether contents are sums of weights.
     status
         Why nothing can be tested; ``None`` where it can.
+    side_ratio
+        How much larger weights are in B (:mod:`coffea_ddp.stats.side_weights`); 1 for weights of one law, and without.
     """
 
     kappa: float
@@ -329,6 +341,7 @@ class ChannelExpectation:
     plan_kappa: float
     weighted: bool
     status: Status | None
+    side_ratio: float = 1.0
 
     @property
     def exact(self) -> bool:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from coffea_ddp.stats.best import count_rectangles
-from coffea_ddp.stats.binomial import binomial_z, dilution_of, z_table
+from coffea_ddp.stats.binomial import binomial_p, binomial_z, dilution_of, z_table
 from coffea_ddp.stats.matrix import best_of_cells, round_up
 from coffea_ddp.stats.nsigma import block_n_sigma, method_text
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
+from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
@@ -37,6 +38,9 @@ class Found(NamedTuple):
     ----------
     statistic
         Signed, a z: above 0 where B is in excess.
+    bound
+        The same of the p-value that a bound may be made of: of the full binomial p where the statistic is that of
+        mid-p, which can be half of it.
     plain
         The same with the plan's kappa, taken as exact, and no systematic error.
     n_a, n_b, n_bins, asymmetry
@@ -50,6 +54,7 @@ class Found(NamedTuple):
     """
 
     statistic: FloatArray
+    bound: FloatArray
     plain: FloatArray
     n_a: FloatArray
     n_b: FloatArray
@@ -126,7 +131,7 @@ class NSigma:
         statistic = np.where(np.isfinite(kappa), found.statistic, np.nan)
         ones = np.ones(len(kappa), dtype=np.int64)
         return Found(
-            statistic, plain.statistic, block.n_a, block.n_b, found.n_bins, found.asymmetry, kappa,
+            statistic, statistic, plain.statistic, block.n_a, block.n_b, found.n_bins, found.asymmetry, kappa,
             found.scale, ones, None,
         )  # fmt: skip
 
@@ -180,15 +185,18 @@ class Rectangles:
         n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
         if self._exact(expected):
             # The tables are in single precision.
-            exact = binomial_z(n_b, n_a + n_b, expected.kappa / (1 + expected.kappa))
+            split = n_b, n_a + n_b, expected.kappa / (1 + expected.kappa)
             wide = np.sqrt(1.0 + dilution_of(expected.kappa, expected.kappa_error) * (n_a + n_b))
-            z = np.where(np.isfinite(z), exact / wide, np.nan)
+            z = np.where(np.isfinite(z), binomial_z(*split) / wide, np.nan)
+            bound = np.copysign(z_from_p(binomial_p(*split), two_sided=True) / wide, z)
+        else:
+            bound = z
         if expected.plain:
             plain = z
         else:
             plan = np.full_like(ratio, expected.plan_kappa)
             plain, _ = self._best(block, plan, np.zeros(ratio.shape[1]), 0.0, expected)
-        z = np.where(np.isfinite(kappa), z, np.nan)
+        z, bound = (np.where(np.isfinite(kappa), values, np.nan) for values in (z, bound))
         filled = (block.a + block.b if block.variance is None else block.variance) > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             asymmetry = n_b / (block.a * ratio * inside).sum(axis=1) - 1
@@ -197,7 +205,7 @@ class Rectangles:
             dtype=np.int64,
         )
         n_bins = (filled & inside).sum(axis=1)
-        return Found(z, plain, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), looks, where)
+        return Found(z, bound, plain, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), looks, where)
 
     def _best(
         self, block: Block, ratio: FloatArray, spread: FloatArray, kappa_error: float, expected: ChannelExpectation
@@ -244,9 +252,10 @@ class Rectangles:
 
     def method(self, expected: ChannelExpectation) -> str:
         """Tell how the local p-value of the rectangle is made."""
-        how = "binomial mid-p" if self._exact(expected) else "asymptotic normal"
+        exact = "z: binomial mid-p of the rectangle; p: its full binomial p"
+        how = exact if self._exact(expected) else "asymptotic normal of the rectangle"
         wide = "; uncertainty of kappa propagated" if expected.kappa_error else ""
-        return f"{how} of the rectangle, two-sided{wide}"
+        return f"{how}, two-sided{wide}"
 
 
 TESTS: dict[str, Look] = {

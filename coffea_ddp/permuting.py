@@ -26,6 +26,7 @@ from coffea_ddp.looks import TESTS
 from coffea_ddp.stats.null import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
 from coffea_ddp.stats.rectangles import TOYS
+from coffea_ddp.stats.side_weights import pooled_variance
 from coffea_ddp.stored import opposite_sides
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class _Work:
         drawn = expected.varying or (expected.fixed and null == "binomial")
         events = None if drawn else _Events.make(hists, channel)
         counts = _entries(hists, channel)
-        v = counts if squares is None else squares.reshape(len(contents), 2, n_bins).sum(axis=1)
+        sides = None if squares is None else squares.reshape(len(contents), 2, n_bins)
+        v = counts if sides is None else pooled_variance(sides[:, 0], sides[:, 1], expected.side_ratio)
         if events is not None:
             counts, v = events.tables(len(contents), n_bins)
         code, place = np.nonzero(counts)
@@ -225,7 +227,7 @@ class _Work:
         ratio = expected.ratio[self.pieces.bins]
         if self.events is not None:
             fixed = self.n_b if self.null == "fixed" else None
-            b, a = self.events.sides(len(n), expected.kappa, fixed, self.seed, number)
+            b, a = self.events.sides(len(n), expected, fixed, self.seed, number)
         else:
             b, a = self._drawn(number, ratio)
             if self.null == "binomial" and expected.fixed:
@@ -244,9 +246,11 @@ class _Work:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
         expected, n = self.channel.expected, np.append(self.pieces.n, self.n_other)
         spread = np.append(expected.spread[self.pieces.bins], 0.0)
+        # With weights that belong to a side the odds are those of events, and each side has its weights again.
+        kappa, root = expected.kappa / expected.side_ratio, np.sqrt(expected.side_ratio)
         b = relabel(
             n,
-            kappa=expected.kappa * np.append(ratio, 1.0) if (ratio != 1).any() else expected.kappa,
+            kappa=kappa * np.append(ratio, 1.0) if (ratio != 1).any() else kappa,
             n_b=self.n_b if self.null == "fixed" else None,
             spread=spread,
             common=expected.kappa_error,
@@ -258,7 +262,7 @@ class _Work:
         if self.weights is None:
             return b, a
         weights = np.append(self.weights, self.weights.mean() if len(self.weights) else 1.0)[:, None]
-        return (b * weights).astype(np.float32), (a * weights).astype(np.float32)
+        return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
 def _members(channel: Channel, test: str) -> Members:
@@ -286,6 +290,7 @@ class _Events:
     codes: IntArray
     bins: IntArray
     weights: FloatArray | None
+    """Those of both sides in common units."""
     entries: IntArray
 
     @classmethod
@@ -310,7 +315,11 @@ class _Events:
         within, bins = on[inside], bins[inside]
         code = np.searchsorted(codes, columns["cell"][within].astype(np.int64))
         opposite = opposite_sides(columns["sides"][on], number)
-        weights = columns["weight"][within] if layout.weighted else None
+        weights = None
+        if layout.weighted:
+            on_b = (columns["sides"][within] >> np.uint64(2 * number + 1)) & np.uint64(1) != 0
+            root = np.sqrt(channel.expected.side_ratio)
+            weights = columns["weight"][within] * np.where(on_b, 1 / root, root)
         places = np.flatnonzero(inside)
         found = cls(stored.hashes[on], opposite, places, code, bins, weights, np.zeros(0, np.int64))
         truth = _entries(hists, channel)
@@ -330,13 +339,16 @@ class _Events:
         """Return the events with the number of the entry that each is in, out of sorted ``code * n_bins + bin``."""
         return dataclasses.replace(self, entries=np.searchsorted(places, self.codes * n_bins + self.bins))
 
-    def sides(self, n_entries: int, kappa: float, n_b: int | None, seed: int, block: int) -> tuple[Single, Single]:
+    def sides(
+        self, n_entries: int, expected: ChannelExpectation, n_b: int | None, seed: int, block: int
+    ) -> tuple[Single, Single]:
         """Return the contents of B and of A of every entry in every pseudo-experiment."""
+        kappa, root = expected.kappa / expected.side_ratio, np.float32(np.sqrt(expected.side_ratio))
         labels = relabelled_events(self.hashes, self.opposite, kappa=kappa, n_b=n_b, seed=seed, block=block)
         labels = labels[self.inside]
         return (
-            count_labels(labels, self.entries, n_entries, self.weights),
-            count_labels(~labels, self.entries, n_entries, self.weights),
+            root * count_labels(labels, self.entries, n_entries, self.weights),
+            count_labels(~labels, self.entries, n_entries, self.weights) / root,
         )
 
 

@@ -54,6 +54,7 @@ class Candidate(NamedTuple):
     where: Where
     cell: int
     statistic: float
+    bound: float
     plain: float
     n_a: float
     n_b: float
@@ -101,15 +102,15 @@ class Collector:
             self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
         self.trials[where.test] = self.trials.get(where.test, 0) + int(found.looks[finite].sum())
         usable = np.flatnonzero(finite)
-        order = np.abs(_after_regions(found.statistic[usable], found.looks[usable]))
+        order = np.abs(_after_regions(found.bound[usable], found.looks[usable]))
         ranked = np.argsort(-order, kind="stable")
         if not len(ranked):
             return
 
         def candidates(chosen: IntArray) -> list[Candidate]:
             rows = usable[chosen]
-            columns = (cells, found.statistic, found.plain, found.n_a, found.n_b, found.n_bins, found.asymmetry,
-                       found.kappa, found.looks)  # fmt: skip
+            columns = (cells, found.statistic, found.bound, found.plain, found.n_a, found.n_b, found.n_bins,
+                       found.asymmetry, found.kappa, found.looks)  # fmt: skip
             values = [column[rows].tolist() for column in columns]
             regions = (
                 [None] * len(rows) if found.where is None else [tuple(span) for span in found.where[rows].tolist()]
@@ -259,7 +260,7 @@ def _row(
         n_a=kind(candidate.n_a),
         n_b=kind(candidate.n_b),
         statistic=statistic,
-        p_local=float(p_from_z(statistic, two_sided=True)),
+        p_local=float(p_from_z(candidate.bound, two_sided=True)),
         z_local=statistic,
         p_global=float(worth.p_global[number]),
         z_global=float(worth.z_global[number]),

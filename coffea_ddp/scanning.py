@@ -170,7 +170,8 @@ def scan(
         for observable in names if chosen else ():
             steps.begin(f"{symmetry}: {observable}")
             expected = expectation.of(hists, symmetry, observable)
-            blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events)
+            rho = expected.side_ratio
+            blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events, side_ratio=rho)
             families = [Where(test, symmetry, observable, cells, TESTS[test], expected) for test in chosen]
             looked.append([(where, _run(where, blocks, collector, statuses)) for where in families])
             steps.done += 1
@@ -286,7 +287,7 @@ def _worth(
     families = [candidate.where.family for candidate in candidates]
     statistics = np.array([candidate.statistic for candidate in candidates])
     if not draw.permutations or not candidates:
-        return bounds(families, statistics, trials)
+        return bounds(families, np.array([candidate.bound for candidate in candidates]), trials)
     binned, events = looked
     channels = _to_relabel(binned, candidates)
     nulls = permute(

@@ -69,7 +69,7 @@ def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[s
     families
         The test, symmetry and observable of every candidate.
     statistics
-        Their signed z; shape (n_candidates,).
+        The signed z of their local p-values; shape (n_candidates,).
     trials
         How many regions each test looked at.
     """

@@ -321,7 +321,7 @@ def _found(z: FloatArray, n_a: FloatArray, n_b: FloatArray, looks: int, where: F
     n = len(z)
     nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int64)
     kappa, ones = np.full(n, where.expected.kappa), np.ones(n)
-    return Found(z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, looks, np.int64), None)
+    return Found(z, z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, looks, np.int64), None)
 
 
 @dataclass(frozen=True)

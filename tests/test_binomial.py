@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.binomial import MOST_EXACT, binomial_z, expansion, z_table
+from coffea_ddp.stats.binomial import MOST_EXACT, binomial_p, binomial_z, expansion, z_table
 
 chances = st.floats(0.02, 0.98)
 
@@ -38,11 +38,46 @@ def test_z_rises_with_the_number_of_events_on_side_b():
 
 
 def test_mid_p_values_are_one_half_on_average():
-    """Exactly so, at any n: what the usual exact p-value is not."""
+    """At any n, to all digits: what the full p-value is not."""
     for n, p in ((1, 0.5), (3, 0.2), (25, 0.83)):
         b = np.arange(n + 1)
         z = binomial_z(b, n, p)
         assert scipy_stats.binom.pmf(b, n, p) @ scipy_stats.norm.sf(z) == pytest.approx(0.5, abs=1e-12)
+
+
+@given(st.integers(0, 300), st.data(), chances)
+def test_full_p_is_scipys(n, data, p):
+    b = data.draw(st.integers(0, n))
+    for sign, alternative in ((1, "greater"), (-1, "less")):
+        assert binomial_p(b, n, p, sign=sign) == pytest.approx(
+            scipy_stats.binomtest(b, n, p, alternative=alternative).pvalue if n else 1.0, rel=1e-9, abs=1e-300
+        )
+    smaller = min(binomial_p(b, n, p, sign=1), binomial_p(b, n, p, sign=-1))
+    assert binomial_p(b, n, p) == pytest.approx(min(1.0, 2 * smaller))
+
+
+@pytest.mark.parametrize("sign", [1, -1, 0])
+@pytest.mark.parametrize("kappa", [0.1, 1.0, 1.15, 7.0])
+def test_full_p_is_never_too_small(kappa, sign):
+    """All splits of up to 60 events: P(p <= alpha) is alpha or less at every alpha, which mid-p does not promise."""
+    chance, mid_p_fails = kappa / (1 + kappa), False
+    for n in range(1, 61):
+        b = np.arange(n + 1)
+        weight = scipy_stats.binom.pmf(b, n, chance)
+        p = binomial_p(b, n, chance, sign=sign)
+        reached = np.array([weight[p <= alpha * (1 + 1e-9)].sum() for alpha in p])
+        assert (reached <= p * (1 + 1e-9)).all()
+        z = binomial_z(b, n, chance)
+        mid_p = 2 * scipy_stats.norm.sf(np.abs(z)) if sign == 0 else scipy_stats.norm.sf(sign * z)
+        mid_p_fails |= any(weight[mid_p <= alpha].sum() > 1.5 * alpha for alpha in mid_p)
+        assert (mid_p <= p * (1 + 1e-9)).all()
+    assert mid_p_fails
+
+
+def test_the_most_extreme_split():
+    """10 : 0 at kappa = 1 is one of 1,024 twice: its mid-p value is half of that."""
+    assert binomial_p(10, 10, 0.5) == pytest.approx(2 / 1024)
+    assert 2 * scipy_stats.norm.sf(binomial_z(10, 10, 0.5)) == pytest.approx(1 / 1024)
 
 
 @pytest.mark.parametrize("kappa", [0.2, 1.0, 2.0, 5.0, 20.0])

@@ -259,3 +259,30 @@ def test_the_largest_z_of_a_family_is_compared_with_the_largest_of_pseudo_experi
         (p.what, p.score, p.p_value) for p in every.global_p
     ]
     assert few.global_p[-2].score == max(abs(row.z_local) for row in every.rows)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_weights_that_belong_to_a_side(keyed):
+    """1 / efficiency of .6 and .9, ten events a bin: N_sigma and its pseudo-experiments have one distribution."""
+    efficiency, z, p = np.array([0.6, 0.9]), [], []
+    for seed in range(80):
+        rng = np.random.default_rng([seed, 5])
+        layout = dataclasses.replace(make_layout(weighted=True), symmetries=make_layout().symmetries[:1])
+        side = rng.choice(2, 450, p=efficiency / efficiency.sum())
+        x, y = rng.random((2, 450)).astype(np.float32)
+        weight, cells = 1 / efficiency[side], np.zeros(450, dtype=np.int64)
+        place = [axis.index(v.astype(float)) + 1 for axis, v in ((X, x), (Y, y))]
+        bins = {"x x y": place[0] * Y.extent + place[1], "x": place[0], EVENTS: np.zeros(450, dtype=np.int64)}
+        keys = [channel.key(cells, side, bins[channel.observable]) for channel in layout.channels]
+        counts = SparseCounts.from_keys(np.concatenate(keys), np.tile(weight, len(keys)))
+        columns = stored_columns(layout, 450)
+        columns["event"][:], columns["sides"][:] = np.arange(450) + 1000 * seed, side_bits(side[None].astype(np.int8))
+        columns["x"][:], columns["y"][:], columns["weight"][:] = (x, y, weight) if keyed else (np.nan, np.nan, weight)
+        events = StoredEvents.make(columns, max_stored=1_000, n_symmetries=1, n_exclusive=GRID.n_exclusive)
+        hists = Histograms(layout, counts, Histograms.empty(layout).not_filled, events)
+        report = scan(hists, ["nsigma"], observables=["x x y"], permutations=99, seed=seed)
+        z.append(report.rows[0].z_local)
+        p.append(report.rows[0].p_cell - rng.random() / 100)
+    assert np.mean(z) == pytest.approx(0.0, abs=4 * np.std(z) / np.sqrt(len(z)))
+    assert np.std(z) == pytest.approx(1.0, abs=0.35)
+    assert scipy_stats.kstest(p, "uniform").pvalue > 0.01

@@ -21,6 +21,7 @@ from coffea_ddp.layout import EVENTS, Layout, SymmetryLayout
 from coffea_ddp.ledger import Missing
 from coffea_ddp.scanning import MIN_EVENTS, scan
 from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stats.binomial import binomial_p
 
 
 def naive(hists, symmetry, observable, cell):
@@ -91,6 +92,18 @@ def test_aliases_are_tested_once():
     assert (row.cell, row.aliases, row.n_a, row.n_b) == ("inclusive", 3, 20, 20)
     assert (row.p_local, row.p_global, row.z_global) == (1.0, 1.0, 0.0)
     assert report.summaries[0].n_aliases == 2
+
+
+def test_the_bound_over_rectangles_is_made_of_full_p():
+    hists = make_histograms(make_layout(kappa=1.5), 900, seed=3, excess=0.15)
+    report = scan(hists, tests=["submatrix"], min_events=5)
+    assert len(report.rows) == report.looks > 5
+    trials = sum(row.n_regions for row in report.rows)
+    for row in report.rows:
+        full = binomial_p(row.n_b, row.n_a + row.n_b, row.kappa / (1 + row.kappa))
+        assert row.p_local == pytest.approx(full)
+        assert row.p_global == pytest.approx(stats.sidak(full, trials))
+        assert row.p_local >= stats.p_from_z(row.z_local, two_sided=True) * (1 - 1e-9)
 
 
 def test_ranked_with_sidak_over_all_looks():

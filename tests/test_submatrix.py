@@ -222,6 +222,27 @@ def test_local_p_values_of_one_region_are_mid_p():
         assert p.mean() == pytest.approx(0.5, abs=4 * p.std() / np.sqrt(len(p)))
 
 
+@pytest.mark.parametrize("kappa", [1.0, 3.0])
+def test_the_bound_is_one(kappa):
+    """Four bins of few events, all splits weighted with their probability: P(bound <= alpha) is alpha or less."""
+    n, chance = np.array([7, 10, 3, 5]), kappa / (1 + kappa)
+    p, weight = [], []
+    for b in np.ndindex(*(n[:2] + 1)):
+        b_all = np.array([*b, 1, 3])
+        found = scan_submatrices(n - b_all, b_all, kappa=kappa, permutations=0)
+        p.append(found.p_value)
+        weight.append(scipy_stats.binom.pmf(b, n[:2], chance).prod())
+    for alpha in (0.001, 0.01, 0.05, 0.1):
+        assert np.array(weight)[np.array(p) <= alpha].sum() <= alpha
+
+
+def test_p_local_counts_what_was_seen_in_full():
+    found = scan_submatrices([10], [0], permutations=0)
+    assert found.p_local == pytest.approx(2 / 1024)
+    assert found.p_value == found.p_local
+    assert "full p" in found.method
+
+
 # -- bad input -------------------------------------------------------------------------------------------------------
 
 

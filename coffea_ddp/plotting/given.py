@@ -16,6 +16,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.given import given_kappa, given_side, squares_of_both
 from coffea_ddp.stats.nsigma import block_n_sigma
+from coffea_ddp.stats.side_weights import pooled_variance, side_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,12 +112,16 @@ def compared(
     for name, values in (("a", first), ("b", second)):
         contents(values, shape, name, negative=True)
     of_a, of_b = (None, None) if variances is None else _pair(variances)
-    spread = squares_of_both(first, second, of_a, of_b)
+    squares = squares_of_both(first, second, of_a, of_b)
     ratio, _ = given_kappa(kappa, 0.0)
     if ratio.shape not in ((), shape):
         raise InputError(f"kappa has shape {ratio.shape}; give a number, or one for each of the bins {shape}")
     ratio = np.broadcast_to(ratio, shape)
-    square_a, square_b = (x if v is None else checks.finite(v, "variances") for x, v in ((first, of_a), (second, of_b)))
+    square_a, square_b = (first, second) if squares is None else squares
+    spread = None
+    if squares is not None:
+        rho = side_ratio(*(values.reshape(-1) for values in (first, second, square_a, square_b)))
+        spread = pooled_variance(square_a, square_b, rho)
     found = block_n_sigma(
         first.reshape(-1, 1),
         second.reshape(-1, 1),

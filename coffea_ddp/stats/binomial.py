@@ -1,14 +1,18 @@
-"""How unlikely a split of n events into A and B is: exact mid-p where counts are low, an expansion where they are not.
+"""p-values of a split of n events into A and B: mid-p for comparing windows, the full p where a bound is promised.
 
 Given ``n = A + B``, B is binomial with ``p = kappa / (1 + kappa)`` if the symmetry holds. The mid-p value counts half
-of the probability of what was seen (H. O. Lancaster, J. Am. Stat. Assoc. 56 (1961) 223): its mean is 1/2 at any n,
-where the usual exact p-value is too large. z is its normal quantile, so that windows of 3 and of 3 million events are
-compared on one scale.
+of the probability of what was seen (H. O. Lancaster, J. Am. Stat. Assoc. 56 (1961) 223): its mean is 1/2 at any n. z is
+its normal quantile, so that windows of 3 and of 3 million events are compared on one scale; at low counts it comes
+from the distribution itself, at high ones from an expansion. It is a score, and no bound: the most extreme split is
+twice as likely as its mid-p value says. The full p-value (:func:`binomial_p`) counts all of what was seen: the
+probability that it is alpha or less is never above alpha.
 
 Examples
 --------
 >>> round(binomial_z(9, 10, 0.5), 3), round(binomial_z(1, 10, 0.5), 3), binomial_z(5, 10, 0.5)
 (2.521, -2.521, 0.0)
+>>> round(binomial_p(10, 10, 0.5), 5)
+0.00195
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ MOST_EXACT = 4096
 """Tables never go beyond so many events: 4096 rows are 34 MB."""
 
 _INFORMATION = 100.0
-"""Above this value of n p (1 - p) the expansion is within 0.05 of the exact z for abs(z) < 6."""
+"""Above this value of n p (1 - p) the expansion is within 0.05 of the z of the mid-p value for abs(z) < 6."""
 
 
 @overload
@@ -51,8 +55,8 @@ def binomial_z(n_b: ArrayLike, n: ArrayLike, p: ArrayLike) -> Any:
     Returns
     -------
     float or ndarray
-        Above 0 where B is in excess; the one-sided normal quantile of the mid-p value, exact at all counts. Its size
-        ends at 37.5, where the p-value is the smallest number there is.
+        Above 0 where B is in excess; the one-sided normal quantile of the mid-p value, from the binomial distribution
+        at all counts. Its size ends at 37.5, where the p-value is the smallest number there is.
 
     Raises
     ------
@@ -66,15 +70,59 @@ def binomial_z(n_b: ArrayLike, n: ArrayLike, p: ArrayLike) -> Any:
     >>> round(binomial_z(20, 20, 0.5), 2)
     4.9
     """
+    found, total, chance = _given(n_b, n, p)
+    z = np.zeros(found.shape)
+    some = total > 0
+    z[some] = _mid_p_z(found[some], total[some], chance[some])
+    return z if z.ndim else float(z)
+
+
+@overload
+def binomial_p(n_b: float, n: float, p: float, *, sign: int = 0) -> float: ...
+@overload
+def binomial_p(n_b: ArrayLike, n: ArrayLike, p: ArrayLike, *, sign: int = 0) -> Any: ...
+def binomial_p(n_b: ArrayLike, n: ArrayLike, p: ArrayLike, *, sign: int = 0) -> Any:
+    """Return the full p-value of finding ``n_b`` of ``n`` events on side B.
+
+    Parameters
+    ----------
+    n_b, n, p
+        As for :func:`binomial_z`. 0 of 0 has p = 1.
+    sign
+        1: an excess of B counts; -1: of A; 0: of either, twice the smaller of both, 1 at most.
+
+    Returns
+    -------
+    float or ndarray
+        The probability of what was seen or what is further out. Under the null it is alpha or less with a probability
+        of alpha at most, for every alpha.
+
+    Raises
+    ------
+    InputError
+        As :func:`binomial_z`.
+
+    Examples
+    --------
+    >>> round(binomial_p(20, 20, 0.5, sign=1) * 2**20, 6), binomial_p(0, 0, 0.5)
+    (1.0, 1.0)
+    """
+    found, total, chance = _given(n_b, n, p)
+    # P(X >= k) = I_p(k, n - k + 1); the argument 0 would not be allowed.
+    above = np.where(found > 0, special.betainc(np.maximum(found, 1), total - found + 1, chance), 1.0)
+    below = np.where(found < total, special.betainc(np.maximum(total - found, 1), found + 1, 1 - chance), 1.0)
+    tail = above if sign > 0 else below if sign < 0 else np.minimum(2.0 * np.minimum(above, below), 1.0)
+    tail = np.maximum(tail, P_FLOOR)
+    return tail if tail.ndim else float(tail)
+
+
+def _given(n_b: ArrayLike, n: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     found, total, chance = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n_b, n, p)))
     if not ((found >= 0) & (found <= total)).all():
         raise InputError(f"n_b={n_b!r} of n={n!r}: give counts with 0 <= n_b <= n")
     if not ((chance > 0) & (chance < 1)).all():
         raise InputError(f"p={p!r}: the probability of side B is between 0 and 1")
-    z = np.zeros(found.shape)
-    some = total > 0
-    z[some] = _mid_p_z(found[some], total[some], chance[some])
-    return z if z.ndim else float(z)
+    return found, total, chance
 
 
 def _mid_p_z(b: FloatArray, n: FloatArray, p: FloatArray) -> FloatArray:
@@ -126,7 +174,7 @@ def dilution_of(kappa: float, kappa_error: float) -> float:
 
 @lru_cache(maxsize=8)
 def z_table(kappa: float, largest: int, kappa_error: float = 0.0) -> ZTable:
-    """Return exact z for all windows of few events.
+    """Return z of the mid-p value for all windows of few events.
 
     Parameters
     ----------

@@ -87,8 +87,8 @@ def given_side(values: ArrayLike, name: str, *, weighted: bool) -> FloatArray:
 
 def squares_of_both(
     a: FloatArray, b: FloatArray, variance_a: ArrayLike | None, variance_b: ArrayLike | None
-) -> FloatArray | None:
-    """Return V_A + V_B, of the shape of ``a``; ``None`` where contents are counts.
+) -> tuple[FloatArray, FloatArray] | None:
+    """Return V_A and V_B, of the shape of ``a``; ``None`` where contents are counts.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def squares_of_both(
         if (squares < 0).any() or ((squares == 0) & (values != 0)).any():
             raise InputError(f"variance_{name}: sums of squares are above 0 where {name} has anything, never below 0")
         both.append(squares)
-    return np.asarray(both[0] + both[1])
+    return both[0], both[1]
 
 
 def given_kappa(kappa: ArrayLike, kappa_error: ArrayLike) -> tuple[FloatArray, FloatArray]:

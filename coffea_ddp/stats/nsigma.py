@@ -6,8 +6,9 @@ bin, B is binomial with p = kappa / (1 + kappa): each term has mean 0 and varian
 and N_sigma is asymptotically normal in the number of bins. (The textbook ``(B - kappa A) / sqrt(B + kappa^2
 A)`` is biased for kappa other than 1.)
 
-Weighted events enter with their sums W and sums of squares V: ``(W_B - kappa W_A) / sqrt(kappa (V_A +
-V_B))``.
+Weighted events enter with their sums W and sums of squares V: ``(W_B - kappa W_A) / sqrt(kappa (rho V_A + V_B /
+rho))``. rho is 1 where weights are of one law on both sides; where they belong to a side, such as 1 / efficiency of its
+leptons, it is the ratio of their sizes (:mod:`coffea_ddp.stats.side_weights`).
 
 kappa may differ from bin to bin, have an uncertainty, or be estimated from the pair's own totals, which makes the
 test one of shape (:mod:`coffea_ddp.stats.ratio`). A relative error eps of kappa, independent from bin to bin, enters
@@ -45,6 +46,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.given import aligned, errors_of_bins, given_kappa, given_side, relative_error, squares_of_both
 from coffea_ddp.stats.ratio import TOTALS, common_asymmetry, estimate_kappa, given_variance, sample_variance
+from coffea_ddp.stats.side_weights import pooled_variance, side_ratio
 from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:
@@ -142,7 +144,8 @@ def n_sigma(
     systematic
         Relative error of kappa in every bin, independent from bin to bin: a number, or an array of shape ``(*bins)``.
     variance_a, variance_b
-        Sums of squared weights, of the shape of ``a``; with both, contents need not be whole or positive.
+        Sums of squared weights, of the shape of ``a``; with both, contents need not be whole or positive. Weights of
+        one size on each side (1 / efficiency) are told from the sums of all bins.
     batch_ndim
         How many leading axes are a batch of pairs; 0 is one pair.
     empty
@@ -204,7 +207,10 @@ def n_sigma(
         else relative_error(aligned(error, "kappa_error", batch, bins), ratio, ndim=a.ndim)
     )
     spread = errors_of_bins(systematic, bins)
-    squares = None if variance is None else flat(variance)
+    squares = None
+    if variance is not None:
+        square_a, square_b = (flat(values) for values in variance)
+        squares = pooled_variance(square_a, square_b, side_ratio(a, b, square_a, square_b))
     found = block_n_sigma(
         a,
         b,
@@ -273,7 +279,8 @@ def block_n_sigma(
     kappa
         Expected ratio: a number, shape (...), or as many dimensions as ``a`` and fitting to it (per bin).
     variance
-        V_A + V_B, shape (..., bins); ``None``: contents are counts, and the variance is A + B.
+        ``rho V_A + V_B / rho`` (:func:`~coffea_ddp.stats.side_weights.pooled_variance`; V_A + V_B for weights of one
+        law), shape (..., bins); ``None``: contents are counts, and the variance is A + B.
     every_bin
         Whether empty bins count into M.
     systematic

@@ -3,8 +3,8 @@
 A matrix of 28 x 28 bins has 164,836 rectangles, a spectrum of 28 bins 406. Two statistics of a rectangle w:
 
 ``"counts"``
-    The significance of its summed counts, B_w of A_w + B_w events: exact (binomial, mid-p) where counts are low, so
-    that windows of few events are not over-rated at any kappa.
+    The significance of its summed counts, B_w of A_w + B_w events, z of the binomial mid-p value, so that windows of
+    few and of many events are compared on one scale at any kappa. Its p-value is the full one, which is no smaller.
 ``"nsigma"``
     N_sigma of the sub-matrix, ``M_w^(-1/2) sum_i (B_i - kappa A_i) / sqrt(kappa (A_i + B_i))`` (arXiv:2203.07529).
 
@@ -33,7 +33,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.best import count_rectangles
-from coffea_ddp.stats.binomial import binomial_z
+from coffea_ddp.stats.binomial import binomial_p, binomial_z
 from coffea_ddp.stats.matrix import Matrix, one_sided
 from coffea_ddp.stats.null import check_null, relabel
 from coffea_ddp.stats.rectangles import TOYS
@@ -69,7 +69,7 @@ class SubmatrixResult:
         Of the rectangle; positive where B is in excess.
     z_value, p_local
         Of the rectangle alone, as if no other had been looked at. ``p_local`` is two-sided or one-sided as
-        ``alternative`` says.
+        ``alternative`` says; of counts it is the full binomial p, where ``z_value`` is that of the mid-p value.
     p_value, z_global
         After all rectangles; ``z_global`` has the sign of the statistic, and is 0 where ``p_value`` is 1.
     permutation
@@ -151,7 +151,8 @@ def scan_submatrices(
     seed
         Of the pseudo-experiments.
     statistic
-        ``"counts"`` (exact at low counts) or ``"nsigma"``.
+        ``"counts"`` (binomial) or ``"nsigma"`` (asymptotically normal: at low counts without pseudo-experiments its
+        p-values are no bounds).
     alternative
         ``"two-sided"``: an excess of either; ``"greater"``: of B; ``"less"``: of A.
     null
@@ -180,7 +181,7 @@ def scan_submatrices(
     --------
     >>> found = scan_submatrices([5, 5, 9, 5], [5, 5, 31, 5], permutations=0, edges=[[0, 10, 20, 40, 80]])
     >>> found.region, found.n_rectangles, round(found.p_local, 5), round(found.p_value, 4)
-    (((20.0, 40.0),), 10, 0.00043, 0.0043)
+    (((20.0, 40.0),), 10, 0.00068, 0.0068)
     """
     first, second = _counts(a, "a"), _counts(b, "b")
     permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
@@ -265,10 +266,13 @@ def _result(  # noqa: PLR0917 (one caller)
 ) -> SubmatrixResult:
     inside = tuple(slice(start, stop) for start, stop in where)
     n_a, n_b = int(a[inside].sum()), int(b[inside].sum())
-    if matrix.table is not None:
-        z = binomial_z(n_b, n_a + n_b, ratio / (1 + ratio)) / math.sqrt(1 + matrix.table.dilution * (n_a + n_b))
     sign = _SIGN[alternative]
-    p_local = p_from_z(z if sign >= 0 else -z, two_sided=sign == 0)
+    two_sided, bound = sign == 0, z if sign >= 0 else -z
+    if matrix.table is not None:
+        split, wide = (n_b, n_a + n_b, ratio / (1 + ratio)), math.sqrt(1 + matrix.table.dilution * (n_a + n_b))
+        z = binomial_z(*split) / wide
+        bound = z_from_p(binomial_p(*split, sign=sign), two_sided=two_sided) / wide
+    p_local = p_from_z(bound, two_sided=two_sided)
     n_rectangles = int(count_rectangles(matrix.n.reshape(matrix.shape).astype(np.float64)))
     found = permutation_p(abs(z) if sign == 0 else sign * z, sample) if len(sample) else None
     p_value = sidak(p_local, n_rectangles) if found is None else found.p_value
@@ -305,7 +309,7 @@ def _errors(kappa_error: Any, systematic: Any, ratio: float, kind: str) -> tuple
 
 
 def _method(kind: str, kappa: Any, matrix: Matrix, errors: tuple[float, float]) -> str:
-    test = "binomial mid-p" if matrix.table is not None else "asymptotic normal"
+    test = "z of the binomial mid-p, full p" if matrix.table is not None else "asymptotic normal"
     test += "; uncertainty of kappa propagated" * bool(errors[0]) + "; systematic error per bin" * bool(errors[1])
     ratio = "kappa from the totals" if kappa == "totals" else f"kappa = {kappa:g}"
     kept = "N_A kept" if kind == "fixed" else "binomial labels"
