@@ -237,6 +237,21 @@ def test_lists_of_masses(tmp_path):
             read_spectra(path, bins=bins)
 
 
+@pytest.mark.parametrize("header", ["event,M", "event;M", "event M", ""])
+def test_long_lists_are_read_alike(tmp_path, header):
+    rng = np.random.default_rng(1)
+    masses = np.round(rng.exponential(30.0, 12_000) + 60.0, 3)
+    mark = next((mark for mark in ",; " if mark in header), ",")
+    lines = [f"{i}{mark}{mass}" for i, mass in enumerate(masses.tolist())]
+    options = {"bins": 50, "low": 60, "high": 160, "column": "M" if header else "2"}
+    found = []
+    for last in ([], [f"1{mark}nan"[:-3] + "1e3 # far away"]):  # a comment: not plain any more
+        (tmp_path / "t.csv").write_text("\n".join([*([header] if header else []), *lines, *last]))
+        found.append(read_spectra(tmp_path / "t.csv", **options)[0].counts)
+    assert np.array_equal(found[0], np.histogram(masses[masses < 160], np.linspace(60, 160, 51))[0])
+    assert np.array_equal(found[0], found[1])
+
+
 def test_several_contents_are_spectra_of_their_own(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("low,high,ee_count,ee_err,mumu_count,mumu_err\n0,1,4,2,100,20\n1,2,9,3,25,10\n")

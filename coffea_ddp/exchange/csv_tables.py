@@ -33,6 +33,9 @@ _INTERVAL = re.compile(
 _BLANKS = str.maketrans({"\u2212": "-", "\u00a0": None, "\u2009": None, "\u202f": None})
 _TITLE = re.compile(r"#:\s*name:\s*(.+)")
 _MOST_COLUMNS = 1000
+_NOT_PLAIN = re.compile(r"[^\d\s.eE+\-,;|]")
+_LONG = 10_000
+"""Tables of more lines are read at once where they are plain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,8 @@ def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table
     if not data:
         raise FormatError(f"{path}: no line in it; give a table of edges and counts, or a column of masses")
     delimiter = _delimiter(data, decimal)
+    if len(data) > _LONG and (table := _plain_table(data, delimiter)) is not None:
+        return [table]
     cells = _split(data, delimiter, path)
     cells = _plain_numbers(cells, delimiter, decimal, path)
     numbers = _numbers(cells)
@@ -119,6 +124,25 @@ def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table
         header = _commented_header(comments, cells.shape[1])
         tables[0] = Table(header, tables[0].cells, tables[0].numbers, tables[0].title)
     return tables
+
+
+def _plain_table(lines: list[str], delimiter: str) -> Table | None:
+    """Return a long table of nothing but plain numbers below one header; ``None`` where it holds anything else."""
+    fields = [
+        name.strip().strip('"') for name in (lines[0].split() if delimiter == r"\s+" else lines[0].split(delimiter))
+    ]
+    header = not all(map(_NUMBER.fullmatch, fields))
+    text = "\n".join(lines[header:])
+    if _NOT_PLAIN.search(text) or (delimiter != "," and "," in text):
+        return None
+    try:
+        numbers = np.loadtxt(lines[header:], delimiter=None if delimiter == r"\s+" else delimiter, ndmin=2)
+    except (ValueError, OverflowError):
+        return None
+    if numbers.shape[1] != len(fields) or not np.isfinite(numbers).all():
+        return None
+    cells = np.broadcast_to(np.array("0", dtype=object), numbers.shape)  # all of them are numbers
+    return Table(tuple(fields) if header else (), cells, numbers)
 
 
 def _is_comment(line: str) -> bool:
