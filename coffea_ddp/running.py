@@ -207,6 +207,8 @@ class Keeping:
 def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
     files = normalise(fileset, tree=options.tree)
     about = datasets(files)
+    if options.resume and not Path(str(options.checkpoint)).is_dir():
+        raise InputError(f"resume=True: there is no {options.checkpoint} to go on from; leave it out, or name another")
     shards = None if options.checkpoint is None else Shards.of(options.checkpoint, plan.layout)
     reached, opened = True, None
     if options.client is not None:

@@ -27,12 +27,11 @@ import numpy as np
 
 from coffea_ddp.blocks import CellBlocks
 from coffea_ddp.bumping import TOYS as BUMP_TOYS
-from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
+from coffea_ddp.errors import InputError
 from coffea_ddp.eventwise import EventScan, FullFits
 from coffea_ddp.expectation import Expectation
 from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.lattice import DistinctCells, distinct_cells
-from coffea_ddp.layout import EVENTS
 from coffea_ddp.looks import TESTS
 from coffea_ddp.ordering import consistent, ranked
 from coffea_ddp.permuting import Channel, Family, permute
@@ -40,8 +39,9 @@ from coffea_ddp.provenance import inputs
 from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import SymmetrySummary
+from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.significance import Significance, bounds, from_nulls
-from coffea_ddp.stats.null import NullKind, check_null
+from coffea_ddp.stats.null import NullKind
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.status import Status
 from coffea_ddp.unbinned import EVENT_TESTS
@@ -56,8 +56,6 @@ Progress = Callable[[int, int, str], None]
 MIN_EVENTS = 20
 """Below this many entries a matrix says nothing at 3 sigma, and its null is not normal."""
 
-BUMP = "bump"
-"""The test of spectra; all others are of symmetries."""
 N_BEST = 1_000
 """How many rows a report keeps."""
 
@@ -78,7 +76,7 @@ def scan(
     systematic: float | Mapping[str, float] = 0.0,
     correction: Any = None,
     jobs: int | None = None,
-    toys: int = BUMP_TOYS,
+    toys: int | None = None,
     fits: FullFits | None = None,
     progress: Progress | None = None,
 ) -> ScanReport:
@@ -122,7 +120,7 @@ def scan(
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     toys
-        Background-only toys for the p-values of the best spectra.
+        Background-only toys for the p-values of the best spectra; 1,000 by default.
     fits
         Which rows of ``"nplm"`` are fitted in full, and how.
     progress
@@ -139,25 +137,29 @@ def scan(
         If a test, symmetry or observable does not exist.
     InputError
         If ``min_events`` or ``best`` is below 1, ``permutations`` below 0, no test is named, or an option cannot be
-        used.
+        used or has no effect: it is of a test that is not made, or of a symmetry without any of the observables.
 
     Notes
     -----
     The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
-    everything = _tests(tests, hists)
+    everything = tests_of(tests, hists)
     chosen = tuple(name for name in everything if name in TESTS)
     on_events = tuple(name for name in everything if name in EVENT_TESTS)
+    expectation = Expectation(kappa, kappa_error, systematic, correction)
+    check_used(
+        everything, expectation, symmetries=symmetries, observables=observables, permutations=permutations, null=null,
+        toys=toys, fits=fits,
+    )  # fmt: skip
     if BUMP in everything:
-        bumps = hunt_cells(hists, best=best, toys=toys, seed=seed, progress=progress)
+        bumps = hunt_cells(hists, best=best, toys=BUMP_TOYS if toys is None else toys, seed=seed, progress=progress)
     for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
         if value < least:
             raise InputError(f"{name}={value}: give {least} or more")
-    expectation = Expectation(kappa, kappa_error, systematic, correction)
-    channels = _channels(hists, symmetries, observables)
+    channels = channels_of(hists, symmetries, observables)
     expectation.check(hists, channels)
-    kind = _null(null, expectation, [symmetry for symmetry, _ in channels])
+    kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
     collector = Collector(best)
     events = EventScan(hists, on_events, expectation, min_events=min_events, seed=seed)
     fields = {symmetry: events.fields(names) for symmetry, names in channels}
@@ -320,59 +322,6 @@ def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Cand
                 {where.test: tested.kappa for where, tested in used},
                 where.expected,
             )
-
-
-def _null(null: str | None, expectation: Expectation, symmetries: Sequence[str]) -> NullKind:
-    """Return how labels are drawn, the right way for kappa unless told."""
-    all_global = all(expectation.of_symmetry(symmetry).kappa == "global" for symmetry in symmetries)
-    right = "fixed" if symmetries and all_global and expectation.equal_odds else "binomial"
-    chosen = check_null(right if null is None else null)
-    if chosen == "fixed" and not expectation.equal_odds:
-        raise InputError(
-            "null='fixed' gives all events the same odds, which a correction or a systematic error denies; "
-            "use null='binomial'"
-        )
-    return chosen
-
-
-def _tests(names: Sequence[str] | None, hists: Histograms) -> tuple[str, ...]:
-    known = (*TESTS, *EVENT_TESTS, BUMP)
-    if names is None:
-        symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
-        return tuple(name for name in (symmetric, BUMP if hists.spectra else None) if name)
-    wanted = (names,) if isinstance(names, str) else tuple(names)
-    for name in wanted:
-        if name not in known:
-            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(known)}{did_you_mean(name, known)}")
-    if not wanted:
-        raise InputError(f"no test is named; the tests are: {', '.join(known)}")
-    if BUMP in wanted and not hists.spectra:
-        raise InputError(f"the plan {hists.layout.plan!r} has no mass spectra to look for bumps in; leave out {BUMP!r}")
-    return tuple(dict.fromkeys(wanted))
-
-
-def _channels(
-    hists: Histograms, symmetries: Sequence[str] | None, observables: Sequence[str] | None
-) -> list[tuple[str, list[str]]]:
-    """Return the observables to scan of every symmetry, in the order of the plan."""
-    wanted = _names(symmetries)
-    for name in wanted or ():
-        hists.layout.symmetry(name)
-    chosen = [name for name in hists.symmetries if wanted is None or name in wanted]
-    named = _names(observables)
-    if named is None:
-        return [(name, list(hists.observables(name))) for name in chosen]
-    existing = {symmetry: [EVENTS, *hists.observables(symmetry)] for symmetry in chosen}
-    known = dict.fromkeys(observable for names in existing.values() for observable in names)
-    for name in named:
-        if name not in known:
-            there = ", ".join(map(repr, known)) or "none"
-            raise UnknownNameError(f"no observable {name!r}; there are: {there}{did_you_mean(name, known)}")
-    return [(symmetry, [name for name in names if name in named]) for symmetry, names in existing.items()]
-
-
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
 
 
 def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: dict[str, int]) -> SymmetrySummary:

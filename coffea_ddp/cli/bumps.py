@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar, terminal
 from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +65,9 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     """
     from coffea_ddp.bumping import hunt_spectra
 
+    refuse_unused({"toys_for": (options["toys"] > 0, "toys (--toys)")})
     found = _read(file, options)
+    _check_masks(options["masks"], found.spectra)
     spectra = [_with_signal(spectrum, options) for spectrum in found.spectra]
     chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
     with steps_bar("spectra") as progress:
@@ -124,6 +128,15 @@ def _with_signal(spectrum: MassSpectrum, options: dict[str, Any]) -> MassSpectru
     if width is not None or resolution is not None:
         changed |= {"width": width, "resolution": None if resolution is None else Resolution(resolution)}
     return dataclasses.replace(spectrum, **changed)
+
+
+def _check_masks(masks: Sequence[str], spectra: Sequence[MassSpectrum]) -> None:
+    """Stop where a range to leave out is outside of every spectrum."""
+    for text in masks:
+        low, high, _ = _mask(text)
+        if spectra and not any(low < one.edges[-1] and high > one.edges[0] for one in spectra):
+            first, last = min(one.edges[0] for one in spectra), max(one.edges[-1] for one in spectra)
+            raise InputError(f"--mask {text}: outside of all spectra, which reach from {first:g} to {last:g} GeV")
 
 
 def _mask(text: str) -> tuple[float, float, str]:

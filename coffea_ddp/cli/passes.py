@@ -21,6 +21,7 @@ from coffea_ddp.cli.around import (
     terminal,
 )
 from coffea_ddp.cli.outputs import Command, OutputFile, check_files
+from coffea_ddp.cli.unused import refuse_unused
 
 
 @click.command(cls=Command)
@@ -80,6 +81,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     from coffea_ddp.running import run_by_dataset
     from coffea_ddp.workers import Certificates
 
+    _check_used(output, options)
     loaded = load_plan(plan)
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
     by_dataset = options.pop("by_dataset")
@@ -107,6 +109,28 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     if parts is not None and code == DONE:
         remove(parts)
     return code
+
+
+def _check_used(output: str, options: dict[str, Any]) -> None:
+    """Stop where an option was given that the executor has no use for, or there is nothing to go on from."""
+    executor, scheduler = options["executor"], options["scheduler"]
+    on_dask = executor in ("dask", "dask-awkward")
+    refuse_unused({
+        "executor": (scheduler is None or on_dask, "no --scheduler, whose workers do the work (or --executor dask)"),
+        "workers": (
+            scheduler is None and executor != "iterative",
+            "processes of its own: --executor futures, or dask without --scheduler",
+        ),
+        **{
+            f"tls_{name}": (bool(scheduler) and str(scheduler).startswith("tls:"), "--scheduler tls://HOST:PORT")
+            for name in ("ca_file", "cert", "key")
+        },
+        "performance_report": (on_dask or scheduler is not None, "Dask: --executor dask or --scheduler ADDRESS"),
+        "resume": (
+            executor != "dask-awkward" and Path(f"{output}.parts").is_dir(),
+            f"what an interrupted run with this -o left, {output}.parts, and there is nothing",
+        ),
+    })  # fmt: skip
 
 
 def of_dataset(output: str, dataset: str) -> str:

@@ -6,6 +6,7 @@ import click
 
 from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar
 from coffea_ddp.cli.outputs import Command, OutputFolder
+from coffea_ddp.cli.unused import refuse_unused
 
 
 @click.command(cls=Command)
@@ -33,6 +34,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
     coffea-ddp report report.json -o report                     numbers alone
     coffea-ddp report report.json --hists hists.ddp -o report --label '16.4 fb$^{-1}$ (13 TeV)'
     """
+    refuse_unused({"label": (hists is not None, "pictures to stand over: --hists HISTS")})
     from coffea_ddp.pages import write_report
     from coffea_ddp.report import ScanReport
     from coffea_ddp.saving import load

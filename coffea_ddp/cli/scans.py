@@ -12,6 +12,7 @@ import click
 from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.around import DONE, note, show, steps_bar, tell_missing
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, deliver, to_stdout
+from coffea_ddp.cli.unused import is_given, refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.monitoring import events_bar
 
@@ -100,6 +101,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.saving import load
+    from coffea_ddp.scan_options import tests_of
     from coffea_ddp.scanning import scan as scan_all
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
@@ -110,8 +112,11 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     options["correction"] = _correction(options.pop("corrections"))
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
-    options["fits"] = _fits(options)
     chosen = None if tests is None else [name.strip() for name in tests.split(",")]
+    _check_used(tests_of(chosen, histograms), options)
+    full_fits = {name: options.pop(name) for name in ("fits", "backend", "device")}
+    options["fits"] = _fits(full_fits, options["permutations"]) if "nplm" in (chosen or ()) else None
+    options["toys"] = options["toys"] if is_given("toys") else None
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, **options)
     deliver(output, report.save)
@@ -166,16 +171,35 @@ def _correction(given: tuple[str, ...]) -> Any:
     return found or None
 
 
-def _fits(options: dict[str, Any]) -> Any:
-    """Take what is said of full fits out of the options, and return it as one."""
+def _check_used(tests: Sequence[str], options: dict[str, Any]) -> None:
+    """Stop where an option was given of a test that is not made, or of pseudo-experiments that are not."""
+    from coffea_ddp.looks import TESTS
+
+    symmetric = any(name != "bump" for name in tests), "a test of symmetries (--tests)"
+    binned = any(name in TESTS for name in tests), f"a test out of {', '.join(TESTS)} (--tests)"
+    fits = "nplm" in tests and options["fits"] > 0
+    refuse_unused({
+        **dict.fromkeys(("min_events", "permutations", "symmetries", "observables"), symmetric),
+        **dict.fromkeys(("kappas", "systematics", "corrections"), symmetric),
+        "kappa_errors": binned,
+        "null": (symmetric[0] and options["permutations"] > 0, "pseudo-experiments (--permutations)"),
+        "toys": ("bump" in tests, "the test bump (--tests) and mass spectra"),
+        "fits": ("nplm" in tests, "the test nplm (--tests)"),
+        "backend": (fits, "full fits of the test nplm (--tests, --fits)"),
+        "device": (fits, "full fits of the test nplm (--tests, --fits)"),
+    })  # fmt: skip
+
+
+def _fits(options: dict[str, Any], permutations: int) -> Any:
+    """Return what is said of full fits as one."""
     from coffea_ddp.eventwise import FullFits
     from coffea_ddp.stats import KernelSolver, NetworkSolver
 
-    number, backend, device = (options.pop(name) for name in ("fits", "backend", "device"))
+    number, backend, device = (options[name] for name in ("fits", "backend", "device"))
     if backend == "kernel" and device != "cpu":
         raise InputError(f"--device {device}: kernels are fitted on the CPU; --backend network can use a GPU")
     solver = KernelSolver() if backend == "kernel" else NetworkSolver(device=device)
-    return FullFits(number, solver, options["permutations"] or FullFits().permutations)
+    return FullFits(number, solver, permutations or FullFits().permutations)
 
 
 def _number_or_name(text: str) -> float | str:

@@ -11,6 +11,7 @@ from coffea_ddp._files import SENSITIVITY, write_text
 from coffea_ddp.cli.around import DONE, steps_bar, terminal
 from coffea_ddp.cli.comparing import read_matrix
 from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
 
@@ -41,6 +42,8 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
     """
     from coffea_ddp.sensitivity import sensitivity as tabulate
 
+    of_hists = background.endswith(".ddp"), "histograms as BACKGROUND (.ddp)"
+    refuse_unused(dict.fromkeys(("symmetry", "observable", "cell"), of_hists))
     expected, kappa = _background(background, options)
     try:
         wanted = [float(word) for word in options["z_values"].split(",")]

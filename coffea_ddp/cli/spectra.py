@@ -51,6 +51,8 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
         for spectrum in _in_cells(histograms, name, cells)
         if spectrum.entries >= min_events
     ]
+    if not found:
+        raise InputError(f"{hists}: no spectrum has {min_events} entries or more; nothing is written")
     write_spectra(found, output)
     note(f"wrote {len(found)} spectra to {output}")
     return DONE

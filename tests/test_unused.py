@@ -1,0 +1,235 @@
+"""Options that were given and have no effect are errors: every option of every command, and keywords of the library.
+
+An option without a place in :data:`OPTIONS` fails here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coffea_ddp import run, scan, testing
+from coffea_ddp.cli import cli, main
+from coffea_ddp.errors import DDPError, InputError
+from coffea_ddp.eventwise import FullFits
+
+ALWAYS = "it has an effect whatever the others are"
+EXEMPT = "it changes no result"
+POLICY = "it says what to do should something happen"
+
+MASSES, SYMMETRIES = "{masses}", "{hists}"
+
+OPTIONS: dict[str, dict[str, str | list[str]]] = {
+    "demo": dict.fromkeys(("output", "events", "seed", "workers", "top", "pages"), ALWAYS),
+    "validate": dict.fromkeys(("events", "tree"), ALWAYS),
+    "run": {
+        "output": ALWAYS,
+        "executor": ["{run}", "--executor", "futures", "--scheduler", "tcp://127.0.0.1:9"],
+        "workers": ["{run}", "--executor", "iterative", "--workers", "2"],
+        "scheduler": ["{run}", "--executor", "iterative", "--scheduler", "tcp://127.0.0.1:9"],
+        "tls_ca_file": ["{run}", "--tls-ca-file", "x"],
+        "tls_cert": ["{run}", "--scheduler", "tcp://127.0.0.1:9", "--tls-cert", "x"],
+        "tls_key": ["{run}", "--tls-key", "x"],
+        "performance_report": ["{run}", "--performance-report", "{folder}/x.html"],
+        "chunksize": ALWAYS,
+        "tree": ["{run}.tree", "--executor", "iterative", "--tree", "Elsewhere"],
+        "timeout": POLICY,
+        "retries": POLICY,
+        "by_dataset": ALWAYS,
+        "deduplicate": POLICY,
+        "resume": ["{run}", "--resume"],
+        "skip_bad_files": POLICY,
+    },
+    "merge": {"output": ALWAYS},
+    "scan": {
+        "output": ALWAYS,
+        "csv_file": ALWAYS,
+        "tests": [SYMMETRIES, "--tests", "bump"],
+        "min_events": [MASSES, "--min-events", "5"],
+        "best": ALWAYS,
+        "top": ALWAYS,
+        "similar": ALWAYS,
+        "permutations": [MASSES, "--permutations", "10"],
+        "null": [SYMMETRIES, "--null", "fixed"],
+        "toys": [SYMMETRIES, "--toys", "10"],
+        "fits": [SYMMETRIES, "--fits", "3"],
+        "backend": [SYMMETRIES, "--tests", "nplm", "--fits", "0", "--backend", "network"],
+        "device": [SYMMETRIES, "--device", "cuda"],
+        "seed": EXEMPT,
+        "jobs": EXEMPT,
+        "symmetries": [SYMMETRIES, "--symmetry", "e/tau"],
+        "observables": [SYMMETRIES, "--observable", "nothing"],
+        "kappas": [MASSES, "--kappa", "1.1"],
+        "kappa_errors": [SYMMETRIES, "--kappa", "global", "--kappa-error", "0.1"],
+        "systematics": [SYMMETRIES, "--systematic", "e/tau=0.1"],
+        "corrections": [SYMMETRIES, "--correction", "e/mu:dphi_l0_met={folder}/short.npy"],
+    },
+    "report": {
+        "hists": ["{report}", "--hists", MASSES, "-o", "{folder}/pages"],
+        "output": ALWAYS,
+        "leading": ALWAYS,
+        "label": ["{report}", "--label", "13 TeV", "-o", "{folder}/pages"],
+        "jobs": EXEMPT,
+    },
+    "spectra": {
+        "output": ALWAYS,
+        "names": [MASSES, "-o", "{folder}/s.json", "--spectrum", "9mu"],
+        "cells": [MASSES, "-o", "{folder}/s.json", "--cell", "mu=99"],
+        "min_events": [MASSES, "-o", "{folder}/s.json", "--min-events", "1000000"],
+    },
+    "compare": {
+        "kappa": ALWAYS,
+        "kappa_error": ["{folder}/a.npy", "{folder}/a.npy", "--kappa", "totals", "--kappa-error", "0.1"],
+        "systematic": ALWAYS,
+        "permutations": ALWAYS,
+        "seed": EXEMPT,
+        "alternative": ALWAYS,
+        "output": ALWAYS,
+    },
+    "bump": {
+        "output": ALWAYS,
+        "csv_file": ALWAYS,
+        "names": ["{spectrum}", "--name", "other"],
+        "width": ["{spectrum}", "--width", "2", "--resolution", "0.1"],
+        "resolution": ["{spectrum}", "--width", "2", "--resolution", "0.1"],
+        "masks": ["{spectrum}", "--mask", "5000:6000"],
+        "scale": ALWAYS,
+        "density": ALWAYS,
+        "decimal": ALWAYS,
+        "column": ["{spectrum}", "--column", "other"],
+        "bins": ["{spectrum}", "--bins", "30"],
+        "low": ["{spectrum}", "--low", "3"],
+        "high": ["{spectrum}", "--high", "30"],
+        "whole": ALWAYS,
+        "min_events": ALWAYS,
+        "toys": ALWAYS,
+        "toys_for": ["{spectrum}", "--toys", "0", "--toys-for", "3"],
+        "seed": EXEMPT,
+        "weights": ALWAYS,
+        "rows": ALWAYS,
+    },
+    "sensitivity": {
+        "z_values": ALWAYS,
+        "kind": ALWAYS,
+        "kappa": ALWAYS,
+        "toys": ALWAYS,
+        "seed": EXEMPT,
+        "statistic": ALWAYS,
+        "symmetry": ["{folder}/a.npy", "{folder}/a.npy", "--symmetry", "e/mu"],
+        "observable": ["{folder}/a.npy", "{folder}/a.npy", "--observable", "met"],
+        "cell": ["{folder}/a.npy", "{folder}/a.npy", "--cell", "j=1"],
+        "output": ALWAYS,
+    },
+    "train-bump": dict.fromkeys(
+        ("output", "seed", "steps", "batch", "workers", "device", "calibration", "folder"), ALWAYS
+    ),
+}
+
+CASES = [
+    (command, option)
+    for command, options in OPTIONS.items()
+    for option, told in options.items()
+    if isinstance(told, list)
+]
+
+
+def code_of(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("unused")
+    testing.make_dataset(folder, files=1, events=2_000, seed=6)
+    files = str(folder / "*.root")
+    for plan, name in (("symmetries", "hists.ddp"), ("dimuon_masses", "masses.ddp")):
+        assert code_of("run", plan, files, "-o", folder / name, "--executor", "iterative") == 0
+    assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json", "--observable", "met") in (0, 1)
+    if not (folder / "report.json").exists():
+        assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json") == 0
+    np.save(folder / "short.npy", np.ones(3))
+    np.save(folder / "a.npy", np.full((3, 3), 50))
+    low = np.arange(0.0, 80.0)
+    counts = np.random.default_rng(1).poisson(2e4 * np.exp(-low / 12))
+    table = np.column_stack([low, low + 1, counts])
+    np.savetxt(folder / "spectrum.csv", table, delimiter=",", header="low,high,count", comments="", fmt="%g")
+    return {
+        "folder": str(folder),
+        "hists": str(folder / "hists.ddp"),
+        "masses": str(folder / "masses.ddp"),
+        "report": str(folder / "report.json"),
+        "spectrum": str(folder / "spectrum.csv"),
+        "run": f"symmetries|{files}|-o|{folder / 'again.ddp'}",
+    }
+
+
+def outputs(places: dict[str, str]) -> set[str]:
+    return {path.name for path in Path(places["folder"]).iterdir() if path.suffix != ".parts"}
+
+
+def test_every_option_of_every_command_has_a_place():
+    known = {name: {one.name for one in command.params if one.param_type_name == "option"} for name, command in
+             cli.commands.items()}  # fmt: skip
+    assert {name: set(options) for name, options in OPTIONS.items()} == known
+
+
+@pytest.mark.parametrize(("command", "option"), CASES)
+def test_an_option_without_effect_is_an_error(
+    capfd: pytest.CaptureFixture[str], places: dict[str, str], command: str, option: str
+) -> None:
+    before = outputs(places)
+    arguments = [part for word in OPTIONS[command][option] for part in word.format(**places).split("|")]
+    assert code_of(command, *arguments) == 1
+    err = capfd.readouterr().err
+    assert "a bug?" not in err
+    flag = max(next(one.opts for one in cli.commands[command].params if one.name == option), key=len)
+    words = flag, flag.strip("-").replace("-", "_"), arguments[-1], "histograms of"
+    assert any(word in err for word in words)
+    assert outputs(places) == before
+
+
+def test_defaults_without_effect_are_silent(places: dict[str, str]) -> None:
+    for arguments in ((places["masses"],), (places["hists"],), (places["hists"], "--tests", "submatrix")):
+        assert code_of("scan", *arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("tests", "options", "message"),
+    [
+        (["nsigma"], {"toys": 100}, "toys has no effect on nsigma"),
+        (["nsigma"], {"fits": FullFits(number=1)}, "fits has no effect on nsigma"),
+        (["nsigma"], {"null": "fixed"}, "null='fixed'"),
+        (["nsigma"], {"symmetries": ["e/mu"], "observables": ["nothing"]}, "nothing"),
+        (["nsigma"], {"symmetries": ["e/tau"]}, "e/tau"),
+        (["bump"], {}, "no mass spectra"),
+        (["nplm"], {"kappa_error": 0.1}, "kappa_error has no effect on nplm"),
+    ],
+)
+def test_keywords_of_a_scan_without_effect_are_errors(places, tests, options, message):
+    from coffea_ddp import load
+
+    with pytest.raises(DDPError, match=message):
+        scan(load(places["hists"]), tests, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kappa": 1.1}, {"kappa": {"e/mu": 1.1}}, {"kappa_error": 0.1}, {"systematic": 0.1}, {"correction": np.ones(3)},
+        {"symmetries": ["e/mu"]}, {"observables": ["met"]}, {"permutations": 10}, {"fits": FullFits()},
+    ],
+)  # fmt: skip
+def test_what_is_said_of_symmetries_needs_one(places, options):
+    from coffea_ddp import load
+
+    with pytest.raises(DDPError):
+        scan(load(places["masses"]), **options)
+
+
+def test_nothing_to_go_on_from(places):
+    with pytest.raises(InputError, match="to go on from"):
+        run("symmetries", f"{places['folder']}/*.root", checkpoint=f"{places['folder']}/none", resume=True)
