@@ -13,9 +13,8 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +43,7 @@ from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import AnyArray
+    from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.views import MatrixPair
 
 FORMAT = "coffea-ddp/histograms"
@@ -82,7 +81,7 @@ def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> P
         "format": FORMAT,
         "version": VERSION,
         "package": version("coffea-ddp"),
-        "blocks": _blocks(packed),
+        "blocks": _blocks(packed, counts.keys),
         "layout": histograms.layout.to_dict(),
         "not_filled": histograms.not_filled.tolist(),
         "ledger": histograms.ledger.to_dict(),
@@ -196,7 +195,7 @@ def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCL
             channel = layout.channels[layout.channel_number(symmetry, name)]
             first, last = (int(channel.base + code * 2 * channel.extent) for code in (lowest, highest + 1))
             ranges.append((first, last))
-        counts = _rows_between(_counts(Path(path), archive, manifest.get("blocks")), sorted(ranges))
+        counts = _rows_between(Path(path), archive, manifest.get("blocks"), sorted(ranges))
         nothing = stored_columns(layout, 0)
         tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}
         return _rebuild(manifest, layout, tables)[symmetry, observable, asked]
@@ -233,10 +232,11 @@ def _parquet(columns: Mapping[str, AnyArray]) -> memoryview:
     return memoryview(stream.getvalue())
 
 
-def _blocks(packed: memoryview) -> list[list[int]]:
-    """Return the parts of a table's file, each with its checksum: of every group of rows, then the footer.
+def _blocks(packed: memoryview, keys: IntArray) -> list[list[int]]:
+    """Return the parts of the counts' file: of every group of rows, then the footer.
 
-    Who reads a part of the file knows by them that it is what was written; the archive's own checksum is of the whole.
+    Each is its beginning, its end, its checksum, its first and its last key (0 and -1 of the footer). Who reads a part
+    of the file knows by them what is in it, and that it is what was written; the archive's checksum is of the whole.
     """
     metadata = pq.read_metadata(pa.BufferReader(packed))
     ends = []
@@ -245,8 +245,13 @@ def _blocks(packed: memoryview) -> list[list[int]]:
         chunks = [group.column(column) for column in range(group.num_columns)]
         starts = [(one.dictionary_page_offset or one.data_page_offset) for one in chunks]
         ends.append(max(start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)))
-    edges = [0, *ends, len(packed)]
-    return [[start, stop, zlib.crc32(packed[start:stop])] for start, stop in itertools.pairwise(edges)]
+    parts = np.split(keys, range(ROWS, len(keys), ROWS))[: len(ends)]
+    spans = [(int(part[0]), int(part[-1])) if len(part) else (0, -1) for part in parts]
+    edges = itertools.pairwise([0, *ends, len(packed)])
+    return [
+        [start, stop, zlib.crc32(packed[start:stop]), *span]
+        for (start, stop), span in zip(edges, [*spans, (0, -1)], strict=True)
+    ]
 
 
 def _table(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:
@@ -262,52 +267,47 @@ def _columns(table: pa.Table) -> dict[str, AnyArray]:
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """The file of the counts, of which parts are read: its bytes, and what they must be."""
-
-    content: pa.Buffer
-    blocks: Sequence[Sequence[int]]
-
-    def check(self, number: int) -> None:
-        """Fail where a part is not what was written."""
-        start, stop, checksum = self.blocks[number]
-        if zlib.crc32(self.content[start:stop]) != checksum:
-            raise ValueError("the checksum of a part of the counts is wrong")
-
-
-def _rows_between(counts: _Counts, ranges: list[tuple[int, int]]) -> dict[str, AnyArray]:
+def _rows_between(
+    path: Path, archive: zipfile.ZipFile, blocks: Any, ranges: list[tuple[int, int]]
+) -> dict[str, AnyArray]:
     """Return the counts with keys within one of the ranges (first included, last not); others are hardly read."""
-    if counts.blocks:
-        counts.check(-1)
-    file = pq.ParquetFile(pa.BufferReader(counts.content))
-    check_rows("counts", file.metadata.num_rows, counts.content.size)
-    if counts.blocks and len(counts.blocks) != file.metadata.num_row_groups + 1:
-        raise ValueError("the checksums are of another table than that of the counts")
-    groups = []
-    for number in range(file.metadata.num_row_groups):
-        keys = file.metadata.row_group(number).column(0)
-        known = keys.statistics if keys.path_in_schema == "key" else None
-        # Without statistics nobody knows what is in it.
-        if known is None or any(known.min < last and first <= known.max for first, last in ranges):
-            groups.append(number)
-            if counts.blocks:
-                counts.check(number)
-    columns = _columns(file.read_row_groups(groups))
+    if blocks is None:  # an older output does not say where its keys are
+        columns = _table(archive, "counts")
+    else:
+        content = _buffer(path, archive, "counts.parquet")
+        known = _checked(blocks, content.size)
+        groups = [
+            number
+            for number, (*_, lowest, highest) in enumerate(known)
+            if any(lowest < last and first <= highest for first, last in ranges)
+        ]
+        for start, stop, checksum, *_ in [known[-1], *(known[number] for number in groups)]:
+            if zlib.crc32(content[start:stop]) != checksum:
+                raise ValueError("the checksum of a part of the counts is wrong")
+        file = pq.ParquetFile(pa.BufferReader(content))
+        check_rows("counts", file.metadata.num_rows, content.size)
+        if file.metadata.num_row_groups != len(known) - 1:
+            raise ValueError("the checksums are of another table than that of the counts")
+        columns = _columns(file.read_row_groups(groups))
     # A row group has keys of neighbours too, which would be cells without events here.
     wanted = np.logical_or.reduce([(first <= columns["key"]) & (columns["key"] < last) for first, last in ranges])
     return {name: values[wanted] for name, values in columns.items()}
 
 
-def _counts(path: Path, archive: zipfile.ZipFile, blocks: Any) -> _Counts:
-    """Return the file of the counts; of an output that says no checksums of its parts it is read as a whole."""
-    info = archive.getinfo("counts.parquet")
-    if info.compress_type != zipfile.ZIP_STORED or blocks is None:
-        return _Counts(pa.py_buffer(archive.read(info)), ())
-    edges = [[whole_number(number, "a place in the counts") for number in block] for block in blocks]
-    bounds = [0, *(stop for _, stop, _ in edges)]
-    if [start for start, _, _ in edges] != bounds[:-1] or bounds[-1] != info.file_size:
+def _checked(blocks: Any, size: int) -> list[list[int]]:
+    """Return the parts of a file that its manifest names, if they are all of it."""
+    known = [[whole_number(number, "a number of a part of the counts", -1) for number in block] for block in blocks]
+    bounds = [0, *(stop for _, stop, *_ in known)]
+    if any(len(block) != 5 for block in known) or [block[0] for block in known] != bounds[:-1] or bounds[-1] != size:
         raise ValueError("the checksums are not of the whole of the counts")
+    return known
+
+
+def _buffer(path: Path, archive: zipfile.ZipFile, name: str) -> pa.Buffer:
+    """Return a member's bytes, which are read when they are asked for: it is not compressed (if it is, it is read)."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        return pa.py_buffer(archive.read(info))
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
         header = raw.read(_LOCAL.size)
@@ -315,7 +315,7 @@ def _counts(path: Path, archive: zipfile.ZipFile, blocks: Any) -> _Counts:
     name_length, extra_length = _LOCAL.unpack(header)
     mapped = pa.memory_map(str(path))
     mapped.seek(info.header_offset + _LOCAL.size + name_length + extra_length)
-    return _Counts(mapped.read_buffer(info.file_size), edges)
+    return mapped.read_buffer(info.file_size)
 
 
 def _rebuild(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, dict[str, AnyArray]]) -> Histograms:
