@@ -31,6 +31,11 @@ def are_variances(contents: FloatArray, variances: FloatArray) -> bool:
     return bool(np.isfinite(variances).all() and (variances >= 0).all() and (contents[variances == 0] == 0).all())
 
 
+def same(contents: FloatArray, variances: FloatArray) -> bool:
+    """Return whether variances are the contents themselves, to single precision: those of counts, or of nothing."""
+    return bool(np.allclose(contents, variances, rtol=1e-6, atol=0.0))
+
+
 def effective(contents: FloatArray, variances: FloatArray, widths: FloatArray | None = None) -> FloatArray:
     """Return ``round(contents^2 / variances)``, 0 where there is no positive content; shape (n_bins,).
 

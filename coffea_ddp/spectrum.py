@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.effective import effective
+from coffea_ddp.effective import effective, same
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class MassSpectrum:
         Errors that are nothing but the square roots of the contents say nothing that the contents do not.
         """
         variances = self.hist.variances()
-        if variances is None or np.array_equal(self.counts, variances):
+        if variances is None or same(self.counts, np.asarray(variances)):
             return None
         return np.asarray(variances, dtype=np.float64)
 

@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from coffea_ddp.bumping import prepare
 from coffea_ddp.errors import DDPError, FormatError, InputError
 from coffea_ddp.exchange import read_spectra
 from coffea_ddp.exchange.reading import read_contents
+from coffea_ddp.stats.status import Status
 
 BINS = "60 61 12\n61 62 9\n62 63 4\n63 64 1\n"
 EDGES, COUNTS = [60, 61, 62, 63, 64], [12, 9, 4, 1]
@@ -172,6 +174,7 @@ def test_a_comma_that_may_be_two_things(tmp_path):
         ("bin,count\n1,1\n2,2\n3,3\n", "contents without edges"),
         ("m_ee,m_mumu\n60.1,33\n66,61\n62,1\n", "which column is the mass.*m_ee, m_mumu"),
         ("60.1 33\n66 61\n62 1\n", "without names"),
+        ("M,M LOW,M HIGH,y\n60.5,60,61,2\n62.5,62,63,2\n", "bins must be next"),
         ("60 61 2\n62 63 2\n64 65 3\n", "bins must be next"),
         ("mass,width,count\n60,1,2\n61,5,2\n62,1,3\n", "centres and widths"),
         ("low,high,stat\n60,61,2\n61,62,2\n", "which column is the mass|edges without contents"),
@@ -286,6 +289,21 @@ def test_densities_with_errors_are_the_counts_again(tmp_path, digits):
     assert one.effective == pytest.approx(counts, rel=0.03 if digits == 2 else 1e-3, abs=1)
     common = one.effective.sum() / counts.sum()
     assert one.effective == pytest.approx(np.rint(counts * common), rel=1e-4, abs=1)
+
+
+@pytest.mark.parametrize("digits", [3, 6, 12])
+def test_square_roots_of_what_is_no_count_are_no_errors(tmp_path, digits):
+    contents = np.random.default_rng(1).poisson(3000 * np.exp(-np.arange(40) / 9.0)) * 0.37 + 0.01
+    lines = [f"{i},{i + 1},{y:.6g},{y**0.5:.{digits}g}\n" for i, y in enumerate(contents.tolist())]
+    (tmp_path / "t.csv").write_text("low,high,y,error\n" + "".join(lines))
+    (one,) = read_spectra(tmp_path / "t.csv")
+    assert one.variances is None
+    assert prepare(one).status is Status.NOT_COUNTS
+
+
+def test_a_list_of_masses_with_limits_of_something(tmp_path):
+    (tmp_path / "t.csv").write_text("mass,min_pt,max_pt\n91,20,40\n88,25,30\n89,26,44\n")
+    assert read_spectra(tmp_path / "t.csv", bins=2, low=80, high=100)[0].counts.tolist() == [2, 1]
 
 
 def test_scale_and_density(tmp_path):

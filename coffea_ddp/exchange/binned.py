@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 0.12
 """Variances that one factor explains to so much differ by the rounding of printed errors."""
+_ROOTS = 0.01
 _SURE = 10.0
 _FEWEST = 4
 """So many even steps are no accident of a list of masses."""
@@ -71,9 +72,16 @@ def is_binned(table: Table) -> bool:
     roles = _roles_of(table)
     if roles is None:
         return False
-    if roles.of(Role.LOW, Role.HIGH, Role.EDGE) or roles.of(Role.COUNT):
-        return bool(roles.of(Role.COUNT) or (roles.of(Role.LOW) and roles.of(Role.HIGH)))
-    axis = roles.of(Role.MASS, Role.MID)
+    lows, highs, axis = roles.of(Role.LOW), roles.of(Role.HIGH), roles.of(Role.MASS, Role.MID)
+    if roles.of(Role.COUNT):
+        return True
+    if lows or highs or roles.of(Role.EDGE):
+        # A list of masses may have the smallest and the largest of something beside them.
+        if not (lows and highs):
+            return False
+        low, high = table.numbers[:, lows[0]], table.numbers[:, highs[0]]
+        middles = [table.numbers[:, place] for place in axis]
+        return tiles(low, high) or all(((low <= middle) & (middle <= high)).all() for middle in middles)
     if len(axis) != 1 or len(table.numbers) < _FEWEST or not roles.of(Role.OTHER, Role.ERROR):
         return False
     return evenly_spaced(table.numbers[:, axis[0]])
@@ -291,5 +299,7 @@ def without_rounding(contents: FloatArray, variances: FloatArray | None, edges: 
         if np.abs(scaled / typical - 1.0).max() > _ROUNDING:
             continue
         whole = np.array_equal(contents, np.rint(contents)) and scale[0] == 1.0 and abs(typical - 1.0) < _ROUNDING
-        return None if whole else np.asarray(np.where(contents > 0, contents * typical / scale, variances))
+        # Square roots of contents that are no counts are no errors, but what is written where there are none.
+        roots = scale[0] == 1.0 and np.abs(weights[positive] - 1.0).max() < _ROOTS
+        return None if whole or roots else np.asarray(np.where(contents > 0, contents * typical / scale, variances))
     return variances

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.effective import are_variances
+from coffea_ddp.effective import are_variances, same
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.names import parse_name
 from coffea_ddp.spectrum import MassSpectrum
@@ -132,7 +132,7 @@ def make_spectrum(
     axis = hist.axis.Variable(edges * unit, name="mass", label=label if label and unit == 1.0 else "mass [GeV]")
     flow = len(contents) > n_bins
     safe = np.where(np.isfinite(contents), contents, 0.0)
-    if variances is not None and not np.array_equal(contents, variances):
+    if variances is not None and not same(contents[inside], variances[inside]):
         made: Any = hist.Hist(axis, storage=hist.storage.Weight())
         made.view(flow=flow)["value"] = safe
         made.view(flow=flow)["variance"] = np.where(np.isfinite(variances), variances, 0.0)
