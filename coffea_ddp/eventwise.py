@@ -247,8 +247,10 @@ class EventScan:
             # Fewer events than the solver has parameters, say: the score version stands.
             return dataclasses.replace(row, method=f"{row.method}; no full fit: {error}")
         best = found.families[found.best]
-        p_local = found.p_value if best.p_analytic is None else best.p_analytic
-        how = "p: permutations" if best.p_analytic is None else "p: weighted sum of chi2"
+        # Of too few events there is no analytic p, unless there is no other.
+        analytic = None if best.is_sparse and found.permutation else best.p_analytic
+        p_local = found.p_value if analytic is None else analytic
+        how = "p: permutations" if analytic is None else "p: weighted sum of chi2"
         _, _, last = row.method.partition("; global:")
         return dataclasses.replace(
             row,

@@ -396,3 +396,28 @@ def test_bins_of_equal_width_and_their_family():
     assert bin_family(points, bins=4, equal="width").n_parameters == 4
     with pytest.raises(InputError, match="have no event"):
         bin_family(points, bins=7, equal="width")
+
+
+@pytest.mark.parametrize(("n_a", "n_b", "permutations", "flagged"), [
+    (20, 2_000, 0, True), (2_000, 20, 0, True), (20, 2_000, 99, False), (400, 2_000, 0, False),
+])  # fmt: skip
+def test_an_analytic_p_of_few_events_says_so(n_a, n_b, permutations, flagged):
+    """The G test of 13 bins with 1.5 events expected in each: P(p <= 0.05) is 0.09."""
+    rng = np.random.default_rng(1)
+    a, b = rng.exponential(size=n_a), rng.exponential(size=n_b)
+    found = nplm(a, b, backend="bins", permutations=permutations)
+    assert ("TOO_FEW_EVENTS" in found.flags) == flagged
+    assert ("give permutations" in found.method) == flagged
+    assert not nplm(a, b, backend="kernel", permutations=0).families[0].is_sparse
+
+
+def test_the_level_of_the_analytic_p_where_it_is_allowed():
+    """20 events expected in each of 13 bins: P(p <= 0.05) of the G test is 0.053."""
+    rng, share = np.random.default_rng(2), 260 / 2_260
+    pooled = np.full(13, 2_260 // 13)
+    a = rng.multivariate_hypergeometric(pooled, round(share * pooled.sum()), size=20_000)
+    expected = pooled * a[0].sum() / pooled.sum()
+    g = 2 * (np.where(a > 0, a * np.log(np.maximum(a, 1) / expected), 0)).sum(axis=1)
+    others, rest = pooled - a, pooled - expected
+    g += 2 * (others * np.log(others / rest)).sum(axis=1)
+    assert np.mean(scipy_stats.chi2.sf(g, 12) <= 0.05) == pytest.approx(0.05, abs=0.01)

@@ -55,7 +55,7 @@ class LikelihoodResult:
     Attributes
     ----------
     q0
-        ``2 [log L(mu_hat) - log L(0)]``, 0 or more.
+        ``2 [log L(mu_hat) - log L(0)]``, 0 or more: the literature's t0, or its q0 where one-sided (0 for mu_hat < 0).
     z_value
         ``sqrt(q0)`` with the sign of ``mu``.
     mu
@@ -323,7 +323,7 @@ def _result(found: FloatArray, name: str, one_sided: bool) -> LikelihoodResult:
         q0, mu = np.where(mu > 0, q0, 0.0), np.maximum(mu, 0.0)
     z = np.copysign(np.sqrt(q0), mu) + 0.0
     p = p_from_z(z, two_sided=not one_sided)
-    sides = "one-sided, 1/2 at q0 = 0" if one_sided else "two-sided"
+    sides = "one-sided (q0), 1/2 at q0 = 0" if one_sided else "two-sided (t0)"
     method = f"{name}: asymptotic chi2 of one degree of freedom, {sides}"
     shown: list[Any] = [values if np.ndim(values) else float(values) for values in (q0, z, mu, p)]
     return LikelihoodResult(shown[0], shown[1], shown[2], shown[3], method)

@@ -21,6 +21,7 @@ from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.unbinned.remaining import Remaining
 from coffea_ddp.stats.unbinned.threads import small_products
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def classifier_test(
     seed
         Of the folds, the learner and the permutations.
     progress
-        Called with the permutations done and wanted.
+        Called with the permutations done and wanted. Without, one warning tells the time that is left if it is more
+        than a minute.
 
     Returns
     -------
@@ -158,13 +160,12 @@ def classifier_test(
         scorer = learner.scorer(points, places, seed)
         scores = within_folds(scorer(points.labels[None]), places)
         observed, cuts = statistics(scores, points.labels[None])
-        parts = []
+        parts, remaining = [], Remaining(permutations, progress)
         for first in range(0, permutations, _BLOCK):
             some = min(_BLOCK, permutations - first)
             labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
             parts.append(statistics(within_folds(scorer(labels), places), labels)[0])
-            if progress is not None:
-                progress(first + some, permutations)
+            remaining.done(first + some)
     null = np.concatenate(parts, axis=1)
     # Excesses behind a cut are few numbers: among equal ones the area under the curve decides.
     sample, found = (np.stack([one[0], one[1] + _TIE * one[0]]) for one in (null, observed[:, 0]))

@@ -320,7 +320,16 @@ class FixedEngine:
             null_spread=null_spread(one, self._n_a, form, weights),
             steps=max(found.steps for found in both),
             gradient=max(float(found.decrement[0]) for found in both),
+            expected=_least_expected(one, min(self._share, 1.0 - self._share)),
         )
+
+
+def _least_expected(one: Problem, share: float) -> float:
+    """Return the events expected in the emptiest bin of the smaller sample; where there are no bins, per parameter."""
+    if (one.penalty > 0).any():
+        return np.inf
+    bins = ((one.phi == 0) | (one.phi == 1)).all() and (one.phi.sum(axis=1) == 1).all()
+    return float(share * (one.total.min() if bins else one.multiplicity.sum() / one.phi.shape[1]))
 
 
 def _check(family: Family, points: Points) -> None:

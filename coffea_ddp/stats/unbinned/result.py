@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, FloatArray
     from coffea_ddp.stats.tail import PermutationP
+
+FEWEST_EXPECTED = 20.0
+"""Events expected in every bin on each side for an analytic p-value: with 20, P(p <= 0.05) is 0.052 to 0.056."""
 
 _UNLIKELY = 1e-3
 """A null sample and a chi2 are told to disagree below this p-value."""
@@ -55,6 +59,9 @@ class Observed:
         Fits from different starting points.
     diverges
         Whether there seems to be no minimum; only against a reference.
+    expected
+        Of a family without a penalty the events expected in the emptiest bin of the smaller sample, or for each
+        parameter; infinite with a penalty.
     """
 
     family: str
@@ -69,6 +76,12 @@ class Observed:
     restarts: int = 1
     diverges: bool = False
     null_spread: float = 1.0
+    expected: float = math.inf
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether there are too few events for an analytic p-value."""
+        return self.expected < FEWEST_EXPECTED
 
     @property
     def t(self) -> float:
@@ -133,7 +146,8 @@ class NPLMResult:
         Events.
     flags
         ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom. ``DIVERGES``: t
-        seems to have no minimum.
+        seems to have no minimum. ``TOO_FEW_EVENTS``: the p-value is analytic, and fewer than 20 events are expected in
+        some bin on one side; give permutations.
     """
 
     p_value: float
@@ -176,6 +190,8 @@ class NPLMResult:
         one = self.families[self.best]
         words: tuple[str, ...] = ("DIVERGES",) if one.diverges else ()
         sample = self.null[self.best]
+        if one.is_sparse and self.permutation is None and one.null_weights is not None:
+            words += ("TOO_FEW_EVENTS",)
         if len(sample) and one.dof and scipy_stats.kstest(sample, "chi2", (one.dof,)).pvalue < _UNLIKELY:
             words += ("CHI2_DISAGREES",)
         return words
