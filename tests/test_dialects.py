@@ -314,6 +314,10 @@ def test_scale_and_density(tmp_path):
     for options in ({"scale": 0.3}, {"scale": 0}, {"scale": float("nan")}):
         with pytest.raises(InputError, match="scale"):
             read_spectra(path, **options)
+    path.write_text("low,high,count\n" + "".join(f"{i},{i + 1},{round(13.7 * n)}\n" for i, n in enumerate(COUNTS)))
+    assert read_spectra(path, scale=13.7)[0].counts.tolist() == COUNTS
+    with pytest.raises(InputError, match="no whole number"):
+        read_spectra(path, scale=9.1)
     path.write_text("low,high,count,variance\n0,10,0.4,0.04\n10,30,0.15,0.0075\n")
     assert read_spectra(path, scale=0.1, density=True)[0].effective.tolist() == read_spectra(path)[0].effective.tolist()
 

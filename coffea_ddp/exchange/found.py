@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _UNIT = re.compile(r"[\[(/]\s*([kKmMgGtT])e[vV](?:/c(?:\^?\{?2\}?)?)?\s*(?:[\])]|$)|[\[(]\s*([KMGT])EV\s*[\])]")
 _IN_GEV = {"k": 1e-6, "m": 1e-3, "g": 1.0, "t": 1e3}
 _WHOLE = 1e-3
-"""Contents over their scale are whole to this part of themselves, or to ten times this number."""
+"""Contents over their scale are whole to this part of themselves, ten times this number, or what rounding left."""
 _LONGEST = 300
 _MOST_COUNTS = 2.0**62
 
@@ -181,7 +181,9 @@ def scaled(spectrum: MassSpectrum, scale: float, *, density: bool) -> MassSpectr
     counts = np.rint(contents)
     label = str(spectrum.hist.axes[0].label)
     if variances is None:
-        wrong = np.abs(contents - counts) > np.maximum(_WHOLE * np.abs(contents), 10 * _WHOLE)
+        rounded = scale > 1 and np.array_equal(spectrum.counts, np.rint(spectrum.counts))
+        least = np.maximum(0.5 * factor, 10 * _WHOLE) if rounded else 10 * _WHOLE
+        wrong = np.abs(contents - counts) > np.maximum(_WHOLE * np.abs(contents), least)
         if wrong.any():
             where = int(np.flatnonzero(wrong)[0])
             raise InputError(
