@@ -30,7 +30,8 @@ import numpy as np
 
 from coffea_ddp._files import REPORT, TABLE, check_input, write_text
 from coffea_ddp.display import more_would_take, number, summary_text, worth_of
-from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
+from coffea_ddp.errors import FormatError, InputError, UnknownNameError
+from coffea_ddp.report_files import FORMAT, VERSION, check, read
 from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 from coffea_ddp.tables import (
     BUMPS,
@@ -51,9 +52,6 @@ from coffea_ddp.tables import (
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
-
-FORMAT = "coffea-ddp/report"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -156,18 +154,9 @@ class ScanReport:
         """
         check_input(path)
         try:
-            data = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant)
-            return cls.from_dict(data)
+            return cls.from_dict(read(path))
         except FormatError as error:
             raise FormatError(f"{path}: {error}") from None
-        except FileNotFoundError:
-            raise FileError(f"{path}: no such file; `coffea-ddp scan HISTS -o {path}` makes one") from None
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, RecursionError) as error:
-            raise FormatError(
-                f"{path}: not a report, or damaged ({error}); make it again with `coffea-ddp scan`"
-            ) from error
 
     @classmethod
     def from_dict(cls, data: Any) -> ScanReport:
@@ -178,10 +167,7 @@ class ScanReport:
         FormatError
             If it is none; keys that this version does not know are left out.
         """
-        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
-            raise FormatError(f"not of the format {FORMAT!r}; give a file made by `coffea-ddp scan`")
-        if data.get("version") != VERSION:
-            raise FormatError(f"version {data.get('version')!r} of the format, this package reads version {VERSION}")
+        check(data)
         try:
             return cls(
                 plan=typed(data, "plan", str),
@@ -316,9 +302,13 @@ class ScanReport:
         tests = list(dict.fromkeys(row.test for row in self.rows if row.kind == "symmetry"))
         told = self.options.get("tests")
         wanted = [str(name) for name in told] if isinstance(told, list | tuple) else tests
-        tests.sort(key=lambda test: wanted.index(test) if test in wanted else len(wanted))
-        pairs = [(summary.symmetry, test) for summary in self.summaries for test in tests]
-        return [first[pair] for pair in pairs if pair in first]
+        places = {
+            test: number for number, test in enumerate([*wanted, *(test for test in tests if test not in wanted)])
+        }
+        symmetries = {summary.symmetry: number for number, summary in enumerate(self.summaries)}
+        known = [pair for pair in first if pair[0] in symmetries and pair[1] in places]
+        known.sort(key=lambda pair: (symmetries[str(pair[0])], places[pair[1]]))
+        return [first[pair] for pair in known]
 
     def _tests_caption(self) -> str:
         methods = {row.test: row.method.partition("; global")[0] for row in reversed(self.best_of_tests())}
@@ -398,7 +388,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _finite(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise FormatError(f"it says {name}, which JSON does not know; make it again with `coffea-ddp scan`")

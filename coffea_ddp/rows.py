@@ -167,10 +167,9 @@ class Row:
             raise FormatError(
                 f"a row lacks one of {', '.join(sorted(_REQUIRED))}; make it again with `coffea-ddp scan`"
             )
-        for name in COLUMNS:
+        for name, kinds in _KINDS.items():
             value = data.get(name)
-            kind = str if name in _TEXT else int if name in _WHOLE else bool if name in _FLAGS else int | float
-            if value is not None and (isinstance(value, bool) != (kind is bool) or not isinstance(value, kind)):
+            if value is not None and type(value) not in kinds:
                 raise FormatError(f"a row's {name!r} is {type(value).__name__}; make it again with `coffea-ddp scan`")
         return cls(**{name: data[name] for name in COLUMNS if name in data})
 
@@ -178,8 +177,12 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
-_WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"})
+WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"})
 _FLAGS = frozenset({"two_sided"})
+_KINDS = {
+    name: (str,) if name in _TEXT else (int,) if name in WHOLE else (bool,) if name in _FLAGS else (int, float)
+    for name in COLUMNS
+}
 _P = frozenset(name for name in COLUMNS if name.startswith("p_"))
 
 

@@ -38,6 +38,7 @@ from coffea_ddp.permuting import Channel, Family, permute
 from coffea_ddp.provenance import inputs
 from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
+from coffea_ddp.report_files import MOST_ROWS
 from coffea_ddp.rows import SymmetrySummary
 from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.significance import Significance, bounds, from_nulls
@@ -154,9 +155,7 @@ def scan(
     )  # fmt: skip
     if BUMP in everything:
         bumps = hunt_cells(hists, best=best, toys=BUMP_TOYS if toys is None else toys, seed=seed, progress=progress)
-    for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
-        if value < least:
-            raise InputError(f"{name}={value}: give {least} or more")
+    _check_numbers(min_events, best, permutations)
     channels = channels_of(hists, symmetries, observables)
     expectation.check(hists, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
@@ -206,6 +205,14 @@ def scan(
         global_p=worth.summary,
     )  # fmt: skip
     return joined(report, bumps) if BUMP in everything else report
+
+
+def _check_numbers(min_events: int, best: int, permutations: int) -> None:
+    for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("permutations", permutations, 0)):
+        if value < least:
+            raise InputError(f"{name}={value}: give {least} or more")
+    if best > MOST_ROWS:
+        raise InputError(f"best={best:,}: a report keeps at most {MOST_ROWS:,} rows")
 
 
 class _Tested(NamedTuple):

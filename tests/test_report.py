@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 
@@ -17,7 +18,8 @@ from coffea_ddp.report import FORMAT, ScanReport
 from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-ANY_FLOAT = st.none() | st.floats()
+ANY_FLOAT = st.none() | st.floats(-1e8, 1e8)
+P = st.none() | st.floats(1e-290, 1.0)
 WHOLE = st.integers(0, 2**53)
 
 ROWS = st.builds(
@@ -28,29 +30,39 @@ ROWS = st.builds(
     cell=st.none() | TEXT,
     region=st.none() | TEXT,
     test=TEXT,
-    n_a=st.none() | WHOLE | st.floats(),
-    n_b=st.none() | WHOLE | st.floats(),
+    n_a=st.none() | WHOLE | st.floats(0.0, 1e12),
+    n_b=st.none() | WHOLE | st.floats(0.0, 1e12),
     statistic=ANY_FLOAT,
-    p_local=ANY_FLOAT,
+    p_local=P,
     z_local=ANY_FLOAT,
-    p_global=ANY_FLOAT,
+    p_global=P,
     z_global=ANY_FLOAT,
     method=TEXT,
     status=TEXT,
-    rank=st.none() | WHOLE,
     n_bins=st.none() | WHOLE,
-    kappa=ANY_FLOAT,
+    kappa=st.none() | st.floats(0.0, 1e6),
     asymmetry=ANY_FLOAT,
     aliases=st.none() | WHOLE,
 )
+
+
+def in_a_report(rows):
+    """Return the rows with the ranks that rows have beside others, and without a z that has no p."""
+    told = []
+    for rank, row in enumerate(rows, 1):
+        lacking = {f"z_{name}": None for name in ("local", "global") if getattr(row, f"p_{name}") is None}
+        told.append(dataclasses.replace(row, rank=None if rank % 3 == 0 else rank, **lacking))
+    return tuple(told)
+
+
 SUMMARIES = st.builds(
     SymmetrySummary,
     symmetry=TEXT,
     sides=st.tuples(TEXT, TEXT),
     kappa=st.floats(1e-3, 1e3),
-    n_cells=WHOLE,
-    n_empty=WHOLE,
-    n_distinct=WHOLE,
+    n_cells=st.integers(2**52, 2**53),
+    n_empty=st.integers(0, 2**50),
+    n_distinct=st.integers(0, 2**50),
     statuses=st.dictionaries(TEXT, WHOLE, max_size=3),
 )
 JSON = st.recursive(
@@ -67,8 +79,8 @@ REPORTS = st.builds(
         {"partial": st.booleans(), "missing": st.lists(TEXT, max_size=2)}, optional={"x": JSON}
     ),
     looks=WHOLE,
-    rows=st.lists(ROWS, max_size=4).map(tuple),
-    options=st.dictionaries(TEXT, JSON, max_size=2),
+    rows=st.lists(ROWS, max_size=4).map(in_a_report),
+    options=st.dictionaries(TEXT.map("x{}".format), JSON, max_size=2),
     summaries=st.lists(SUMMARIES, max_size=2).map(tuple),
     z_histogram=st.lists(st.floats(-20, 20), max_size=5).map(lambda z: ZHistogram().with_values(z)),
 )
