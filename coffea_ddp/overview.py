@@ -33,6 +33,8 @@ DECAYS = ("Z", "W", "H", "t", "V")
 KINDS = ("e", "mu", "tau", "j", "b", "t", "gamma", "Z/W", "H")
 """Rows and columns of the table of states, in the order of arXiv:1907.06659; j are quarks and gluons."""
 _KIND_OF = {"Z": "Z/W", "W": "Z/W", "V": "Z/W", "tJ": "t", "HJ": "H", "VJ": "Z/W", "jx": "j", "bx": "b"}
+MOST = 60
+"""Lines and columns of a table; a report may come from a stranger, and has more only then."""
 _AXIS = re.compile(r"[A-Za-z_]\w*")
 _PART = re.compile(r"(\d*)([A-Za-z_]\w*)(\(.*\))?")
 
@@ -107,11 +109,14 @@ class SymmetryTable:
         Of the report, in the order of the plan.
     entries
         One a symmetry and column.
+    left_out
+        Symmetries and columns of the report beyond the first :data:`MOST`.
     """
 
     symmetries: tuple[str, ...]
     columns: tuple[Column, ...]
     entries: Mapping[tuple[str, str], Entry]
+    left_out: int = 0
 
     def entry(self, symmetry: str, column: str) -> Entry:
         """Return an entry; an empty one where nothing was found."""
@@ -143,11 +148,14 @@ class StateTable:
         The best bump in the states of two objects, by their kinds in the order of :attr:`kinds`.
     heavier
         The best bump in the states of three objects, and of four or more, that have a kind among them.
+    left_out
+        Kinds of the report beyond the first :data:`MOST`.
     """
 
     kinds: tuple[str, ...]
     pairs: Mapping[tuple[str, str], Row]
     heavier: Mapping[tuple[str, int], Row]
+    left_out: int = 0
 
     def pair(self, first: str, second: str) -> Row | None:
         """Return the best row of a pair of kinds, in any order."""
@@ -187,20 +195,29 @@ def symmetry_table(report: ScanReport) -> SymmetryTable:
     Entries are the best of all tests and observables, so each is after more looks than one: what it is worth is told
     by the global p of its row.
     """
-    columns = _columns(report.inputs.get("cells", ()))
+    every = _columns(report.inputs.get("cells", ()))
+    columns, hidden = every[:MOST], {column.name for column in every[MOST:]}
+    symmetries = tuple(summary.symmetry for summary in report.summaries)
+    beyond = frozenset(symmetries[MOST:])
     entries: dict[tuple[str, str], Entry] = {}
     for row in report.rows:
-        if row.kind != "symmetry" or row.symmetry is None or row.cell is None or row.z_local is None:
+        if (
+            row.kind != "symmetry"
+            or row.symmetry in beyond
+            or row.symmetry is None
+            or row.cell is None
+            or row.z_local is None
+        ):
             continue
         axes = _axes(row.cell)
-        for name in axes or [INCLUSIVE]:
+        for name in (axis for axis in axes or [INCLUSIVE] if axis not in hidden):
             known = entries.get((row.symmetry, name), Entry())
             if len(axes) <= 1:
                 entries[row.symmetry, name] = Entry(_better(known.alone, row), known.others)
             else:
                 entries[row.symmetry, name] = Entry(known.alone, _better(known.others, row))
-    symmetries = tuple(summary.symmetry for summary in report.summaries)
-    return SymmetryTable(symmetries, columns, entries)
+    left_out = len(symmetries) + len(every) - len(symmetries[:MOST]) - len(columns)
+    return SymmetryTable(symmetries[:MOST], columns, entries, left_out)
 
 
 def _columns(axes: Any) -> tuple[Column, ...]:
@@ -247,7 +264,14 @@ def state_table(report: ScanReport) -> StateTable:
             for kind in set(kinds):
                 number = min(len(kinds), 4)
                 heavier[kind, number] = _earlier(heavier.get((kind, number)), row)
-    return StateTable(tuple(sorted(seen, key=_place)), pairs, heavier)
+    kinds = tuple(sorted(seen, key=_place))
+    shown_kinds = frozenset(kinds[:MOST])
+    return StateTable(
+        kinds[:MOST],
+        {pair: row for pair, row in pairs.items() if shown_kinds.issuperset(pair)},
+        {place: row for place, row in heavier.items() if place[0] in shown_kinds},
+        len(kinds) - len(shown_kinds),
+    )
 
 
 def kinds_of(spectrum: str) -> tuple[str, ...]:

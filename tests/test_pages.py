@@ -25,10 +25,10 @@ from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout, SpectrumLayout
 from coffea_ddp.ledger import Missing
 from coffea_ddp.overview import symmetry_table
-from coffea_ddp.pages import write_report
+from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
 from coffea_ddp.report import ScanReport
-from coffea_ddp.rows import Row
+from coffea_ddp.rows import Row, SymmetrySummary
 from coffea_ddp.spectrum import Resolution
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -518,3 +518,30 @@ def test_without_scripts_the_first_rows_are_there(browser, written):
     browser.ask("Page.navigate", url=index.resolve().as_uri())
     browser.ask("Emulation.setScriptExecutionDisabled", value=False)
     browser.wait("document.querySelectorAll('#rows tbody tr').length === 25")
+
+
+# -- bounded whatever a stranger's report holds ------------------------------------------------------------------------
+
+
+def test_pages_and_tables_of_any_report_are_bounded():
+    known = {"p_local": 1e-4, "z_local": 3.7, "p_global": 0.5, "z_global": 0.0}
+    bumps = [row(kind="spectrum", symmetry=None, observable=f"k{i}+q{i}", test="bump", **known) for i in range(4001)]
+    tested = [row(symmetry=f"s{i % 900}", cell=f"a{i}>=1", test=f"t{i}", **known) for i in range(4001)]
+    rows = [dataclasses.replace(one, rank=rank, like=rank) for rank, one in enumerate([*bumps, *tested], 1)]
+    summaries = tuple(SymmetrySummary(f"s{i}", ("a", "b"), 1.0, 5, 0, 5, {}) for i in range(900))
+    inputs = {
+        "cells": [{"multiplicity": f"a{i}", "last": 2} for i in range(900)],
+        "cutflow": {f"d{i}": {"all": 1} for i in range(900)},
+        "choices": {f"c{i}": ["x"] for i in range(900)},
+    }
+    report = ScanReport("p", "", 0, inputs, 9_000, tuple(rows), summaries=summaries)
+    paged = content.rows_with_pages(report, 20)
+    assert 20 < len(paged) <= 20 + content.MOST_LINKED
+    page = content.index(report, None, {id(one): f"{n}.html" for n, one in enumerate(paged)}, None)
+    for name in ("symmetries", "states"):
+        assert len(page[name].lines) == len(page[name].columns) == 60
+        assert "are left out" in page[name].note
+    assert page["tests_note"] == "The first 100 of 4,001 are shown."
+    assert len(page["tests"]) == 100
+    assert "have no page of their own" in page["table"]["sentence"]
+    assert len(page["provenance"]["tables"]) <= 202

@@ -33,6 +33,10 @@ _HEADLINE = 10
 _FIRST = 25
 """Rows of the table that are there without scripts."""
 _SIMILAR = 15
+_TESTS = 100
+"""Rows of the table of tests."""
+MOST_LINKED = 500
+"""No more rows get a page for what the tables lead to: a report may come from a stranger."""
 
 
 class Region(NamedTuple):
@@ -51,7 +55,7 @@ def title(row: Row) -> str:
 
 
 def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
-    """Return the rows that get a page: the leading ones, and whatever the tables lead to.
+    """Return the rows that get a page: the leading ones, and what the tables lead to, :data:`MOST_LINKED` at most.
 
     Parameters
     ----------
@@ -60,12 +64,17 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
     leading
         How many rows that hold mostly events of their own, the strongest first.
     """
-    chosen = [row for row in report.rows if row.leads and row.rank is not None][:leading]
-    known = {id(row) for row in chosen}
-    linked = [*symmetry_table(report).rows, *state_table(report).rows, *_best_of_tests(report)]
-    chosen += {id(row): row for row in linked if id(row) not in known and row.z_local is not None}.values()
     order = {id(row): number for number, row in enumerate(report.rows)}
-    return sorted(chosen, key=lambda row: order[id(row)])
+    chosen = [row for row in report.rows if row.leads and row.rank is not None][:leading]
+    linked = sorted(_linked(report, chosen), key=lambda row: order[id(row)])[:MOST_LINKED]
+    return sorted([*chosen, *linked], key=lambda row: order[id(row)])
+
+
+def _linked(report: ScanReport, besides: Sequence[Row] = ()) -> list[Row]:
+    """Return the rows that the tables lead to, each once; some are left out."""
+    known = {id(row) for row in besides}
+    linked = [*symmetry_table(report).rows, *state_table(report).rows, *_best_of_tests(report)]
+    return list({id(row): row for row in linked if id(row) not in known and row.z_local is not None}.values())
 
 
 def index(
@@ -90,12 +99,13 @@ def index(
         "missing": report.missing if report.partial else (),
         "package": report.inputs.get("package", ""),
         "leading": [_leading(row, links, letters) for row in _headline(report)],
-        "tests": [_of_test(row, links) for row in _best_of_tests(report)],
+        "tests": [_of_test(row, links) for row in _best_of_tests(report)[:_TESTS]],
+        "tests_note": _fewer(len(_best_of_tests(report)), _TESTS),
         "methods": [(letter, method) for method, letter in letters.items()],
         "symmetries": symmetries(symmetry_table(report), links),
         "states": states(state_table(report), links),
         "table": {
-            "sentence": _table_sentence(report),
+            "sentence": f"{_table_sentence(report)}{_without_pages(report, pages)}",
             "columns": [(one.name, _kind(one.kind)) for one in SHOWN if one.kind != "hidden"],
             "first": [_line(row) for row in report.rows[:_FIRST]],
         },
@@ -181,6 +191,21 @@ def _table_sentence(report: ScanReport) -> str:
     kept = len(report.rows)
     what = f"{kept:,} rows" if kept >= report.looks else f"The best {kept:,} rows of {report.looks:,} looks"
     return f"{what}, ranked. Rows without a number are kept for the tables above, and are not among the best of all."
+
+
+def _fewer(number: int, shown: int) -> str:
+    return f"The first {shown:,} of {number:,} are shown." if number > shown else ""
+
+
+def _without_pages(report: ScanReport, pages: Mapping[int, str]) -> str:
+    """Return how many rows that the tables lead to have no page of their own; nothing where all have one."""
+    without = sum(id(row) not in pages for row in _linked(report))
+    if not pages or not without:
+        return ""
+    return (
+        f" {without:,} more rows of the tables above have no page of their own: a report makes {MOST_LINKED:,} beside "
+        "those of its leading rows."
+    )
 
 
 def _kind(kind: str) -> str:

@@ -9,6 +9,7 @@ Examples
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -146,12 +147,20 @@ def _cells(axes: Any) -> str:
 def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titled]:
     """Return the cutflow of every dataset, the branches that were read, and with histograms the files."""
     found = []
-    for dataset, cutflow in _mapping(report.inputs.get("cutflow")).items():
-        lines = [[str(step), _whole(number)] for step, number in _mapping(cutflow).items()]
+    cutflows = _mapping(report.inputs.get("cutflow"))
+    for dataset, cutflow in itertools.islice(cutflows.items(), _MOST_FILES):
+        steps = itertools.islice(_mapping(cutflow).items(), _MOST_FILES)
+        lines = [[str(step), _whole(number)] for step, number in steps]
         found.append(Titled(f"Cutflow of {dataset}", Grid.of([("step", "text"), ("events", "num")], lines)))
+    if len(cutflows) > _MOST_FILES:
+        more = [[f"and {len(cutflows) - _MOST_FILES:,} more datasets, not shown", ""]]
+        found.append(Titled("Other datasets", Grid.of([("step", "text"), ("events", "num")], more)))
+    roles = _mapping(report.inputs.get("choices"))
     choices = [
-        [str(role), ", ".join(map(str, _list(used)))] for role, used in _mapping(report.inputs.get("choices")).items()
+        [str(role), ", ".join(map(str, _list(used)[:_MOST_FILES]))]
+        for role, used in itertools.islice(roles.items(), _MOST_FILES)
     ]
+    choices += [[f"and {len(roles) - _MOST_FILES:,} more, not shown", ""]] if len(roles) > _MOST_FILES else []
     if choices:
         columns = [("what", "text"), ("branch that was used", "text")]
         found.append(Titled("Branches, where NanoAOD versions differ", Grid.of(columns, choices)))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coffea_ddp.display import p_of
-from coffea_ddp.overview import Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
+from coffea_ddp.overview import MOST, Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
 from coffea_ddp.pages.words import content, level, levels, place, z_text
 from coffea_ddp.rows import Row
 
@@ -56,6 +56,7 @@ class DrawnTable:
     columns: tuple[str, ...]
     lines: tuple[tuple[str, tuple[DrawnEntry | str | None, ...]], ...]
     levels: tuple[tuple[str, str], ...]
+    note: str = ""
 
 
 def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | None:
@@ -79,7 +80,7 @@ def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | N
         for name in table.symmetries
     ]
     names = tuple(_NAMES.get(column.name, column.name) if column.name != "j" else "j" for column in table.columns)
-    return DrawnTable(tuple(groups), names, tuple(lines), tuple(levels()))
+    return DrawnTable(tuple(groups), names, tuple(lines), tuple(levels()), _left_out(table.left_out))
 
 
 def _symmetry_entry(entry: Entry, pages: Mapping[int, str]) -> DrawnEntry | None:
@@ -115,7 +116,13 @@ def states(table: StateTable, pages: Mapping[int, str]) -> DrawnTable | None:
         entries += [_state_entry(table.heavier.get((kind, number)), pages) for number in numbers]
         lines.append((_NAMES.get(kind, kind), tuple(entries)))
     columns = [*(_NAMES.get(kind, kind) for kind in table.kinds), *(_HEAVIER[number - 3] for number in numbers)]
-    return DrawnTable((), tuple(columns), tuple(lines), tuple(levels()))
+    return DrawnTable((), tuple(columns), tuple(lines), tuple(levels()), _left_out(table.left_out))
+
+
+def _left_out(number: int) -> str:
+    return (
+        f"{number:,} more lines and columns of the report are left out: a table has {MOST} at most." if number else ""
+    )
 
 
 def _state_entry(row: Row | None, pages: Mapping[int, str]) -> DrawnEntry | None:
