@@ -31,8 +31,8 @@ from coffea_ddp.spectrum import MassSpectrum
 _ADVICE = {
     OUTPUT: "not a file of histograms; `coffea-ddp scan {} --tests bump` looks for bumps in it",
     REPORT: "not a file of histograms; `coffea-ddp report {} -o DIR` shows it",
-    "a Parquet file": "a table of events, not of histograms: count masses with a pass over it, `coffea-ddp run resonances "
-    "{} -o masses.ddp`, or write a column of masses as CSV and give --bins, --low and --high",
+    "a Parquet file": "a table of events, not of histograms: count masses with a pass over it, `coffea-ddp run "
+    "resonances {} -o masses.ddp`, or write a column of masses as CSV and give --bins, --low and --high",
     "a folder": "give one file of it",
     "an array of numpy": "give a table: numpy.savetxt('spectrum.csv', columns, delimiter=',', header='low,high,count')",
     "a gzip archive": "unpack it first (gunzip, tar -xzf)",
