@@ -17,9 +17,9 @@ from coffea.processor.executor import WorkItem
 from coffea_ddp.checkpoints import file_uuid
 from coffea_ddp.code_digest import call, here, packed
 from coffea_ddp.datasets import ENTRIES, KEY, Dataset
-from coffea_ddp.errors import DDPError, InputError
+from coffea_ddp.errors import ClusterError, DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
-from coffea_ddp.guarding import explain
+from coffea_ddp.guarding import explain, explain_plan
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import UNKNOWN, Chunk
 from coffea_ddp.merging import Tree, add_all
@@ -65,8 +65,20 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     except DDPError:
         raise
     except Exception as error:
-        raise explain(error, "one of the partitions") from error
+        raise _understood(error, client) from error
     return empty + total
+
+
+def _understood(error: Exception, client: Any) -> DDPError:
+    """Return what an error of the graph means; most of those of a cluster are no fault of a file."""
+    kept = "this road keeps nothing: run it again, or with --executor dask, which keeps finished chunks"
+    # Dask's own have many names, and share the modules that they come from.
+    of_dask = type(error).__module__.split(".")[0] in ("distributed", "asyncio", "concurrent", "tornado")
+    if client is not None and (of_dask or client.status != "running" or type(error).__name__ == "KilledWorker"):
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        address = getattr(client.scheduler, "address", "?")
+        return ClusterError(f"the Dask cluster at {address}, or workers of it, were lost ({said}); {kept}")
+    return explain(error, "one of the partitions")
 
 
 def _delayed() -> Any:
@@ -93,7 +105,14 @@ def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]
 
 
 def _filled(plan: ScanPlan, events: Any, chunk: Chunk, dataset: Dataset | None) -> Histograms:
-    return fill(events, plan, chunk=chunk, dataset=dataset)
+    try:
+        return fill(events, plan, chunk=chunk, dataset=dataset)
+    except DDPError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the plan is somebody's code)
+        # Raised as a new error: those of libraries may not be able to travel between processes.
+        problem = explain_plan(error, chunk.filename)
+    raise problem
 
 
 def _column(events: Any, name: str) -> Any:

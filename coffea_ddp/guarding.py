@@ -177,14 +177,25 @@ def explain(error: BaseException, filename: str) -> DDPError:
         if isinstance(one, DDPError):
             return one
     inner = chain[-1]
-    if any(_out_of_memory(one) for one in chain):
-        return FileError(
-            f"{filename}: not enough memory for a chunk ({describe(inner)}); give a smaller chunksize (--chunksize) or "
-            "run fewer workers at a time"
-        )
-    if "Failed processing file" not in str(error):
-        return FileError(f"{filename}: cannot be opened ({describe(inner)}); is it a whole ROOT file?")
-    return PlanError(f"{filename}: the plan failed with {describe(inner)}{_where(inner)}{hint(inner)}")
+    if "Failed processing file" in str(error):
+        return explain_plan(inner, filename)
+    if _out_of_memory(inner):
+        return _too_little_memory(inner, filename)
+    return FileError(f"{filename}: cannot be opened ({describe(inner)}); is it a whole ROOT file?")
+
+
+def explain_plan(error: BaseException, filename: str) -> DDPError:
+    """Return what an exception means that came while events were filled: too little memory, or a fault of the plan."""
+    if _out_of_memory(error):
+        return _too_little_memory(error, filename)
+    return PlanError(f"{filename}: the plan failed with {describe(error)}{_where(error)}{hint(error)}")
+
+
+def _too_little_memory(error: BaseException, filename: str) -> FileError:
+    return FileError(
+        f"{filename}: not enough memory for a chunk ({describe(error)}); give a smaller chunksize (--chunksize) or "
+        "run fewer workers at a time"
+    )
 
 
 def _out_of_memory(error: BaseException) -> bool:

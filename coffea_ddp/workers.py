@@ -6,6 +6,7 @@ import asyncio
 import logging
 import platform
 import re
+import signal
 import tempfile
 import time
 import uuid
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,8 @@ def connect(
     if scheduler is None:
         # Whoever reaches the scheduler can run code here: it listens to this machine alone.
         here = "127.0.0.1"
-        return start(n_workers=workers, threads_per_worker=1, host=here, dashboard_address=f"{here}:0")
+        with _not_interrupted():
+            return start(n_workers=workers, threads_per_worker=1, host=here, dashboard_address=f"{here}:0")
     given = tls.given()
     security: Any = Security
     try:
@@ -110,6 +113,17 @@ def connect(
         )
         said = str(error) or type(error).__name__
         raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({said}){hint}") from error
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Have processes and threads that start meanwhile never see Ctrl-C, which a terminal sends to all: it is ours."""
+    resource_tracker.ensure_running()  # it would allow the signal again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _greet(scheduler: str, security: Any, timeout: float) -> None:

@@ -319,6 +319,7 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
 def test_a_frozen_worker_is_named(cluster: Facility, tmp_path: Path) -> None:
     """It holds its connection, and would be waited for for ever."""
     with connect(cluster.address) as client:
+        client.wait_for_workers(2, timeout=60)
         frozen = cluster.worker_processes()[0]
         (address,) = [one for one, pid in client.run(os.getpid).items() if pid == frozen.pid]
         frozen.suspend()
@@ -402,6 +403,14 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
         code, err = finish(command("-v", *arguments, "--scheduler", found.address, "--resume"))
     assert f"{len(kept)} of {EVENTS // CHUNK} chunks are there" in err
     assert (code, output.read_bytes() == whole) == (0, True), err
+
+
+def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("dask_awkward", reason="needs the extra `dask-awkward`")
+    with facility(tmp_path / "one", workers=1, PLAN_SLEEP="2.0") as found, connect(found.address) as client:
+        threading.Timer(10.0, found.scheduler.kill).start()
+        with pytest.raises(ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; this road keeps nothing"):
+            run(plan, files, client=client, executor="dask-awkward", chunksize=CHUNK)
 
 
 def test_a_process_that_dies_here(plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path) -> None:

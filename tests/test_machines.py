@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ import pytest
 from coffea_ddp import testing
 from coffea_ddp._files import check_input
 from coffea_ddp.cli import main
+from coffea_ddp.cli.around import said_by_system
 from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.loading import load_plan
 from coffea_ddp.running import run
@@ -165,6 +169,63 @@ def test_other_inputs_that_are_pipes(pipe: Path) -> None:
     for read in (GoodRuns.from_file, load_plan, check_input):
         with pytest.raises(FileError, match="is a pipe, not a file"):
             read(pipe)
+
+
+# -- what the system says ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", ["run symmetries nano.root -o h.ddp", "scan h.ddp", "bump a.csv"])
+def test_a_working_directory_that_is_deleted(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    place.rmdir()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.split())
+    monkeypatch.chdir(tmp_path)
+    err = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "bug" not in err, err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["run LONG.py nano.root -o h.ddp", "run symmetries LONG.root -o h.ddp", "run symmetries LONG.json -o h.ddp",
+     "run symmetries nano.root -o LONG.ddp", "scan LONG.ddp", "bump LONG.csv", "compare LONG.npy LONG.npy",
+     "report LONG.json -o r"],
+)  # fmt: skip
+def test_a_path_that_is_too_long(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nano.root").touch()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.replace("LONG", "a" * 5_000).split())
+    assert ended.value.code == 1
+    assert "bug" not in capsys.readouterr().err
+
+
+def test_what_the_system_says_is_said_with_what_to_do() -> None:
+    assert said_by_system(OSError(errno.ENOSPC, "No space left on device", "/d/h.ddp")).startswith(
+        "/d/h.ddp: no space is left there"
+    )
+    assert "ulimit -n" in said_by_system(OSError(errno.EMFILE, "Too many open files"))
+    assert len(said_by_system(OSError(errno.ENAMETOOLONG, "File name too long", "a" * 9_000))) < 300
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux tells them")
+def test_reading_an_output_leaves_no_thread(plan: Path, files: list[Path], tmp_path: Path) -> None:
+    """Threads of Arrow would outlive the interpreter, which they can abort as it ends."""
+    path = run(plan, files[0]).save(tmp_path / "h.ddp")
+    code = (
+        "import os, sys; import numpy, coffea_ddp.saving as saving; "
+        "count = lambda: len(os.listdir('/proc/self/task')); before = count(); "
+        f"saving.load({str(path)!r}); saving.read_pair({str(path)!r}, 'mu-/mu+', 'pt'); print(count() - before)"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout == "0\n", made.stdout + made.stderr
 
 
 # -- who listens at the address of a scheduler -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from coffea_ddp.cli.around import DONE, INTERRUPTED, TERMINATED, WRONG_INPUT, note
+from coffea_ddp.cli.around import DONE, INTERRUPTED, TERMINATED, WRONG_INPUT, note, said_by_system
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
@@ -77,6 +77,16 @@ def _terminate(*_: object) -> None:
     raise TerminatedError
 
 
+def _meaning(error: Exception) -> str:
+    if isinstance(error, DDPError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return said_by_system(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory; give a smaller --chunksize, or fewer --workers"
+    return f"{type(error).__name__}: {error} (a bug? see it all with --traceback)"
+
+
 def _show_example(error: click.ClickException) -> None:
     """Show an example from the help to somebody who left out something of a command, or misspelled it or an option."""
     wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
@@ -115,11 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if "--traceback" in given:
             raise
-        known = isinstance(error, DDPError)
-        note(
-            f"error: {error}"
-            if known
-            else f"error: {type(error).__name__}: {error} (a bug? see it all with --traceback)"
-        )
+        note(f"error: {_meaning(error)}")
         code = WRONG_INPUT
     sys.exit(code if isinstance(code, int) else DONE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +38,47 @@ def terminal(*, stderr: bool = False) -> Console:
 def note(text: str) -> None:
     """Write a line for people, on stderr."""
     click.echo(text, err=True)
+
+
+_ADVICE = {
+    errno.EMFILE: "too many files are open; allow more (`ulimit -n 4096`), or give fewer --workers",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.ENOMEM: "not enough memory; give a smaller --chunksize, or fewer --workers",
+    errno.ENAMETOOLONG: "the path is too long; choose a shorter one",
+    errno.EROFS: "the file system can only be read; choose another place",
+    errno.EACCES: "it is not allowed; choose another place, or have its owner allow it",
+    errno.EPERM: "it is not allowed; choose another place, or have its owner allow it",
+    errno.ENOSPC: "no space is left there; make some, or choose another place",
+    errno.EDQUOT: "the quota there is used up; make some space, or choose another place",
+}
+_LONGEST = 200
+"""Characters of a path in a message."""
+
+
+def said_by_system(error: OSError) -> str:
+    """Return what an error of the operating system means, and what to do.
+
+    Examples
+    --------
+    >>> said_by_system(OSError(errno.EMFILE, "Too many open files"))
+    'too many files are open; allow more (`ulimit -n 4096`), or give fewer --workers'
+    >>> said_by_system(OSError(errno.EIO, "Input/output error", "/data/a.root"))
+    '/data/a.root: Input/output error'
+    """
+    if isinstance(error, FileNotFoundError) and not _has_working_directory():
+        return "the working directory is not there any more; go to another one"
+    what = _ADVICE.get(error.errno or 0) or error.strerror or str(error)
+    path = str(error.filename) if error.filename is not None else ""
+    if len(path) > _LONGEST:
+        path = f"{path[: _LONGEST // 2]}...{path[-_LONGEST // 2 :]}"
+    return f"{path}: {what}" if path else what
+
+
+def _has_working_directory() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
 
 
 @contextmanager
