@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-import re
 import signal
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,15 +16,12 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from coffea_ddp._files import PERFORMANCE, check_output, write_text
 from coffea_ddp.errors import ClusterError, FileError, InputError
 
 CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
 FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""
-_MARK = "<!-- coffea-ddp/performance-report -->"
-"""By which such a page is known."""
 ANSWER = 30.0
 """Seconds in which a worker must answer a question."""
 IMPORTS = 90.0
@@ -145,43 +140,6 @@ def _greet(scheduler: str, security: Any, timeout: float) -> None:
 
     with ThreadPoolExecutor(1) as pool:  # in a notebook this thread has a loop of its own
         pool.submit(asyncio.run, in_time()).result()
-
-
-@contextmanager
-def performance_report(path: str | None) -> Iterator[None]:
-    """Have Dask write a report (HTML) on what its workers did meanwhile; ``None`` writes none.
-
-    Raises
-    ------
-    InputError
-        If bokeh is not installed, which draws it.
-    FileError
-        If something else than such a report is there.
-    """
-    if path is None:
-        yield
-        return
-    from distributed import performance_report as report
-
-    try:
-        import bokeh  # noqa: F401
-    except ImportError:
-        raise InputError("a performance report is drawn by bokeh: pip install bokeh") from None
-    check_output(path, PERFORMANCE)
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "report.html")
-        start: Any = report
-        writing = start(filename=str(page))
-        writing.__enter__()
-        try:
-            yield
-        finally:
-            try:
-                writing.__exit__(None, None, None)
-                text = re.sub("(?i:<!doctype html>)", "", page.read_text(encoding="utf-8"), count=1)
-                write_text(path, f"<!DOCTYPE html>\n{_MARK}{text}", PERFORMANCE)
-            except Exception as error:  # noqa: BLE001 (drawing is bokeh's and jinja's business; what was done must stay)
-                _LOG.warning("%s: Dask could not write its report (%s: %s)", path, type(error).__name__, error)
 
 
 def check_workers(

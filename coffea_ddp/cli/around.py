@@ -107,7 +107,8 @@ def dask_client(
             raise InputError("--performance-report is Dask's: give --executor dask or --scheduler ADDRESS too")
         yield None
         return
-    from coffea_ddp.workers import connect, performance_report
+    from coffea_ddp.performance import performance_report
+    from coffea_ddp.workers import connect
 
     _quiet()
     with connect(scheduler, workers=workers, tls=tls) as client, performance_report(report):
