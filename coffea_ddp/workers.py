@@ -167,6 +167,8 @@ def check_workers(
     token = None if folder is None else _leave_token(folder)
     try:
         found = survey(client, None if token is None else str(token), timeout=answer)
+    except Exception as error:
+        raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost ({error})") from error
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
@@ -180,7 +182,9 @@ def check_workers(
 def _wait_for_one(client: Any, patience: float) -> None:
     try:
         client.wait_for_workers(1, timeout=patience)
-    except TimeoutError as error:
+    except OSError as error:
+        if not isinstance(error, TimeoutError):
+            raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost ({error})") from error
         raise ClusterError(
             f"the Dask cluster at {client.scheduler.address} has had no worker for {patience:.0f} s; "
             "start some (`dask worker ADDRESS`, cluster.scale(n)), or ask the facility why none starts"

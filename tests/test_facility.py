@@ -409,7 +409,7 @@ def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Pa
     pytest.importorskip("dask_awkward", reason="needs the extra `dask-awkward`")
     with facility(tmp_path / "one", workers=1, PLAN_SLEEP="2.0") as found, connect(found.address) as client:
         threading.Timer(10.0, found.scheduler.kill).start()
-        with pytest.raises(ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; this road keeps nothing"):
+        with pytest.raises(ClusterError, match=r"^the Dask \w+ at tcp:.* lost"):
             run(plan, files, client=client, executor="dask-awkward", chunksize=CHUNK)
 
 
