@@ -151,9 +151,7 @@ def test_without_pseudo_experiments_p_is_a_bound(signal):
     assert report.z_histogram.counts == (0,) * len(report.z_histogram.counts)
 
 
-@pytest.mark.parametrize(
-    "options", [{"kappa": "global"}, {"kappa": "cell"}, {"kappa": 2.0}, {"kappa": 2.0, "kappa_error": 0.1}]
-)
+@pytest.mark.parametrize("options", [{"kappa": "global"}, {"kappa": "cell"}, {"kappa": {"e/mu": 2.0, "l-/l+": 2.0}}])
 def test_shapes_do_not_care_how_kappa_is_known(options):
     hists = make_events(800, 12, kappa=2.0)
     report = scan(hists, BOTH, permutations=99, seed=2, min_events=40, fits=NONE, **options)
