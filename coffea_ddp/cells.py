@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 INCLUSIVE = "inclusive"
 """The name of the cell without any condition."""
 
+MOST_LAST = 1000
+"""The largest number that a multiplicity tells from others."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONDITION = re.compile(r"(?P<no>!?)\s*(?P<axis>[A-Za-z_][A-Za-z0-9_]*)\s*(?:(?P<op>>=|==|=)\s*(?P<value>\d+))?")
 
@@ -74,7 +77,7 @@ class Multiplicity:
     Raises
     ------
     InputError
-        If ``last < 1`` or the name cannot stand in a cell's name.
+        If ``last`` is not from 1 to 1,000, or the name cannot stand in a cell's name.
 
     Examples
     --------
@@ -88,9 +91,10 @@ class Multiplicity:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if self.last < 1:
+        if not 1 <= self.last <= MOST_LAST:
             raise InputError(
-                f"Multiplicity {self.name!r}: last={self.last}, but the inclusive bin starts at 1 or above"
+                f"Multiplicity {self.name!r}: last={self.last}, but the inclusive bin starts at 1 or above, up to "
+                f"{MOST_LAST}"
             )
         if not self.of:
             object.__setattr__(self, "of", self.name)

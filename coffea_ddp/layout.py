@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
 
+MOST_BINS = 10**6
+"""The largest number of bins of an axis."""
+
 MAX_SYMMETRIES = 32
 """Two bits of a 64-bit word per symmetry tell a stored event's sides."""
 
@@ -162,6 +165,10 @@ class Layout:
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
             raise PlanError(f"{len(self.symmetries)} symmetries in one plan: at most {MAX_SYMMETRIES}; make two plans")
+        axes = [axis for symmetry in self.symmetries for _, of in symmetry.observables for axis in of]
+        large = [axis for axis in (*axes, *(spectrum.axis for spectrum in self.spectra)) if len(axis) > MOST_BINS]
+        if large:
+            raise PlanError(f"the axis {large[0].name!r} has {len(large[0]):,} bins: at most {MOST_BINS:,}")
         if self.n_keys >= 2**62:
             raise PlanError("the plan has more bins than a 64-bit key can number; use fewer cells or bins")
 

@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 import pytest
 from archives import make_chunk, make_events, make_plan, output_of
 
-from coffea_ddp.archive_checks import MOST_BINS
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import DDPError, FileError, FormatError, MergeError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms import Histograms
+from coffea_ddp.layout import MOST_BINS
 from coffea_ddp.ledger import Chunk, Missing
 from coffea_ddp.merging import merge_files
 from coffea_ddp.saving import load, read_pair
@@ -227,7 +227,7 @@ NOT_POSSIBLE: dict[str, tuple[tuple[Any, ...], Any]] = {
     "kappa is 0": (("layout", "symmetries", 0, "kappa"), 0.0),
     "kappa is negative": (("layout", "symmetries", 0, "kappa"), -1.0),
     "kappa is no number": (("layout", "symmetries", 0, "kappa"), float("nan")),
-    "sides are one": (("layout", "symmetries", 0, "sides"), ["x", "x"]),
+    "a side is a number": (("layout", "symmetries", 0, "sides"), ["x", 3]),
     "a million multiplicities": (("layout", "cells", 0, "last"), 1_000_000),
     "half a multiplicity": (("layout", "cells", 0, "last"), 1.5),
     "many bins": (("layout", "symmetries", 0, "observables", 0, "axes", 0, "bins"), 10**12),
