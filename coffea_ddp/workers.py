@@ -172,6 +172,8 @@ def check_workers(
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
+    if client.status != "running":
+        raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost while its workers were asked")
     problems = list(unfit(_asker()(None), found).values())
     if problems:
         raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))

@@ -407,10 +407,20 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
 
 def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("dask_awkward", reason="needs the extra `dask-awkward`")
-    with facility(tmp_path / "one", workers=1, PLAN_SLEEP="2.0") as found, connect(found.address) as client:
-        threading.Timer(10.0, found.scheduler.kill).start()
-        with pytest.raises(ClusterError, match=r"^the Dask \w+ at tcp:.* lost"):
-            run(plan, files, client=client, executor="dask-awkward", chunksize=CHUNK)
+    begun, telling = tmp_path / "begun", tmp_path / "telling.py"
+    telling.write_text(
+        plan.read_text().replace("    time.sleep(", f"    open({str(begun)!r}, 'w').close()\n    time.sleep(", 1)
+    )
+    with facility(tmp_path / "one", workers=1, PLAN_SLEEP="5.0") as found, connect(found.address) as client:
+
+        def kill() -> None:
+            while not begun.exists():
+                time.sleep(0.05)
+            found.scheduler.kill()
+
+        threading.Thread(target=kill, daemon=True).start()
+        with pytest.raises(ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; this road keeps nothing"):
+            run(telling, files, client=client, executor="dask-awkward", chunksize=CHUNK)
 
 
 def test_a_process_that_dies_here(plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path) -> None:
