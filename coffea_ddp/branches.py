@@ -132,7 +132,9 @@ class Columns:
     def per_event(self, branch: str) -> AnyArray:
         """Return a branch with one value an event, shape (n_events,)."""
         values = self._read(branch)
-        if len(values) != self.n_events or branch in self._counts:
+        if branch not in self._counts and len(values) != self.n_events:
+            raise FileError(f"{self.source}: branch {branch} is damaged: {len(values)} of {self.n_events} values")
+        if branch in self._counts:
             raise MissingBranchError(
                 f"{self.source}: branch {branch} is a list in every event; one value per event is needed"
             )
@@ -172,6 +174,7 @@ class Columns:
 
     def _flat(self, branch: str, array: Any) -> AnyArray:
         layout = ak.materialize(array).layout
+        self._check_lists(branch, layout)
         # What comes from a file is packed already; what somebody sliced is not.
         if not (_is_flat(layout) or (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout))):
             layout = ak.to_packed(layout, highlevel=False)
@@ -185,6 +188,13 @@ class Columns:
         if not _is_flat(layout):
             raise FileError(f"{self.source}: branch {branch} has no plain number for each event, or for each object")
         return np.asarray(layout.data)
+
+    def _check_lists(self, branch: str, layout: Any) -> None:
+        """Check that lists begin where the one before ends, and end within the content: a damaged file tells others."""
+        if isinstance(layout, ak.contents.ListOffsetArray):
+            offsets = np.asarray(layout.offsets.data)
+            if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > layout.content.length:
+                raise FileError(f"{self.source}: branch {branch} is damaged: the lengths of its lists cannot be")
 
     def _without_options(self, branch: str, layout: Any) -> Any:
         """Return the plain layout of what may be indexed or have missing values, but has none."""

@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import uuid
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,11 @@ class Shards:
     def path(self, item: WorkItem) -> Path:
         """Return the file of one chunk."""
         about = (item.usermeta or {}).get(KEY)
-        # Another good-run list, weight or overlap is another result.
+        # Another good-run list, weight or overlap is another result; so is the same file in another dataset.
         special = f"-{about.digest}" if about is not None and about.digest else ""
-        chunk = f"{item.treename.replace('/', '_')}-{item.entrystart}-{item.entrystop}{special}.ddp"
+        whose = zlib.crc32(f"{item.dataset}\0{item.filename}\0{item.treename}".encode(errors="surrogateescape"))
+        tree = re.sub(r"[^A-Za-z0-9_.]", "_", item.treename)[:80]
+        chunk = f"{tree}-{item.entrystart}-{item.entrystop}-{whose:08x}{special}.ddp"
         return self.folder / (file_uuid(item) or "no-uuid") / chunk
 
     def count(self, items: Sequence[WorkItem]) -> int:

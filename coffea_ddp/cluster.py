@@ -20,16 +20,16 @@ from types import MappingProxyType
 from typing import Any
 
 from coffea.processor import DaskExecutor
-from coffea.processor.executor import FileMeta, WorkItem
+from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
 from coffea_ddp.guarding import Function, Guard, Output, explain
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Missing
 from coffea_ddp.merging import Forest, add_all
-from coffea_ddp.opening import Opened, Opener
+from coffea_ddp.opening import Lost, Opened, Opener, Wanted
+from coffea_ddp.reader import Holding
 from coffea_ddp.workers import FitWorkers
 
 PATIENCE = 300.0
@@ -307,7 +307,7 @@ def opener(client: Any) -> Opener:
         A ``distributed.Client``.
     """
 
-    def opened(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
+    def opened(function: Callable[[Wanted], Holding | Lost], files: list[Wanted]) -> Opened:
         work = partial(call_or_pass, here(), packed(function))
         futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
         for future, file in zip(futures, files, strict=True):
@@ -319,9 +319,8 @@ def opener(client: Any) -> Opener:
                         "the Dask scheduler was lost while files were opened; no event was read"
                     ) from error
                 if not _killed(error):
-                    raise _understood(error, file.filename) from error
-                reason = f"{file.filename}: the workers that opened it died, again and again"
-                yield Missing(file.dataset, file.filename, reason=reason, tree=file.treename)
+                    raise _understood(error, file.source.path) from error
+                yield Lost(f"{file.source.path}: the workers that opened it died, again and again")
 
     return opened
 

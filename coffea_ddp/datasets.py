@@ -13,6 +13,8 @@ The metadata of a dataset may have, beside anything of your own:
                again: primary datasets overlap.
 =============  ===========================================================================================
 
+``isMC`` and ``isData`` (``True`` or ``False``) say the kind, too; ``lumi_mask`` or ``golden_json`` the good-run list.
+
 Examples
 --------
 >>> fileset = {
@@ -28,6 +30,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -49,6 +52,11 @@ ENTRIES = "coffea_ddp_entries"
 """Where a chunk's metadata holds the number of entries of its whole file."""
 KINDS = ("data", "simulation")
 _KNOWN = ("kind", "era", "weight", "good_runs", "triggers")
+_SPELLED = {key.replace("_", ""): key for key in _KNOWN}
+_SAME = {
+    "ismc": "kind", "isdata": "kind", "lumimask": "good_runs", "goldenjson": "good_runs", "lumijson": "good_runs",
+}  # fmt: skip
+"""What other frameworks call these, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,7 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
     FileError
         If a good-run list cannot be read.
     """
-    said = {key: metadata[key] for key in _KNOWN if metadata.get(key) is not None}
+    said = _said(name, metadata)
     where = f"dataset {name!r}, metadata"
     kind, weight, triggers = said.get("kind", ""), said.get("weight", 1.0), said.get("triggers", ())
     if kind not in ("", *KINDS):
@@ -160,8 +168,38 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
         raise InputError(f"{where}: weight={weight!r} is no finite number")
     if isinstance(triggers, str) or not all(isinstance(path, str) for path in triggers):
         raise InputError(f'{where}: triggers={triggers!r} is no list of paths, such as ["HLT_IsoMu24"]')
+    if not isinstance(said.get("good_runs", ""), str | os.PathLike):
+        raise InputError(f"{where}: good_runs={said['good_runs']!r} is no path of a good-run list")
     good_runs = GoodRuns.from_file(said["good_runs"]) if "good_runs" in said else None
     return Dataset(name, kind, str(said.get("era", "")), float(weight), good_runs, tuple(triggers))
+
+
+def _said(name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what metadata say that means something here, by our names for it; what is null says nothing.
+
+    Raises
+    ------
+    InputError
+        If two say different things, a yes or no is neither, or a key is one of ours in another spelling.
+    """
+    said = {key: metadata[key] for key in _KNOWN if metadata.get(key) is not None}
+    for key, value in metadata.items():
+        bare = key.lower().replace("_", "").replace("-", "")
+        if value is None or key in _KNOWN:
+            continue
+        where = f"dataset {name!r}, metadata: {key}={value!r}"
+        if bare in _SPELLED and bare not in _SAME:
+            raise InputError(f"{where} means nothing here; write {_SPELLED[bare]!r}")
+        if bare not in _SAME:
+            continue
+        ours, means = _SAME[bare], value
+        if ours == "kind":
+            if not isinstance(value, bool):
+                raise InputError(f'{where} is neither true nor false; write "kind": "data" or "simulation"')
+            means = "simulation" if value == (bare == "ismc") else "data"
+        if said.setdefault(ours, means) != means:
+            raise InputError(f"{where} contradicts {ours}={said[ours]!r}")
+    return said
 
 
 def without(dataset: Dataset, entries: IntArray) -> Dataset:

@@ -5,26 +5,25 @@ For those whose analysis is a dask graph already. The main road is coffea's Runn
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import awkward as ak
-from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.checkpoints import file_uuid
 from coffea_ddp.code_digest import call, here, packed
-from coffea_ddp.datasets import ENTRIES, KEY, Dataset
+from coffea_ddp.datasets import KEY, Dataset
 from coffea_ddp.errors import ClusterError, DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain, explain_plan
 from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import UNKNOWN, Chunk
+from coffea_ddp.ledger import Chunk
 from coffea_ddp.merging import Tree, add_all
 from coffea_ddp.plan import ScanPlan
-from coffea_ddp.schema import DDPSchema, no_events
+from coffea_ddp.reader import chunk_of, columns, structure
 
 
 def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:
@@ -92,16 +91,18 @@ def _delayed() -> Any:
 
 def _partials(plan: ScanPlan, filename: str, tree: str, work: Sequence[WorkItem]) -> list[Any]:
     # The structure of the file tells which branches the plan reads; no other column gets into the graph.
+    import dask_awkward
+
     about = [(item.usermeta or {}).get(KEY) for item in work]
-    names = needed_branches(no_events(filename, tree), plan, about[0])
-    steps = [[item.entrystart, item.entrystop] for item in work]
-    source = {filename: {"object_path": tree, "steps": steps}}
-    events = NanoEventsFactory.from_root(source, schemaclass=DDPSchema, mode="dask").events()
-    # ak.zip of dask arrays is dask-awkward's.
-    columns = ak.zip({name: _column(events, name) for name in names}, depth_limit=1)
-    parts = columns.to_delayed(optimize_graph=True)
+    with structure(filename, tree) as events:
+        names = needed_branches(events, plan, about[0])
+    nothing = columns(dataclasses.replace(work[0], entrystop=work[0].entrystart), names)
+    typed = ak.Array(nothing.layout.to_typetracer(forget_length=True))
+    from_map: Any = dask_awkward.from_map  # type: ignore[attr-defined]
+    read = from_map(partial(columns, names=names), work, meta=typed, label="events")
+    parts = read.to_delayed(optimize_graph=True)
     filled = _delayed()(partial(call, here(), packed(partial(_filled, plan))))
-    return [filled(part, _chunk(item), one) for part, item, one in zip(parts, work, about, strict=True)]
+    return [filled(part, chunk_of(item), one) for part, item, one in zip(parts, work, about, strict=True)]
 
 
 def _filled(plan: ScanPlan, events: Any, chunk: Chunk, dataset: Dataset | None) -> Histograms:
@@ -115,20 +116,11 @@ def _filled(plan: ScanPlan, events: Any, chunk: Chunk, dataset: Dataset | None) 
     raise problem
 
 
-def _column(events: Any, name: str) -> Any:
-    collection, _, field = name.partition("_")
-    return events[name] if name in events.fields else events[collection][field]
-
-
-def _chunk(item: WorkItem) -> Chunk:
-    whole = (item.usermeta or {}).get(ENTRIES, UNKNOWN)
-    return Chunk(item.dataset, item.filename, item.treename, file_uuid(item), item.entrystart, item.entrystop, whole)
-
-
 def _empties(plan: ScanPlan, chunks: Sequence[WorkItem]) -> Histograms:
     """Return the (empty) results of files without events: dask-awkward has no partition for them."""
     total = Histograms.empty(plan.layout)
     for item in chunks:
         if not len(item):
-            total = total + fill(no_events(item.filename, item.treename), plan, chunk=_chunk(item))
+            with structure(item.filename, item.treename) as events:
+                total = total + fill(events, plan, chunk=chunk_of(item))
     return total

@@ -16,15 +16,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import uproot
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import Dataset
 from coffea_ddp.errors import DDPError, InputError
-from coffea_ddp.guarding import TIMEOUT, unaccounted, wait_at_most
+from coffea_ddp.guarding import unaccounted, wait_at_most
 from coffea_ddp.ledger import Missing
-from coffea_ddp.schema import OPENING
+from coffea_ddp.reader import TIMEOUT, file_id, per_event
 from coffea_ddp.stored import IDENTITY, identity_hash
 from coffea_ddp.values import whole_numbers
 
@@ -135,11 +134,9 @@ def _identities(item: WorkItem, dataset: Dataset, reading: Reading) -> Identitie
 
 
 def _read(item: WorkItem, dataset: Dataset) -> Identities | None:
-    with uproot.open({item.filename: None}, **OPENING) as file:
-        if item.fileuuid and file.file.fUUID != item.fileuuid:
-            raise OSError("it has been replaced by another file since the run began")
-        tree = file[item.treename]
-        names = set(tree.keys())
+    if item.fileuuid and file_id(item.filename) != item.fileuuid:
+        raise OSError("it has been replaced by another file since the run began")
+    with per_event(item) as (names, array):
         if dataset.kind == "simulation" or (not dataset.kind and "genWeight" in names):
             return None
         lost = [name for name in _NUMBERS if name not in names]
@@ -148,9 +145,7 @@ def _read(item: WorkItem, dataset: Dataset) -> Identities | None:
                 f"{item.filename}: no {', '.join(lost)}, by which events are compared; leave out --deduplicate, or say "
                 'that it is simulation: "metadata": {"kind": "simulation"} in the fileset'
             )
-        found = [
-            tree[name].array(entry_start=item.entrystart, entry_stop=item.entrystop, library="np") for name in _NUMBERS
-        ]
+        found = [array(name) for name in _NUMBERS]
     run, block, event = (
         whole_numbers(f"{item.filename}: branch {name}", values, dtype, first=item.entrystart)
         for (name, dtype), values in zip(IDENTITY, found, strict=False)

@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uproot
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.addresses import is_remote
 from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards, file_uuid
 from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Missing
-from coffea_ddp.schema import OPENING
+from coffea_ddp.reader import TIMEOUT, DamagedError, file_id
 
-TIMEOUT = 60.0
-"""Seconds that a server may take for one answer."""
 _PACKAGE = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
 
@@ -99,7 +97,7 @@ class _Guarded:
     def _tried(self, item: Any, work: WorkItem) -> Output | DDPError:
         for attempt in range(self.guard.retries + 1):
             found = self._once(item, work)
-            if not isinstance(found, FileError) or "://" not in work.filename or attempt == self.guard.retries:
+            if not isinstance(found, FileError) or not is_remote(work.filename) or attempt == self.guard.retries:
                 break
             _LOG.warning("%s; trying again", found)
             time.sleep(0.5 * 2**attempt)
@@ -116,7 +114,7 @@ class _Guarded:
         gone = what_changed(work, self.guard.timeout)
         if gone:
             return FileError(f"{work.filename}: {gone}")
-        if isinstance(found, dict) or work.preload is None:
+        if isinstance(found, dict | DamagedError) or work.preload is None:
             return found
         # Reading all branches at once says less of what is wrong than reading the one that is.
         again = dataclasses.replace(work, preload=None)
@@ -152,8 +150,7 @@ def wait_at_most(seconds: float) -> None:
 def what_changed(item: WorkItem, timeout: float) -> str:
     """Return what has happened to a chunk's file since the run opened it; empty if it is the same file."""
     try:
-        with uproot.open({item.filename: None}, timeout=timeout, **OPENING) as file:
-            now = file.file.fUUID
+        now = file_id(item.filename, timeout)
     except FileNotFoundError:
         return "was there when the run began, and is not any more"
     except Exception as error:  # noqa: BLE001 (uproot, the file system and the network have their own)

@@ -16,29 +16,54 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from coffea.processor import Runner
-from coffea.processor.executor import FileMeta, WorkItem
+from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
+from coffea_ddp.addresses import is_remote
 from coffea_ddp.branches import describe
 from coffea_ddp.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.duplicates import Reading, Steps, counted_elsewhere, no_steps
-from coffea_ddp.errors import FileError, did_you_mean
-from coffea_ddp.fileset import Fileset
+from coffea_ddp.errors import DDPError, FileError, MergeError, did_you_mean
+from coffea_ddp.fileset import Fileset, sources
 from coffea_ddp.filling import needed_branches
-from coffea_ddp.guarding import TIMEOUT, wait_at_most
+from coffea_ddp.guarding import wait_at_most
 from coffea_ddp.ledger import Missing, is_full_name
 from coffea_ddp.plan import ScanPlan
-from coffea_ddp.schema import OPENING, no_events
+from coffea_ddp.reader import ROWS, TIMEOUT, Holding, NotATreeError, is_parquet, look, open_root, structure
+from coffea_ddp.sources import Source, asked_twice
 
 _OPENERS = 8
-Opened = Iterator[FileMeta | Missing]
-Opener = Callable[[Callable[[FileMeta], FileMeta | Missing], list[FileMeta]], Opened]
+_RESERVED = frozenset(
+    ("dataset", "filename", "treename", "metadata", "entrystart", "entrystop", "fileuuid", "numentries", "uuid")
+)
+"""Metadata that coffea tells a processor itself; those of a fileset do not replace them."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of one file, and of which dataset it is."""
+
+    dataset: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A file that cannot be used: why."""
+
+    reason: str
+
+
+Opened = Iterator[Holding | Lost]
+Opener = Callable[[Callable[[Wanted], Holding | Lost], list[Wanted]], Opened]
 
 
 def find_chunks(
@@ -48,47 +73,62 @@ def find_chunks(
     skip_bad_files: bool,
     timeout: float = TIMEOUT,
     opener: Opener | None = None,
+    by_dataset: bool = False,
     tell: Steps = no_steps,
 ) -> tuple[list[WorkItem], list[Missing]]:
-    """Open every file and return its chunks, and the files that cannot be read.
+    """Open every file and return the chunks that are asked for, and the files that cannot be read.
 
     Parameters
     ----------
     files
         A normalised fileset.
     chunksize
-        Events a chunk; chunks end where the file's clusters do.
+        Events a chunk; chunks end where the file's clusters do, or a step.
     skip_bad_files
         Whether files that cannot be opened are returned; else they are an error.
     timeout
         Seconds that a server may take for one answer.
     opener
         Applies a function to every file, on a cluster's workers; threads of this process by default.
+    by_dataset
+        Whether datasets are counted apart, so that they may have the same entries.
     tell
         Called after every file.
 
     Raises
     ------
     FileError
-        If files cannot be read and are not to be skipped; up to five are named.
+        If files cannot be read, or are not those that the fileset describes, and are not to be skipped; up to five are
+        named.
+    MergeError
+        If entries of one file, under whatever names, are asked for twice, and bad files are not to be skipped.
     """
-    metas = [
-        FileMeta(dataset, full_name(path), tree, entry["metadata"] or None)
-        for dataset, entry in files.items()
-        for path, tree in entry["files"].items()
+    wanted = [
+        Wanted(dataset, dataclasses.replace(source, path=full_name(source.path))) for dataset, source in sources(files)
     ]
-    opened: list[FileMeta | Missing] = []
-    for found in (opener or _in_threads)(partial(_open, timeout=timeout), metas):
-        opened.append(found)
-        tell(len(opened), len(metas))
-    lost = [problem for problem in opened if isinstance(problem, Missing)]
-    if lost and not skip_bad_files:
-        more = f" (and {len(lost) - 5} more)" if len(lost) > 5 else ""
-        reasons = "; ".join(missing.reason for missing in lost[:5])
+    opened: list[Holding | Lost] = []
+    for one in (opener or _in_threads)(partial(_open, timeout=timeout), wanted):
+        opened.append(one)
+        tell(len(opened), len(wanted))
+    pairs = list(zip(wanted, opened, strict=True))
+    bad = [(one, told) for one, told in pairs if isinstance(told, Lost)]
+    if bad and not skip_bad_files:
+        more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
+        reasons = "; ".join(lost.reason for _, lost in bad[:5])
         others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
-        raise FileError(f"{reasons}{more}{others if len(lost) < len(opened) else ''}")
-    chunks = [chunk for meta in opened if isinstance(meta, FileMeta) for chunk in _chunks(meta, chunksize)]
-    return chunks, lost
+        raise FileError(f"{reasons}{more}{others if len(bad) < len(opened) else ''}")
+    found = [(one, told) for one, told in pairs if isinstance(told, Holding)]
+    again = asked_twice([_known(one, told, by_dataset) for one, told in found])
+    if again and not skip_bad_files:
+        raise MergeError(next(iter(again.values())))
+    bad += [(found[number][0], Lost(problem)) for number, problem in again.items()]
+    chunks = [
+        chunk
+        for number, (one, told) in enumerate(found)
+        if number not in again
+        for chunk in _chunks(one, told, files[one.dataset]["metadata"], chunksize)
+    ]
+    return chunks, [missing for one, lost in bad for missing in _missing(one, lost.reason)]
 
 
 def full_name(path: str) -> str:
@@ -107,18 +147,39 @@ def full_name(path: str) -> str:
         raise FileError(f"{path}: the working directory is not there any more; give the full path") from error
 
 
-def _chunks(meta: FileMeta, chunksize: int) -> list[WorkItem]:
-    """Return the chunks of an opened file, which know how many entries it has in all."""
-    told = {ENTRIES: int(meta.metadata["numentries"])}
-    return [
-        dataclasses.replace(chunk, usermeta={**(chunk.usermeta or {}), **told})
-        for chunk in meta.chunks(chunksize, True)
-    ]
-
-
-def _in_threads(function: Callable[[FileMeta], FileMeta | Missing], files: list[FileMeta]) -> Opened:
+def _in_threads(function: Callable[[Wanted], Holding | Lost], files: list[Wanted]) -> Opened:
     with ThreadPoolExecutor(_OPENERS) as pool:
         yield from pool.map(function, files)
+
+
+def _known(one: Wanted, holding: Holding, by_dataset: bool) -> tuple[str, Source, str]:
+    which = f"{holding.uuid.hex()}{one.dataset if by_dataset else ''}"
+    return one.dataset, dataclasses.replace(one.source, tree=_tree(one.source)), which
+
+
+def _tree(source: Source) -> str:
+    return ROWS if is_parquet(source.path) else source.tree
+
+
+def _missing(one: Wanted, reason: str) -> Iterator[Missing]:
+    """Yield what cannot be counted: the file or, where only a part of it is asked for, that."""
+    if one.source.steps is None:
+        yield Missing(one.dataset, one.source.path, reason=reason, tree=_tree(one.source))
+    for start, stop in one.source.steps or ():
+        yield Missing(one.dataset, one.source.path, start, stop, reason, _tree(one.source))
+
+
+def _chunks(one: Wanted, holding: Holding, metadata: Mapping[str, Any], chunksize: int) -> Iterator[WorkItem]:
+    told = {key: value for key, value in metadata.items() if key not in _RESERVED} | {ENTRIES: holding.num_entries}
+    tree = _tree(one.source)
+    steps = ((0, holding.num_entries),) if one.source.steps is None else one.source.steps
+    for start, stop in steps or ((0, 0),):  # of a file of which nothing is asked it is known that it was there
+        edges = [start]
+        for border in holding.clusters:
+            if edges[-1] + chunksize <= border < stop:
+                edges.append(border)
+        for first, last in zip(edges, [*edges[1:], stop], strict=True):
+            yield WorkItem(one.dataset, one.source.path, tree, first, last, holding.uuid, told, None)
 
 
 def with_datasets(
@@ -168,72 +229,101 @@ def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
 def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
     try:
         about = (item.usermeta or {}).get(KEY)
-        names = frozenset(needed_branches(no_events(item.filename, item.treename), plan, about))
-        no_events(item.filename, item.treename, preload=names)  # an RNTuple cannot
-        return names
+        with structure(item.filename, item.treename) as events:
+            names = frozenset(needed_branches(events, plan, about))
+        with structure(item.filename, item.treename, preload=names):  # an RNTuple cannot
+            return names
     except Exception:  # noqa: BLE001 (whatever is wrong with the file or the plan is said when the chunk is filled)
         return None
 
 
-def _open(meta: FileMeta, *, timeout: float) -> FileMeta | Missing:
-    """Return the file with its number of entries, uuid and clusters; or what is wrong with it."""
+def _open(one: Wanted, *, timeout: float) -> Holding | Lost:
+    """Return what a file holds; or what is wrong with it."""
     wait_at_most(timeout)
+    source = one.source
     try:
-        (found,) = Runner.metadata_fetcher_root(timeout, True, dict(OPENING), meta)
+        holding = look(source.path, source.tree, timeout)
+        _check_described(source, holding)
+    except DDPError as error:
+        return Lost(str(error))
     except Exception as error:  # noqa: BLE001
         # uproot, the file system and the network all have their own ways to fail; the file's name is what counts.
-        return Missing(meta.dataset, meta.filename, reason=_reason(meta, error), tree=meta.treename)
-    return found
+        return Lost(_reason(source, error))
+    return holding
 
 
-def _reason(meta: FileMeta, error: Exception) -> str:
+def _check_described(source: Source, holding: Holding) -> None:
+    """Check that a file is the one that the fileset describes.
+
+    Raises
+    ------
+    DDPError
+        If it has another uuid, another number of entries, or fewer than are asked for.
+    """
+    there = str(uuid.UUID(bytes=holding.uuid))
+    # coffea knows Parquet files by their names only.
+    if source.uuid and source.uuid.lower() != there and not is_parquet(source.path):
+        raise FileError(
+            f"{source.path}: another file than the fileset describes: its uuid is {there}, and the fileset says "
+            f"{source.uuid}; make the fileset anew (coffea's preprocess)"
+        )
+    if source.num_entries is not None and source.num_entries != holding.num_entries:
+        raise FileError(
+            f"{source.path}: another file than the fileset describes: it has {holding.num_entries:,} entries, and the "
+            f"fileset says {source.num_entries:,}"
+        )
+    source.check_steps(holding.num_entries, "it has")
+
+
+def _reason(source: Source, error: Exception) -> str:
+    path = source.path
     if isinstance(error, FileNotFoundError):
         return (
-            f"{meta.filename}: no such file on {platform.node() or 'the machine that reads it'}; "
+            f"{path}: no such file on {platform.node() or 'the machine that reads it'}; "
             "the workers of a cluster need files by a path or an address that they reach, too"
         )
-    if "UprootMissTree" in type(error).__name__:
-        return f"{meta.filename}: no tree {meta.treename!r}; {_other_trees(meta)}"
+    if isinstance(error, KeyError) and type(error).__name__ == "KeyInFileError":
+        return f"{path}: no tree {source.tree!r}; {_other_trees(source)}"
+    if isinstance(error, NotATreeError):
+        return f"{path}: {error}; {_other_trees(source)}"
     if isinstance(error, ImportError):  # the client of a protocol
-        return f"{meta.filename}: this address needs a package that is not installed ({describe(error)})"
-    if "://" in meta.filename:
-        return (
-            f"{meta.filename}: cannot be opened ({describe(error)}); is the address right, and does its server answer?"
-        )
-    return f"{meta.filename}: {_no_root_file(meta.filename, error)}"
+        return f"{path}: this address needs a package that is not installed ({describe(error)})"
+    if is_remote(path):
+        return f"{path}: cannot be opened ({describe(error)}); is the address right, and does its server answer?"
+    return f"{path}: {_not_readable(path, error)}"
 
 
-def _no_root_file(path: str, error: Exception) -> str:
+def _not_readable(path: str, error: Exception) -> str:
     """Tell what a file on this machine is that cannot be opened."""
     kind = what_is(path)
     if kind == "an empty file":
         return "the file has no bytes"
+    if is_parquet(path):
+        return f"a Parquet file that cannot be read ({describe(error)})"
     if path.endswith(".ddp"):
         return f"not a ROOT file but {kind}; `coffea-ddp scan {path}` looks at it"
     if kind == "a text file":
-        return 'not a ROOT file but text; write a list of files as a fileset, {"data": ["a.root", ...]}, in a .json'
+        return "not a ROOT file but text; a list of files, one address a line, is called .txt"
     return f"not a ROOT file, or truncated ({describe(error)})"
 
 
-def _other_trees(meta: FileMeta) -> str:
+def _other_trees(source: Source) -> str:
     """Tell which trees a file has, and how to say which."""
-    trees = _named(meta.filename, "TTree", "RNTuple")
+    trees = _named(source.path, "TTree", "RNTuple")
     if not trees:
-        spectra = _named(meta.filename, "TH1")
+        spectra = _named(source.path, "TH1")
         shown = f"{', '.join(spectra[:5])}{' ...' if len(spectra) > 5 else ''}"
-        bumps = f", but histograms ({shown}), in which `coffea-ddp bump {meta.filename}` looks for bumps"
+        bumps = f", but histograms ({shown}), in which `coffea-ddp bump {source.path}` looks for bumps"
         return f"it has: no tree{bumps if spectra else ''}; a pass needs files of events"
     name = trees[0] if len(trees) == 1 else "NAME"
     return (
         f"it has: {', '.join(trees)} (use --tree {name}, tree={name!r} in Python, or "
-        f'"treename": "{name}" in a fileset){did_you_mean(meta.treename, trees)}'
+        f'"treename": "{name}" in a fileset){did_you_mean(source.tree, trees)}'
     )
 
 
 def _named(path: str, *kinds: str) -> list[str]:
     """Return the names of the objects of some kinds in a file."""
-    import uproot  # only for an error message
-
-    with uproot.open(path) as file:
+    with open_root(path) as file:
         names = [name.split(";")[0] for name, kind in file.classnames().items() if any(one in kind for one in kinds)]
     return list(dict.fromkeys(names))  # a tree may have several cycles

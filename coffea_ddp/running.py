@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
@@ -28,8 +27,8 @@ from coffea_ddp.datasets import Dataset, datasets
 from coffea_ddp.duplicates import Reading
 from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
-from coffea_ddp.fileset import TREE, Fileset, normalise
-from coffea_ddp.guarding import TIMEOUT, Guard, unaccounted
+from coffea_ddp.fileset import TREE, Fileset, check_files_apart, normalise
+from coffea_ddp.guarding import Guard, unaccounted
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.ledger import Ledger, Missing
 from coffea_ddp.loading import load_plan
@@ -38,6 +37,7 @@ from coffea_ddp.monitoring import Progress, steps, telling
 from coffea_ddp.opening import Opener, find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
+from coffea_ddp.reader import TIMEOUT, FileRunner
 from coffea_ddp.schema import OPENING, DDPSchema
 from coffea_ddp.workers import check_workers
 
@@ -58,6 +58,7 @@ def run(
     chunksize: int = CHUNKSIZE,
     deduplicate: bool = False,
     tree: str = TREE,
+    redirector: str = "",
     skip_bad_files: bool = False,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -73,7 +74,8 @@ def run(
     plan
         A plan, its processor, the path of a plan's file, or a shipped plan's name.
     fileset
-        coffea's fileset, the path of its JSON, or ROOT files and globs. Without any, it is said what is forgotten.
+        coffea's fileset (its ``steps`` are what is counted), the path of its JSON, or ROOT and Parquet files, globs and
+        lists (:func:`coffea_ddp.fileset.normalise` tells all forms). Without any, it is said what is forgotten.
     executor
         ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` (coffea's Runner on a Dask
         cluster) or ``"dask-awkward"`` (a graph of delayed partitions; on ``client``, or on this machine without).
@@ -89,6 +91,8 @@ def run(
         need no such reading (:mod:`coffea_ddp.datasets`).
     tree
         The tree of files given without one.
+    redirector
+        Put before logical names (``/store/...``), as in ``root://cms-xrd-global.cern.ch/``.
     skip_bad_files
         A file that cannot be opened, or lacks a branch, is left out, named in ``missing``, and the output is PARTIAL;
         else it stops the run. What fails later (a file that vanishes, a basket that cannot be read, a chunk with which
@@ -121,8 +125,8 @@ def run(
         With what went wrong, the file and what to do.
     """
     options = Options(
-        executor, workers, client, chunksize, deduplicate, tree, skip_bad_files, checkpoint, resume, keep_checkpoint,
-        timeout, retries, progress,
+        executor, workers, client, chunksize, deduplicate, tree, redirector, skip_bad_files, checkpoint, resume,
+        keep_checkpoint, timeout, retries, progress,
     )  # fmt: skip
     (total,) = _run(_as_plan(plan), fileset, options, by_dataset=False).values()
     return total
@@ -171,6 +175,7 @@ class Options:
     chunksize: int = CHUNKSIZE
     deduplicate: bool = False
     tree: str = TREE
+    redirector: str = ""
     skip_bad_files: bool = False
     checkpoint: str | Path | None = None
     resume: bool = False
@@ -205,7 +210,9 @@ class Keeping:
 
 
 def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
-    files = normalise(fileset, tree=options.tree)
+    files = normalise(fileset, tree=options.tree, redirector=options.redirector)
+    if not by_dataset:
+        check_files_apart(files)
     about = datasets(files)
     if options.resume and not Path(str(options.checkpoint)).is_dir():
         raise InputError(f"resume=True: there is no {options.checkpoint} to go on from; leave it out, or name another")
@@ -213,7 +220,7 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     reached, opened = True, None
     if options.client is not None:
         reached, opened = check_workers(options.client, shards.folder if shards else None), opener(options.client)
-    chunks, lost = _opened(files, options, opened)
+    chunks, lost = _opened(files, options, opened, by_dataset=by_dataset)
     if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
         remove(shards.folder.parent)
         shards.make()
@@ -241,7 +248,9 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
     return result
 
 
-def _opened(files: Fileset, options: Options, opened: Opener | None) -> tuple[list[WorkItem], list[Missing]]:
+def _opened(
+    files: Fileset, options: Options, opened: Opener | None, *, by_dataset: bool
+) -> tuple[list[WorkItem], list[Missing]]:
     with steps(options.progress, "opening", "files") as tell:
         return find_chunks(
             files,
@@ -249,6 +258,7 @@ def _opened(files: Fileset, options: Options, opened: Opener | None) -> tuple[li
             skip_bad_files=options.skip_bad_files,
             timeout=options.timeout,
             opener=opened,
+            by_dataset=by_dataset,
             tell=tell,
         )
 
@@ -290,7 +300,7 @@ def _run_chunks(
         engine = LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
     wait = max(int(options.timeout), 1)
     # The plan is not packed by coffea, which would unpack and build it anew for every chunk.
-    runner = Runner(
+    runner = FileRunner(
         engine,
         schema=DDPSchema,
         chunksize=options.chunksize,

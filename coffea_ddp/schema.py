@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
+from coffea.nanoevents import NanoAODSchema
 
 OPENING: dict[str, Any] = {"array_cache": None, "object_cache": None}
 """How uproot opens files: its caches would keep the trees of the last hundred files, long closed, in every worker."""
@@ -24,11 +24,3 @@ class DDPSchema(NanoAODSchema):  # type: ignore[misc]
             # Events without these three numbers are told apart by file and entry; the output says so.
             warnings.filterwarnings("ignore", message="Missing event_ids", category=RuntimeWarning)
             super().__init__(*args, **kwargs)
-
-
-def no_events(filename: str, tree: str, *, preload: frozenset[str] | None = None) -> Any:
-    """Return a file's events without any event: its structure, which tells what a plan would read."""
-    factory = NanoEventsFactory.from_root(
-        {filename: tree}, schemaclass=DDPSchema, mode="virtual", preload=preload, entry_stop=0
-    )
-    return factory.events()

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from coffea.processor import Runner
 
 from coffea_ddp.cells import Multiplicity
 from coffea_ddp.datasets import datasets
 from coffea_ddp.executors import LocalExecutor
-from coffea_ddp.fileset import TREE, normalise
+from coffea_ddp.fileset import TREE, check_files_apart, normalise
 from coffea_ddp.guarding import Guard
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.loading import load_plan
 from coffea_ddp.merging import EVERYTHING
-from coffea_ddp.opening import find_chunks, with_datasets
+from coffea_ddp.opening import find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.reader import FileRunner
+from coffea_ddp.schema import OPENING, DDPSchema
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,12 +111,14 @@ class Validation:
         return table
 
 
-def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, tree: str = TREE) -> Validation:
-    """Try a plan on the first events of every file.
+def validate(
+    plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, tree: str = TREE, redirector: str = ""
+) -> Validation:
+    """Try a plan on the first events of every file, of those that are asked for.
 
     Parameters
     ----------
-    plan, fileset, tree
+    plan, fileset, tree, redirector
         As for :func:`coffea_ddp.running.run`.
     events
         How many events of each file are read, at most a cluster more.
@@ -127,16 +129,19 @@ def validate(plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000,
         If the plan itself is at fault: it cannot be loaded, its sides overlap, a function of it fails.
     """
     loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
-    files = normalise(fileset, tree=tree)
+    files = normalise(fileset, tree=tree, redirector=redirector)
+    check_files_apart(files)
     chunks, lost = find_chunks(files, events, skip_bad_files=True)
     chunks, _ = with_datasets(chunks, datasets(files))
-    firsts = [chunk for chunk in chunks if chunk.entrystart == 0]
+    firsts = list({(chunk.dataset, chunk.filename, chunk.treename): chunk for chunk in reversed(chunks)}.values())[::-1]
     found = Histograms.empty(loaded.layout)
     if firsts:
         engine = LocalExecutor(guard=Guard(loaded.layout, skip_bad_files=True))
-        runner = Runner(engine, schema=DDPSchema, metadata_cache={})
-        found = runner.run(firsts, ScanProcessor(loaded))["out"][EVERYTHING]
-    problems = [missing.reason for missing in (*lost, *found.missing)]
+        runner = FileRunner(engine, schema=DDPSchema, metadata_cache={})
+        found = runner.run(with_preload(loaded, firsts), ScanProcessor(loaded), uproot_options=dict(OPENING))["out"][
+            EVERYTHING
+        ]
+    problems = dict.fromkeys(missing.reason for missing in (*lost, *found.missing))  # once, of however many steps
     return Validation(found, tuple(problems))
 
 

@@ -45,10 +45,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with uproot.recreate(folder / "histograms.root") as file:
         file["h"] = np.histogram(np.arange(9.0))
     testing.make_nanoaod(folder / "no_ids.root", events=20, drop=["Muon_mediumId", "Tau_dz"])
-    (folder / "files.txt").write_text("data/one.root\n")
+    (folder / "files.txt").write_text("/store/data/one.root\n")
+    (folder / "golden.json").write_text('{"297050": [[12, 137]]}')
+    (folder / "text.root").write_text("Not a ROOT file.\n")
     (folder / "plan.txt").write_text(PLAN)
     (folder / "good.py").write_text(PLAN)
-    (folder / "uproot.json").write_text('{"data/one.root": "Events"}')
     (folder / "key.json").write_text('{"data": {"file": ["data/one.root"]}}')
     (folder / "tree.json").write_text('{"data": {"files": {"data/*.root": "Evnts"}}}')
     return folder
@@ -88,9 +89,11 @@ WRONG_PATH = {
     "a glob without a match": (run("good.py", "data/nano*.root"), ["matches no file", "has one.root, two.root"]),
     "a folder": (run("good.py", "data"), ["data: a folder", "'data/*.root'"]),
     "an empty folder": (run("good.py", "empty"), ["empty: a folder; there is no .root file in it"]),
-    "a list of files": (run("good.py", "files.txt"), ["not a ROOT file but text", '{"data": ["a.root", ...]}']),
-    "an output": (run("good.py", "hists.ddp"), ["not a ROOT file but an output", "`coffea-ddp scan hists.ddp`"]),
-    "uproot's fileset": (run("good.py", "uproot.json"), ['write {"data": {"files": {"data/one.root": "Events"}}}']),
+    "a list of something else": (run("good.py", "plan.txt"), ["plan.txt, line 2", "is no address", "one a line"]),
+    "a list of good runs": (run("good.py", "golden.json"), ["a good-run list", '"good_runs"']),
+    "a logical name": (run("good.py", "files.txt"), ["/store/data/one.root: a logical name", "--redirector root://"]),
+    "text": (run("good.py", "text.root"), ["not a ROOT file but text", "is called .txt"]),
+    "an output": (run("good.py", "hists.ddp"), ["not a ROOT file but an output", "`coffea-ddp scan /", "hists.ddp`"]),
     "another key": (run("good.py", "key.json"), ["dataset 'data': no 'files' in ['file']", "{'files': [...]}"]),
 }  # fmt: skip
 
@@ -101,7 +104,8 @@ WRONG_TREE = {
     "in a fileset": (run("good.py", "tree.json"), ["data/one.root: no tree 'Evnts'", "Did you mean 'Events'?"]),
     "no tree": (run("good.py", "histograms.root"), ["no tree 'Events'; it has: no tree, but histograms (",
                                                        "coffea-ddp bump"]),
-    "uproot's colon": (run("good.py", "data/one.root:Events"), ["data/one.root --tree Events"]),
+    "uproot's colon": (run("good.py", "data/one.root:Evnts"), ["data/one.root: no tree 'Evnts'"]),
+    "no tree at all": (run("good.py", "histograms.root:h"), ["'h' is a TH1D", "and no tree", "it has: no tree"]),
 }  # fmt: skip
 
 OTHER_BRANCHES = {
@@ -135,7 +139,7 @@ OTHER_PLAN = {
 }  # fmt: skip
 
 OTHERWISE = {
-    "an option": ((*run("good.py", "data/one.root"), "--executer", "dask"), ["Did you mean '--executor'?"]),
+    "an option": ((*run("good.py", "data/one.root"), "--executer", "dask"), ["'--executor'"]),
     "an executor": (("run", "good.py", "data/one.root", "-o", "new.ddp", "--executor", "iterativ"),
                     ["iterative, futures", "Did you mean 'iterative'?"]),
     "scan events": (("scan", "data/one.root"), ["a ROOT file", "coffea-ddp run symmetries data/one.root -o hists.ddp"]),

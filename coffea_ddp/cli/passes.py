@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from coffea_ddp.cli.around import (
 )
 from coffea_ddp.cli.outputs import Command, OutputFile, check_files
 from coffea_ddp.cli.unused import refuse_unused
+from coffea_ddp.errors import InputError
+
+REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global.cern.ch/."
 
 
 @click.command(cls=Command)
@@ -37,6 +40,7 @@ from coffea_ddp.cli.unused import refuse_unused
 @click.option("--performance-report", type=OutputFile(PERFORMANCE), help="Dask's report on the run, an HTML file.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option("--redirector", default="", help=REDIRECTOR)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -62,7 +66,8 @@ from coffea_ddp.cli.unused import refuse_unused
 def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     r"""Fill the histograms of a PLAN in one pass over a FILESET.
 
-    PLAN is a Python file, or the name of a shipped plan. FILESET is coffea's fileset JSON, or ROOT files and globs.
+    PLAN is a Python file, or the name of a shipped plan. FILESET is coffea's fileset JSON (.json.gz, YAML), or ROOT and
+    Parquet files, globs, and text files with one address a line. The steps of a fileset are what is counted.
     Finished chunks are kept beside OUTPUT until all are: whatever happens, --resume does only what is missing. What
     fails on the way is named at the end and in OUTPUT, and the exit code is 2.
 
@@ -86,7 +91,8 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     scheduler, report = options.pop("scheduler"), options.pop("performance_report")
     by_dataset = options.pop("by_dataset")
     if by_dataset:
-        check_files([of_dataset(output, name) for name in normalise(list(fileset), tree=options["tree"])], OUTPUT)
+        where = {"tree": options["tree"], "redirector": options["redirector"]}
+        check_files(_outputs(output, normalise(list(fileset), **where)), OUTPUT)
     tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
     options["workers"] = options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
@@ -133,6 +139,23 @@ def _check_used(output: str, options: dict[str, Any]) -> None:
     })  # fmt: skip
 
 
+def _outputs(output: str, datasets: Iterable[str]) -> list[str]:
+    """Return the file of every dataset.
+
+    Raises
+    ------
+    InputError
+        If two datasets would have the same.
+    """
+    names: dict[str, str] = {}
+    for dataset in datasets:
+        other = names.setdefault(of_dataset(output, dataset), dataset)
+        if other != dataset:
+            path = of_dataset(output, dataset)
+            raise InputError(f"the datasets {other!r} and {dataset!r} would both be {path}; give one another name")
+    return list(names)
+
+
 def of_dataset(output: str, dataset: str) -> str:
     """Return the file of one dataset: hists.ddp becomes hists-NAME.ddp."""
     if not dataset:
@@ -149,7 +172,8 @@ def of_dataset(output: str, dataset: str) -> str:
     "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="Events read of every file."
 )
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
-def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
+@click.option("--redirector", default="", help=REDIRECTOR)
+def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirector: str) -> int:
     r"""Check a PLAN against a FILESET: branches, exclusive sides, empty cells.
 
     Reads the first events of every file and tells, per file, what is missing; then which branches were chosen, how many
@@ -160,10 +184,13 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str) -> int:
     """
     from coffea_ddp.validating import validate as check
 
-    result = check(plan, list(fileset), events=events, tree=tree)
-    stdout = terminal()
-    for table in result.tables():
-        stdout.print(table)
+    result = check(plan, list(fileset), events=events, tree=tree, redirector=redirector)
+    if result.histograms.n_events:
+        stdout = terminal()
+        for table in result.tables():
+            stdout.print(table)
+    else:
+        note("no event was read" if result.problems else "no event was read: the files have none")
     for problem in result.problems:
         note(f"problem: {problem}")
     return WRONG_INPUT if result.problems else DONE
