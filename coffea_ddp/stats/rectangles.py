@@ -115,12 +115,13 @@ def exact_extremes(b: Single, n: IntArray, table: ZTable, high: Single, low: Sin
     far below 2^24, up to where single precision is exact, when the counts themselves do not.
     """
     n_rows, n_columns = n.shape
-    mean = np.zeros((n_rows, n_columns), np.int64)
+    mean, around = np.zeros((n_rows, n_columns), np.int64), np.zeros(b.shape, np.float32)
     for row in range(n_rows):
         for column in range(n_columns):
             mean[row, column] = np.int64(np.rint(n[row, column] * table.p))
-    around, strip_mean = np.zeros((n_columns, TOYS), np.float32), np.zeros(n_columns, np.int64)
-    prefix_mean = np.zeros(n_columns + 1, np.int64)
+            for t in range(TOYS):
+                around[row, column, t] = b[row, column, t] - np.float32(mean[row, column])
+    strip_mean, prefix_mean = np.zeros(n_columns, np.int64), np.zeros(n_columns + 1, np.int64)
     strip, prefix = np.zeros((n_columns, TOYS), np.float32), np.zeros((n_columns + 1, TOYS), np.float32)
     strip_n, prefix_n = np.zeros(n_columns, np.int64), np.zeros(n_columns + 1, np.int64)
     last = min(table.most, n.sum())
@@ -131,10 +132,7 @@ def exact_extremes(b: Single, n: IntArray, table: ZTable, high: Single, low: Sin
         strip_n[:] = 0
         strip_mean[:] = 0
         for row in range(first_row, n_rows):
-            for column in range(n_columns):
-                for t in range(TOYS):
-                    around[column, t] = b[row, column, t] - np.float32(mean[row, column])
-            _add_row(around, strip, prefix)
+            _add_row(around[row], strip, prefix)
             _add_shared(n[row], strip_n, prefix_n)
             _add_shared(mean[row], strip_mean, prefix_mean)
             _exact_strip(prefix, strip_n, prefix_n, prefix_mean, table, largest, smallest, high, low)
