@@ -87,6 +87,28 @@ def what_is(path: str | Path) -> str:
     return known[0] if known else "a file of another kind"
 
 
+def advice(path: str | Path) -> str:
+    """Return what a path leads to, and what to do with such a file: for messages about files of the wrong kind.
+
+    Examples
+    --------
+    >>> advice("/")
+    'a folder'
+    """
+    kind = what_is(path)
+    return f"{kind}; {_ADVICE[kind].format(path=path)}" if kind in _ADVICE else kind
+
+
+_ADVICE = {
+    OUTPUT: "ddp.load reads it, and `coffea-ddp scan {path} -o report.json` makes a report of it",
+    REPORT: "ScanReport.load reads it, and `coffea-ddp report {path} -o report` shows it",
+    ROOT: "of events, `coffea-ddp run symmetries {path} -o hists.ddp` fills histograms; of mass spectra, "
+    "`coffea-ddp bump {path}` looks at them",
+    SPECTRA: "`coffea-ddp bump {path}` looks at it",
+    NETWORK: "`coffea-ddp bump FILE --weights {path}` uses it",
+}
+
+
 def _no_file(mode: int) -> str:
     kinds = {
         stat.S_IFDIR: "a folder",

@@ -21,9 +21,15 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
+from coffea_ddp._text import printable
+
 
 class DDPError(Exception):
     """Base class of all errors that coffea_ddp raises on purpose."""
+
+    def __str__(self) -> str:
+        """Return the message, with control characters of the names in it spelled out."""
+        return printable(super().__str__(), lines=True)
 
 
 class InputError(DDPError, ValueError):
@@ -39,7 +45,7 @@ class UnknownNameError(DDPError, KeyError):
 
     def __str__(self) -> str:
         """Return the message itself (``KeyError`` would show its ``repr``)."""
-        return str(self.args[0]) if self.args else ""
+        return printable(str(self.args[0]), lines=True) if self.args else ""
 
 
 class BranchError(DDPError):

@@ -107,7 +107,7 @@ def bar(*columns: Any) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    text = TextColumn("{task.description}")
+    text = TextColumn("{task.description}", markup=False)
     with Progress(
         text, BarColumn(), *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=False
     ) as found:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp._files import REPORT, TABLE, check_input, write_text
+from coffea_ddp._text import printable
 from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
 from coffea_ddp.report_files import FORMAT, VERSION, check, read
@@ -43,7 +44,6 @@ from coffea_ddp.tables import (
     TAIL_NOTE,
     bump_cells,
     html_table,
-    printable,
     region_cells,
     row_cells,
     text_table,

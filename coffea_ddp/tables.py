@@ -1,9 +1,9 @@
-r"""Rows of a report as lines of text, and lines as tables for terminals and notebooks.
+"""Rows of a report as lines of text, and lines as tables for terminals and notebooks.
 
 Examples
 --------
->>> printable("a\x1b[31m")
-'a\\x1b[31m'
+>>> html_table({"a": "left"}, [["<b>"]])
+'<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from coffea_ddp._text import printable
 from coffea_ddp.display import number, p_of, tail_text, toys_of, z_global_of
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def text_table(
     from rich.text import Text
 
     table = Table(
-        title=Text(printable(title)),
-        caption=Text(printable(caption)) if caption else None,
+        title=Text(printable(title, lines=True)),
+        caption=Text(printable(caption, lines=True)) if caption else None,
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         title_justify="left",
@@ -101,7 +102,7 @@ def text_table(
     for name, justify in columns.items():
         table.add_column(name, justify=justify, overflow="fold")
     for line in lines:
-        table.add_row(*(Text(printable(text)) for text in line))
+        table.add_row(*(Text(printable(text, lines=True)) for text in line))
     return table
 
 
@@ -157,8 +158,3 @@ def _percent(asymmetry: float | None) -> str:
     if asymmetry is None:
         return ""
     return f"{100 * asymmetry:+.1f} %" if abs(asymmetry) <= 1.0 else "> 100 %"
-
-
-def printable(text: str) -> str:
-    """Return the text with control characters (terminal escapes among them) spelled out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

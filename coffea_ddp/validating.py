@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,11 +22,19 @@ from coffea_ddp.plan import ScanPlan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.reader import FileRunner
 from coffea_ddp.schema import OPENING, DDPSchema
+from coffea_ddp.tables import text_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = 15
+_SIDES: Mapping[str, Literal["left", "right"]] = {
+    "symmetry": "left", "A": "right", "B": "right", "exclusive cells": "right", "not filled": "right",
+}  # fmt: skip
+_SPECTRA: Mapping[str, Literal["left", "right"]] = {
+    "spectrum": "left", "entries": "right", "below and above": "right", "exclusive cells": "right",
+    "range [GeV]": "left", "masks": "left",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,57 +67,42 @@ class Validation:
 
     def tables(self) -> list[Table]:
         """Return what was found as tables for a terminal."""
-        from rich.table import Table
-
         hists = self.histograms
         first = [self._sides()] if hists.symmetries else []
         first += [self._spectra()] if hists.spectra else []
-        used = Table(title="branches chosen")
-        used.add_column("for")
-        used.add_column("used")
-        for role, branches in hists.choices.items():
-            used.add_row(role, ", ".join(branches))
-        empty = Table(title="bins of the cells' axes without any event")
-        empty.add_column("axis")
-        empty.add_column("empty")
-        for axis, names in self.empty_bins.items():
-            empty.add_row(axis, ", ".join(names) or "none")
-        return [*first, used, empty]
+        chosen = [[role, ", ".join(branches)] for role, branches in hists.choices.items()]
+        used = text_table("branches chosen", "", {"for": "left", "used": "left"}, chosen)
+        empty = [[axis, ", ".join(names) or "none"] for axis, names in self.empty_bins.items()]
+        columns: Mapping[str, Literal["left", "right"]] = {
+            "axis of the cells": "left",
+            "bins without any event": "left",
+        }
+        return [*first, used, text_table("empty bins", "", columns, empty)]
 
     def _sides(self) -> Table:
-        from rich.table import Table
-
         hists = self.histograms
-        sides = Table(title=f"{hists.layout.plan}: sides in the first {hists.n_events:,} events")
-        for heading in ("symmetry", "A", "B", "exclusive cells", "not filled"):
-            sides.add_column(heading)
+        lines = []
         for row in hists.summary().to_dict("records"):
             numbers = [i for i, c in enumerate(hists.layout.channels) if c.symmetry == row["symmetry"]]
             unfilled = int(hists.not_filled[numbers].sum())
             a, b = f"{row['n_a']:,} {row['A']}", f"{row['n_b']:,} {row['B']}"
-            sides.add_row(row["symmetry"], a, b, str(row["exclusive cells"]), str(unfilled))
-        return sides
+            lines.append([row["symmetry"], a, b, str(row["exclusive cells"]), str(unfilled)])
+        title = f"{hists.layout.plan}: sides in the first {hists.n_events:,} events"
+        return text_table(title, "", _SIDES, lines)
 
     def _spectra(self) -> Table:
         """Return the fullest spectra; the caption says how many have no entry."""
-        from rich.table import Table
-
         hists = self.histograms
         rows = hists.spectra_summary().to_dict("records")
         filled = [row for row in rows if row["entries"]]
         more = f"{len(filled) - _SHOWN} more with entries; " if len(filled) > _SHOWN else ""
-        table = Table(
-            title=f"{hists.layout.plan}: mass spectra of the first {hists.n_events:,} events",
-            caption=f"{more}{len(rows) - len(filled)} of {len(rows)} without any",
-        )
-        for heading in ("spectrum", "entries", "below and above", "exclusive cells", "range [GeV]", "masks"):
-            table.add_column(heading)
+        lines = []
         for row in filled[:_SHOWN]:
             outside, span = f"{row['below']:,.0f}, {row['above']:,.0f}", f"{row['low']:.4g} to {row['high']:.4g}"
-            table.add_row(
-                row["spectrum"], f"{row['entries']:,.0f}", outside, str(row["exclusive cells"]), span, row["masks"]
-            )
-        return table
+            name, entries, cells = row["spectrum"], f"{row['entries']:,.0f}", str(row["exclusive cells"])
+            lines.append([name, entries, outside, cells, span, row["masks"]])
+        title = f"{hists.layout.plan}: mass spectra of the first {hists.n_events:,} events"
+        return text_table(title, f"{more}{len(rows) - len(filled)} of {len(rows)} without any", _SPECTRA, lines)
 
 
 def validate(

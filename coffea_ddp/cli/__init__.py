@@ -5,14 +5,26 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong inpu
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
 
-from coffea_ddp.cli.around import DONE, INTERRUPTED, TERMINATED, WRONG_INPUT, note, said_by_system
+from coffea_ddp.cli.around import (
+    DONE,
+    INTERRUPTED,
+    TERMINATED,
+    WRONG_INPUT,
+    PlainFormatter,
+    note,
+    said_by_system,
+    warn,
+)
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.comparing import compare
 from coffea_ddp.cli.passes import merge, run, validate
@@ -40,7 +52,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done.")
 @click.option("--traceback", is_flag=True, help="Show Python's traceback with an error.")
-def cli(verbose: bool, traceback: bool) -> None:
+def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     r"""Scan all of the data for broken symmetries, without simulation (the Data-Directed Paradigm).
 
     \b
@@ -55,9 +67,10 @@ def cli(verbose: bool, traceback: bool) -> None:
     coffea-ddp sensitivity background.npy signal.npy      what would each test find?
     coffea-ddp train-bump -o weights.npz                  the network of the bump hunt, made anew
     """
-    del traceback  # looked up by main()
     log = logging.getLogger("coffea_ddp")
-    log.handlers = [logging.StreamHandler(sys.stderr)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter())
+    log.handlers = [handler]
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
@@ -87,6 +100,13 @@ def _meaning(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (a bug? see it all with --traceback)"
 
 
+def _show(error: click.ClickException) -> None:
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().splitlines():
+        note(line)
+
+
 def _show_example(error: click.ClickException) -> None:
     """Show an example from the help to somebody who left out something of a command, or misspelled it or an option."""
     wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
@@ -111,9 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None:
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = warn
+            code = cli.main(args=given, prog_name="coffea-ddp", standalone_mode=False)
     except click.ClickException as error:
-        error.show(sys.stderr)
+        _show(error)
         _show_example(error)
         code = WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
@@ -122,9 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TerminatedError:
         note(f"terminated; {_GO_ON}")
         code = TERMINATED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (nobody wants to see a traceback who did not ask for it)
         if "--traceback" in given:
-            raise
+            for line in traceback.format_exc().splitlines():
+                note(line)
         note(f"error: {_meaning(error)}")
         code = WRONG_INPUT
     sys.exit(code if isinstance(code, int) else DONE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError
 from coffea_ddp.monitoring import bar
 
@@ -37,7 +38,20 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def note(text: str) -> None:
     """Write a line for people, on stderr."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats what is logged as one line of visible characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return printable(super().format(record))
+
+
+def warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Show a warning as one line: what Python's ``warnings.showwarning`` does, for people."""
+    note(f"{category.__name__}: {message}")
 
 
 _ADVICE = {
@@ -88,7 +102,9 @@ def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
     with bar(MofNCompleteColumn()) as found:
         task = found.add_task(what, total=None)
-        yield lambda done, total, now: found.update(task, completed=done, total=total, description=f"{what} {now}")
+        yield lambda done, total, now: found.update(
+            task, completed=done, total=total, description=printable(f"{what} {now}")
+        )
 
 
 @contextmanager

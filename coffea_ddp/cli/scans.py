@@ -229,7 +229,8 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
     jobs = workers or os.cpu_count() or 1
     with events_bar() as reading:
         result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=reading)
-    note(result.story)
+    for line in result.story.splitlines():
+        note(line)
     deliver(str(result.report_path), result.report.save)
     for what, path in result.files.items():
         note(f"{what}: {path}")
