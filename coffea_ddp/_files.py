@@ -102,7 +102,7 @@ def advice(path: str | Path) -> str:
 _ADVICE = {
     OUTPUT: "ddp.load reads it, and `coffea-ddp scan {path} -o report.json` makes a report of it",
     REPORT: "ScanReport.load reads it, and `coffea-ddp report {path} -o report` shows it",
-    ROOT: "of events, `coffea-ddp run symmetries {path} -o hists.ddp` fills histograms; of mass spectra, "
+    ROOT: "of events: `coffea-ddp run symmetries {path} -o hists.ddp` fills histograms; of mass spectra: "
     "`coffea-ddp bump {path}` looks at them",
     SPECTRA: "`coffea-ddp bump {path}` looks at it",
     NETWORK: "`coffea-ddp bump FILE --weights {path}` uses it",

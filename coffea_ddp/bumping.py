@@ -23,15 +23,18 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
+from coffea_ddp.exchange.given import as_spectra
 from coffea_ddp.ordering import sort_key
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
+from coffea_ddp.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.given import LEAST_BINS
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond
@@ -200,7 +203,7 @@ class _Found:
 
 
 def hunt_spectra(
-    spectra: Sequence[MassSpectrum],
+    spectra: Sequence[MassSpectrum] | MassSpectrum | str | Path,
     *,
     toys: int = TOYS,
     toys_for: int = TOYS_FOR,
@@ -217,7 +220,8 @@ def hunt_spectra(
     Parameters
     ----------
     spectra
-        Of any binning. Their width is that of a narrow signal; where they have none, several are tried.
+        Of any binning, or the path of a file of them (ROOT, UHI JSON, CSV). Their width is that of a narrow signal;
+        where they have none, several are tried.
     toys, toys_for
         Background-only toys for so many of the best spectra, drawn from a smooth estimate of each, as a check of the
         calibrated p: where any of them reaches the spectrum, the larger of the two p stands. 0: none.
@@ -246,8 +250,7 @@ def hunt_spectra(
     InputError
         If there is no spectrum, or an option is negative.
     """
-    if not spectra:
-        raise InputError("no spectrum was given; there is nothing to look at")
+    spectra = as_spectra("hunt_spectra", spectra)
     if toys < 0 or toys_for < 0:
         raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
     from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only

@@ -80,6 +80,22 @@ class OtherCodeError(ClusterError):
     """A process that has other code than the run it was asked to do a part of."""
 
 
+def named(value: Any) -> str:
+    """Return what a value is, for messages about one of the wrong kind.
+
+    Examples
+    --------
+    >>> named([1]), named(None), named("a.txt"), named({}.items())
+    ('a list', 'nothing', "the text 'a.txt'", 'a dict_items')
+    """
+    if isinstance(value, str):
+        return f"the text {value!r}" if value else "an empty text"
+    kind = type(value).__name__
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "nothing" if value is None else f"{'an' if kind[0].lower() in 'aeio' else 'a'} {kind}"
+
+
 def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
     """Return the question whether something else was meant, to stand at the end of a message; empty if nothing is near.
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hist
@@ -41,11 +42,11 @@ import numpy as np
 from coffea_ddp.branches import Columns
 from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.ledger import UNKNOWN, Chunk, Ledger
-from coffea_ddp.plan import one_bool_each
+from coffea_ddp.plan import ScanPlan, one_bool_each
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stored import StoredEvents, side_bits
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.plan import ScanPlan, Symmetry
+    from coffea_ddp.plan import Symmetry
 
 
 def fill(
@@ -95,6 +96,12 @@ def fill(
     OverlapError
         If an event is on both sides of a symmetry.
     """
+    if not isinstance(plan, ScanPlan):
+        raise InputError(f"fill, plan: got {named(plan)}; give a ScanPlan, as ddp.load_plan(PATH OR NAME) returns")
+    if isinstance(events, str | bytes | Path) or not hasattr(events, "__len__"):
+        raise InputError(
+            f"fill, events: got {named(events)}; give NanoEvents or an awkward array (ddp.run reads files)"
+        )
     told = chunk or chunk_of(events)
     source = str(told) if told else "the events"
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.

@@ -17,7 +17,7 @@ import cloudpickle
 
 from coffea_ddp._files import check_input, what_is
 from coffea_ddp.branches import describe
-from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint
+from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, named
 from coffea_ddp.plan import ScanPlan
 
 _PACKAGE = Path(__file__).parent
@@ -61,7 +61,7 @@ def load_plan(plan: str | Path) -> ScanPlan:
 
 def _resolve(plan: str | Path) -> Path:
     if not isinstance(plan, str | Path):
-        raise PlanError(f"plan: {plan!r} is a {type(plan).__name__}; give a ScanPlan, or {_known()[5:]}")
+        raise PlanError(f"plan: got {named(plan)}; give a ScanPlan, or {_known()[5:]}")
     path, name = Path(plan), str(plan)
     if name in shipped_plans() and not path.is_file():
         return shipped_plans()[name].resolve()

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from coffea_ddp.errors import InputError, MergeError
+from coffea_ddp.errors import InputError, MergeError, named
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -149,7 +149,13 @@ def add_all(parts: Sequence[Histograms]) -> Histograms:
     return type(parts[0]).sum(parts)
 
 
-def merge_files(paths: Iterable[str | Path]) -> Histograms:
+def _path(value: Any) -> Path:
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise InputError(f"merge_files: got {named(value)}; give the paths of .ddp files (Histograms are added with +)")
+
+
+def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
     """Return the sum of output files; no more than a few are in memory at a time.
 
     Parameters
@@ -168,7 +174,11 @@ def merge_files(paths: Iterable[str | Path]) -> Histograms:
     """
     from coffea_ddp.saving import load
 
-    given = [Path(path) for path in paths]
+    if isinstance(paths, str | Path):
+        paths = [paths]
+    if not isinstance(paths, Iterable):
+        raise InputError(f"merge_files: got {named(paths)}; give the paths of .ddp files")
+    given = [_path(path) for path in paths]
     if not given:
         raise InputError("nothing to merge; give at least one .ddp file")
     tree: Tree[Histograms] = Tree(len(given), add_all)

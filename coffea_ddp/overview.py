@@ -17,15 +17,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.cells import INCLUSIVE
+from coffea_ddp.errors import InputError, named
+from coffea_ddp.report import ScanReport
 from coffea_ddp.stats.trials import sidak_z
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from coffea_ddp.report import ScanReport
     from coffea_ddp.rows import Row
 
 DECAYS = ("Z", "W", "H", "t", "V")
@@ -182,19 +184,38 @@ def _once(rows: Iterable[Row | None]) -> list[Row]:
     return list({id(row): row for row in rows if row is not None}.values())
 
 
-def symmetry_table(report: ScanReport) -> SymmetryTable:
+def as_report(what: str, value: Any) -> ScanReport:
+    """Return a report as it is, or that of the file that a path leads to.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    FileError, FormatError
+        As for :meth:`ScanReport.load`.
+    """
+    if isinstance(value, ScanReport):
+        return value
+    if isinstance(value, str | Path):
+        return ScanReport.load(value)
+    made = "of ddp.scan, ddp.hunt_spectra or ScanReport.load"
+    raise InputError(f"{what}: got {named(value)}; give a ScanReport ({made}), or the path of a report (.json)")
+
+
+def symmetry_table(report: ScanReport | str | Path) -> SymmetryTable:
     """Return the table of symmetries.
 
     Parameters
     ----------
     report
-        Of a scan; rows of spectra are left out.
+        Of a scan, or its path; rows of spectra are left out.
 
     Notes
     -----
     Entries are the best of all tests and observables, so each is after more looks than one: what it is worth is told
     by the global p of its row.
     """
+    report = as_report("symmetry_table", report)
     every = _columns(report.inputs.get("cells", ()))
     columns, hidden = every[:MOST], {column.name for column in every[MOST:]}
     symmetries = tuple(summary.symmetry for summary in report.summaries)
@@ -238,19 +259,20 @@ def _axes(cell: str) -> list[str]:
     return list(dict.fromkeys(match[0] for match in matches if match))
 
 
-def state_table(report: ScanReport) -> StateTable:
+def state_table(report: ScanReport | str | Path) -> StateTable:
     """Return the table of states.
 
     Parameters
     ----------
     report
-        Of a scan; rows of symmetries are left out.
+        Of a scan, or its path; rows of symmetries are left out.
 
     Notes
     -----
     A state is read from the name of its spectrum (``"2mu"``, ``"Z(2mu)+gamma"``); a candidate is one object. Spectra of
     other names are in no entry.
     """
+    report = as_report("state_table", report)
     pairs: dict[tuple[str, str], Row] = {}
     heavier: dict[tuple[str, int], Row] = {}
     seen: set[str] = set()

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import REPORT, TABLE, check_input, write_text
+from coffea_ddp._files import REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
@@ -152,7 +152,6 @@ class ScanReport:
         FormatError
             If it is no report, of another version of the format, or damaged.
         """
-        check_input(path)
         try:
             return cls.from_dict(read(path))
         except FormatError as error:

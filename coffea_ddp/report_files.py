@@ -24,7 +24,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coffea_ddp.errors import FileError, FormatError
+from coffea_ddp._files import REPORT, advice, check_input, what_is
+from coffea_ddp.errors import FileError, FormatError, InputError, named
 from coffea_ddp.rows import SMALLEST_P, WHOLE
 from coffea_ddp.stats.trials import p_from_z
 
@@ -55,6 +56,20 @@ def read(path: str | Path) -> Any:
     FormatError
         If it is no JSON, or larger than any report.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"ScanReport.load: got {named(path)}; give the path of a report (.json)")
+    check_input(path)
+    kind = what_is(path)
+    if kind not in (
+        REPORT,
+        "a JSON file",
+        "a text file",
+        "an empty file",
+        "no file",
+        "a file of another kind",
+        "a folder",
+    ):
+        raise FormatError(f"not a report but {advice(path)}")
     try:
         with Path(path).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.cells import INCLUSIVE, Cell
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.saving import as_histograms
 from coffea_ddp.stored import ALL, opposite_sides
 
 if TYPE_CHECKING:
@@ -201,14 +203,14 @@ def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Sam
 
 
 def sample_pair(
-    hists: Histograms, symmetry: str, cell: Any = INCLUSIVE, *, features: Sequence[str] | None = None
+    hists: Histograms | str | Path, symmetry: str, cell: Any = INCLUSIVE, *, features: Sequence[str] | None = None
 ) -> SamplePair:
     """Return the stored events of A and B in a cell: what :func:`coffea_ddp.stats.nplm` takes.
 
     Parameters
     ----------
     hists
-        The output of a pass.
+        The output of a pass, or its path.
     symmetry, cell
         Names, as in ``hists[symmetry, observable, cell]``.
     features
@@ -221,6 +223,7 @@ def sample_pair(
     InputError
         If the plan stores no events.
     """
+    hists = as_histograms("sample_pair", hists)
     chosen = tuple(features) if features is not None else features_of(hists, symmetry)
     samples = samples_of(hists, symmetry, chosen)
     where = hists.layout.grid.cell(cell)

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coffea_ddp._files import OUTPUT, ROOT, check_input, what_is, write_in_place
+from coffea_ddp._files import OUTPUT, advice, check_input, what_is, write_in_place
 from coffea_ddp.archive_checks import (
     check_members,
     check_rows,
@@ -36,7 +36,7 @@ from coffea_ddp.archive_checks import (
     whole_number,
 )
 from coffea_ddp.cells import INCLUSIVE
-from coffea_ddp.errors import DDPError, FileError, FormatError, did_you_mean
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
 from coffea_ddp.histograms import Histograms, stored_columns
 from coffea_ddp.layout import EVENTS, Layout
 from coffea_ddp.sparse import SparseCounts
@@ -118,9 +118,30 @@ def load(path: str | Path) -> Histograms:
         return _rebuild(manifest, layout, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
 
 
+def as_histograms(what: str, value: Any) -> Histograms:
+    """Return histograms as they are, or those of the file that a path leads to.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    FileError, FormatError
+        As for :func:`load`.
+    """
+    if isinstance(value, Histograms):
+        return value
+    if isinstance(value, str | Path):
+        return load(value)
+    made = "of ddp.run, ddp.fill or ddp.load"
+    raise InputError(f"{what}: got {named(value)}; give Histograms ({made}), or the path of a .ddp file")
+
+
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
+def _opened(path: Any) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""
+    if not isinstance(path, str | Path):
+        also = "; of Histograms, hists[symmetry, observable, cell] is the pair" if isinstance(path, Histograms) else ""
+        raise InputError(f"got {named(path)} where the path of a .ddp file belongs{also}")
     path = Path(path)
     check_input(path)
     try:
@@ -147,15 +168,12 @@ def _opened(path: str | Path) -> Iterator[tuple[zipfile.ZipFile, Any]]:
 def _no_output(path: Path, error: Exception) -> str:
     """Tell what was given instead of an output."""
     kind = what_is(path)
-    if kind == ROOT:
-        return (
-            f"{path}: not a coffea-ddp output but a ROOT file; fill histograms first: "
-            f"`coffea-ddp run symmetries {path} -o hists.ddp`, then give hists.ddp"
-        )
     if kind in ("a file of another kind", "a zip archive", OUTPUT, "no file"):
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         return f"{path}: not a coffea-ddp output, or damaged ({reason}); make it again with `coffea-ddp run`"
-    return f"{path}: not a coffea-ddp output but {kind}; `coffea-ddp run PLAN FILESET -o hists.ddp` makes one"
+    said = advice(path)
+    makes = "" if ";" in said else "; `coffea-ddp run PLAN FILESET -o hists.ddp` makes one"
+    return f"{path}: not a coffea-ddp output but {said}{makes}"
 
 
 def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> MatrixPair:

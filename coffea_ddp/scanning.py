@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
 from coffea_ddp.report_files import MOST_ROWS
 from coffea_ddp.rows import SymmetrySummary
+from coffea_ddp.saving import as_histograms
 from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.significance import Significance, bounds, from_nulls
 from coffea_ddp.stats.null import NullKind
@@ -62,7 +64,7 @@ N_BEST = 1_000
 
 
 def scan(
-    hists: Histograms,
+    hists: Histograms | str | Path,
     tests: Sequence[str] | None = None,
     *,
     permutations: int = 0,
@@ -86,7 +88,7 @@ def scan(
     Parameters
     ----------
     hists
-        The output of a pass.
+        The output of a pass, or its path.
     tests
         Names of tests; by default ``"nsigma"`` of symmetries and ``"bump"`` of spectra, as the plan has them.
         ``"bump"`` looks for bumps in the mass spectra (:func:`coffea_ddp.hunting.hunt_cells`); what it takes of the
@@ -145,6 +147,7 @@ def scan(
     The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
+    hists = as_histograms("scan", hists)
     everything = tests_of(tests, hists)
     chosen = tuple(name for name in everything if name in TESTS)
     on_events = tuple(name for name in everything if name in EVENT_TESTS)

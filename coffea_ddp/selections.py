@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import check_input
-from coffea_ddp.errors import FileError, InputError
+from coffea_ddp._files import check_input, what_is
+from coffea_ddp.errors import FileError, InputError, named
 from coffea_ddp.selected import SelectedEvents, pair_mass, transverse_mass
 
 if TYPE_CHECKING:
@@ -151,12 +151,19 @@ class GoodRuns:
         ------
         FileError
             If the file cannot be read or is no good-run list.
+        InputError
+            If it is no path.
         """
+        if not isinstance(path, str | Path):
+            raise InputError(f"GoodRuns.from_file: got {named(path)}; give the path of a good-run list (JSON)")
         check_input(path)
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FileError(f"good-run list {path}: cannot be read as JSON ({error})") from error
+        except (OSError, ValueError, RecursionError) as error:
+            kind = what_is(path)
+            read = "" if kind in ("a JSON file", "a text file", "no file") else f"; it is {kind}"
+            reason = error.strerror if isinstance(error, OSError) else error if not read else "no text"
+            raise FileError(f"good-run list {path}: cannot be read as JSON ({reason}){read}") from error
         try:
             return cls.from_dict(data)
         except InputError as error:
@@ -173,7 +180,7 @@ class GoodRuns:
         """
         try:
             clean = {str(int(run)): [[int(a), int(b)] for a, b in ranges] for run, ranges in runs.items()}
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f'a good-run list maps runs to ranges, {{"297050": [[12, 137]]}}; got {error}') from None
         return cls(json.dumps(clean, sort_keys=True))
 

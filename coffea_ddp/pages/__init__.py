@@ -25,6 +25,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.overview import as_report
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows
@@ -32,6 +33,7 @@ from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
 from coffea_ddp.pictures import Permuting, Picture
 from coffea_ddp.plotting import z_distribution
+from coffea_ddp.saving import as_histograms
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
@@ -46,10 +48,10 @@ LEADING = 20
 
 
 def write_report(
-    report: ScanReport,
+    report: ScanReport | str | Path,
     folder: str | Path,
     *,
-    hists: Histograms | None = None,
+    hists: Histograms | str | Path | None = None,
     leading: int = LEADING,
     label: str = "",
     jobs: int | None = 1,
@@ -60,11 +62,11 @@ def write_report(
     Parameters
     ----------
     report
-        Of a scan.
+        Of a scan, or its path.
     folder
         Made anew; of one that holds a report the pages are replaced when the new ones are whole, and other files stay.
     hists
-        The output of the pass that was scanned, for pictures; without it pages have their numbers alone.
+        The output of the pass that was scanned, or its path, for pictures; without it pages have their numbers alone.
     leading
         How many of the strongest rows get a page, beside what the two tables lead to.
     label
@@ -88,7 +90,9 @@ def write_report(
     """
     if leading < 0:
         raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")
+    report = as_report("write_report", report)
     if hists is not None:
+        hists = as_histograms("write_report, hists", hists)
         _check_same(report, hists)
     rows = content.rows_with_pages(report, leading)
     # By position: a report may hold equal rows, and rows are no keys.
