@@ -147,8 +147,7 @@ def scan(
     The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
     """
-    hists = as_histograms("scan", hists)
-    everything = tests_of(tests, hists)
+    everything = tests_of(tests, hists := as_histograms("scan", hists))
     chosen = tuple(name for name in everything if name in TESTS)
     on_events = tuple(name for name in everything if name in EVENT_TESTS)
     expectation = Expectation(kappa, kappa_error, systematic, correction)

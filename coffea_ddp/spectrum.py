@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ import hist
 import numpy as np
 
 from coffea_ddp.effective import effective, same
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, named
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
@@ -250,3 +251,21 @@ class MassSpectrum:
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(repr(self))}</b></p>{self.hist._repr_html_()}"
+
+
+def only_spectra(what: str, given: Any) -> list[MassSpectrum]:
+    """Return spectra as a list.
+
+    Raises
+    ------
+    InputError
+        If something else is among them.
+    """
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, str | type) else [given]
+    for one in found:
+        if not isinstance(one, MassSpectrum):
+            raise InputError(
+                f"{what}: got {named(one)}; give MassSpectrum objects, or read a file of spectra first "
+                '(those in Histograms are looked at by ddp.scan(hists, tests=["bump"]))'
+            )
+    return found

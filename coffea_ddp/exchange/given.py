@@ -1,17 +1,16 @@
-"""What a function that looks at spectra is given: the spectra, or a file of them."""
+"""What a function that takes spectra is given: the spectra, or a file of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from coffea_ddp.errors import InputError, named
+from coffea_ddp.errors import InputError
 from coffea_ddp.exchange.reading import read_spectra
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectrum import MassSpectrum, only_spectra
 
 
-def as_spectra(what: str, given: Any) -> Sequence[MassSpectrum]:
+def as_spectra(what: str, given: Any) -> list[MassSpectrum]:
     """Return spectra as they are, one as a list of one, or those of the file that a path leads to.
 
     Raises
@@ -23,15 +22,7 @@ def as_spectra(what: str, given: Any) -> Sequence[MassSpectrum]:
     """
     if isinstance(given, str | Path):
         return read_spectra(given)
-    if isinstance(given, MassSpectrum):
-        return [given]
-    found = list(given) if isinstance(given, Iterable) else [given]
-    for one in found:
-        if not isinstance(one, MassSpectrum):
-            raise InputError(
-                f"{what}: got {named(one)}; give MassSpectrum objects, or the path of a file of spectra "
-                '(those in Histograms are looked at by ddp.scan(hists, tests=["bump"]))'
-            )
+    found = only_spectra(what, given)
     if not found:
         raise InputError("no spectrum was given; there is nothing to look at")
     return found

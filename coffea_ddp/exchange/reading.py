@@ -18,7 +18,7 @@ from typing import Any
 import hist
 
 from coffea_ddp._files import OUTPUT, REPORT, ROOT, check_input, what_is
-from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
 from coffea_ddp.exchange.binned import is_binned, read_binned
 from coffea_ddp.exchange.csv_tables import Table, parse_tables, read_text
 from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, scaled
@@ -96,6 +96,8 @@ def read_spectra(
     UserWarning
         If a histogram of one axis was left out that cannot be used; the message names it.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"read_spectra: got {named(path)}; give the path of a file of mass spectra")
     found = read_contents(
         path, names=names, binning=Binning(column, bins, low, high), scale=scale, density=density, decimal=decimal
     )

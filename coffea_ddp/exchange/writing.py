@@ -16,7 +16,7 @@ from coffea_ddp._files import SPECTRA, write_in_place
 from coffea_ddp._root_files import SPECTRA_TITLE, is_spectra
 from coffea_ddp.errors import InputError
 from coffea_ddp.exchange.names import spectrum_name
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectrum import MassSpectrum, only_spectra
 
 FORMAT, VERSION = "coffea-ddp/spectra", 1
 """The envelope of a JSON file of many spectra."""
@@ -41,11 +41,11 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the suffix is another one, there is no spectrum, or two have one name.
+        If the suffix is another one, there is no spectrum, something else is among them, or two have one name.
     FileError
         If the file cannot be written, or something else than spectra is there.
     """
-    chosen = list(spectra)
+    chosen = only_spectra("write_spectra", spectra)
     path = Path(path)
     writers: dict[str, Callable[[dict[str, MassSpectrum], Path], None]] = {
         ".root": _write_root, ".json": _write_json, ".csv": _write_csv,
