@@ -97,7 +97,7 @@ def test_every_command_shows_visible_text(capfd: pytest.CaptureFixture[str], fol
         ("-v", "run", plan, fileset, "-o", hists, "--executor", "iterative"),
         ("merge", hists, "-o", folder / f"{NAME}2.ddp"),
         ("scan", hists, "-o", report, "--min-events", "2", "--permutations", "5", "--csv", tmp_path / f"{NAME}.csv"),
-        ("scan", hists, "--tests", "bump", "--toys", "5", "--symmetry", NAME),
+        ("scan", hists, "--tests", "bump", "--toys", "5"),
         ("spectra", hists, "-o", folder / f"{NAME}.spectra.json"),
         ("report", report, "-o", folder / f"{NAME}-report", "--jobs", "1", "--leading", "2"),
         ("compare", matrix, matrix, "--permutations", "5"),
