@@ -49,7 +49,7 @@ def hunted(path: str, **options: Any) -> ddp.Row:
 def test_steps_are_what_is_counted(here: Path, executor: str) -> None:
     (file,) = made(here, 1_000)
     fileset = {"d": {"files": {file: {"object_path": "Events", "steps": [[0, 100], [500, 600]]}}}}
-    hists = ddp.run("dimuon_charge", fileset, executor=executor, workers=None if executor == "iterative" else 1)
+    hists = ddp.run("dimuon_charge", fileset, executor=executor, workers=1)
     assert hists.n_events == 200
     assert not hists.partial
 
@@ -63,7 +63,7 @@ def test_one_bad_histogram_is_listed_and_the_good_one_hunted(here: Path, capfd: 
         with pytest.raises(SystemExit) as stop:
             main(["bump", "mixed.root", "--toys", "0", "-o", "report.json", *names])
         told = capfd.readouterr().err
-        (row,) = [row for row in ddp.load("report.json").rows if row.rank is not None]
+        (row,) = [row for row in ddp.ScanReport.load("report.json").rows if row.rank is not None]
         assert row.z_local is not None
         assert row.z_local > 3
         if names:
@@ -84,8 +84,8 @@ def test_a_column_of_masses_beside_counts_is_a_histogram(here: Path) -> None:
 def test_densities_are_refused_and_spectra_with_variances_are_not(here: Path) -> None:
     case_inputs.make("06-density")
     counts = hunted("counts.csv")
-    assert counts.z_local == pytest.approx(19.7, abs=0.5)
-    assert hunted("pb_per_tev_with_errors.csv").z_local == pytest.approx(counts.z_local, abs=0.5)
+    assert counts.z_local == pytest.approx(19.7, abs=1.0)
+    assert hunted("pb_per_tev_with_errors.csv").z_local == pytest.approx(counts.z_local, abs=1.0)
     for name in ("per_gev", "pb_per_tev", "scaled_counts"):
         try:
             row = hunted(f"{name}.csv")
@@ -101,11 +101,11 @@ def test_densities_are_refused_and_spectra_with_variances_are_not(here: Path) ->
 def test_tables_of_hepdata_are_read_as_counts(here: Path, form: str) -> None:
     case_inputs.make("07-hepdata")
     (spectrum,) = read_spectra(f"table.{form}")
-    (axis,) = spectrum.histogram.axes
+    (axis,) = spectrum.hist.axes
     edges = np.arange(1000, 4050, 50.0)
     assert axis.edges == pytest.approx(edges)
     events = np.histogram(1000 + np.random.default_rng(1).exponential(400, 100_000), edges)[0]
-    assert spectrum.histogram.values() == pytest.approx(events)
+    assert spectrum.hist.values() == pytest.approx(events)
 
 
 # -- 09: filesets of other frameworks ------------------------------------------------------------------------------
