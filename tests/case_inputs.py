@@ -1,13 +1,8 @@
-"""Small inputs of people who do this job, on which the package once failed: what :mod:`test_cases` runs on.
-
-Each function writes its files into the current folder. Where the cases are at hand as they were collected, beside the
-project, those scripts make the files instead.
-"""
+"""Filesets of public frameworks, and events as other productions write them: inputs of :mod:`test_cases`."""
 
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import subprocess
 import sys
@@ -15,96 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import hist
-import numpy as np
 import uproot
 
 from coffea_ddp import testing
 
-HANDED = Path(__file__).resolve().parents[2] / "shared" / "cases"
-
-
-def make(case: str, script: str = "make.py") -> None:
-    """Write the input of a case into the current folder: by the script as it was collected, else by our own copy."""
-    handed = HANDED / case / script
-    if not handed.exists():
-        OWN[case]()
-        return
-    subprocess.run([sys.executable, str(handed)], check=True, stdout=subprocess.DEVNULL)  # it leaves files open
-
-
-def one_bad_histogram() -> None:
-    """Write a good mass spectrum beside an efficiency with a NaN and a cutflow with labels, into one ROOT file."""
-    rng = np.random.default_rng(1)
-    spectrum = hist.new.Reg(100, 0, 100, name="mass").Double()
-    spectrum.fill(np.r_[rng.exponential(30, 50_000), rng.normal(50, 1, 600)])
-    efficiency = hist.new.Reg(10, 0, 10).Double()
-    efficiency.view()[:] = [np.nan, *[0.9] * 9]
-    cutflow = hist.new.StrCat(["all", "trigger", "2 e"]).Double()
-    cutflow.view()[:] = (5e6, 1e6, 1e5)
-    with uproot.recreate("mixed.root") as file:
-        file["m_ee"], file["eff"], file["cutflow"] = spectrum, efficiency, cutflow
-
-
-def centres_and_counts() -> None:
-    """Write a spectrum with a resonance at 91 as centres and counts, under the headers mass,count and x,count."""
-    rng = np.random.default_rng(1)
-    masses = np.r_[60 + rng.exponential(30, 100_000), rng.normal(91, 2, 2_000)]
-    counts, edges = np.histogram(masses, 120, (60, 120))
-    rows = np.column_stack([0.5 * (edges[1:] + edges[:-1]), counts])
-    for name in ("mass", "x"):
-        np.savetxt(f"{name}.csv", rows, delimiter=",", header=f"{name},count", comments="", fmt="%g")
-
-
-def densities() -> None:
-    """Write one spectrum in the forms in which papers publish it: counts, per GeV, pb per TeV (also with variances)."""
-    rng = np.random.default_rng(3)
-    edges = np.round(1000 * np.exp(np.arange(45) * 0.045))
-    counts = np.histogram(np.r_[1000 + rng.exponential(300, 1_000_000), rng.normal(2000, 40, 2_500)], edges)[0]
-    widths, per_event = np.diff(edges), 1000 / 137e3
-    forms = {
-        "counts": counts.astype(float),
-        "per_gev": counts / widths,
-        "pb_per_tev": counts / widths * per_event,
-        "pb_per_tev_with_errors": counts / widths * per_event,
-        "scaled_counts": counts * 1e-3,
-    }
-    for name, values in forms.items():
-        columns = [edges[:-1], edges[1:], values]
-        header = "low,high,count"
-        if name.endswith("errors"):
-            columns.append(counts * (per_event / widths) ** 2)
-            header += ",variance"
-        np.savetxt(f"{name}.csv", np.column_stack(columns), delimiter=",", header=header, comments="", fmt="%.8g")
-
-
-def hepdata() -> None:
-    """Write the three text forms in which HEPData gives a table of 61 bins of counts."""
-    rng = np.random.default_rng(1)
-    edges = np.arange(1000, 4050, 50.0)
-    counts = np.histogram(1000 + rng.exponential(400, 100_000), edges)[0].tolist()
-    bins = [{"low": float(low), "high": float(high)} for low, high in itertools.pairwise(edges)]
-    lines = ["#: name: Figure 1", "#: data_file: figure1.yaml"]
-    lines.append('"M [GeV]","M [GeV] LOW","M [GeV] HIGH","Events","stat +","stat -"')
-    for one, count in zip(bins, counts, strict=True):
-        middle, error = (one["low"] + one["high"]) / 2, count**0.5
-        lines.append(f"{middle:g},{one['low']:g},{one['high']:g},{count},{error:.4g},-{error:.4g}")
-    Path("table.csv").write_text("\n".join(lines) + "\n")
-    values = [{"value": n, "errors": [{"symerror": n**0.5, "label": "stat"}]} for n in counts]
-    table = {
-        "independent_variables": [{"header": {"name": "M", "units": "GeV"}, "values": bins}],
-        "dependent_variables": [{"header": {"name": "Events"}, "values": values}],
-    }
-    Path("table.json").write_text(json.dumps(table))
-    text = "dependent_variables:\n- header: {name: Events}\n  values:\n"
-    text += "".join(f"  - {{value: {n}}}\n" for n in counts)
-    text += "independent_variables:\n- header: {name: M, units: GeV}\n  values:\n"
-    text += "".join(f"  - {{low: {one['low']}, high: {one['high']}}}\n" for one in bins)
-    Path("table.yaml").write_text(text)
+COLLECTED = Path(__file__).resolve().parents[2] / "shared" / "cases" / "09-fileset-dialects" / "make.py"
 
 
 def fileset_dialects() -> None:
-    """Write filesets in the dialects of public frameworks, all over the same two files of 1,000 events each."""
+    """Write filesets in the dialects of public frameworks, all over the same two files of 1,000 events each.
+
+    They go into the current folder: by the script as it was collected, where it is at hand beside the project.
+    """
+    if COLLECTED.exists():
+        # A process of its own: the script leaves files open.
+        subprocess.run([sys.executable, str(COLLECTED)], check=True, stdout=subprocess.DEVNULL)
+        return
     testing.make_dataset("data", files=2, events=2_000, seed=1)
     a, b = "data/nano_0.root", "data/nano_1.root"
 
@@ -140,15 +61,6 @@ def fileset_dialects() -> None:
         Path(f"{name}.json").write_text(json.dumps(form))
     with gzip.open("gz.json.gz", "wt") as file:
         json.dump({"d": [a, b]}, file)
-
-
-OWN = {
-    "04-one-bad-histogram": one_bad_histogram,
-    "05-mass-count": centres_and_counts,
-    "06-density": densities,
-    "07-hepdata": hepdata,
-    "09-fileset-dialects": fileset_dialects,
-}
 
 
 def read_branches(path: str | Path) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Small inputs of people who do this job: the right number, or an error that tells the way out."""
+"""Events and filesets as people have them: the right number, or an error that tells the way out.
+
+Spectra are in :mod:`test_spectrum_cases`.
+"""
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,6 @@ from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 import coffea_ddp as ddp
 from coffea_ddp import testing
-from coffea_ddp.bumping import hunt_spectra
-from coffea_ddp.cli import main
-from coffea_ddp.exchange import read_spectra
 
 ID_2017, ID_2018 = "Tau_idDeepTau2017v2p1VSjet", "Tau_idDeepTau2018v2p5VSjet"
 
@@ -35,13 +34,6 @@ def made(here: Path, events: int, files: int = 1) -> list[str]:
     return [str(path) for path in testing.make_dataset(here / "data", files=files, events=events, seed=1)]
 
 
-def hunted(path: str, **options: Any) -> ddp.Row:
-    """Return the strongest row of a file's only spectrum."""
-    report = hunt_spectra(read_spectra(path, **options), toys=0)
-    (row,) = report.rows
-    return row
-
-
 # -- 01: the steps of a fileset ------------------------------------------------------------------------------------
 
 
@@ -52,60 +44,6 @@ def test_steps_are_what_is_counted(here: Path, executor: str) -> None:
     hists = ddp.run("dimuon_charge", fileset, executor=executor, workers=1)
     assert hists.n_events == 200
     assert not hists.partial
-
-
-# -- 04, 05, 06, 07: mass spectra of other people ------------------------------------------------------------------
-
-
-def test_one_bad_histogram_is_listed_and_the_good_one_hunted(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    case_inputs.make("04-one-bad-histogram")
-    for names in ([], ["--name", "m_ee"]):
-        with pytest.raises(SystemExit) as stop:
-            main(["bump", "mixed.root", "--toys", "0", "-o", "report.json", *names])
-        told = capfd.readouterr().err
-        (row,) = [row for row in ddp.ScanReport.load("report.json").rows if row.rank is not None]
-        assert row.z_local is not None
-        assert row.z_local > 3
-        if names:
-            assert stop.value.code == 0
-        else:
-            assert stop.value.code == 2
-            assert any("eff" in line and "NaN" in line for line in told.splitlines() if "not looked at" in line)
-
-
-def test_a_column_of_masses_beside_counts_is_a_histogram(here: Path) -> None:
-    case_inputs.make("05-mass-count")
-    found = [hunted(f"{name}.csv") for name in ("mass", "x")]
-    assert [(row.z_local, row.position) for row in found] == [(found[1].z_local, found[1].position)] * 2
-    assert found[0].z_local == pytest.approx(21, abs=2)
-    assert found[0].position == pytest.approx(91, abs=1)
-
-
-def test_densities_are_refused_and_spectra_with_variances_are_not(here: Path) -> None:
-    case_inputs.make("06-density")
-    counts = hunted("counts.csv")
-    assert counts.z_local == pytest.approx(19.7, abs=1.0)
-    assert hunted("pb_per_tev_with_errors.csv").z_local == pytest.approx(counts.z_local, abs=1.0)
-    for name in ("per_gev", "pb_per_tev", "scaled_counts"):
-        try:
-            row = hunted(f"{name}.csv")
-        except ddp.DDPError as error:
-            assert "variance" in str(error)  # noqa: PT017 (either way is right)
-        else:
-            assert row.status != "OK"
-            assert row.z_local is None
-            assert "variance" in row.method
-
-
-@pytest.mark.parametrize("form", ["csv", "yaml", "json"])
-def test_tables_of_hepdata_are_read_as_counts(here: Path, form: str) -> None:
-    case_inputs.make("07-hepdata")
-    (spectrum,) = read_spectra(f"table.{form}")
-    (axis,) = spectrum.hist.axes
-    edges = np.arange(1000, 4050, 50.0)
-    assert axis.edges == pytest.approx(edges)
-    events = np.histogram(1000 + np.random.default_rng(1).exponential(400, 100_000), edges)[0]
-    assert spectrum.hist.values() == pytest.approx(events)
 
 
 # -- 09: filesets of other frameworks ------------------------------------------------------------------------------
@@ -129,7 +67,7 @@ def dialects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dialects")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        case_inputs.make("09-fileset-dialects")
+        case_inputs.fileset_dialects()
     return folder
 
 
@@ -278,17 +216,3 @@ def test_equal_weights_however_large_give_the_same_z(here: Path) -> None:
         ddp.scan(ddp.fill(events, plan, weight=np.full(len(events), weight))).best().z_local for weight in (1.0, 3e7)
     ]
     assert best[0] == pytest.approx(best[1], rel=1e-6)
-
-
-@pytest.mark.skipif(not case_inputs.HANDED.is_dir(), reason="needs ../shared/cases")
-@pytest.mark.parametrize("case", ["05-mass-count", "06-density", "07-hepdata"])
-def test_our_copies_of_the_cases_hold_the_same_numbers(here: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = []
-    for name, make in (("own", case_inputs.OWN[case]), ("collected", lambda: case_inputs.make(case))):
-        (here / name).mkdir()
-        monkeypatch.chdir(here / name)
-        make()
-        texts = (re.sub(r"[^\d.e+-]+", " ", path.read_text()).split() for path in sorted((here / name).iterdir()))
-        numbers.append([[float(word) for word in words if word[-1].isdigit()] for words in texts])
-    for own, collected in zip(*numbers, strict=True):
-        assert own == pytest.approx(collected, rel=1e-6)
