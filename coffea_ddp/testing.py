@@ -26,7 +26,9 @@ Examples
 from __future__ import annotations
 
 from coffea_ddp._generator.broken_files import (
+    Damage,
     make_corrupt,
+    make_damaged,
     make_empty,
     make_not_finite,
     make_not_root,
@@ -37,10 +39,12 @@ from coffea_ddp._generator.detector import Efficiency
 from coffea_ddp._generator.files import make_copies, make_dataset, make_nanoaod
 from coffea_ddp._generator.injection import inject, inject_events
 from coffea_ddp._generator.signals import LFVSignal, Resonance, Signal
-from coffea_ddp._generator.writing import Container
+from coffea_ddp._generator.writing import Compression, Container
 
 __all__ = [
+    "Compression",
     "Container",
+    "Damage",
     "Efficiency",
     "LFVSignal",
     "Resonance",
@@ -49,6 +53,7 @@ __all__ = [
     "inject_events",
     "make_copies",
     "make_corrupt",
+    "make_damaged",
     "make_dataset",
     "make_empty",
     "make_nanoaod",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
     from coffea_ddp._generator.writing import Container
     from coffea_ddp._typing import AnyArray
+
+Damage = Literal[
+    "negative count",
+    "count less by one",
+    "count moved",
+    "absurd count",
+    "zeroed offsets",
+    "unordered offsets",
+    "half a basket",
+]
 
 
 def make_empty(path: str | PathLike[str], *, version: int = 9, container: Container = "ttree") -> Path:
@@ -101,6 +111,62 @@ def make_corrupt(
     return in_place(target, lambda path: path.write_bytes(content))
 
 
+def make_damaged(
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    *,
+    damage: Damage,
+    branch: str = "Jet_pt",
+    tree: str = "Events",
+) -> Path:
+    """Copy a file without compression and falsify what one basket says of the lengths of its lists.
+
+    Parameters
+    ----------
+    source, target
+        The good file, of ``make_nanoaod(..., compression="none")``, and the copy.
+    damage
+        Of the branch with the number of objects: ``"negative count"`` (-1 in one event), ``"count less by one"``,
+        ``"count moved"`` (one object from an event to the next that has any), ``"absurd count"`` (10^9 in one event).
+        Of the branch itself: ``"zeroed offsets"``, ``"unordered offsets"`` (where its lists begin, backwards),
+        ``"half a basket"`` (the second half is zeros, as an interrupted transfer leaves it).
+    branch, tree
+        A branch of lists; its middle basket is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, uproot
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> good = make_nanoaod(folder / "good.root", events=100, compression="none")
+    >>> with uproot.open(make_damaged(good, folder / "bad.root", damage="negative count")) as file:
+    ...     int(file["Events/nJet"].array().to_numpy().min())
+    -1
+    """
+    import uproot
+
+    if damage not in get_args(Damage):
+        raise InputError(f"damage={damage!r}: known are {', '.join(get_args(Damage))}")
+    with uproot.open(source) as file:
+        found = file[tree].get(branch)
+        counter = getattr(found, "count_branch", None)
+        if counter is None:
+            raise InputError(f"branch={branch!r}: no branch of lists in {tree!r} of {source}; name one that is there")
+        changed = counter if "count" in damage else found
+        number = changed.num_baskets // 2
+        key, basket = changed.basket_key(number), changed.basket(number)
+        start = int(changed.member("fBasketSeek")[number]) + key.fKeylen
+        stop = start + key.fNbytes - key.fKeylen
+    if key.fNbytes != key.fKeylen + key.fObjlen:
+        raise InputError(f"{source}: compressed; give a file that was made with compression='none'")
+    content = bytearray(Path(source).read_bytes())
+    if damage == "half a basket":
+        content[(start + stop) // 2 : stop] = bytes(stop - (start + stop) // 2)
+    else:
+        first = start if changed is counter else stop - 4 * len(basket.byte_offsets)
+        content[first:stop] = _falsified(np.frombuffer(content[first:stop], ">i4").copy(), damage).tobytes()
+    return in_place(target, lambda path: path.write_bytes(content))
+
+
 def make_not_root(path: str | PathLike[str]) -> Path:
     """Write a text file, whatever its name says."""
     text = "This is not a ROOT file, only called like one.\n" * 20
@@ -122,3 +188,18 @@ def _spoil(rng: Generator, column: AnyArray, share: float) -> None:
     u = rng.random(len(column))
     column[u < share] = np.nan
     column[u > 1.0 - share] = np.inf
+
+
+def _falsified(numbers: AnyArray, damage: Damage) -> AnyArray:
+    """Return counts per event, or the places where lists begin, falsified."""
+    if damage == "zeroed offsets":
+        numbers[:] = 0
+    elif damage == "unordered offsets":
+        numbers[:] = numbers[::-1].copy()
+    elif damage in ("negative count", "absurd count"):
+        numbers[len(numbers) // 2] = -1 if damage == "negative count" else 10**9
+    else:
+        first, second = np.flatnonzero(numbers)[:2]
+        numbers[first] -= 1
+        numbers[second] += damage == "count moved"
+    return numbers

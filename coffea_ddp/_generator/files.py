@@ -13,7 +13,7 @@ from coffea_ddp._generator.branches import NEWEST, OLDEST, branches, contents
 from coffea_ddp._generator.detector import Efficiency, Reconstructed, reconstruct
 from coffea_ddp._generator.processes import add_backgrounds
 from coffea_ddp._generator.record import Record
-from coffea_ddp._generator.writing import Container, write_events
+from coffea_ddp._generator.writing import Compression, Container, write_events
 from coffea_ddp._root_files import is_simulated
 from coffea_ddp.errors import InputError
 
@@ -43,6 +43,7 @@ def make_nanoaod(
     first_event: int = 1,
     drop: Sequence[str] = (),
     cluster: int = 20_000,
+    compression: Compression = "zstd",
 ) -> Path:
     """Write one NanoAOD-shaped file with the tree (or RNTuple) ``Events``.
 
@@ -69,6 +70,8 @@ def make_nanoaod(
         Names of branches to leave out, to make files that lack something.
     cluster
         Events per basket (TTree) or cluster (RNTuple).
+    compression
+        ``"zstd"``, ``"lz4"``, ``"lzma"``, ``"zlib"`` or ``"none"``.
 
     Returns
     -------
@@ -85,13 +88,17 @@ def make_nanoaod(
     (True, False)
     """
     check(events=events, version=version, container=container, cluster=cluster, first_event=first_event)
+    if compression not in get_args(Compression):
+        raise InputError(f"compression={compression!r}: known are {', '.join(get_args(Compression))}")
     chosen = efficiency if isinstance(efficiency, Efficiency) else _efficiency(efficiency)
     reconstructed = generate(np.random.default_rng(seed), events, signals, chosen)
     number = np.arange(first_event, first_event + events, dtype=np.uint64)
     reconstructed.scalars.update(
         run=np.full(events, run), luminosityBlock=(number - 1) // EVENTS_PER_LUMI + 1, event=number
     )
-    return write_file(path, reconstructed, version=version, container=container, drop=drop, cluster=cluster)
+    return write_file(
+        path, reconstructed, version=version, container=container, drop=drop, cluster=cluster, compression=compression
+    )
 
 
 def make_dataset(
@@ -130,6 +137,7 @@ def make_dataset(
     Examples
     --------
     >>> import tempfile, uproot
+    >>> from coffea_ddp.testing import Resonance
     >>> paths = make_dataset(tempfile.mkdtemp(), files=3, events=1_000, signals=[Resonance(20, 600.0, 3.0)])
     >>> [uproot.open(path)["Events"].num_entries for path in paths]
     [334, 333, 333]
@@ -224,6 +232,7 @@ def write_file(
     container: Container,
     drop: Sequence[str],
     cluster: int,
+    compression: Compression = "zstd",
 ) -> Path:
     known = {branch.full_name for branch in branches(version)}
     if unknown := sorted(set(drop) - known):
@@ -237,7 +246,10 @@ def write_file(
     counts = {name: objects.counts for name, objects in reconstructed.objects.items() if kept[name]}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     return in_place(
-        path, lambda target: write_events(target, scalars, counts, kept, container=container, cluster=cluster)
+        path,
+        lambda target: write_events(
+            target, scalars, counts, kept, container=container, cluster=cluster, compression=compression
+        ),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray
 
 Container = Literal["ttree", "rntuple"]
+Compression = Literal["none", "zlib", "lz4", "lzma", "zstd"]
 
 
 def write_events(
@@ -27,12 +28,14 @@ def write_events(
     *,
     container: Container,
     cluster: int,
+    compression: Compression,
 ) -> None:
     """Write scalar branches and collections (contents, objects per event), ``cluster`` events at a time."""
     import uproot
 
     write = _write_tree if container == "ttree" else _write_rntuple
-    with uproot.recreate(path, compression=uproot.ZSTD(1)) as file:
+    packed = None if compression == "none" else getattr(uproot, compression.upper())(1)
+    with uproot.recreate(path, compression=packed) as file:
         write(file, scalars, counts, collections, cluster)
 
 
