@@ -16,7 +16,7 @@ Examples
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -211,37 +211,41 @@ def _column(events: Any, name: str) -> Any:
 
 
 def _branches(item: WorkItem, tree: Any, names: Collection[str]) -> Any:
-    """Return branches of a TTree as they are stored; ``None`` where some are not stored by these names.
+    """Return branches of a TTree, or fields of an RNTuple, as they are stored; ``None`` where not all are there.
 
-    A list's lengths are stored twice, with the list and in a branch of their own (``nMuon``): they must agree.
+    A list's lengths are stored twice, with the list and by a counter (``nMuon``): they must agree.
     """
-    if isinstance(tree, uproot.behaviors.RNTuple.HasFields):
-        return None
-    stored = {branch.name: branch for branch in tree.branches}
+    ntuple = isinstance(tree, uproot.behaviors.RNTuple.HasFields)
+    stored = {one.name: one for one in (tree.fields if ntuple else tree.branches)}
     if not names or not stored.keys() >= set(names):
         return None
-    counters = {name: stored[name].count_branch.name for name in sorted(names) if stored[name].count_branch is not None}
+    counters = {name: counter for name in sorted(names) if (counter := _counter(stored, name))}
     wanted = {*names, *counters.values()}
-    arrays = tree.arrays(
-        filter_branch=lambda branch: branch.name in wanted,
-        entry_start=item.entrystart,
-        entry_stop=item.entrystop,
-        how=dict,
-        ak_add_doc=True,
-    )
+    chosen = {"filter_field" if ntuple else "filter_branch": lambda one: one.name in wanted}
+    arrays = tree.arrays(entry_start=item.entrystart, entry_stop=item.entrystop, how=dict, ak_add_doc=True, **chosen)
     for name in wanted:
         if len(arrays[name]) != len(item):
             raise DamagedError(
                 f"{item.filename}: damaged: branch {name} has {len(arrays[name])} of {len(item)} entries"
             )
     for name, counter in counters.items():
-        if not np.array_equal(np.asarray(ak.num(arrays[name], axis=1)), np.asarray(arrays[counter])):
+        if arrays[name].ndim > 1 and not np.array_equal(
+            np.asarray(ak.num(arrays[name], axis=1)), np.asarray(arrays[counter])
+        ):
             raise DamagedError(
                 f"{item.filename}: damaged: the lengths of {name} in entries {item.entrystart} to {item.entrystop} are "
                 f"not those that {counter} tells"
             )
     layouts = [ak.to_packed(arrays[name]).layout for name in names]
     return ak.Array(ak.contents.RecordArray(layouts, list(names), length=len(item)))
+
+
+def _counter(stored: Mapping[str, Any], name: str) -> str:
+    """Return what tells the lengths of a branch's lists, empty if nothing does; an RNTuple knows it by name only."""
+    if hasattr(stored[name], "count_branch"):
+        return stored[name].count_branch.name if stored[name].count_branch is not None else ""
+    collection, underscore, _ = name.partition("_")
+    return f"n{collection}" if underscore and f"n{collection}" in stored else ""
 
 
 @contextmanager
@@ -342,8 +346,8 @@ def _is_of(column: str, names: Collection[str]) -> bool:
 class FileRunner(Runner):  # type: ignore[misc]
     """coffea's Runner for our chunks: files by their names as they are, the branches that a plan reads at once.
 
-    What is not stored under NanoAOD's names is left to coffea's NanoEvents, and so is an RNTuple. coffea's own way to
-    read Parquet reads a column of the whole file for every chunk, and fails where one spans parts.
+    What is not stored under NanoAOD's names is left to coffea's NanoEvents. coffea's own way to read Parquet reads a
+    column of the whole file for every chunk, and fails where one spans parts.
     """
 
     @staticmethod
