@@ -39,6 +39,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.selections import GoodRuns
+from coffea_ddp.values import WEIGHT_BOUNDS, has_square
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray
@@ -164,8 +165,11 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
     kind, weight, triggers = said.get("kind", ""), said.get("weight", 1.0), said.get("triggers", ())
     if kind not in ("", *KINDS):
         raise InputError(f"{where}: kind={kind!r}; it is one of {', '.join(KINDS)}, or left out")
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    infinite = isinstance(weight, float) and not math.isfinite(weight)
+    if infinite or isinstance(weight, bool) or not isinstance(weight, int | float):
         raise InputError(f"{where}: weight={weight!r} is no finite number")
+    if not has_square(weight):
+        raise InputError(f"{where}: weight={weight!r}; {WEIGHT_BOUNDS}")
     if isinstance(triggers, str) or not all(isinstance(path, str) for path in triggers):
         raise InputError(f'{where}: triggers={triggers!r} is no list of paths, such as ["HLT_IsoMu24"]')
     if not isinstance(said.get("good_runs", ""), str | os.PathLike):

@@ -90,7 +90,8 @@ def fill(
     Raises
     ------
     InputError
-        If the weights are not one finite number an event, or there are other things where events and plan belong.
+        If the weights are not one number an event (finite, not masked, of a size that has a square), or there are other
+        things where events and plan belong.
     BranchError, FileError
         If a branch is not there, holds what it cannot, or cannot be read.
     OverlapError
@@ -216,7 +217,8 @@ class _Weighing:
                 "counts events; give it weight=..., a function of events (numpy.ones(ev.n_events) if every event "
                 "counts alike, nanoaod.generator_weight for simulation)"
             )
-        return found * self.dataset.weight
+        what = f"dataset {self.dataset.name!r}, {events.source}: weights times the dataset's"
+        return weights(what, found * self.dataset.weight, len(found))
 
     def unused(self, events: SelectedEvents) -> dict[str, int]:
         """Say where generator weights are not used, and return how many negative ones are counted like others."""

@@ -23,6 +23,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
+from coffea_ddp.values import check_unmasked
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -106,6 +107,7 @@ class Feature:
                 f"feature {self.name!r} gave an array of shape {values.shape} for {events.n_events} events; "
                 f"its function must return one number an event (NaN where there is none)"
             )
+        check_unmasked(f"feature {self.name!r}", found, "write NaN where there is none: values.filled(numpy.nan)")
         return values
 
 

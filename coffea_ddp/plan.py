@@ -39,7 +39,7 @@ from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.selections import GoodRuns, Trigger
 from coffea_ddp.spectrum import Resolution
-from coffea_ddp.values import weights
+from coffea_ddp.values import check_unmasked, weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -206,6 +206,7 @@ class Spectrum:
                 f"spectrum {self.name!r}: its function gave an array of shape {masses.shape} for {events.n_events} "
                 "events; it must return one mass an event, NaN where there is none"
             )
+        check_unmasked(f"spectrum {self.name!r}", found, "write NaN where there is none: values.filled(numpy.nan)")
         return masses
 
 
@@ -238,6 +239,7 @@ def one_bool_each(what: str, values: Any, events: SelectedEvents) -> BoolArray:
         raise InputError(f"{what}: got no plain array ({str(error).splitlines()[0]}); {must}") from error
     if mask.shape != (events.n_events,) or mask.dtype != np.bool_:
         raise InputError(f"{what}: got {mask.dtype} of shape {mask.shape}; {must}")
+    check_unmasked(what, values, f"{must}, values.filled(False) for example")
     return mask
 
 

@@ -24,6 +24,14 @@ from coffea_ddp.errors import BranchError, InputError
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray
 
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e100
+"""Sizes between which a weight other than 0 is: squares of others, and sums of them, leave what a float64 holds."""
+
+WEIGHT_BOUNDS = (
+    f"a weight is 0 or between {SMALLEST_WEIGHT:.0e} and {LARGEST_WEIGHT:.0e} in size, so that its square can be summed"
+)
+"""What is asked of the size of a weight, for messages."""
+
 _MAX_CHARGE = 9
 """Of what a detector sees as one object: no tau candidate of many prongs has more."""
 
@@ -122,7 +130,8 @@ def weights(what: str, values: Any, n_events: int) -> FloatArray:
     Raises
     ------
     InputError
-        If they are not one finite number an event; the first that is not is named.
+        If they are not one finite number an event, some are masked, or one is so large or so small that its square
+        is lost; the first that is not as it must be is named.
     """
     if callable(getattr(values, "weight", None)):
         values = values.weight()
@@ -135,10 +144,46 @@ def weights(what: str, values: Any, n_events: int) -> FloatArray:
         raise InputError(f"{what}: got no array of numbers ({str(error).splitlines()[0]}); give {needed}") from error
     if kind not in "biuf" or found.shape != (n_events,):
         raise InputError(f"{what}: got {found.dtype} of shape {found.shape}; give {needed}")
+    check_unmasked(what, values, f"give {needed} (values.filled(0) where such events do not count)")
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise InputError(f"{what}: {found[bad[0]]} in event {bad[0]}, the first of {len(bad)}; give {needed}")
+    bad = np.flatnonzero(~has_square(found))
+    if len(bad):
+        raise InputError(f"{what}: {found[bad[0]]} in event {bad[0]}, the first of {len(bad)}; {WEIGHT_BOUNDS}")
     return found
+
+
+def has_square(values: Any) -> BoolArray:
+    """Return for finite weights which of them are 0, or of a size whose square a float64 holds.
+
+    Examples
+    --------
+    >>> has_square(np.array([0.0, -1.5, 1e300, 1e-300]))
+    array([ True,  True, False, False])
+    """
+    size = np.abs(values)
+    return np.asarray((size == 0) | ((size >= SMALLEST_WEIGHT) & (size <= LARGEST_WEIGHT)))
+
+
+def check_unmasked(what: str, values: Any, needed: str) -> None:
+    """Check that nothing of an array is masked: what is under a mask would be taken for a value.
+
+    Raises
+    ------
+    InputError
+        If something is; the first event and how many they are is said.
+
+    Examples
+    --------
+    >>> check_unmasked("weight", np.ma.array([1.0, 2.0], mask=[False, True]), "give numbers")
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.InputError: weight: masked in event 1, the first of 1; give numbers
+    """
+    hidden = np.flatnonzero(np.ma.getmaskarray(values)) if isinstance(values, np.ma.MaskedArray) else np.zeros(0, int)
+    if len(hidden):
+        raise InputError(f"{what}: masked in event {hidden[0]}, the first of {len(hidden)}; {needed}")
 
 
 def _all(what: str, values: AnyArray, fits: AnyArray, needed: str, first: int = 0, unit: str = "entry") -> None:

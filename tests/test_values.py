@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import hist
 import numpy as np
 import pytest
 import uproot
@@ -18,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 import coffea_ddp as ddp
 from coffea_ddp import nanoaod, testing
 from coffea_ddp import observables as obs
+from coffea_ddp.datasets import described
 from coffea_ddp.errors import BranchError, InputError, MergeError
 from coffea_ddp.filling import fill
 from coffea_ddp.values import charges, flags, weights, whole_numbers
@@ -168,6 +170,66 @@ def test_weights_from_a_processor(events: ak.Array) -> None:
     assert found["e/mu", "pt_l0 x met"].b == by_plan["e/mu", "pt_l0 x met"].b
     twice = fill(own, dataclasses.replace(PLAN, weight=lambda ev: ev.branch("mine")), weight=np.full(len(events), 2.0))
     assert twice["e/mu", "pt_l0 x met"].b.sum().value == pytest.approx(2 * found["e/mu", "pt_l0 x met"].b.sum().value)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e-300, 5e-324, 1.1e100, 9e-101])
+def test_weights_whose_squares_are_lost_name_the_first_event(events: ak.Array, value: float) -> None:
+    bad = np.ones(len(events))
+    bad[[7, 9]] = value
+    with pytest.raises(InputError, match=r"fill, the events: weight: \S+ in event 7, the first of 2; a weight is 0 or"):
+        fill(events, PLAN, weight=bad)
+    plan = dataclasses.replace(PLAN, trigger=None, weight=lambda ev: ev.branch("mine"))
+    with pytest.raises(InputError, match=r"plan 'leptons', the events: weight: \S+ in event"):
+        fill(changed(events, mine=np.full(len(events), value)), plan)
+    with pytest.raises(InputError, match="dataset 'x', metadata: weight="):
+        described("x", {"weight": value})
+
+
+@pytest.mark.parametrize("size", [1e60, 1e-60])
+def test_products_of_weights_are_bounded_too(events: ak.Array, size: float) -> None:
+    mine = np.full(len(events), size)
+    plan = dataclasses.replace(PLAN, weight=lambda ev: ev.branch("mine"))
+    with pytest.raises(InputError, match=r"the product of weights: .* in event"):
+        fill(changed(events, mine=mine), plan, weight=mine)
+    with pytest.raises(InputError, match=r"weights times the dataset's: .* in event"):
+        fill(events, PLAN, weight=mine, dataset=described("x", {"weight": size}))
+    with pytest.raises(InputError, match="a weight is 0 or"):
+        described("x", {"weight": 10**400})
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_weight_that_is_taken_has_a_square(value: float) -> None:
+    try:
+        found = weights("w", [value], 1)
+    except InputError:
+        assert value != 0
+        assert not 1e-100 <= abs(value) <= 1e100
+    else:
+        assert found[0] == value
+        assert np.isfinite(1e9 * found**2)
+        assert (found**2 > 1e-300) == (value != 0)
+
+
+@pytest.mark.parametrize("where", ["weight", "plan", "selection", "side", "feature", "spectrum"])
+def test_what_is_masked_is_no_value(events: ak.Array, where: str) -> None:
+    def hide(values: Any) -> Any:
+        return np.ma.array(values, mask=np.arange(len(values)) % 5 == 2)
+
+    number = ddp.Feature("n", "", "", lambda ev: hide(np.ones(ev.n_events)), 0.0, 2.0)
+    flag = ddp.Symmetry("m", lambda ev: hide(np.ones(ev.n_events, bool)), lambda ev: np.zeros(ev.n_events, bool), ())
+    peak = ddp.Spectrum("s", lambda ev: hide(np.ones(ev.n_events)), hist.axis.Regular(9, 0.0, 9.0))
+    changes: dict[str, dict[str, Any]] = {
+        "plan": {"weight": lambda ev: hide(np.ones(ev.n_events))},
+        "selection": {"selection": lambda ev: hide(np.ones(ev.n_events, bool))},
+        "side": {"symmetries": (flag,)},
+        "feature": {"features": (number,)},
+        "spectrum": {"spectra": (peak,)},
+    }
+    plan = dataclasses.replace(PLAN, **changes.get(where, {}))
+    with pytest.raises(InputError, match=r"masked in event 2, the first of \d+"):
+        fill(events, plan, weight=hide(np.ones(len(events))) if where == "weight" else None)
+    nothing = np.ma.array(np.ones(len(events)), mask=False)
+    assert fill(events, PLAN, weight=nothing) == fill(events, PLAN, weight=np.ones(len(events)))
 
 
 def test_weights_of_a_selection_stay_with_their_events(events: ak.Array) -> None:
