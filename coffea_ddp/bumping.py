@@ -36,7 +36,7 @@ from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
 from coffea_ddp.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
-from coffea_ddp.stats.bumphunt.given import LEAST_BINS
+from coffea_ddp.stats.bumphunt.given import LEAST_BINS, uneven_bins, unfit_width
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond
 from coffea_ddp.stats.bumphunt.widths import SCANNED
 from coffea_ddp.stats.dispersion import common_factor
@@ -45,7 +45,6 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.spectrum import MassSpectrum
     from coffea_ddp.stats.bumphunt.finder import Finder
 
 Progress = Callable[[int, int, str], None]
@@ -139,6 +138,8 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
         return Prepared(spectrum, 0, n_bins, *wrong)
     counts, free = spectrum.effective, ~spectrum.masked
     sigma = spectrum.sigma_bins
+    if unfit := unfit_width(sigma, spectrum.edges):
+        return Prepared(spectrum, 0, n_bins, Status.BAD_WIDTH, unfit)
     typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
     if counts[free].sum() < min_events:
         return Prepared(spectrum, 0, n_bins, Status.TOO_FEW_ENTRIES)
@@ -146,8 +147,19 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     late = first > _LATE * stop
     few = min(stop - first, int(free[first:stop].sum())) < LEAST_BINS
     status = Status.NOT_FALLING if late else Status.TOO_FEW_BINS if few else Status.OK
-    longer = first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE
-    return Prepared(spectrum, first, min(longer, n_bins) if status is Status.OK else stop, status)
+    longer = min(first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE, n_bins)
+    if status is Status.OK:
+        return Prepared(spectrum, first, longer, *_wrong_bins(spectrum, slice(first, longer)))
+    return Prepared(spectrum, first, stop, status)
+
+
+def _wrong_bins(spectrum: MassSpectrum, span: slice) -> tuple[Status, str]:
+    """Return why the bins that would be looked at are none for the network, ``OK`` where they are."""
+    edges, sigma = spectrum.edges[span.start : span.stop + 1], spectrum.sigma_bins
+    if uneven := uneven_bins(edges, ~spectrum.masked[span]):
+        return Status.UNEVEN_BINS, uneven
+    unfit = unfit_width(None if sigma is None else sigma[span], edges)
+    return (Status.BAD_WIDTH, unfit) if unfit else (Status.OK, "")
 
 
 def _wrong_contents(spectrum: MassSpectrum) -> tuple[Status, str] | None:
@@ -159,12 +171,8 @@ def _wrong_contents(spectrum: MassSpectrum) -> tuple[Status, str] | None:
         return Status.NOT_COUNTS, Status.NOT_COUNTS.value
     if variances is not None and not are_variances(contents, variances):
         return Status.BAD_VARIANCES, Status.BAD_VARIANCES.value
-    factor = 1 if variances is not None else common_factor(contents)
-    if factor > 1:
-        return (
-            Status.SCALED,
-            f"all contents are multiples of {factor}, as Poisson counts are not: give --scale {factor}",
-        )
+    if variances is None and (factor := common_factor(contents)) > 1:
+        return Status.SCALED, f"all contents are multiples of {factor}, as no Poisson counts are: give --scale {factor}"
     return None
 
 
@@ -248,7 +256,7 @@ def hunt_spectra(
     Raises
     ------
     InputError
-        If there is no spectrum, or an option is negative.
+        If there is no spectrum, an option is negative, or the signal's width fits to none of the spectra.
     """
     spectra = as_spectra("hunt_spectra", spectra)
     if toys < 0 or toys_for < 0:
@@ -257,6 +265,8 @@ def hunt_spectra(
 
     chosen = finder or shipped()
     prepared = [prepare(spectrum, min_events=min_events, whole=whole) for spectrum in spectra]
+    if spectra and all(one.status is Status.BAD_WIDTH for one in prepared):
+        raise InputError(f"{spectra[0].title or spectra[0].combination}: width: {prepared[0].reason}")
     found, done = [], 0
     usable = [one for one in prepared if one.status is Status.OK]
     for group in _groups(usable):
@@ -387,5 +397,4 @@ def _inputs(spectra: Sequence[MassSpectrum]) -> dict[str, Any]:
         package = version("coffea-ddp")
     except PackageNotFoundError:  # run from a source tree that was never installed
         package = "unknown"
-    partial = any(spectrum.partial for spectrum in spectra)
-    return {"spectra": len(spectra), "partial": partial, "package": package}
+    return {"spectra": len(spectra), "partial": any(one.partial for one in spectra), "package": package}

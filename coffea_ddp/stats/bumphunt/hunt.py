@@ -17,7 +17,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.falling import falling_from
 from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
-from coffea_ddp.stats.bumphunt.given import Spectra, given_spectra
+from coffea_ddp.stats.bumphunt.given import Spectra, given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.joining import BINS, joined, joined_bins, spread_out
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
@@ -161,7 +161,8 @@ def bump_significance(
     ------
     InputError
         If there are fewer than 20 bins, counts are negative, fractional, not finite or all 0, the edges do not
-        increase, or a spectrum rises (its turn-on belongs to no background that falls).
+        increase, widths of neighbouring bins jump, or a spectrum rises (its turn-on belongs to no background that
+        falls).
 
     Notes
     -----
@@ -183,6 +184,7 @@ def bump_significance(
     if finder is not None and not isinstance(finder, Finder):
         raise InputError(f"finder={finder!r}: give a Finder, or None for the one of the package")
     use = _used(mask, spectra)
+    _check_even(spectra, use)
     _check_falling(spectra, use)
     chosen = finder or shipped()
     hunted = hunt(chosen, spectra.counts, spectra.sigma, use, backend=backend)
@@ -358,6 +360,13 @@ def _used(mask: ArrayLike | None, spectra: Spectra) -> FloatArray:
     if out.all(axis=1).any():
         raise InputError("mask: all bins are masked; nothing is left to look at")
     return np.where(out, 0.0, 1.0)
+
+
+def _check_even(spectra: Spectra, use: FloatArray) -> None:
+    for used in np.unique(use > 0, axis=0):
+        uneven = uneven_bins(spectra.edges, used)
+        if uneven:
+            raise InputError(f"edges: UNEVEN_BINS: {uneven}")
 
 
 def _check_falling(spectra: Spectra, use: FloatArray) -> None:

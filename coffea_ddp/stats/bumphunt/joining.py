@@ -24,7 +24,7 @@ BINS = (24, 300)
 
 def joined_bins(n_bins: int, sigma: FloatArray) -> int:
     """Return how many bins are joined: until the signal is no wider, and the bins no more, than the network knows."""
-    wide = int(np.ceil(sigma.max() / WIDTHS[1] - 1e-9))
+    wide = max(int(np.ceil(sigma.max() / WIDTHS[1] - 1e-9)), 1)
     many = int(np.ceil(n_bins / BINS[1]))
     return wide if many <= wide or sigma.min() / many < WIDTHS[0] else many
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.bumphunt.given import given_spectra
+from coffea_ddp.stats.bumphunt.given import given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
@@ -68,7 +68,8 @@ class BumpFitResult:
     flags
         What makes z another number than a significance, one tuple of words a spectrum: ``NOT_COUNTS`` (fractional
         contents: expected counts, or a spectrum that was scaled), ``SCALED`` (all contents are multiples of one
-        number), ``OVERDISPERSED``, ``UNDERDISPERSED`` (:func:`~coffea_ddp.stats.poisson_dispersion`).
+        number), ``OVERDISPERSED``, ``UNDERDISPERSED`` (:func:`~coffea_ddp.stats.poisson_dispersion`), ``UNEVEN_BINS``
+        (widths of neighbouring bins jump; both backgrounds are smooth in counts per bin).
     """
 
     z: FloatArray
@@ -147,7 +148,8 @@ def bump_fit(
     z, deviance, converged = (np.array([result[part] for result in results])[best, rows] for part in range(3))
     order = np.array(terms)[best]
     batch = spectra.shape[:-1]
-    flags = [scatter_flags(row) for row in flat]
+    uneven = ("UNEVEN_BINS",) if uneven_bins(spectra.edges) else ()
+    flags = [(*scatter_flags(row), *uneven) for row in flat]
     return BumpFitResult(
         z=z.reshape(spectra.shape),
         order=_shaped(order, batch),
