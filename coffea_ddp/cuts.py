@@ -44,7 +44,8 @@ class Cut:
         The branch without the collection's name: ``"mediumId"`` of ``Muon_mediumId``.
     op
         One of ``== != >= <= > < abs< abs>`` and ``"has bits"`` (all bits of ``value`` set). NaN never passes an
-        ordered comparison.
+        ordered comparison. Asked for bits, or for more than 0 or 1, a branch of yes or no is an error: whose decision
+        it was, it does not say.
     value
         What it is compared with.
 
@@ -83,6 +84,11 @@ class Cut:
         """Whether the field is taken for yes or no."""
         return self.op in ("==", "!=") and isinstance(self.value, bool)
 
+    @property
+    def numbers(self) -> bool:
+        """Whether yes or no is no answer: bits are asked for, or a comparison with another number than 0 or 1."""
+        return self.op == "has bits" or self.value not in (0, 1)
+
     def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
         """Return which objects pass; ``values`` holds the flat content of every field."""
         return np.asarray(_OPERATIONS[self.op](values[self.field], self.value), dtype=bool)
@@ -90,11 +96,24 @@ class Cut:
 
 @dataclass(frozen=True)
 class ComputedCut:
-    """A requirement that needs several fields: ``function(field_1, ...)`` of their flat content, one bool an object."""
+    """A requirement that needs several fields: ``function(field_1, ...)`` of their flat content, one bool an object.
+
+    Parameters
+    ----------
+    name
+        What the output calls it.
+    fields
+        The branches without the collection's name.
+    function
+        Of the fields.
+    numbers
+        ``True``: a field of yes or no is an error.
+    """
 
     name: str
     fields: tuple[str, ...]
     function: Callable[..., Any]
+    numbers: bool = False
 
     def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
         """Return which objects pass."""

@@ -17,6 +17,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,13 +102,13 @@ def jet(pt_min: float = 30.0, eta_max: float = 4.7) -> ObjectDefinition:
     The identification of the file is wrong beyond abs(eta) 2.7 in some versions: in files of v10 and later it is made
     anew of energy fractions and multiplicities, or corrected by the fractions alone; the output says which.
     """
-    recomputed = ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet)
+    recomputed = ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet, numbers=True)
     identification = FirstAvailable(
         "identification",
         (
             Recent(recomputed),  # v13 and later; v15 has no jetId
-            Recent(ComputedCut(f"Jet_jetId, {_BEYOND} by energy fractions", _JET_ID_FIELDS, corrected_jet_id)),
-            Recent(ComputedCut(f"Jet_jetId, {_BEYOND} not corrected: no energy fractions", ("jetId",), _is_tight)),
+            Recent(_jet_id("by energy fractions", _JET_ID_FIELDS, corrected_jet_id)),
+            Recent(_jet_id("not corrected: no energy fractions", ("jetId",), _is_tight)),
             Cut("jetId", "has bits", 2),  # v9 and before
             recomputed,
         ),
@@ -205,7 +206,7 @@ def fat_jet(
     tagger = FirstAvailable("tagger", tuple(Cut(f"{name}_{score}", ">", tag) for name in _FAT_TAGGERS))
     window = _MassWindow(low, high)
     mass = FirstAvailable(
-        "mass", tuple(ComputedCut(name, (name,), window) for name in ("msoftdrop", "particleNet_mass"))
+        "mass", tuple(ComputedCut(name, (name,), window, numbers=True) for name in ("msoftdrop", "particleNet_mass"))
     )
     away = tuple((name, 0.8) for name in ("e", "mu", *away_from))
     return ObjectDefinition(
@@ -263,6 +264,10 @@ def corrected_jet_id(jet_id: AnyArray, eta: AnyArray, neutral_hadrons: AnyArray,
     distance = np.abs(eta)
     lacking = np.select([distance <= 2.7, distance <= 3.0], [True, neutral_hadrons < 0.99], neutral_em < 0.40)
     return np.asarray(_is_tight(jet_id) & lacking)
+
+
+def _jet_id(how: str, fields: tuple[str, ...], function: Callable[..., Any]) -> ComputedCut:
+    return ComputedCut(f"Jet_jetId, {_BEYOND} {how}", fields, function, numbers=True)
 
 
 def _is_tight(jet_id: AnyArray) -> AnyArray:

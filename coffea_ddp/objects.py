@@ -24,7 +24,7 @@ import numpy as np
 from coffea_ddp import kernels
 from coffea_ddp.branches import missing_branch
 from coffea_ddp.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import BranchError, FileError
 from coffea_ddp.nanoaod_versions import encoding_of, is_recent
 from coffea_ddp.values import charges, flags
 
@@ -141,7 +141,8 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
     MissingBranchError
         If the file lacks a branch that a definition needs.
     BranchError
-        If a branch holds what it cannot: charges without a sign, a flag that is neither 0 nor 1.
+        If a branch holds what it cannot: charges without a sign, a flag that is neither 0 nor 1, yes or no where a
+        number or bits are asked for.
     FileError
         If a branch cannot be read, or the branches of a collection differ in length.
     """
@@ -228,6 +229,7 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
             values = {name: _content(columns, collection, name) for name in chosen.fields}
             if isinstance(chosen, Cut) and chosen.asks_a_flag:
                 values = {name: flags(f"{columns.source}: {collection}_{name}", one) for name, one in values.items()}
+            _check_numbers(columns, collection, chosen, values)
             odd |= {f"{name} is NaN": np.isnan(one) for name, one in values.items() if one.dtype.kind == "f"}
             keep &= chosen.passes(values)
     for name, radius in definition.away_from:
@@ -249,6 +251,18 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
     }
     counted = {why: int(np.count_nonzero(which)) for why, which in odd.items()}
     return ObjectArrays(_starts(kept), kept, content, {why: n for why, n in counted.items() if n})
+
+
+def _check_numbers(columns: Columns, collection: str, cut: Cut | ComputedCut, values: Mapping[str, AnyArray]) -> None:
+    """Check that what a cut on numbers or bits reads is no decision: at which working point, it does not say."""
+    for name, one in values.items():
+        if cut.numbers and one.dtype == np.bool_:
+            asked = f"{cut.op} {cut.value:g}" if isinstance(cut, Cut) else cut.name
+            raise BranchError(
+                f"{columns.source}: {collection}_{name} holds yes or no (bool), and the cut ({asked}) asks for its "
+                f"number or bits; keep the branch as NanoAOD has it or, if True is what should pass, write "
+                f"Cut({name!r}) in the plan"
+            )
 
 
 def _charges(columns: Columns, definition: ObjectDefinition) -> AnyArray:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable
-from coffea_ddp.objects import MergedObject
+from coffea_ddp.branches import Columns
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent
+from coffea_ddp.errors import BranchError
+from coffea_ddp.objects import MergedObject, ObjectDefinition, select
 
 
 def test_electrons_and_muons_are_selected_alike() -> None:
@@ -80,6 +84,42 @@ def test_every_identification_falls_back() -> None:
 )
 def test_cuts(cut: Cut, value: float, passes: bool) -> None:
     assert cut.passes({cut.field: np.array([value])}).tolist() == [passes]
+
+
+DEFINITIONS = [
+    *(one for one in nanoaod.standard_objects() if not isinstance(one, MergedObject)),
+    *(nanoaod.fat_jet(kind) for kind in "VHt"),
+]
+ASKED = [
+    (definition, one, field)
+    for definition in DEFINITIONS
+    for cut in definition.cuts
+    for one in (cut.cuts if isinstance(cut, FirstAvailable) else (cut,))
+    for field in one.fields
+]
+
+
+@pytest.mark.parametrize(("definition", "one", "field"), ASKED)
+def test_a_decision_is_no_number(definition: ObjectDefinition, one: Any, field: str) -> None:
+    """Where a flag is asked for, True passes; where bits or a number are, it is refused, whatever the definition."""
+    needed = {"pt": 200.0, "eta": 0.5, "phi": 0.1, "mass": 5.0, "charge": 1} | dict.fromkeys(one.fields, 1)
+    columns = {f"{definition.collection}_{name}": [[value]] for name, value in needed.items()}
+    columns |= {f"{definition.collection}_{field}": [[True]]}
+    columns |= {"Rho_fixedGridRhoFastjetAll": [1.0]} if isinstance(one, Recent) else {}
+    asked = dataclasses.replace(definition, away_from=(), cuts=(FirstAvailable("the cut", (one,)),))
+    if isinstance(one, Cut) and one.asks_a_flag:
+        assert select(Columns(ak.Array(columns)), [asked])[definition.name].counts.tolist() == [1]
+    else:
+        with pytest.raises(BranchError, match=rf"the events: {definition.collection}_{field} holds yes or no"):
+            select(Columns(ak.Array(columns)), [asked])
+
+
+@pytest.mark.parametrize("cut", [Cut("x"), Cut("x", "==", 1), Cut("x", ">=", 1), Cut("x", ">", 0), Cut("x", "!=", 0)])
+def test_a_decision_may_be_compared_with_yes_and_no(cut: Cut) -> None:
+    columns = {f"Jet_{name}": [[50.0, 40.0]] for name in ("pt", "eta", "phi")} | {"Jet_x": [[True, False]]}
+    columns["Jet_eta"] = columns["Jet_phi"] = [[0.0, 0.0]]
+    found = select(Columns(ak.Array(columns)), [ObjectDefinition("j", "Jet", cuts=(cut,))])["j"]
+    assert found.content["pt"].tolist() == [50.0]
 
 
 fraction = st.floats(0.0, 1.0, width=32)
