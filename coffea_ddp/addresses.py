@@ -23,6 +23,8 @@ from coffea_ddp.errors import FileError, InputError, did_you_mean
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z][A-Za-z0-9+.-]*)*://")
 _TREE = re.compile(r"(?P<file>.+\.root(\.[0-9]+)?):(?P<tree>[^:]+)", re.IGNORECASE | re.DOTALL)
 _LOGICAL = ("/store/", "store/")
+_DATASET = re.compile(r"/[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*/[A-Z0-9-]*(AOD|SIM|RAW|RECO|USER|GEN)[A-Z0-9-]*")
+"""Primary dataset, processed dataset and tier, as DAS has them."""
 REDIRECTORS = "root://cms-xrd-global.cern.ch/"
 """Where CMS's own data are found by their logical names."""
 
@@ -33,16 +35,18 @@ def is_remote(address: str) -> bool:
 
 
 def local(given: str | os.PathLike[str]) -> str:
-    """Return an address without the forms that only look remote: ``~`` and ``file://``.
+    """Return an address without the forms that only look remote: ``~``, ``file://`` and the ``file:`` of ``cmsRun``.
 
     Examples
     --------
-    >>> local("file:///data/a.root"), local("root://host//a.root")
-    ('/data/a.root', 'root://host//a.root')
+    >>> local("file:///data/a.root"), local("file:/data/a.root"), local("root://host//a.root")
+    ('/data/a.root', '/data/a.root', 'root://host//a.root')
     """
     path = os.fspath(given)
     if path.startswith("file://"):
         return path.removeprefix("file://").removeprefix("localhost")
+    if path.startswith("file:") and not is_there(path):
+        path = path.removeprefix("file:")
     return str(Path(path).expanduser()) if path.startswith("~") and not is_there(path) else path
 
 
@@ -111,8 +115,13 @@ def expand(path: str, redirector: str = "") -> list[str]:
     Raises
     ------
     FileError
-        If a glob matches nothing, or nobody knows where a logical name leads.
+        If a glob matches nothing, it is the name of a dataset, or nobody knows where a logical name leads.
     """
+    if _DATASET.fullmatch(path) and not is_there(path):
+        raise FileError(
+            f"{path}: the name of a dataset of CMS, not of a file; its files are listed by "
+            f"dasgoclient --query 'file dataset={path}' > files.txt, and files.txt is what to give"
+        )
     if path.startswith(_LOGICAL) and not is_there(path) and not _matches(path):
         if not redirector:
             raise FileError(

@@ -260,9 +260,9 @@ def _check_described(source: Source, holding: Holding) -> None:
     DDPError
         If it has another uuid, another number of entries, or fewer than are asked for.
     """
-    there = str(uuid.UUID(bytes=holding.uuid))
+    there = uuid.UUID(bytes=holding.uuid)
     # coffea knows Parquet files by their names only.
-    if source.uuid and source.uuid.lower() != there and not is_parquet(source.path):
+    if source.uuid and not is_parquet(source.path) and _uuid(source.uuid) != there:
         raise FileError(
             f"{source.path}: another file than the fileset describes: its uuid is {there}, and the fileset says "
             f"{source.uuid}; make the fileset anew (coffea's preprocess)"
@@ -273,6 +273,14 @@ def _check_described(source: Source, holding: Holding) -> None:
             f"fileset says {source.num_entries:,}"
         )
     source.check_steps(holding.num_entries, "it has")
+
+
+def _uuid(written: str) -> uuid.UUID | None:
+    """Return a uuid in any of its spellings: with and without dashes or braces, large letters, ``urn:uuid:``."""
+    try:
+        return uuid.UUID(written.strip())
+    except ValueError:
+        return None
 
 
 def _reason(source: Source, error: Exception) -> str:

@@ -49,6 +49,7 @@ def test_all_forms_mean_the_same(files: list[str], tmp_path: Path) -> None:
         [{file: "Events"} for file in files],
         {"data": [{"path": file} for file in files]},
         {"data": {"files": [f"file://{files[0]}", *files[1:]]}},
+        [f"file:{files[0]}", *files[1:]],
         {"files": files},
         dataset_tools.DataGroupSpec({"data": {"files": dict.fromkeys(files, "Events")}}),
         dataset_tools.DatasetSpec(files=dict.fromkeys(files, "Events")),
@@ -293,3 +294,23 @@ def test_a_redirector_is_for_logical_names(files: list[str]) -> None:
         normalise(files, redirector="root://host/")
     with pytest.raises(InputError, match="no address of a server"):
         normalise("/store/a.root", redirector="host")
+
+
+DAS = "/SingleMuon/Run2018A-UL2018_MiniAODv2_NanoAODv9-v2/NANOAOD"
+
+
+@pytest.mark.parametrize("tier", ["NANOAOD", "NANOAODSIM", "USER", "GEN-SIM-RAW"])
+@pytest.mark.parametrize("way", ["alone", "files", "list"])
+def test_the_name_of_a_dataset_is_told_from_a_file(tmp_path: Path, tier: str, way: str) -> None:
+    name = DAS.replace("NANOAOD", tier)
+    (tmp_path / "files.txt").write_text(f"# of DAS\n{name}\n")
+    asked = {"alone": name, "files": {"data": [name]}, "list": str(tmp_path / "files.txt")}[way]
+    with pytest.raises(FileError, match=f"the name of a dataset of CMS.*dasgoclient --query 'file dataset={name}'"):
+        normalise(asked, redirector="root://host/")
+
+
+def test_the_path_of_cmsrun_is_read_in_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "a.root"
+    file.write_bytes(b"root")
+    (tmp_path / "files.txt").write_text(f"file:{file}\nfile:{file}:Events\n")
+    assert list(normalise(str(tmp_path / "files.txt"))["data"]["files"]) == [str(file)]

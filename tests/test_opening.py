@@ -128,7 +128,9 @@ def test_what_was_not_asked_for_is_not_missing(file: str, tmp_path: Path) -> Non
 
 def test_another_file_than_the_fileset_describes(file: str, tmp_path: Path) -> None:
     uuid = str(uproot.open(file).file.uuid)
-    assert run(PLAN, of(file, uuid=uuid, num_entries=EVENTS)).n_events == EVENTS
+    spelled = (uuid, uuid.upper(), uuid.replace("-", ""), f"{{{uuid}}}", f"urn:uuid:{uuid}", f" {uuid} ")
+    for one in spelled:
+        assert run(PLAN, of(file, uuid=one, num_entries=EVENTS)).n_events == EVENTS
     other = "00000000-0000-0000-0000-000000000000"
     for told, message in (
         ({"uuid": other}, f"its uuid is {uuid}, and the fileset says {other}"),

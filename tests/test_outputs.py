@@ -271,3 +271,20 @@ def test_a_dash_is_standard_output(capfd: pytest.CaptureFixture[str], tmp_path: 
     assert out == (tmp_path / "x").read_text()
     assert "z" in err
     assert not Path("-").exists()
+
+
+FOLDERS = [
+    (name, option.opts[-1]) for name, command in cli.commands.items() for option in command.params
+    if isinstance(option.type, OutputFolder)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "option"), FOLDERS)
+def test_a_folder_does_not_go_to_standard_output(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = call(capfd, command, "in.json", option, "-")
+    assert code != 0
+    assert "a folder cannot go to standard output" in said
+    assert not any(tmp_path.iterdir())

@@ -54,6 +54,18 @@ class OutputFile(click.Path):
 class OutputFolder(click.Path):
     """The type of an option that names a folder to write; what writes it checks what is there before the work."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folder's name; ``-`` is none.
+
+        Raises
+        ------
+        FileError
+            If it is ``-``.
+        """
+        if value == STDOUT:
+            raise FileError("-: a folder cannot go to standard output; give a folder (./- has that name)")
+        return super().convert(value, param, ctx)
+
 
 class Command(click.Command):
     """A command whose outputs are checked before it runs."""
