@@ -14,6 +14,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.report import ScanReport
-from coffea_ddp.stats.trials import sidak_z
+from coffea_ddp.stats.trials import sidak_z, z_from_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +45,13 @@ _PART = re.compile(r"(\d*)([A-Za-z_]\w*)(\(.*\))?")
 def z_of(row: Row) -> float | None:
     """Return the significance by which entries are compared: z, after the regions of its cell where there are several.
 
-    ``None`` where the row has none.
+    After several regions it is that of p_local, the full p of a rectangle: a bound is made of no smaller one. ``None``
+    where the row has none.
     """
     if row.z_local is None or row.n_regions is None or row.n_regions <= 1:
         return row.z_local
-    return float(sidak_z(row.z_local, row.n_regions))
+    size = abs(row.z_local) if row.p_local is None else float(z_from_p(row.p_local, two_sided=bool(row.two_sided)))
+    return float(sidak_z(math.copysign(size, row.z_local), row.n_regions))
 
 
 def _better(first: Row | None, second: Row) -> Row:

@@ -193,8 +193,8 @@ class Options:
         if self.executor == "dask" and self.client is None:
             raise InputError("executor='dask' needs client=Client(...), of dask.distributed")
         for name, lowest in {"workers": 1, "chunksize": 1, "timeout": 1e-3, "retries": 0}.items():
-            if getattr(self, name) < lowest:
-                raise InputError(f"{name}={getattr(self, name)}: give {lowest} or more")
+            if not isinstance(value := getattr(self, name), int | float) or not value >= lowest:
+                raise InputError(f"{name}={value!r}: give {lowest} or more")
         if self.resume and self.checkpoint is None:
             raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
         if self.executor == "dask-awkward" and (self.skip_bad_files or self.checkpoint is not None):

@@ -14,7 +14,7 @@ Examples
 ... )
 Traceback (most recent call last):
 ...
-coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of symmetries; leave it out, or name it
+coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of symmetries; leave it out, or name one
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_what_is_named_twice_counts_once_or_is_refused(at_dialects: Path, dialec
     except ddp.DDPError as error:
         assert ("weight" if dialect == "weight_string" else "nano_0.root") in str(error)  # noqa: PT017
     else:
-        assert n_events == (2_000 if dialect != "dup" else 1_000)
+        assert n_events == (2_000 if dialect == "weight_string" else 1_000)
 
 
 def test_the_filesets_of_coffea_itself_are_read(at_dialects: Path) -> None:

@@ -140,7 +140,7 @@ def test_associative_commutative_with_a_neutral_element(seed: int, plan: ScanPla
 def test_what_was_counted_is_refused_the_second_time() -> None:
     events = make_events(100, 1)
     first, overlapping = part(events, PLAN, 0, 60), part(events, PLAN, 50, 100)
-    with pytest.raises(MergeError, match=r"entries 0 to 60 of a\.root"):
+    with pytest.raises(MergeError, match=r"entries 0 to 60 of /a\.root"):
         _ = first + first
     with pytest.raises(MergeError, match="entries 50 to 60"):
         _ = first + overlapping

@@ -224,7 +224,7 @@ def test_mistakes_in_a_plan(capfd, tmp_path, old, new, parts):
         (lambda: ddp.run("good.py", "custom.root"), MissingBranchError, "no branch Electron_pt"),
         (lambda: ddp.run("symetries", "data/one.root"), FileError, "Did you mean 'symmetries'"),
         (lambda: ddp.run({"plan": 1}, "data/one.root"), PlanError, "got a dict; give a ScanPlan"),
-        (lambda: ddp.load("data/one.root"), DDPError, "a ROOT file; fill histograms first"),
+        (lambda: ddp.load("data/one.root"), DDPError, "a ROOT file; of events: `coffea-ddp run"),
         (lambda: ddp.load("good.py"), DDPError, "but a text file"),
         (lambda: ddp.Symetry, AttributeError, "Symetry"),
     ],

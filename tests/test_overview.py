@@ -66,10 +66,10 @@ def test_a_cell_is_in_the_columns_that_it_asks_about():
 
 def test_the_stronger_row_wins_after_the_regions_of_its_cell():
     whole = row(z_local=2.0)
-    rectangle = row(z_local=-3.0, n_regions=164_836, test="submatrix")
+    rectangle = row(z_local=-3.0, p_local=0.0027, n_regions=164_836, test="submatrix")
     assert symmetry_table(report(whole, rectangle)).entry("e/mu", "inclusive").alone == whole
     assert z_of(rectangle) == pytest.approx(0.0, abs=1e-9)
-    assert z_of(row(z_local=-6.0, n_regions=100)) < -4.9
+    assert z_of(row(z_local=-6.0, p_local=1.97e-9, n_regions=100)) < -4.9
 
 
 def test_as_a_table_of_numbers():

@@ -394,7 +394,7 @@ def test_features_and_weights_must_be_numbers_of_every_event(toy: ak.Array) -> N
     bad = Feature("bad", "bad", "", lambda _: np.zeros(3), 0, 1)
     with pytest.raises(InputError, match=r"feature 'bad' gave an array of shape \(3,\)"):
         fill(toy, ScanPlan("x", (symmetries.e_mu((observable(bad),)),), objects=ALIKE))
-    with pytest.raises(InputError, match="the weights must be one finite number an event"):
+    with pytest.raises(InputError, match=r"weight: .*give one finite number for each of the"):
         fill(toy, ScanPlan("x", ALL[:1], objects=ALIKE, weight=lambda ev: np.full(ev.n_events, np.nan)))
 
 

@@ -150,7 +150,7 @@ def test_overlapping_sides_name_symmetry_sides_and_number() -> None:
     ids=["shorter", "NaN", "infinite", "matrix", "scalar"],
 )
 def test_weights_are_one_finite_number_an_event(weights: object) -> None:
-    with pytest.raises(InputError, match="plan 'x', the events: the weights must be one finite number an event"):
+    with pytest.raises(InputError, match=r"plan 'x', the events: weight: .*give one finite number for each of the"):
         plan(weight=lambda _: weights).weights(select(random_events(40, 1)))
 
 

@@ -123,9 +123,9 @@ def test_one_cell_without_the_others(
     groups: list[int] = []
     original = pq.ParquetFile.read_row_groups
 
-    def spy(self: pq.ParquetFile, numbers: list[int]) -> object:
+    def spy(self: pq.ParquetFile, numbers: list[int], **options: object) -> object:
         groups.append(len(numbers) / self.metadata.num_row_groups)
-        return original(self, numbers)
+        return original(self, numbers, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_groups", spy)
     for name in ("pt", "soft pt", "events"):

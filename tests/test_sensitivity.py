@@ -198,7 +198,7 @@ def test_command_with_histograms(tmp_path, capsys):
     common = (tmp_path / "h.ddp", tmp_path / "s.npy", "--z", "2", "--toys", "20", "--kappa", "0.8", "--seed", "2")
     code, _, err = run(capsys, "sensitivity", *common, *where, "-o", tmp_path / "t.csv")
     assert code == 0, err
-    row = sensitivity((a + b) / 1.8, a + b > 5, z=(2,), toys=20, kappa=0.8, seed=2).to_dataframe()
+    row = sensitivity((a + b) / 1.8, 1 * (a + b > 5), z=(2,), toys=20, kappa=0.8, seed=2).to_dataframe()
     np.testing.assert_allclose(np.loadtxt(tmp_path / "t.csv", delimiter=",", skiprows=1, usecols=range(10)),
                                row.iloc[0, :10].astype(float))  # fmt: skip
     for wrong, message in (

@@ -23,7 +23,10 @@ MASSES, SYMMETRIES = "{masses}", "{hists}"
 
 OPTIONS: dict[str, dict[str, str | list[str]]] = {
     "demo": dict.fromkeys(("output", "events", "seed", "workers", "top", "pages"), ALWAYS),
-    "validate": dict.fromkeys(("events", "tree"), ALWAYS),
+    "validate": {
+        **dict.fromkeys(("events", "tree"), ALWAYS),
+        "redirector": ["symmetries|{files}", "--redirector", "root://localhost:9"],
+    },
     "run": {
         "output": ALWAYS,
         "executor": ["{run}", "--executor", "futures", "--scheduler", "tcp://127.0.0.1:9"],
@@ -39,8 +42,9 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "retries": POLICY,
         "by_dataset": ALWAYS,
         "deduplicate": POLICY,
-        "resume": ["{run}", "--resume"],
+        "resume": ["{run}", "--executor", "dask-awkward", "--resume"],
         "skip_bad_files": POLICY,
+        "redirector": ["{run}", "--redirector", "root://localhost:9"],
     },
     "merge": {"output": ALWAYS},
     "scan": {
@@ -159,6 +163,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     np.savetxt(folder / "spectrum.csv", table, delimiter=",", header="low,high,count", comments="", fmt="%g")
     return {
         "folder": str(folder),
+        "files": files,
         "hists": str(folder / "hists.ddp"),
         "masses": str(folder / "masses.ddp"),
         "report": str(folder / "report.json"),

@@ -132,11 +132,14 @@ def _check_used(output: str, options: dict[str, Any]) -> None:
             for name in ("ca_file", "cert", "key")
         },
         "performance_report": (on_dask or scheduler is not None, "Dask: --executor dask or --scheduler ADDRESS"),
-        "resume": (
-            executor != "dask-awkward" and Path(f"{output}.parts").is_dir(),
-            f"what an interrupted run with this -o left, {output}.parts, and there is nothing",
-        ),
+        "resume": (executor != "dask-awkward", "another executor: dask-awkward keeps no chunks"),
     })  # fmt: skip
+    if options["resume"] and not Path(f"{output}.parts").is_dir():
+        # Scripts that are sent again and again say --resume from the first time on.
+        note(
+            f"--resume: no interrupted run with this -o left anything ({output}.parts): all is done from the beginning"
+        )
+        options["resume"] = False
 
 
 def _outputs(output: str, datasets: Iterable[str]) -> list[str]:
