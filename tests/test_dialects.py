@@ -325,3 +325,14 @@ def test_scale_and_density(tmp_path):
 def test_the_note_tells_how_a_table_was_understood(tmp_path):
     (tmp_path / "t.csv").write_text(DIALECTS["mass,count"])
     assert read_contents(tmp_path / "t.csv").notes == ("edges half-way between the centres 'mass', contents 'count'",)
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"), [("mass_MeV", 1e3), ("mass_TeV", 1e-3), ("mass GeV", 1.0), ("m [MeV]", 1e3)]
+)
+def test_a_unit_at_the_end_of_a_name_is_one(tmp_path, header, unit):
+    counts = np.random.default_rng(1).poisson(2e4 * np.exp(-np.arange(60) / 12.0))
+    table = np.column_stack([(60.5 + np.arange(60)) * unit, counts])
+    np.savetxt(tmp_path / "x.csv", table, delimiter=",", header=f"{header},count", comments="", fmt="%.8g")
+    (spectrum,) = read_spectra(tmp_path / "x.csv")
+    assert spectrum.hist.axes[0].edges == pytest.approx(np.arange(60.0, 121.0))

@@ -143,3 +143,8 @@ def test_functions_of_stats_refuse_or_flag():
     assert "NOT_COUNTS" in stats.bump_fit(COUNTS * 0.3, width=2.0).flags
     assert "SCALED" in stats.bump_fit(COUNTS * 10, width=2.0).flags
     assert stats.bump_fit(np.array([COUNTS, np.rint(23.7 * COUNTS)]), width=2.0).flags == [(), ("OVERDISPERSED",)]
+
+
+def test_no_bins_are_no_spectrum():
+    with pytest.raises(InputError, match="no bins"):
+        stats.effective_counts([], [])

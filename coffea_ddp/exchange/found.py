@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 _UNIT = re.compile(r"[\[(/]\s*([kKmMgGtT])e[vV](?:/c(?:\^?\{?2\}?)?)?\s*(?:[\])]|$)|[\[(]\s*([KMGT])EV\s*[\])]")
+_SUFFIX = re.compile(r"[_ ]([kKmMgGtT])e[vV]$")
 _IN_GEV = {"k": 1e-6, "m": 1e-3, "g": 1.0, "t": 1e3}
 _WHOLE = 1e-3
 """Contents over their scale are whole to this part of themselves, ten times this number, or what rounding left."""
@@ -90,11 +91,15 @@ def gev(label: Any) -> float:
 
     Examples
     --------
-    >>> gev("m_{jj} [TeV]"), gev("M (MEV)"), gev("mass / GeV"), gev("mass")
-    (1000.0, 0.001, 1.0, 1.0)
+    >>> gev("m_{jj} [TeV]"), gev("M (MEV)"), gev("mass / GeV"), gev("mass"), gev("mass_MeV")
+    (1000.0, 0.001, 1.0, 1.0, 0.001)
     """
-    found = _UNIT.search(str(label))
-    return _IN_GEV[(found[1] or found[2]).lower()] if found else 1.0
+    text = str(label).rstrip()
+    found = _UNIT.search(text)
+    if found:
+        return _IN_GEV[(found[1] or found[2]).lower()]
+    suffix = _SUFFIX.search(text[-_LONGEST:])
+    return _IN_GEV[suffix[1].lower()] if suffix else 1.0
 
 
 def make_spectrum(

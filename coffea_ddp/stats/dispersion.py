@@ -199,6 +199,8 @@ def effective_counts(contents: ArrayLike, variances: ArrayLike, widths: ArrayLik
     values, squares = checks.finite(contents, "contents"), checks.finite(variances, "variances")
     if values.shape != squares.shape or not values.ndim:
         raise InputError(f"variances: shape {squares.shape} for contents of shape {values.shape}; give one a bin")
+    if not values.shape[-1]:
+        raise InputError("contents: there are no bins; give the contents of one spectrum or more, shape (..., n_bins)")
     for name, array in (("contents", values), ("variances", squares)):
         if ((array != 0) & (np.abs(array) < checks.SMALLEST)).any():
             raise InputError(f"{name} below {checks.SMALLEST:g} in size: give them in a smaller unit")
