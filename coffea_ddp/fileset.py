@@ -230,6 +230,12 @@ def _read(dataset: str, given: Any, tree: str, redirector: str) -> list[Source]:
         if key:
             told = {name: value for name, value in given.items() if name not in _PATHS and name in _TOLD}
             return _files(str(given[key]), told, tree, redirector)
+        for path, told in given.items():
+            if isinstance(told, list | tuple | int | float):
+                raise InputError(
+                    f"dataset {dataset!r}: {str(path)[:80]!r} with {str(told)[:60]} is no file with its tree; write "
+                    '{"files": ["a.root", ...]}, or {"a.root": "Events"}'
+                )
         return [source for path, told in given.items() for source in _files(str(path), told, tree, redirector)]
     if isinstance(given, Iterable):
         return [source for one in given for source in _read(dataset, plain(one), tree, redirector)]

@@ -26,6 +26,12 @@ _MOST = 1 << 30
 _DATA = (".json", ".yaml", ".yml")
 _TEXT = (".txt", ".list", ".lst", ".filelist")
 _ADDRESS = re.compile(r"\S.*\.(root(\.[0-9]+)?|parquet|parq|pq)(:[^:\s]+)?$|\S+://\S+$|/\S+$", re.IGNORECASE)
+_BEGIN = re.compile(r"\s*(?:\{|\[\s*[\"{\[\]])")
+"""Of JSON; a list of Python in a text is one of addresses."""
+_COMMENT = re.compile(r"(?:^|\s+)(?:#|//(?=\s)).*$")
+_SEVERAL = re.compile(r"(?<=\.root)[\"']?\s*,", re.IGNORECASE)
+_LISTED = re.compile(r"(?:[-dl][rwxsStT-]{9}\S*\s.*?|\d[\d.]*[kKMGT]?)\s+(?P<address>\S+\.root)$")
+"""A line of ``ls -l``, ``xrdfs ls -l`` or ``du``."""
 _COLUMNS = re.compile(r"(?P<address>\S+\.root(\.[0-9]+)?)\s+(\[|[0-9]|adler32|md5)", re.IGNORECASE)
 
 
@@ -62,13 +68,13 @@ def read_listing(path: str) -> Mapping[str, Any] | list[Any]:
     name = path.lower().removesuffix(".gz")
     if name.endswith((".yaml", ".yml")):
         found = _yaml(text, path)
-    elif name.endswith(".json") or text.lstrip()[:1] in ("{", "["):
+    elif name.endswith(".json") or _BEGIN.match(text):
         found = _json(text, path)
     else:
         return list(addresses(text, path))
     if not isinstance(found, Mapping) and not _is_list_of_files(found):
-        kind = "list of other things" if isinstance(found, list) else type(found).__name__
-        raise FileError(f'fileset {path}: a {kind}; it must map datasets to files, {{"data": ["a.root"]}}')
+        kind = {list: "a list of other things", str: "one text", type(None): "null"}.get(type(found), "a number")
+        raise FileError(f'fileset {path}: {kind}; it must map datasets to files, {{"data": ["a.root"]}}')
     if isinstance(found, Mapping):
         _check_kind(found, path)
         return found
@@ -76,9 +82,10 @@ def read_listing(path: str) -> Mapping[str, Any] | list[Any]:
 
 
 def addresses(text: str, path: str) -> list[str]:
-    r"""Return the addresses of a list, one a line; empty lines and those that begin with ``#`` say nothing.
+    r"""Return the addresses of a list, one a line; empty lines and what follows ``#`` say nothing.
 
-    Further columns, as ``dasgoclient`` and ``cernopendata-client`` print them, are left out.
+    Further columns, as ``dasgoclient``, ``cernopendata-client`` and ``ls -l`` print them, quotes, and commas at the end
+    are left out; commas may separate several addresses of a line.
 
     Raises
     ------
@@ -89,22 +96,31 @@ def addresses(text: str, path: str) -> list[str]:
     --------
     >>> addresses("root://host//a.root\t1024\tadler32:01", "files.txt")
     ['root://host//a.root']
+    >>> addresses("'a.root', # the first\n'b.root','c.root'", "files.txt")
+    ['a.root', 'b.root', 'c.root']
     """
     found: list[str] = []
     for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        columns = _COLUMNS.match(line)
-        address = columns["address"] if columns else line.split("\t")[0].strip()
-        if not _ADDRESS.match(address):
-            raise FileError(
-                f"{path}, line {number}: {line[:80]!r} is no address of a ROOT or Parquet file; a list has one a line"
-            )
-        found.append(address)
+        line = _COMMENT.sub("", raw.strip())
+        for part in _SEVERAL.split(line) if "," in line else [line]:
+            address = _address(part.strip())
+            if address and not _ADDRESS.match(address):
+                raise FileError(
+                    f"{path}, line {number}: {part[:80]!r} is no address of a ROOT or Parquet file; a list has one a "
+                    "line"
+                )
+            found += [address] if address else []
     if not found:
         raise FileError(f"{path}: a list of files without any address")
     return found
+
+
+def _address(line: str) -> str:
+    """Return the address of a line without its other columns, a comma behind it, and quotes."""
+    listed = _LISTED.match(line)
+    columns = _COLUMNS.match(line)
+    address = listed["address"] if listed else columns["address"] if columns else line.split("\t", maxsplit=1)[0]
+    return address.strip().removesuffix(",").strip().strip("\"'[]()")
 
 
 def _text(path: str) -> str:

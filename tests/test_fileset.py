@@ -101,6 +101,27 @@ def test_what_others_write(files: list[str], tmp_path: Path) -> None:
     assert list(normalise(lines)["data"]["files"]) == [opendata]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{},\n{},\n{}\n", "{},{}, {}\n", "'{}',\n'{}',\n'{}'\n", "['{}', '{}',\n '{}']\n",
+        "{} # one\n\n# two\n{}\n// three\n{}\n",
+        '"{}" ,\r\n"{}"\r\n"{}"\r\n', "{} 1000\n{} 1000\n{} 7\n", "1.5K\t{}\n12 {}\n3 {}\n",
+        "-rw-r--r-- 1 u g 7 Jan 1 10:00 {}\n-rw-r--r-- u g 7 2024-01-01 10:00:00 {}\n-rw-r--r--. 1 u g 7 Jan 1 {}\n",
+    ],
+)  # fmt: skip
+def test_lists_as_people_and_programs_write_them(files: list[str], tmp_path: Path, form: str) -> None:
+    """Commas at the end, quotes, comments behind, lists of Python, ``du``, ``ls -l`` and ``xrdfs ls -l``."""
+    path = tmp_path / "list.txt"
+    path.write_text(form.format(*files), newline="")
+    assert list(normalise(str(path))["data"]["files"]) == files
+
+
+def test_a_mapping_without_files_is_told() -> None:
+    with pytest.raises(InputError, match=r"dataset 'd': 'das_names' with .* is no file with its tree"):
+        normalise({"d": {"files": [{"das_names": ["/A/B/NANOAOD"], "metadata": {"year": "2018"}}]}})
+
+
 # -- which entries -----------------------------------------------------------------------------------------------------
 
 
