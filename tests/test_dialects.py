@@ -157,7 +157,7 @@ def test_a_comma_that_may_be_two_things(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mass,count\n60,1\n61,2\n63,3\n64,3\n", "not evenly spaced, so where bins begin and end is not known"),
+        ("mass,count\n60,1\n61,2\n63,3\n64,3\n", "after 61 comes 63.*, so where bins begin and end is not known"),
         ("mass,count\n61.3,1\n60.2,2\n91.0,3\n", r"--column \(column=\)"),
         ("mass,count\n60,1\n60,2\n61,3\n", "increase"),
         ("low,count\n60,1\n61,2\n63,3\n", "where the last bin ends is not said"),

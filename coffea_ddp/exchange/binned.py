@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange.columns import Role, role_of, statistical
-from coffea_ddp.exchange.csv_tables import Table
+from coffea_ddp.exchange.columns import Role, in_percent, role_of, statistical, words_of
+from coffea_ddp.exchange.csv_tables import NUMBER, Table
 from coffea_ddp.exchange.edges import evenly_spaced, from_both, from_centres, from_lower, from_widths, tiles
+from coffea_ddp.exchange.headers import counts_rows
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -30,6 +31,7 @@ _ROUNDING = 0.12
 """Variances that one factor explains to so much differ by the rounding of printed errors."""
 _ROOTS = 0.01
 _SURE = 10.0
+_WIDEST = 20
 _FEWEST = 4
 """So many even steps are no accident of a list of masses."""
 
@@ -108,6 +110,9 @@ def read_binned(table: Table, path: Any, stem: str) -> Binned:
     """
     roles = _roles_of(table)
     if roles is None:
+        n_rows, n_columns = table.numbers.shape
+        if n_columns > max(n_rows, _WIDEST):
+            raise InputError(f"{path}: {n_columns} columns in {n_rows} lines; write one line a bin: low,high,count")
         raise InputError(f"{path}: columns without names that are no edges and contents; add a header: low,high,count")
     axis, how = _axis_columns(roles, path)
     contents = _content_columns(roles, axis, path)
@@ -120,7 +125,7 @@ def read_binned(table: Table, path: Any, stem: str) -> Binned:
             many = len(contents) > 1
             name = f"{part.name}/{roles.names[place].strip()}" if many else part.name
             values = part.column(place, kept, "the count")
-            variances = _variances(part, roles, place, contents, kept)
+            variances = _variances(part, roles, place, contents, kept, values)
             label = roles.names[axis[0]]
             columns.append(Column(name, edges, values, without_rounding(values, variances, edges), label))
     told = f"{how} {', '.join(map(roles.shown, axis))}, contents {', '.join(map(roles.shown, contents))}"
@@ -165,10 +170,12 @@ def _unnamed(table: Table) -> _Roles | None:
 
 
 def _is_index(numbers: FloatArray) -> bool:
-    """Return whether a first column counts the rows, before two that are edges of bins."""
-    if numbers.shape[1] < 4 or len(numbers) < 2 or numbers[0, 0] not in (0.0, 1.0):
+    """Return whether a first column counts the rows, before the edges or the centres of bins and their contents."""
+    if numbers.shape[1] < 3 or not counts_rows(numbers[:, 0]) or tiles(numbers[:, 0], numbers[:, 1]):
         return False
-    return bool((np.diff(numbers[:, 0]) == 1.0).all()) and tiles(numbers[:, 1], numbers[:, 2])
+    if numbers.shape[1] > 3 and tiles(numbers[:, 1], numbers[:, 2]):
+        return True
+    return len(numbers) >= _FEWEST and numbers[0, 1] < numbers[-1, 1] and evenly_spaced(numbers[:, 1])
 
 
 def _are_bins(low: FloatArray, high: FloatArray) -> bool:
@@ -204,7 +211,7 @@ def _content_columns(roles: _Roles, axis: list[int], path: Any) -> list[int]:
     if not found:
         found = [place for place in roles.of(Role.OTHER, Role.WEIGHT, Role.MASS) if place not in axis]
         found = [place for place in found if roles.roles[place] is not Role.MASS]
-    if not found and any(roles.names[place].lower().strip() == "sigma" for place in roles.of(Role.ERROR)):
+    if not found and any(words_of(roles.names[place]) == ["sigma"] for place in roles.of(Role.ERROR)):
         found = roles.of(Role.ERROR)[:1]
     if not found:
         raise InputError(f"{path}: edges without contents; name that column count")
@@ -260,7 +267,9 @@ def _edges(part: _Part, roles: _Roles, axis: list[int], how: str, content: int) 
     return from_centres(first, where)
 
 
-def _variances(part: _Part, roles: _Roles, place: int, contents: list[int], rows: Any) -> FloatArray | None:
+def _variances(
+    part: _Part, roles: _Roles, place: int, contents: list[int], rows: Any, values: FloatArray
+) -> FloatArray | None:
     """Return variances from the columns between a content and the next one: as such, or of statistical errors."""
     following = [other for other in contents if other > place]
     stop = following[0] if following else len(roles.names)
@@ -268,15 +277,32 @@ def _variances(part: _Part, roles: _Roles, place: int, contents: list[int], rows
     given = [other for other in mine if roles.roles[other] is Role.VARIANCE]
     if given:
         return part.column(given[0], rows, "the variance")
-    errors = [other for other in mine if roles.roles[other] is Role.ERROR and other != place]
+    errors = [other for other in mine if roles.roles[other] in (Role.ERROR, Role.RELATIVE) and other != place]
     chosen = set(statistical([roles.names[other] or "error" for other in errors]))
     columns = [other for other in errors if (roles.names[other] or "error") in chosen]
     if not columns:
         return None
-    values = [np.abs(part.column(other, rows, "the error")) for other in columns]
-    lower = [one for one, other in zip(values, columns, strict=True) if _is_lower(roles.names[other])]
+    lower = [other for other in columns if _is_lower(roles.names[other])]
     # Of an interval around n counts, the lower side is nearly the square root of n.
-    return np.asarray((lower or values)[0] ** 2)
+    return _errors(part, roles, (lower or columns)[0], rows, values) ** 2
+
+
+def _errors(part: _Part, roles: _Roles, place: int, rows: Any, values: FloatArray) -> FloatArray:
+    """Return the sizes of errors; of percentages, their part of the contents."""
+    texts = [str(cell) for cell in part.cells[rows][:, place]]
+    if texts and all(text.endswith("%") for text in texts):
+        bare = [text.removesuffix("%").strip() for text in texts]
+        if all(map(NUMBER.fullmatch, bare)):
+            return np.abs(np.array([float(text) for text in bare]) / 100.0 * values)
+    found = np.abs(part.column(place, rows, "the error"))
+    if roles.roles[place] is not Role.RELATIVE:
+        return found
+    if not in_percent(roles.names[place]):
+        raise InputError(
+            f"{part.path}: {roles.shown(place)}: a part of the content, or per cent? Call it 'stat [%]' and give per "
+            "cent, or give the errors themselves as 'error'"
+        )
+    return np.asarray(found / 100.0 * values)
 
 
 def _is_lower(name: str) -> bool:

@@ -35,6 +35,7 @@ _WORDS = {
     "error": {
         "error", "errors", "err", "errs", "unc", "uncertainty", "uncert", "stat", "statistical", "sys", "syst",
         "systematic", "std", "stdev", "ey", "dy", "yerr", "dn", "en", "total", "sigma_n", "poisson", "e_y", "lumi",
+        "relerr",
     },
     "edge": {"edge", "edges"},
     "low": {"low", "lo", "lower", "min", "left", "xlow", "xlo", "xmin", "from", "begin", "start", "mlow", "binlow"},
@@ -61,6 +62,7 @@ class Role(Enum):
     COUNT = "count"
     VARIANCE = "variance"
     ERROR = "error"
+    RELATIVE = "relative error"
     WEIGHT = "weight"
     SPECTRUM = "spectrum"
     INDEX = "index"
@@ -82,6 +84,28 @@ def words_of(name: str) -> list[str]:
 
 def role_of(name: str) -> Role:
     """Return the part that a column of a name plays."""
+    role = _role_of(name)
+    return Role.RELATIVE if role in (Role.ERROR, Role.VARIANCE) and is_relative(name) else role
+
+
+def is_relative(name: str) -> bool:
+    """Return whether a name says that an error is a part of the content.
+
+    Examples
+    --------
+    >>> [is_relative(name) for name in ("stat [%]", "rel_err", "relative uncertainty", "error", "errlow")]
+    [True, True, True, False, False]
+    """
+    words = set(words_of(name))
+    return "%" in name or not words.isdisjoint(("rel", "relative", "frac", "fractional", "percent", "pct", "relerr"))
+
+
+def in_percent(name: str) -> bool:
+    """Return whether a name says that its numbers are per cent."""
+    return "%" in name or not {"percent", "pct"}.isdisjoint(words_of(name))
+
+
+def _role_of(name: str) -> Role:
     words = words_of(name)
     joined = "_".join(words)
     for role, names in _EXACT.items():

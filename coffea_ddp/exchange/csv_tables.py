@@ -12,20 +12,23 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.columns import Role, role_of
+from coffea_ddp.exchange.headers import aligned, headed, is_header, is_header_row
+from coffea_ddp.exchange.printed import as_table
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
 
 _COMMENTS = ("#", "%", "//", "!")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+$)")
+_POINT = re.compile(r"[+-]?(?:\d{4,}|0)?\.\d+|[+-]?\d+\.(?:\d{1,2}|\d{4,})")
+"""A number whose point cannot mark thousands."""
 _GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _INTERVAL = re.compile(
     r"[\[(]?\s*(?P<low>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(?:-|\u2013|,|;|\.\.|to)\s*(?P<high>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*[\])]?"
@@ -65,27 +68,6 @@ class Table:
         return np.asarray(self.cells != "")
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file: UTF-8, UTF-16 with its mark, else Western European.
-
-    Raises
-    ------
-    FormatError
-        If it is empty, or no text.
-    """
-    content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16")
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("cp1252", errors="replace")
-    if "\x00" in text:
-        raise FormatError(f"{path}: no text; give a ROOT file the suffix .root, JSON .json")
-    return text
-
-
 def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table]:
     """Return the tables of a text.
 
@@ -105,7 +87,7 @@ def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table
     InputError
         If a comma may be a decimal mark as well as a separator of thousands.
     """
-    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    lines = [line for line in re.split(r"\r\n|\r|\n", as_table(text, path)) if line.strip()]
     comments = [line for line in lines if _is_comment(line)]
     data = [_without_comment(line) for line in lines if not _is_comment(line)]
     if not data:
@@ -116,6 +98,9 @@ def parse_tables(text: str, path: Any, decimal: str | None = None) -> list[Table
     cells = _split(data, delimiter, path)
     cells = _plain_numbers(cells, delimiter, decimal, path)
     numbers = _numbers(cells)
+    if delimiter == r"\s+" and len(cells) > 1:
+        cells = aligned(cells, numbers, path)
+        numbers = _numbers(cells)
     titles = [found[1].strip() for line in comments if (found := _TITLE.match(line.strip()))]
     tables = _blocks(cells, numbers, titles)
     if not tables:
@@ -131,7 +116,7 @@ def _plain_table(lines: list[str], delimiter: str) -> Table | None:
     fields = [
         name.strip().strip('"') for name in (lines[0].split() if delimiter == r"\s+" else lines[0].split(delimiter))
     ]
-    header = not all(map(_NUMBER.fullmatch, fields))
+    header = not all(map(NUMBER.fullmatch, fields))
     text = "\n".join(lines[header:])
     if _NOT_PLAIN.search(text) or (delimiter != "," and "," in text):
         return None
@@ -168,9 +153,9 @@ def _delimiter(lines: list[str], decimal: str | None) -> str:
         return "," if any("," in line for line in bare) and not any(len(line.split()) > 1 for line in bare) else r"\s+"
     rows = (bare[1:] or bare)[-50:]
     parts = [text.strip() for line in rows for text in line.split(",")]
-    separated = all(not text or _NUMBER.fullmatch(_FORTRAN.sub("e", text)) for text in parts)
-    as_decimals = all(_NUMBER.fullmatch(text.replace(",", ".", 1)) for line in rows for text in line.split())
-    one_name = "," not in some[0] and not _NUMBER.match(some[0].strip())
+    separated = all(not text or NUMBER.fullmatch(_FORTRAN.sub("e", text)) for text in parts)
+    as_decimals = all(NUMBER.fullmatch(text.replace(",", ".", 1)) for line in rows for text in line.split())
+    one_name = "," not in some[0] and not NUMBER.match(some[0].strip())
     return r"\s+" if as_decimals and (decimal == "," or not separated or one_name) else ","
 
 
@@ -199,7 +184,10 @@ def _plain_numbers(cells: Any, delimiter: str, decimal: str | None, path: Any) -
     """Return the fields with numbers as Python writes them: decimal points, no thousands, no Fortran exponents."""
     flat = cells.reshape(-1)
     marked = [index for index, cell in enumerate(flat) if "," in cell and not re.search(r"[^\d.,eE+\-\s]", cell)]
-    comma = _comma_is_decimal([flat[index] for index in marked], decimal, path) if marked else decimal == ","
+    comma = decimal == ","
+    if marked:
+        points = any(_POINT.fullmatch(cell) for cell in flat)
+        comma = _comma_is_decimal([flat[index] for index in marked], decimal, path, points=points)
     out = np.array([_plain(cell) for cell in flat], dtype=object)
     for index in marked:
         text = flat[index].replace(" ", "")
@@ -212,13 +200,14 @@ def _plain_numbers(cells: Any, delimiter: str, decimal: str | None, path: Any) -
     return out.reshape(cells.shape)
 
 
-def _comma_is_decimal(fields: list[str], decimal: str | None, path: Any) -> bool:
+def _comma_is_decimal(fields: list[str], decimal: str | None, path: Any, *, points: bool) -> bool:
+    """Return whether commas are decimal marks; ``points``: elsewhere points are."""
     if decimal is not None:
         return decimal == ","
     grouped = [bool(_GROUPS.fullmatch(text.replace(" ", ""))) for text in fields]
     if not all(grouped):
         return True
-    if any(text.count(",") > 1 or "." in text for text in fields):
+    if points or any(text.count(",") > 1 or "." in text for text in fields):
         return False
     raise InputError(
         f"{path}: {fields[0]!r}: is the comma a decimal mark, or one of thousands? Say --decimal , (or decimal=',') or "
@@ -235,24 +224,28 @@ def _plain(cell: str) -> str:
 
 def _numbers(cells: Any) -> FloatArray:
     """Return the numbers of all cells, NaN where there is none."""
-    flat = [float(cell) if _NUMBER.fullmatch(cell) else np.nan for cell in cells.reshape(-1)]
+    flat = [float(cell) if NUMBER.fullmatch(cell) else np.nan for cell in cells.reshape(-1)]
     return np.array(flat, dtype=np.float64).reshape(cells.shape)
 
 
 def _blocks(cells: Any, numbers: FloatArray, titles: list[str]) -> list[Table]:
-    """Return the tables between lines without any number; of several such lines, the first is the header."""
+    """Return the tables between lines without any number; of several such lines, one is the header."""
     lowered = np.vectorize(str.lower, otypes=[object])(cells)
     is_number = ~np.isnan(numbers) | (lowered == "nan")
     head = ~is_number.any(axis=1)
+    head[:1] |= is_header_row(cells, numbers)
     starts = [0, *(i for i in range(1, len(head)) if head[i] and not head[i - 1])]
     tables: list[Table] = []
     for start, stop in zip(starts, [*starts[1:], len(head)], strict=True):
         rows = np.arange(start, stop)[~head[start:stop]]
         if not len(rows):
             continue
-        names = tuple(str(name) for name in cells[start]) if head[start] else ()
+        names = headed(cells[start : rows[0]].tolist()) if head[start] else ()
         title = titles[len(tables)] if len(tables) < len(titles) else ""
-        tables.append(_without_intervals(Table(names, cells[rows], numbers[rows], title)))
+        # A block may have fewer columns than another one of its file.
+        n_columns = 1 + int(np.flatnonzero((cells[start : rows[-1] + 1] != "").any(axis=0))[-1])
+        part = Table(names[:n_columns], cells[rows, :n_columns], numbers[rows, :n_columns], title)
+        tables.append(_without_intervals(part))
     return tables
 
 
@@ -284,6 +277,5 @@ def _commented_header(comments: list[str], columns: int) -> tuple[str, ...]:
 
 
 def _is_header(names: tuple[str, ...], *, words: bool) -> bool:
-    roles = {role_of(name) for name in names}
-    axis = roles & {Role.LOW, Role.HIGH, Role.EDGE, Role.MID, Role.MASS}
-    return bool(axis and Role.COUNT in roles) or (Role.MASS in roles and (not words or len(names) == 2))
+    has_mass = Role.MASS in {role_of(name) for name in names}
+    return is_header(names) or (has_mass and (not words or len(names) == 2))

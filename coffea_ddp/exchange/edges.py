@@ -140,14 +140,18 @@ def from_centres(centre: FloatArray, where: str) -> tuple[FloatArray, IntArray]:
     centre = centre[order]
     steps = np.diff(centre)
     if not len(steps) or not np.isfinite(centre).all() or not (steps > 0).all():
+        back = np.flatnonzero(steps <= 0)
+        after = f" (after {centre[back[0]]:g} comes {centre[back[0] + 1]:g})" if len(back) else ""
         raise FormatError(
-            f"{where}: the centres of its bins are not two numbers or more that increase; if every line is an event, "
-            "say so with --column (column=) and --bins (bins=)"
+            f"{where}: the centres of its bins are not two numbers or more that increase{after}; if every line is an "
+            "event, say so with --column (column=) and --bins (bins=)"
         )
     if not evenly_spaced(centre):
+        odd = int(np.argmax(np.abs(steps - np.median(steps))))
         raise FormatError(
-            f"{where}: the centres are not evenly spaced, so where bins begin and end is not known; add columns low "
-            "and high. If every line is an event, say so with --column (column=) and --bins (bins=)"
+            f"{where}: the centres are not evenly spaced (after {centre[odd]:g} comes {centre[odd + 1]:g}), so where "
+            "bins begin and end is not known; add columns low and high, and a 0 for bins that are left out. If every "
+            "line is an event, say so with --column (column=) and --bins (bins=)"
         )
     first, step = float(centre[0]), float(centre[-1] - centre[0]) / (len(centre) - 1)
     digits = 12 - int(np.ceil(np.log10(max(abs(first), abs(float(centre[-1])), step))))

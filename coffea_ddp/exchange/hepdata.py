@@ -26,6 +26,7 @@ from coffea_ddp.exchange.binned import without_rounding
 from coffea_ddp.exchange.columns import statistical
 from coffea_ddp.exchange.edges import from_both, from_centres
 from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum
+from coffea_ddp.exchange.texts import content_of, plain_name
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
@@ -51,7 +52,7 @@ def read_yaml(path: Path) -> Contents:
     """
     documents = [document for document in _documents(path) if document is not None]
     listed = [one for one in documents if isinstance(one, Mapping) and isinstance(one.get("data_file"), str)]
-    tables = [(path.stem, one) for one in documents if is_hepdata(one)]
+    tables = [(plain_name(path).stem, one) for one in documents if is_hepdata(one)]
     skipped: list[Skipped] = []
     for one in listed[:_MOST_TABLES]:
         beside = path.parent / Path(one["data_file"]).name  # nothing outside of the folder
@@ -73,7 +74,7 @@ def _documents(path: Path) -> list[Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return list(yaml.load_all(path.read_text(encoding="utf-8-sig"), Loader=loader))
+        return list(yaml.load_all(content_of(path).decode("utf-8-sig"), Loader=loader))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError) as error:
         raise FormatError(
             f"{path}: not YAML ({str(error).splitlines()[0] if str(error) else 'nested too deep'})"
@@ -144,7 +145,7 @@ def _edges(bins: Sequence[Mapping[str, Any]], where: str) -> tuple[FloatArray, I
 
 def _contents(values: Sequence[Mapping[str, Any]]) -> tuple[FloatArray, FloatArray | None]:
     """Return contents and variances; ``None`` where a bin has no statistical error, and the contents are not 0."""
-    contents = np.array([float(one["value"]) for one in values])
+    contents = np.array([_number(one["value"], bin_number) for bin_number, one in enumerate(values, 1)])
     errors = [_error(one, content) for one, content in zip(values, contents.tolist(), strict=True)]
     if all(error is None for error in errors):
         return contents, None
@@ -152,6 +153,13 @@ def _contents(values: Sequence[Mapping[str, Any]]) -> tuple[FloatArray, FloatArr
     if np.isnan(known[contents != 0]).any():
         return contents, None
     return contents, np.nan_to_num(known) ** 2
+
+
+def _number(value: Any, bin_number: int) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise FormatError(f"the content of bin {bin_number} is {str(value)[:30]!r}, and no number") from error
 
 
 def _error(value: Mapping[str, Any], content: float) -> float | None:

@@ -18,6 +18,7 @@ import numpy as np
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.columns import Role, is_mass, role_of, words_of
 from coffea_ddp.exchange.found import make_spectrum
+from coffea_ddp.exchange.headers import counts_rows
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -77,7 +78,10 @@ def _values(table: Table, place: int, path: Any, what: str) -> FloatArray:
 def _edges(values: FloatArray, binning: Binning, path: Any) -> FloatArray:
     bins = binning.bins
     if bins is None:
-        raise InputError(f"{path}: a column of {len(values)} masses; say how to histogram it: bins (and low, high)")
+        raise InputError(
+            f"{path}: a column of {len(values)} masses; say how to histogram it: bins (and low, high). If every line "
+            "is a bin, add columns low and high"
+        )
     start = float(values.min()) if binning.low is None else binning.low
     stop = float(np.nextafter(values.max(), np.inf)) if binning.high is None else binning.high
     if not (1 <= bins <= _MOST_BINS and start < stop and np.isfinite(stop - start)):
@@ -95,6 +99,9 @@ def _column(table: Table, path: Any, column: str | None) -> int:
     names, n_columns = [name.strip() for name in table.names], table.numbers.shape[1]
     if column is not None:
         return _asked(names, n_columns, path, column)
+    index = names[:1] == [""] and n_columns == 2 and counts_rows(table.numbers[:, 0])  # as pandas writes it
+    if index and role_of(names[1]) in (Role.OTHER, Role.INDEX):
+        return 1
     if n_columns == 1:
         if names and role_of(names[0]) in (Role.COUNT, Role.VARIANCE, Role.ERROR):
             raise InputError(f"{path}: {names[0]!r} without edges; add columns low and high (or mass, for centres)")

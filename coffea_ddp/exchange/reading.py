@@ -20,15 +20,20 @@ import hist
 from coffea_ddp._files import OUTPUT, REPORT, ROOT, check_input, what_is
 from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
 from coffea_ddp.exchange.binned import is_binned, read_binned
-from coffea_ddp.exchange.csv_tables import Table, parse_tables, read_text
+from coffea_ddp.exchange.csv_tables import Table, parse_tables
 from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, scaled
 from coffea_ddp.exchange.hepdata import read_yaml
 from coffea_ddp.exchange.masses import Binning, read_masses
 from coffea_ddp.exchange.root_files import read_root
+from coffea_ddp.exchange.texts import PACKED, plain_name, read_text
 from coffea_ddp.exchange.uhi_files import checked, read_json
 from coffea_ddp.spectrum import MassSpectrum
 
+_PICKLE = "a pickle, or an output of coffea"
 _ADVICE = {
+    _PICKLE: "which is not opened, since it may run code; write its histogram as ROOT (uproot: file['m'] = histogram) "
+    "or as UHI JSON",
+    "a workbook": "save the sheet as CSV, with low, high and count of every bin",
     OUTPUT: "not a file of histograms; `coffea-ddp scan {} --tests bump` looks for bumps in it",
     REPORT: "not a file of histograms; `coffea-ddp report {} -o DIR` shows it",
     "a Parquet file": "a table of events, not of histograms: count masses with a pass over it, `coffea-ddp run "
@@ -41,7 +46,11 @@ _ADVICE = {
 }  # fmt: skip
 _LONGEST = 800
 """Characters of a message."""
-_KINDS = {b"PAR1": "a Parquet file", b"\x1f\x8b": "a gzip archive", b"\x89HDF": "an HDF5 file"}
+_KINDS = {
+    b"PAR1": "a Parquet file", PACKED: "a gzip archive", b"\x89HDF": "an HDF5 file", b"\x04\x22\x4d\x18": _PICKLE,
+    b"\x80\x03": _PICKLE, b"\x80\x04": _PICKLE, b"\x80\x05": _PICKLE,
+}  # fmt: skip
+_BY_SUFFIX = {".npz": "an array of numpy", ".xlsx": "a workbook", ".ods": "a workbook"}
 
 
 def read_spectra(
@@ -153,32 +162,37 @@ def _check_kind(path: Path) -> None:
     with path.open("rb") as file:
         begin = file.read(4)
     kind = next((known for mark, known in _KINDS.items() if begin.startswith(mark)), kind)
+    if begin.startswith(PACKED) and plain_name(path) != path:
+        return  # a text, packed
+    kind = _BY_SUFFIX.get(path.suffix.lower(), kind) if kind == "a zip archive" else kind
     if kind in _ADVICE:
         raise FormatError(f"{path}: {kind}, {_ADVICE[kind].format(path)}")
 
 
 def _read(path: Path, names: tuple[str, ...] | None, binning: Binning, decimal: str | None) -> Contents:
     kind = what_is(path)
-    if path.suffix == ".root" or kind == ROOT:
+    suffix = plain_name(path).suffix
+    if suffix == ".root" or kind == ROOT:
         return read_root(path, names)
-    if path.suffix == ".json" or kind == "a JSON file":
+    if suffix == ".json" or kind == "a JSON file":
         return read_json(path)
-    if path.suffix in (".yaml", ".yml"):
+    if suffix in (".yaml", ".yml"):
         return read_yaml(path)
     return _read_text(path, binning, decimal)
 
 
 def _read_text(path: Path, binning: Binning, decimal: str | None) -> Contents:
     tables = parse_tables(read_text(path), path, decimal)
+    whole = plain_name(path).stem
     if binning.column is not None or not is_binned(tables[0]):
         if binning.column is None and binning.bins is None and not tables[0].names and tables[0].numbers.shape[1] > 1:
-            read_binned(tables[0], path, path.stem)  # says what is missing
-        return Contents((read_masses(tables[0], path, path.stem, binning),), masses=True)
+            read_binned(tables[0], path, whole)  # says what is missing
+        return Contents((read_masses(tables[0], path, whole, binning),), masses=True)
     spectra: list[MassSpectrum] = []
     skipped: list[Skipped] = []
     notes: list[str] = []
     for number, table in enumerate(tables, 1):
-        stem = path.stem if len(tables) == 1 else f"{path.stem}/{table.title or f'table {number}'}"
+        stem = whole if len(tables) == 1 else f"{whole}/{table.title or f'table {number}'}"
         _from_table(table, path, stem, spectra, skipped, notes)
     return Contents(tuple(spectra), tuple(skipped), tuple(dict.fromkeys(notes)))
 
@@ -214,7 +228,7 @@ def _chosen(found: Contents, names: Sequence[str] | None, path: Path) -> tuple[M
             has = ", ".join(every[:20]) + (f" and {len(every) - 20} more" if len(every) > 20 else "")
             near = did_you_mean(name, every)
             raise InputError(f"{path}: no histogram {name!r}; it has: {has or 'none'}{near}")
-    return tuple(known[name] for name in names)
+    return tuple(known[name] for name in dict.fromkeys(names))
 
 
 def _all_names(path: Path, found: Contents) -> list[str]:

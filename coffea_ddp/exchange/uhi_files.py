@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from boost_histogram.serialization import from_uhi
 from coffea_ddp.errors import DDPError, FormatError
 from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, named
 from coffea_ddp.exchange.hepdata import is_hepdata, read_table
+from coffea_ddp.exchange.texts import content_of, plain_name
 from coffea_ddp.exchange.writing import FORMAT, VERSION
 from coffea_ddp.spectrum import MassSpectrum, Resolution
 
 _MOST_BINS = 1_000_000
+_DEEPEST = 4
+_FORMS = '; arrays are read as {"edges": [...], "counts": [...]}'
 
 
 def read_json(path: Path) -> Contents:
@@ -29,23 +32,40 @@ def read_json(path: Path) -> Contents:
         If it is no JSON, has a name twice, or is of a version that is not known.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique)
+        content = json.loads(content_of(path).decode("utf-8-sig"), object_pairs_hook=_unique)
     except RecursionError as error:
         raise FormatError(f"{path}: nested too deep for a file of histograms") from error
     except ValueError as error:
         raise FormatError(f"{path}: not JSON ({error})") from error
+    stem = plain_name(path).stem
+    if isinstance(content, list) and content and all(isinstance(item, Mapping) and "axes" in item for item in content):
+        content = {f"{stem}/{place}": item for place, item in enumerate(content, 1)}
     if not isinstance(content, Mapping):
-        raise FormatError(f"{path}: a list or a number; give a UHI histogram, or several by name")
+        raise FormatError(f"{path}: a list or a number; give a UHI histogram, or several by name{_FORMS}")
     if is_hepdata(content):
-        return read_table(content, path, clean_name(content.get("name") or path.stem))
+        return read_table(content, path, clean_name(content.get("name") or stem))
     if content.get("format") == FORMAT:
         return _each(_envelope(path, content), _signal_too)
     if "axes" in content:
-        return _each({path.stem: content}, spectrum_of)
+        return _each({stem: content}, spectrum_of)
     if isinstance(content.get(_edges_in(content)), list):
-        return _each({path.stem: content}, _of_arrays)
-    tables = {name: item for name, item in content.items() if isinstance(item, Mapping) and "axes" in item}
+        return _each({stem: content}, _of_arrays)
+    tables = dict(_by_name(content))
+    if not tables and content:
+        keys = ", ".join(repr(clean_name(key)[:30]) for key in list(content)[:5])
+        raise FormatError(f"{path}: no 1D histogram in it, under the keys {keys}{_FORMS}")
     return _each(tables, spectrum_of)
+
+
+def _by_name(content: Mapping[str, Any], folder: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the UHI histograms of a mapping, and of the mappings in it, by their path."""
+    for name, item in content.items():
+        if not isinstance(item, Mapping):
+            continue
+        if "axes" in item:
+            yield f"{folder}{name}", item
+        elif depth < _DEEPEST:
+            yield from _by_name(item, f"{folder}{name}/", depth + 1)
 
 
 def _edges_in(content: Mapping[str, Any]) -> str:
