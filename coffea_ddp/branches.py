@@ -254,7 +254,7 @@ def missing_branch(
     role: str, branches: Sequence[str], source: str, columns: Columns, more: str = ""
 ) -> MissingBranchError:
     """Return the error that names a missing branch, what was tried, what there is instead, and what else is missing."""
-    tried = " or ".join(branches)
+    tried = " or ".join(dict.fromkeys(branches))
     asked = role in branches  # by a function of the plan, not by an object of it
     what = f"{source}: no branch {tried}" + ("" if asked else f" (needed for {role})")
     near = columns.near_names(branches[0]) if branches else []

@@ -175,11 +175,16 @@ def _lacking(columns: Columns, definition: ObjectDefinition) -> list[tuple[str, 
             needed += [(role, [[name]]) for name in _names(definition, cut)]
         elif cut.required:
             needed.append((f"the {cut.role} of {role}", [_names(definition, one) for one in cut.cuts]))
-    return [
-        (what, [names[0] for names in alternatives])
+    missing = [
+        (what, [[name for name in names if not columns.has(name)] for names in alternatives])
         for what, alternatives in needed
-        if not any(all(map(columns.has, names)) for names in alternatives)
     ]
+    return [(what, _each_once(alternatives)) for what, alternatives in missing if all(alternatives)]
+
+
+def _each_once(alternatives: list[list[str]]) -> list[str]:
+    """Return a branch of each alternative that the file lacks; of those that several lack, one is enough."""
+    return list(dict.fromkeys(names[0] for names in alternatives))
 
 
 def _check_branches(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp import kernels, nanoaod, testing
 from coffea_ddp.branches import Columns
-from coffea_ddp.cuts import Cut, FirstAvailable
+from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent
 from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
 from coffea_ddp.filling import fill
@@ -194,6 +194,20 @@ def test_what_a_file_lacks_is_named(definition: ObjectDefinition, error: type[Ex
     events = muons(Muon_mediumId=[[True, True], [True]], Muon_short=[[True], []], Muon_event=[1, 2])
     with pytest.raises(error, match=message):
         SelectedEvents.from_columns(Columns(events, "a.root"), [definition])
+
+
+def test_each_branch_that_is_missing_is_named_once() -> None:
+    """Alternatives that share branches: what is there is not asked for, and nothing is said twice."""
+
+    def passes(*_: object) -> bool:
+        return True
+
+    one, other = ComputedCut("one", ("eta", "jetId"), passes), ComputedCut("other", ("phi", "neHEF"), passes)
+    cut = FirstAvailable("id", (one, Recent(one), Cut("jetId", "has bits", 2), other))
+    with pytest.raises(MissingBranchError, match=r"no branch Muon_jetId or Muon_neHEF \(needed"):
+        SelectedEvents.from_columns(Columns(muons()), [ObjectDefinition("mu", "Muon", cuts=(cut,))])
+    with pytest.raises(MissingBranchError, match=r"no branch A_pt or B_pt \(needed"):
+        Columns(muons()).first_of("it", ("A_pt", "B_pt", "A_pt"))
 
 
 def test_an_optional_requirement_may_be_missing() -> None:
