@@ -153,6 +153,7 @@ def _fill(
     kept, sides = passed.take(wanted), sides[:, wanted]
     cells = _cells(kept, plan)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
+    cutflow |= kept.odd_met()
     weighted = weigh(kept)
     counts, not_filled = _count(plan, sides, cells, features, weighted)
     if plan.spectra:

@@ -215,6 +215,12 @@ class SelectedEvents:
         objects = {name: arrays.take(index) for name, arrays in self._objects.items()}
         return SelectedEvents(len(index), objects, self._columns, whole)
 
+    def odd_met(self) -> dict[str, int]:
+        """Return how many events have no missing momentum that can be, where any was asked for: else nothing."""
+        asked = self._cache.get(("met", -1))
+        n = 0 if asked is None else int(np.count_nonzero(np.isnan(asked.pt)))
+        return {"missing pT is NaN, infinite or negative": n} if n else {}
+
     @property
     def odd(self) -> dict[str, int]:
         """How many candidates of the chunk could not be selected: ``"e: NaN or infinite"`` and the like."""

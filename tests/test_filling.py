@@ -145,6 +145,8 @@ def test_a_broken_missing_momentum_is_not_filled_and_nobody_is_warned() -> None:
     on = selected.count("lepton") > 0
     bad = on & ~np.isin(np.arange(80) % 8, (6, 7))
     assert sum(hists["e/mu", "dphi_l0_met"].not_filled) == np.count_nonzero(bad)
+    assert hists.cutflow["missing pT is NaN, infinite or negative"] == np.count_nonzero(bad)
+    assert not any("missing pT" in step for step in fill(random_events(80, 2), PLAN).cutflow)
     assert sum(hists["e/mu", "m_t x h_t"].not_filled) == np.count_nonzero(bad)
     assert hists["e/mu", "m_t x h_t"].symmetric.sum(flow=True) == np.count_nonzero(on & ~bad)
 
