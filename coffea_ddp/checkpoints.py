@@ -129,6 +129,8 @@ class Shards:
             If it cannot be written.
         """
         path = self.path(item)
+        if not self.folder.is_dir():  # somebody has moved it away
+            self.make()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -166,21 +168,26 @@ def check_folder(folder: str | Path) -> None:
 
 
 def remove(folder: str | Path) -> None:
-    """Remove finished chunks, of whatever plan, from a folder; everything else in it stays.
+    """Remove finished chunks, of whatever plan, from a folder; everything else in it stays, and what cannot be removed.
 
     A folder of shards is known by its manifest. Removed are its shards and what was begun of others, the manifest, and
     then the folders that are empty.
     """
     folder = Path(folder)
-    for place in _of_ours(folder):
-        for chunks in [found for found in place.iterdir() if found.is_dir() and not found.is_symlink()]:
-            _remove_files(chunks, _SHARD, _UNFINISHED)
-            _remove_empty(chunks)
-        _remove_files(place, _UNFINISHED)
-        if {path.name for path in place.iterdir()} == {_MANIFEST}:  # last, so that what is left is known
-            _remove_files(place, re.compile(_MANIFEST))
-        _remove_empty(place)
+    with contextlib.suppress(OSError):  # it has gone meanwhile, or its server has
+        for place in _of_ours(folder):
+            _remove_from(place)
     _remove_empty(folder)
+
+
+def _remove_from(place: Path) -> None:
+    for chunks in [found for found in place.iterdir() if found.is_dir() and not found.is_symlink()]:
+        _remove_files(chunks, _SHARD, _UNFINISHED)
+        _remove_empty(chunks)
+    _remove_files(place, _UNFINISHED)
+    if {path.name for path in place.iterdir()} == {_MANIFEST}:  # last, so that what is left is known
+        _remove_files(place, re.compile(_MANIFEST))
+    _remove_empty(place)
 
 
 def _of_ours(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp._text import printable
 from coffea_ddp.addresses import is_remote
 from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards, file_uuid
@@ -29,6 +30,8 @@ from coffea_ddp.reader import TIMEOUT, DamagedError, file_id
 
 _PACKAGE = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
+_TOLD: set[Path] = set()
+"""Folders of which this process has said that they cannot be written to."""
 
 Output = dict[str, Any]
 """What coffea's Runner passes around: the histograms as ``"out"``; who accounts for chunks is the ledger in them."""
@@ -127,7 +130,21 @@ class _Guarded:
             self.guard.shards.save(work, output["out"])
         except FileError as error:
             # The result is there, and counts; it is only not safe from what may happen later.
-            _LOG.warning("a finished chunk is not kept for --resume: %s", error)
+            _tell_not_kept(self.guard.shards.folder.parent, error)
+
+
+def _tell_not_kept(folder: Path, error: FileError) -> None:
+    """Warn that finished chunks are not kept in a folder: once in a process, however many there are."""
+    if folder not in _TOLD:
+        _TOLD.add(folder)
+        cause = error.__cause__
+        why = cause.strerror if isinstance(cause, OSError) and cause.strerror else error
+        _LOG.warning(
+            "%s: cannot be written to any more (%s): finished chunks are not kept for --resume from here on; "
+            "the run goes on, and its result counts them",
+            printable(str(folder)),
+            why,
+        )
 
 
 def wait_at_most(seconds: float) -> None:

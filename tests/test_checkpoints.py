@@ -95,3 +95,28 @@ def test_a_run_leaves_what_others_put_beside_its_chunks(tmp_path: Path) -> None:
         assert contents(folder) == {"notes.txt": b"mine"}
         (folder / "notes.txt").unlink()
     assert contents(tmp_path).keys() == {"nano.root", "parts/"}
+
+
+@pytest.mark.parametrize("instead", ["a file", "nothing"])
+def test_a_folder_that_cannot_be_written_to_any_more_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, instead: str
+) -> None:
+    """Nothing is lost of the run itself: its result counts every chunk, whatever has become of the folder."""
+    data = make_nanoaod(tmp_path / "nano.root", events=600, seed=3, cluster=100)
+    folder = tmp_path / "parts"
+
+    def spoil(done: int, _total: int) -> None:
+        if done == 200:
+            folder.rename(tmp_path / "gone")
+            if instead == "a file":
+                folder.write_text("somebody's")
+
+    hists = run("symmetries", data, chunksize=100, checkpoint=folder, progress=spoil)
+    assert (hists.n_events, hists.partial) == (600, False)
+    told = [record.getMessage() for record in caplog.records]
+    if instead == "nothing":
+        assert (told, folder.exists()) == ([], False)
+    if instead == "a file":
+        assert folder.read_text() == "somebody's"
+        assert len(told) == 1
+        assert told[0].startswith(f"{folder}: cannot be written to any more (Not a directory)")
