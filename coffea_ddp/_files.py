@@ -29,12 +29,13 @@ from pathlib import Path
 from coffea_ddp.errors import FileError
 
 OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp scan`", "a ROOT file"
+BUMP_REPORT = "a report of `coffea-ddp bump`"
 TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
 PERFORMANCE = "a performance report"
 """What files are called in messages."""
 
-TEXTS = frozenset({REPORT, TABLE, COMPARISON, SENSITIVITY})
+TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY})
 """The kinds that may go to standard output."""
 
 
@@ -49,6 +50,7 @@ _ZIP = rb"PK\x03\x04(?s:.{0,300}?)"
 _MARKS: dict[str, re.Pattern[bytes]] = {
     OUTPUT: re.compile(_ZIP + _format("histograms")),
     NETWORK: re.compile(_ZIP + _format("bump-network")),
+    BUMP_REPORT: re.compile(_format("report") + rb'(?s:.{0,500}?)"fingerprint"\s*:\s*""'),  # no pass, no plan
     REPORT: re.compile(_format("report")),
     COMPARISON: re.compile(_format("comparison")),
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
@@ -64,18 +66,23 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
 
 
 def what_is(path: str | Path) -> str:
-    """Return what a path leads to, by what is there and not by its name.
+    """Return what a path leads to, by what is there and not by its name; a report, whichever command made it.
 
     Examples
     --------
     >>> what_is("/"), what_is("nowhere/at_all"), what_is("/dev/null")
     ('a folder', 'no file', 'a device')
     """
+    kind = _kind_of(Path(path))
+    return REPORT if kind == BUMP_REPORT else kind
+
+
+def _kind_of(path: Path) -> str:
     try:
-        mode = Path(path).stat().st_mode
+        mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             return _no_file(mode)
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             begin = file.read(600)
     except (OSError, ValueError):
         return "no file"
@@ -189,8 +196,8 @@ def _problem(path: Path, kind: str, ours: Ours | None) -> str:
         advice = "give a file" + (", or - for standard output" if kind in TEXTS else "")
         leads = f" to {path.readlink()}" if stat.S_ISLNK(status.st_mode) else ""
         return f"is {_no_file(status.st_mode)}{leads}, not a file; {advice}"
-    if status.st_size and what_is(path) != kind and not (ours is not None and ours(path)):
-        return f"{what_is(path)} is there already, and would be lost; choose another output file"
+    if status.st_size and _kind_of(path) != kind and not (ours is not None and ours(path)):
+        return f"{_kind_of(path)} is there already, and would be lost; choose another output file"
     if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         return "is write-protected; choose another output file, or allow it with chmod"
     return ""

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import REPORT, TABLE, write_text
+from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
@@ -132,14 +132,15 @@ class ScanReport:
         return {"format": FORMAT, "version": VERSION, **_finite(data)}
 
     def save(self, path: str | Path) -> Path:
-        """Write the report as JSON; an older report is replaced when the new one is whole, and nothing else.
+        """Write the report as JSON; an older one is replaced when this one is whole, and nothing else.
 
         Raises
         ------
         FileError
             If it cannot be written.
         """
-        return write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", REPORT)
+        kind = REPORT if self.fingerprint else BUMP_REPORT
+        return write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", kind)
 
     @classmethod
     def load(cls, path: str | Path) -> ScanReport:

@@ -5,10 +5,13 @@ The tests walk over the commands: a new one, or a new option, is tested by being
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +19,9 @@ import click
 import numpy as np
 import pytest
 
-from coffea_ddp import testing
+from coffea_ddp import _files, testing
 from coffea_ddp._files import (
+    BUMP_REPORT,
     COMPARISON,
     NETWORK,
     OUTPUT,
@@ -34,7 +38,8 @@ from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder
 OLDER = {
     OUTPUT: b'PK\x03\x04manifest.json{"format": "coffea-ddp/histograms"',
     NETWORK: b'PK\x03\x04about.npy{"format": "coffea-ddp/bump-network"',
-    REPORT: b'{"format": "coffea-ddp/report"}',
+    BUMP_REPORT: b'{"format": "coffea-ddp/report", "version": 1, "plan": "s.csv", "fingerprint": ""}',
+    REPORT: b'{"format": "coffea-ddp/report", "version": 1, "plan": "p", "fingerprint": "0a"}',
     COMPARISON: b'{"format": "coffea-ddp/comparison"}',
     SPECTRA: b'{"format": "coffea-ddp/spectra"}',
     TABLE: b"kind,symmetry,observable,cell,region\n",
@@ -82,9 +87,7 @@ def test_every_output_is_declared() -> None:
 
 
 def what_is_of(kind: str, content: bytes) -> bool:
-    from coffea_ddp import _files
-
-    return any(name == kind and mark.match(content) for name, mark in vars(_files)["_MARKS"].items())
+    return next(name for name, mark in vars(_files)["_MARKS"].items() if mark.match(content)) == kind
 
 
 @pytest.mark.parametrize(("command", "option"), FILES, ids=IDS)
@@ -144,6 +147,59 @@ def test_datasets_whose_files_would_be_one(capfd: pytest.CaptureFixture[str], tm
     (tmp_path / "f.json").write_text(json.dumps(fileset))
     code, told = call(capfd, "run", "symmetries", tmp_path / "f.json", "-o", tmp_path / "h.ddp", "--by-dataset")
     assert (code, "would both be" in told) == (1, True)
+
+
+# -- folders that cannot be written to any more ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(command.name, marks=[pytest.mark.slow] * (command.name in ("run", "scan", "bump", "train-bump")))
+    for command in dict.fromkeys(command for command, _ in FILES)
+])  # fmt: skip
+def test_finished_work_is_kept_elsewhere(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The folder has become full when the work is done: all outputs are in another one, and the exit code is 1."""
+    to_disk, full = _files._to_disk, tmp_path / "full"
+
+    def fails(path: Path) -> None:
+        if path.parent == full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        to_disk(path)
+
+    full.mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(_files, "_to_disk", fails)
+    words = LINES[name].format(inputs=inputs).split()
+    outputs = [after for before, after in itertools.pairwise(words) if before in ("-o", "--csv")]
+    code, told = call(capfd, *[full / word if word in outputs else word for word in words])
+    assert code == 1, told
+    kept = {path.name: path for path in (tmp_path / "here").glob("coffea-ddp-kept-*/*")}
+    assert set(kept) == set(outputs)
+    for output in outputs:
+        assert f"{full / output}: cannot be written (No space left on device)" in told
+        assert f"kept in {kept[output]}" in told
+        assert kept[output].stat().st_size > 0
+    assert not [path for path in full.iterdir() if path.is_file()]
+
+
+def test_there_may_be_no_other_place(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for variable in ("HOME", "TMPDIR"):
+        (tmp_path / variable).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_files, "_to_disk", fails)
+    code, told = call(capfd, "merge", inputs / "h.ddp", "-o", "h.ddp")
+    assert (code, "it is lost" in told) == (1, True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.rglob("coffea-ddp-kept-*"))
 
 
 # -- whoever reads what is printed -----------------------------------------------------------------------------------

@@ -50,8 +50,9 @@ class PlainFormatter(logging.Formatter):
 
 
 def warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Show a warning as one line: what Python's ``warnings.showwarning`` does, for people."""
-    note(f"{category.__name__}: {message}")
+    """Show a warning without the line of code that gave it: what Python's ``warnings.showwarning`` does, for people."""
+    for line in f"{category.__name__}: {message}".split("\n"):  # Dask's are tables
+        note(line)
 
 
 _ADVICE = {

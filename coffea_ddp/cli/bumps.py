@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp._files import REPORT, TABLE
+from coffea_ddp._files import BUMP_REPORT, TABLE
 from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar, terminal
-from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
@@ -26,7 +26,7 @@ _SHOWN = 5
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path())
-@click.option("-o", "--output", type=OutputFile(REPORT), help="The report to write (JSON; - is standard output).")
+@click.option("-o", "--output", type=OutputFile(BUMP_REPORT), help="The report to write (JSON; - is standard output).")
 @click.option("--csv", "csv_file", type=OutputFile(TABLE), help="The rows to write (CSV; - is standard output).")
 @click.option("--name", "names", multiple=True, help="Only this histogram; may be given several times.")
 @click.option("--width", type=float, help="Standard deviation of a narrow signal in GeV.  [default: several are tried]")
@@ -72,15 +72,12 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
     with steps_bar("spectra") as progress:
         report = hunt_spectra(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
-    deliver(output, report.save)
-    deliver(csv_file, report.to_csv)
-    terminal(stderr=to_stdout(output, csv_file)).print(report.bumps_table(rows))
     lost = [row for row in report.rows if row.rank is None]
-    for row in report.rows:
-        if row.rank is not None and _NO_COUNTS & set((row.flags or "").split()):
-            note(f"no Poisson counts: {_called(row)}: {row.flags}; z is not a significance: give --scale, or variances")
-    for row in lost:
-        note(f"not looked at: {_called(row)}: {row.status}, {row.method}")
+    with delivering() as deliver:
+        deliver(output, report.save)
+        deliver(csv_file, report.to_csv)
+        terminal(stderr=to_stdout(output, csv_file)).print(report.bumps_table(rows))
+        _tell_problems(report.rows)
     return SOMETHING_MISSING if lost or any(one.spectrum for one in found.skipped) else DONE
 
 
@@ -103,6 +100,16 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         note(f"no spectra: {', '.join(names[:_SHOWN])}{more}: {reason}")
     return found
+
+
+def _tell_problems(rows: Sequence[Row]) -> None:
+    """Name the spectra whose contents are no counts, and those that were not looked at."""
+    for row in rows:
+        if row.rank is not None and _NO_COUNTS & set((row.flags or "").split()):
+            note(f"no Poisson counts: {_called(row)}: {row.flags}; z is not a significance: give --scale, or variances")
+    for row in rows:
+        if row.rank is None:
+            note(f"not looked at: {_called(row)}: {row.status}, {row.method}")
 
 
 def _called(row: Row) -> str:

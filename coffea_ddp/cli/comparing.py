@@ -11,7 +11,7 @@ import numpy as np
 
 from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, check_input, what_is, write_text
 from coffea_ddp.cli.around import DONE, note, steps_bar, terminal
-from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.display import counted_p, number, probability
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.rows import SMALLEST_P
@@ -62,9 +62,10 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
     ]  # fmt: skip
     how = "\n".join(f"{row['test']}: {row['method']}" for row in rows)
     content = {"format": "coffea-ddp/comparison", "version": 1, "a": a, "b": b, "rows": rows}
-    deliver(output, lambda path: write_text(path, json.dumps(content, indent=1) + "\n", COMPARISON))
     table = text_table(f"{a} (A) and {b} (B)", how, columns, lines)  # type: ignore[arg-type]
-    terminal(stderr=to_stdout(output)).print(table)
+    with delivering() as deliver:
+        deliver(output, lambda path: write_text(path, json.dumps(content, indent=1) + "\n", COMPARISON))
+        terminal(stderr=to_stdout(output)).print(table)
     return DONE
 
 

@@ -2,7 +2,8 @@
 
 A command is made with ``cls=Command``, an option that names a file to write has the type :class:`OutputFile`. Before
 the command runs, no output may be an input, another output, or anything that it must not replace. The same is asked
-again when it is written (:mod:`coffea_ddp._files`).
+again when it is written (:mod:`coffea_ddp._files`). Where an output cannot be written any more when the work is done,
+it is kept in another place: see :func:`delivering`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +108,56 @@ def _same(first: str, second: str) -> bool:
         return Path(first).absolute() == Path(second).absolute()
 
 
-def deliver(path: str | None, save: Callable[[str], object]) -> None:
-    """Write an output with the function that does it, on standard output if the path is ``-``, and say so."""
-    if path is None:
-        return
-    if path != STDOUT:
-        save(path)
-        note(f"wrote {path}")
-        return
+Save = Callable[[str], object]
+
+
+@contextmanager
+def delivering() -> Iterator[Callable[..., None]]:
+    """Yield a function of a path (``None``: no output), what saves it there, and words for what is written.
+
+    It writes on standard output if the path is ``-``. A file that cannot be written, since its folder can only be read
+    by now, is full or gone, is kept in another place, and what else there is to write and to show comes first.
+
+    Raises
+    ------
+    FileError
+        In the end, with what could not be written and where it is.
+    """
+    problems: list[str] = []
+
+    def deliver(path: str | None, save: Save, what: str = "") -> None:
+        if path == STDOUT:
+            _to_stdout(save)
+        elif path is not None:
+            try:
+                save(path)
+            except FileError as error:
+                problems.append(f"{error}. {_kept_elsewhere(path, save)}")
+            else:
+                note(f"wrote {what}{path}")
+
+    yield deliver
+    if problems:
+        raise FileError("; ".join(problems))
+
+
+def _kept_elsewhere(path: str, save: Save) -> str:
+    """Save in a new folder what has no place any more; tell where."""
+    for choose in (Path.cwd, Path.home, lambda: Path(tempfile.gettempdir())):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="coffea-ddp-kept-", dir=choose()))
+        except (OSError, RuntimeError):  # it is not there, or there is none
+            continue
+        try:
+            save(str(folder / Path(path).name))
+        except FileError:
+            folder.rmdir()
+        else:
+            return f"The finished work is kept in {folder / Path(path).name}"
+    return "There is no room for it in the working directory, at home or among temporary files either: it is lost"
+
+
+def _to_stdout(save: Save) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder, "output"))
         save(file)

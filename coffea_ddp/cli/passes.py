@@ -20,7 +20,7 @@ from coffea_ddp.cli.around import (
     tell_missing,
     terminal,
 )
-from coffea_ddp.cli.outputs import Command, OutputFile, check_files
+from coffea_ddp.cli.outputs import Command, OutputFile, check_files, delivering
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
@@ -106,12 +106,11 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
             else {"": run_plan(loaded, list(fileset), client=client, **options)}
         )
     code = DONE
-    for dataset, histograms in found.items():
-        path = of_dataset(output, dataset)
-        histograms.save(path)
-        describe(histograms)
-        note(f"wrote {path}")
-        code = max(code, tell_missing(histograms))
+    with delivering() as deliver:
+        for dataset, histograms in found.items():
+            describe(histograms)
+            deliver(of_dataset(output, dataset), histograms.save)
+            code = max(code, tell_missing(histograms))
     if parts is not None and code == DONE:
         remove(parts)
     return code
@@ -213,7 +212,7 @@ def merge(hists: Sequence[str], output: str) -> int:
     from coffea_ddp.merging import merge_files
 
     total = merge_files(hists)
-    total.save(output)
-    describe(total)
-    note(f"wrote {output}")
+    with delivering() as deliver:
+        describe(total)
+        deliver(output, total.save)
     return tell_missing(total)

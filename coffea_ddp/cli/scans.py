@@ -11,7 +11,7 @@ import click
 
 from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.around import DONE, note, show, steps_bar, tell_missing
-from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, deliver, to_stdout
+from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.unused import is_given, refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.monitoring import events_bar
@@ -119,9 +119,10 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     options["toys"] = options["toys"] if is_given("toys") else None
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, **options)
-    deliver(output, report.save)
-    deliver(csv_file, report.to_csv)
-    show(report, shown, on_stderr=to_stdout(output, csv_file))
+    with delivering() as deliver:
+        deliver(output, report.save)
+        deliver(csv_file, report.to_csv)
+        show(report, shown, on_stderr=to_stdout(output, csv_file))
     return tell_missing(histograms)
 
 
@@ -231,7 +232,8 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
         result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=reading)
     for line in result.story.splitlines():
         note(line)
-    deliver(str(result.report_path), result.report.save)
+    with delivering() as deliver:
+        deliver(str(result.report_path), result.report.save)
     for what, path in result.files.items():
         note(f"{what}: {path}")
     if pages:

@@ -10,7 +10,7 @@ import numpy as np
 from coffea_ddp._files import SENSITIVITY, write_text
 from coffea_ddp.cli.around import DONE, steps_bar, terminal
 from coffea_ddp.cli.comparing import read_matrix
-from coffea_ddp.cli.outputs import Command, OutputFile, deliver, to_stdout
+from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
@@ -55,8 +55,9 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
             seed=options["seed"], statistic=options["statistic"],
             progress=lambda done, total: progress(done, total, ""),
         )  # fmt: skip
-    deliver(output, lambda path: write_text(path, found.to_dataframe().to_csv(index=False), SENSITIVITY))
-    terminal(stderr=to_stdout(output)).print(found.table())
+    with delivering() as deliver:
+        deliver(output, lambda path: write_text(path, found.to_dataframe().to_csv(index=False), SENSITIVITY))
+        terminal(stderr=to_stdout(output)).print(found.table())
     return DONE
 
 

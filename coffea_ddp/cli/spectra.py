@@ -8,8 +8,8 @@ import click
 
 from coffea_ddp._files import SPECTRA
 from coffea_ddp._root_files import is_spectra
-from coffea_ddp.cli.around import DONE, note
-from coffea_ddp.cli.outputs import Command, OutputFile
+from coffea_ddp.cli.around import DONE
+from coffea_ddp.cli.outputs import Command, OutputFile, delivering
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     ]
     if not found:
         raise InputError(f"{hists}: no spectrum has {min_events} entries or more; nothing is written")
-    write_spectra(found, output)
-    note(f"wrote {len(found)} spectra to {output}")
+    with delivering() as deliver:
+        deliver(output, lambda path: write_spectra(found, path), f"{len(found)} spectra to ")
     return DONE
 
 

@@ -9,7 +9,7 @@ import click
 
 from coffea_ddp._files import NETWORK
 from coffea_ddp.cli.around import DONE, note
-from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder
+from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering
 from coffea_ddp.errors import InputError
 
 
@@ -59,6 +59,7 @@ def train_bump(output: str, seed: int, folder: str | None, workers: int, device:
         calibration=CALIBRATION if hundreds is None else max(hundreds // 2, 1),
         report=note,
     )
-    finder.save(output)
-    note(f"wrote {output}: {finder.about['measured']}")
+    with delivering() as deliver:
+        deliver(output, finder.save)
+    note(str(finder.about["measured"]))
     return DONE
