@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
 
 
+_ALTERNATIVES = 8
+"""So many missing branches are compared with those that are there."""
+
+
 class Columns:
     """The branches of one chunk, read when asked for and kept.
 
@@ -257,7 +261,7 @@ def missing_branch(
     tried = " or ".join(dict.fromkeys(branches))
     asked = role in branches  # by a function of the plan, not by an object of it
     what = f"{source}: no branch {tried}" + ("" if asked else f" (needed for {role})")
-    near = columns.near_names(branches[0]) if branches else []
+    near = list(dict.fromkeys(name for branch in branches[:_ALTERNATIVES] for name in columns.near_names(branch)))[:3]
     has = ", ".join(near) if near else columns.overview()
     change = "Change the plan's object definitions, or leave the object out"
     way = "Ask for one that is there, or first `has_branch`" if asked else change

@@ -26,7 +26,7 @@ from coffea_ddp.branches import missing_branch
 from coffea_ddp.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import BranchError, FileError
 from coffea_ddp.nanoaod_versions import encoding_of, is_recent
-from coffea_ddp.values import charges, flags
+from coffea_ddp.values import charges, check_gev, check_signs, flags
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -141,8 +141,8 @@ def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObje
     MissingBranchError
         If the file lacks a branch that a definition needs.
     BranchError
-        If a branch holds what it cannot: charges without a sign, a flag that is neither 0 nor 1, yes or no where a
-        number or bits are asked for.
+        If a branch holds what it cannot: charges without a sign, momenta in MeV, a flag that is neither 0 nor 1, yes
+        or no where a number or bits are asked for.
     FileError
         If a branch cannot be read, or the branches of a collection differ in length.
     """
@@ -222,6 +222,7 @@ def _select_one(columns: Columns, definition: ObjectDefinition, earlier: Mapping
     collection = definition.collection
     counts = columns.counts(collection)
     pt, eta, phi = (_content(columns, collection, name) for name in ("pt", "eta", "phi"))
+    check_gev(f"{columns.source}: {collection}_pt", pt)
     finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
     distance = np.abs(eta)
     odd = {"NaN or infinite": ~finite, "negative pT": pt < 0}
@@ -274,7 +275,11 @@ def _charges(columns: Columns, definition: ObjectDefinition) -> AnyArray:
     """Return the charges of all candidates; electrons and muons have no other than -1 and 1 (0: unknown)."""
     values = _content(columns, definition.collection, "charge")
     what = f"{columns.source}: {definition.collection}_charge"
-    return charges(what, values, largest=1) if definition.flavour in _LEPTONS else charges(what, values)
+    if definition.flavour not in _LEPTONS:
+        return charges(what, values)
+    found = charges(what, values, largest=1)
+    check_signs(what, found)
+    return found
 
 
 def _content(columns: Columns, collection: str, name: str) -> AnyArray:

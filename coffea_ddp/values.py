@@ -32,6 +32,11 @@ WEIGHT_BOUNDS = (
 )
 """What is asked of the size of a weight, for messages."""
 
+_BEAM = 7000.0
+_IMPOSSIBLE = 0.1
+"""A single track may be mismeasured to any pT; of a tenth of all, the unit is another one."""
+_ENOUGH = 50
+"""So many leptons of one charge are no accident."""
 _MAX_CHARGE = 9
 """Of what a detector sees as one object: no tau candidate of many prongs has more."""
 
@@ -99,6 +104,55 @@ def charges(what: str, values: AnyArray, *, largest: int = _MAX_CHARGE) -> AnyAr
         fits = (np.abs(values) <= largest) & (values == np.floor(values))
     _all(what, values, fits, f"a charge is a whole number between -{largest} and {largest}", unit="candidate")
     return values.astype(np.int8)
+
+
+def check_signs(what: str, values: AnyArray) -> None:
+    """Check that charges of many leptons are of both signs: sizes, and 0 and 1 for minus and plus, are not.
+
+    Raises
+    ------
+    BranchError
+        If all of fifty or more are of one sign, or 0.
+
+    Examples
+    --------
+    >>> check_signs("a.root: Muon_charge", np.array([1, -1] * 30))
+    >>> check_signs("a.root: Muon_charge", np.array([1, 0] * 30))
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.BranchError: ...never negative in 60 candidates; -1 and 1 are needed...
+    """
+    if len(values) < _ENOUGH:
+        return
+    lacks = "negative" if not (values < 0).any() else "positive" if not (values > 0).any() else ""
+    if lacks:
+        raise BranchError(
+            f"{what} is never {lacks} in {len(values)} candidates; -1 and 1 are needed, with their sign (if no others "
+            "were kept, give the object of the plan charged=False)"
+        )
+
+
+def check_gev(what: str, pt: AnyArray) -> None:
+    """Check that transverse momenta are in GeV.
+
+    Raises
+    ------
+    BranchError
+        If ten or more, and a tenth of all or more, are larger than the energy of a beam of the LHC.
+
+    Examples
+    --------
+    >>> check_gev("a.root: Muon_pt", np.full(20, 45_000.0))
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.BranchError: ...above 7000 GeV for 20 of 20 candidates...is it in MeV?...
+    """
+    above = int(np.count_nonzero(np.isfinite(pt) & (pt > _BEAM)))
+    if above >= 1.0 / _IMPOSSIBLE and above >= _IMPOSSIBLE * len(pt):
+        raise BranchError(
+            f"{what} is above {_BEAM:g} GeV for {above} of {len(pt)} candidates, which no beam gives: is it in MeV? "
+            "Divide by 1000"
+        )
 
 
 def flags(what: str, values: AnyArray, *, first: int = 0, unit: str = "candidate") -> BoolArray:

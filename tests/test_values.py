@@ -123,6 +123,20 @@ def test_charges_without_sign_are_refused(events: ak.Array) -> None:
         fill(changed(events, Muon_charge=2 * events["Muon_charge"]), PLAN)
 
 
+def test_sizes_of_charges_and_momenta_in_mev_are_refused(events: ak.Array) -> None:
+    charge = events["Muon_charge"]
+    for other, said in ((abs(charge), "negative"), (charge * 0, "negative"), (-abs(charge), "positive")):
+        with pytest.raises(BranchError, match=rf"Muon_charge is never {said} in \d+ candidates"):
+            fill(changed(events, Muon_charge=other), PLAN)
+    with pytest.raises(BranchError, match="Muon_charge is never negative"):
+        fill(changed(events, Muon_charge=ak.values_astype(charge > 0, np.int32)), PLAN)
+    for name in ("Muon_pt", "Electron_pt"):
+        with pytest.raises(BranchError, match=rf"{name} is above 7000 GeV for \d+ of \d+ .* in MeV"):
+            fill(changed(events, **{name: 1000 * events[name]}), PLAN)
+    few = ak.where(np.arange(len(events)) < 9, 1000 * events["Muon_pt"], events["Muon_pt"])
+    assert fill(changed(events, Muon_pt=few), PLAN).n_events == len(events)
+
+
 def test_flags_of_other_types_select_the_same(events: ak.Array) -> None:
     whole = fill(events, PLAN)
     for dtype in (np.uint8, np.int8, np.int32, np.float32):
