@@ -33,7 +33,8 @@ from coffea_ddp.stats.unbinned.classifier import CUTS
 from coffea_ddp.stats.unbinned.fixed import WIDTHS, KernelSolver
 from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
 from coffea_ddp.stats.unbinned.symmetrized import Solver, nplm
-from coffea_ddp.unbinned import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, Field, Seen, Toys, observe, repeat
+from coffea_ddp.unbinned import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, observe, repeat
+from coffea_ddp.unbinned_input import Field, Seen, Toys
 
 if TYPE_CHECKING:
     from coffea_ddp.expectation import ChannelExpectation, Expectation

@@ -13,23 +13,19 @@ at most, the columns of the DDP table, chosen without a look at labels.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from coffea_ddp.looks import Found
-from coffea_ddp.stats.null import NullKind, relabelled_events
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.unbinned.classifier import CUTS, FOLDS, statistics, within_folds
 from coffea_ddp.stats.unbinned.fixed import WIDTHS
 from coffea_ddp.stats.unbinned.learners import KernelLearner
-from coffea_ddp.stats.unbinned.points import Points, pool
+from coffea_ddp.stats.unbinned.points import Points
 from coffea_ddp.stats.unbinned.screening import (
-    LARGEST,
     NO_OPINION,
     CodeSums,
     forms_of,
@@ -40,155 +36,21 @@ from coffea_ddp.stats.unbinned.screening import (
     two_sided,
     z_of,
 )
+from coffea_ddp.unbinned_input import EventLook, Field, Seen, Toys, cell_blocks, dropped_events, enough_events, results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.expectation import ChannelExpectation
-    from coffea_ddp.lattice import DistinctCells
     from coffea_ddp.samples import Samples
 
 ALL_FEATURES = "all features"
 """The observable of a test that looks at all stored features of a symmetry together."""
-_CELLS = 512
-_BYTES = 2**28
 MOST_EVENTS = 10_000
 """A classifier learns from so many events of a cell, those with the smallest hashes."""
 FEWEST = 50
 """A classifier needs so many events in a cell."""
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """Where a test on events is made: the samples, their cells, and what is expected of their labels.
-
-    Attributes
-    ----------
-    samples
-        The events.
-    cells
-        The distinct cells of the symmetry.
-    min_events
-        Cells with fewer of these events are not tested.
-    expected
-        kappa.
-    seed
-        Of centres and folds.
-    """
-
-    samples: Samples
-    cells: DistinctCells
-    min_events: int
-    expected: ChannelExpectation
-    seed: int
-
-    @property
-    def share(self) -> float:
-        """The expected share of A."""
-        return 1.0 / (1.0 + self.expected.kappa)
-
-    def points(self) -> Points:
-        """Return all events in common units, in their order."""
-        x, is_b = self.samples.x, self.samples.is_b
-        first = pool(x[~is_b], x[is_b])
-        x = np.arcsinh(first.standardised(x))
-        both = pool(x[~is_b], x[is_b])
-        labels = (~is_b).astype(np.int64)
-        return Points(both.standardised(x), labels, np.ones(len(x), np.int64), both.centre, both.scale)
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What a test on events found in the cells of one field; arrays of shape (n_tested,).
-
-    Attributes
-    ----------
-    cells
-        Numbers of the distinct cells.
-    found
-        As for tests of histograms; z is 0 or more.
-    t
-        The statistic itself.
-    look
-        Which of the looks of the test it was.
-    n_dropped
-        Events of the cell that the test did not see.
-    """
-
-    cells: IntArray
-    found: Found
-    t: FloatArray
-    look: IntArray
-    n_dropped: IntArray
-
-
-class Toys(NamedTuple):
-    """Pseudo-experiments to make.
-
-    Attributes
-    ----------
-    number
-        How many.
-    null, seed
-        How labels are drawn, and from what.
-    pool
-        Does pieces of work at the same time.
-    progress
-        Told how many pieces of how many are done.
-    """
-
-    number: int
-    null: NullKind
-    seed: int
-    pool: Executor
-    progress: Callable[[int, int], None]
-
-    def steps(self, where: Field) -> list[slice]:
-        """Return the pseudo-experiments in as many parts as memory asks for."""
-        size = _BYTES // (4 * max(len(where.samples), len(where.samples.events) * (LARGEST + 1), 1))
-        step = max(size // TOYS, 1) * TOYS
-        return [slice(first, min(first + step, self.number)) for first in range(0, self.number, step)]
-
-    def tell(self, some: slice, done: int, of: int) -> None:
-        """Tell that so many of the pieces of work of some pseudo-experiments are done."""
-        self.progress(some.start * of + (some.stop - some.start) * done, self.number * of)
-
-    def labels(self, where: Field, some: slice) -> NDArray[np.bool_]:
-        """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block."""
-        samples = where.samples
-        n_b = int(samples.is_b.sum()) if self.null == "fixed" else None
-        first, last = some.start // TOYS, -(-some.stop // TOYS)
-        blocks = [
-            relabelled_events(
-                samples.hashes, samples.opposite, kappa=where.expected.kappa, n_b=n_b, seed=self.seed, block=block
-            )
-            for block in range(first, last)
-        ]
-        words = np.ascontiguousarray(np.stack(blocks, axis=1))
-        bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
-        return np.asarray(bits[:, : some.stop - some.start] == 0)
-
-
-class EventLook(Protocol):
-    """One kind of test on events."""
-
-    @property
-    def normal(self) -> bool:
-        """Whether its statistic is normal under the null."""
-
-    def observed(self, where: Field) -> Seen:
-        """Test the cells as they are."""
-
-    def relabelled(self, where: Field, tested: IntArray, kept: IntArray, toys: Toys) -> tuple[FloatArray, FloatArray]:
-        """Test them in pseudo-experiments.
-
-        Return the largest score of all tested cells, shape (n,), and the scores of the cells to keep, shape
-        (n_kept, n).
-        """
-
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
 
 
 class _Part(NamedTuple):
@@ -216,13 +78,13 @@ class NPLMLook:
     def observed(self, where: Field) -> Seen:
         """Test all cells with enough events as they are."""
         samples = where.samples
-        cells, levels, n_a, n_b = _enough(where)
+        cells, levels, n_a, n_b = enough_events(where)
         z, t = np.full((len(self.widths), len(cells)), -np.inf), np.zeros((len(self.widths), len(cells)))
         if len(cells):
             labels = ~samples.is_b[:, None]
             for number, part in self._parts(where, cells, levels):
                 over_a = _over_a(samples, part, labels)
-                for chosen, members in _blocks(where.cells, part.cells):
+                for chosen, members in cell_blocks(where.cells, part.cells):
                     forms = forms_of(members, part.sums, share=where.share)
                     value = statistic(members, over_a, forms)
                     at = np.searchsorted(cells, chosen)
@@ -230,8 +92,8 @@ class NPLMLook:
         look = z.argmax(axis=0) if len(self.widths) else np.zeros(len(cells), np.int64)
         best = z[look, np.arange(len(cells))]
         told = (n_a > 0) & (n_b > 0) & (best > NO_OPINION)
-        found = _found(np.where(told, two_sided(best), np.nan), n_a, n_b, len(self.widths), where)
-        return Seen(cells, found, t[look, np.arange(len(cells))], look, _dropped(where, cells, n_a + n_b))
+        found = results(np.where(told, two_sided(best), np.nan), n_a, n_b, len(self.widths), where)
+        return Seen(cells, found, t[look, np.arange(len(cells))], look, dropped_events(where, cells, n_a + n_b))
 
     def relabelled(self, where: Field, tested: IntArray, kept: IntArray, toys: Toys) -> tuple[FloatArray, FloatArray]:
         """Test the same cells in pseudo-experiments; see :class:`EventLook`."""
@@ -244,7 +106,7 @@ class NPLMLook:
             for number, part in self._parts(where, tested, levels):
                 over_a = _over_a(samples, part, labels)
                 work = functools.partial(_scored, sums=part.sums, over_a=over_a, share=where.share, kept=kept)
-                for top, places, values in toys.pool.map(work, _blocks(where.cells, part.cells)):
+                for top, places, values in toys.pool.map(work, cell_blocks(where.cells, part.cells)):
                     best[some] = np.maximum(best[some], top)
                     scores[places, some] = np.maximum(scores[places, some], values)
                 toys.tell(some, number + 1, len(self.widths))
@@ -291,39 +153,6 @@ def _over_a(samples: Samples, part: _Part, labels: BoolArray) -> AnyArray:
     return sums_over_a(part.phi, samples.code[part.rows], len(samples.events), labels[part.rows], weights)
 
 
-def _blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
-    for start in range(0, len(chosen), _CELLS):
-        some = chosen[start : start + _CELLS]
-        yield some, cells.members(some)
-
-
-def _enough(where: Field) -> tuple[IntArray, NDArray[np.uint64], FloatArray, FloatArray]:
-    """Return the cells with enough events, their thresholds, and their events of A and of B."""
-    samples, cells = where.samples, where.cells
-    levels = samples.levels(cells)
-    n = np.zeros((2, len(cells)))
-    n_codes = len(samples.events)
-    for level in np.unique(levels):
-        inside = samples.below(level)
-        counts = [np.bincount(samples.code[inside & side], minlength=n_codes) for side in (~samples.is_b, samples.is_b)]
-        for chosen, members in _blocks(cells, np.flatnonzero(levels == level)):
-            n[:, chosen] = [members @ count for count in counts]
-    enough = np.flatnonzero(n.sum(axis=0) >= max(where.min_events, 2))
-    return enough, levels[enough], n[0, enough], n[1, enough]
-
-
-def _dropped(where: Field, cells: IntArray, seen: FloatArray) -> IntArray:
-    parts = [members @ where.samples.events for _, members in _blocks(where.cells, cells)]
-    return np.rint(np.concatenate([*parts, np.zeros(0)]) - seen).astype(np.int64)
-
-
-def _found(z: FloatArray, n_a: FloatArray, n_b: FloatArray, looks: int, where: Field) -> Found:
-    n = len(z)
-    nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int64)
-    kappa, ones = np.full(n, where.expected.kappa), np.ones(n)
-    return Found(z, z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, looks, np.int64), None)
-
-
 @dataclass(frozen=True)
 class ClassifierLook:
     """A classifier of A against B (arXiv:2203.07529), out of fold, in cells that ask at most one question.
@@ -342,7 +171,7 @@ class ClassifierLook:
 
     def observed(self, where: Field) -> Seen:
         """Test the simple cells as they are."""
-        cells, levels, n_a, n_b = _enough(where)
+        cells, levels, n_a, n_b = enough_events(where)
         simple = (where.cells.questions[cells] <= 1) & (n_a + n_b >= FEWEST)
         cells, levels, n_a, n_b = cells[simple], levels[simple], n_a[simple], n_b[simple]
         best, look = np.full(len(cells), np.nan), np.zeros(len(cells), np.int64)
@@ -354,8 +183,8 @@ class ClassifierLook:
             if points is not None and 0 < labels.sum() < len(labels):
                 z = self._z(where, points, rows, labels[None])
                 best[i], look[i] = z[:, 0].max(), z[:, 0].argmax()
-        found = _found(two_sided(best), n_a, n_b, self.looks, where)
-        return Seen(cells, found, best, look, _dropped(where, cells, n_a + n_b))
+        found = results(two_sided(best), n_a, n_b, self.looks, where)
+        return Seen(cells, found, best, look, dropped_events(where, cells, n_a + n_b))
 
     def relabelled(self, where: Field, tested: IntArray, kept: IntArray, toys: Toys) -> tuple[FloatArray, FloatArray]:
         """Test the same cells in pseudo-experiments; see :class:`EventLook`."""

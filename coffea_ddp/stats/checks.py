@@ -20,7 +20,6 @@ coffea_ddp.errors.InputError: a: 1 of 2 values is masked; leave masked values ou
 from __future__ import annotations
 
 import math
-import numbers as abstract
 import operator
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -28,17 +27,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.conversion import LARGEST, as_array, converted, hidden, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray
 
 MOST_COUNTS = 2**53
 """Above, numbers in double precision are no longer one apart: nothing can be counted in them."""
-
-LARGEST = 1e100
-"""The square of a larger number, and sums of such squares, would leave the range of double precision."""
 
 SMALLEST = 1e-100
 """What is smaller is nothing beside anything that was counted."""
@@ -47,22 +44,6 @@ MOST_TOYS = 10**8
 """More pseudo-experiments than anyone has memory for."""
 
 MOST_SEED = 2**63 - 1
-
-_KINDS = {
-    "b": "bools",
-    "c": "complex numbers",
-    "U": "text",
-    "S": "text",
-    "T": "text",
-    "M": "dates",
-    "m": "time differences",
-    "V": "records, as of a weighted histogram",
-}
-_CURES = {
-    "b": "give .astype(int) where 0 and 1 are meant",
-    "c": "give their real part, or their size",
-    "V": "give the contents alone, as .values() of the histogram, and the variances where the function takes them",
-}
 
 
 def numbers(values: ArrayLike, name: str, *, nan: bool = False, infinite: bool = False) -> FloatArray:
@@ -94,16 +75,16 @@ def numbers(values: ArrayLike, name: str, *, nan: bool = False, infinite: bool =
     >>> numbers(np.ma.array([1, 2], mask=[False, True]), "z", nan=True)
     array([ 1., nan])
     """
-    hidden = _hidden(values)
-    if hidden is not None:
+    mask = hidden(values)
+    if mask is not None:
         if not nan:
-            n_hidden = int(hidden.sum())
+            n_hidden = int(mask.sum())
             raise InputError(
-                f"{name}: {n_hidden} of {hidden.size} values {'is' if n_hidden == 1 else 'are'} masked; leave masked "
+                f"{name}: {n_hidden} of {mask.size} values {'is' if n_hidden == 1 else 'are'} masked; leave masked "
                 "values out, or fill them with what was counted"
             )
         values = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
-    array = _converted(values, name)
+    array = converted(values, name)
     if not (nan or infinite) and not np.isfinite(array).all():
         raise InputError(f"{name} has NaN or infinite contents; give finite numbers")
     if not nan and np.isnan(array).any():
@@ -193,9 +174,9 @@ def bools(values: ArrayLike, name: str, shapes: Collection[tuple[int, ...]]) -> 
     >>> bools([True, False], "mask", [(2,)])
     array([ True, False])
     """
-    if _hidden(values) is not None:
+    if hidden(values) is not None:
         raise InputError(f"{name}: some of it is masked itself; give bools")
-    array = _array(values, name)
+    array = as_array(values, name)
     if array.dtype != np.bool_ or array.shape not in shapes:
         fitting = " or ".join(map(str, dict.fromkeys(shapes)))
         raise InputError(f"{name}: {array.dtype} of shape {array.shape}; give bools of shape {fitting}")
@@ -242,12 +223,12 @@ def number(
     try:
         array = numbers(value, name, infinite=infinite)
     except InputError as error:
-        raise InputError(f"{name}={_short(value)}: {wanted}") from error
+        raise InputError(f"{name}={shown(value)}: {wanted}") from error
     if array.ndim:
         raise InputError(f"{name} has shape {array.shape}; {wanted}")
     found = float(array)
     if not (low <= found <= high and found > above):
-        raise InputError(f"{name}={_short(value)}: {wanted}")
+        raise InputError(f"{name}={shown(value)}: {wanted}")
     return found
 
 
@@ -270,11 +251,11 @@ def whole(value: Any, name: str, *, least: int = 0, most: int = MOST_SEED) -> in
     try:
         found = operator.index(value)
     except TypeError:
-        found = _whole_float(value, f"{name}={_short(value)}: {wanted}")
+        found = _whole_float(value, f"{name}={shown(value)}: {wanted}")
     if found < least:
-        raise InputError(f"{name}={_short(value)}: {wanted}")
+        raise InputError(f"{name}={shown(value)}: {wanted}")
     if found > most:
-        raise InputError(f"{name}={_short(value)}: give a whole number up to {most:,}")
+        raise InputError(f"{name}={shown(value)}: give a whole number up to {most:,}")
     return found
 
 
@@ -297,7 +278,7 @@ def flag(value: Any, name: str) -> bool:
         If it is neither.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name}={_short(value)}: give True or False")
+        raise InputError(f"{name}={shown(value)}: give True or False")
     return bool(value)
 
 
@@ -310,7 +291,7 @@ def choice(value: Any, name: str, known: Collection[str]) -> str:
         If it is not; the message lists them.
     """
     if not isinstance(value, str) or value not in known:
-        raise InputError(f"{name}={_short(value)}: choose one of {', '.join(map(repr, known))}")
+        raise InputError(f"{name}={shown(value)}: choose one of {', '.join(map(repr, known))}")
     return str(value)
 
 
@@ -339,55 +320,6 @@ def edges(values: ArrayLike, name: str, n_bins: int | None = None) -> FloatArray
     return array
 
 
-def _hidden(values: Any) -> BoolArray | None:
-    """Return where values are masked; ``None`` where none is, or nothing has a mask."""
-    if isinstance(values, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
-        return np.asarray(mask, dtype=np.bool_) if mask.any() else None
-    if isinstance(values, (list, tuple)) and any(_hidden(one) is not None for one in values):
-        try:
-            return np.asarray(np.ma.getmaskarray(np.ma.asarray([np.ma.asarray(one) for one in values])))
-        except ValueError:
-            return np.ones(1, dtype=np.bool_)
-    return None
-
-
-def _array(values: Any, name: str) -> AnyArray:
-    """Return what numpy makes of it."""
-    try:
-        array = np.asarray(values)
-    except Exception as error:  # other libraries' containers raise what they like
-        raise InputError(
-            f"{name}: not an array of numbers ({_first_line(error)}); give numbers, in rows of one length"
-        ) from error
-    return array
-
-
-def _converted(values: Any, name: str) -> FloatArray:
-    array = _array(values, name)
-    kind = array.dtype.kind
-    if kind == "O":
-        return _from_objects(array, values, name)
-    if kind not in "iuf":
-        cure = _CURES.get(kind, "give numbers")
-        what = _KINDS.get(kind, f"values of type {array.dtype}")
-        raise InputError(f"{name}: not an array of numbers but of {what}; {cure}")
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float64, order="C", subok=False)
-
-
-def _from_objects(array: AnyArray, values: Any, name: str) -> FloatArray:
-    """Return what Python's own numbers say, as whole numbers beyond 64 bits and fractions."""
-    for one in array.flat:
-        if isinstance(one, (bool, np.bool_)) or not isinstance(one, abstract.Real):
-            what = type(values).__name__ if not array.ndim else f"{type(one).__name__} {_short(one)} among them"
-            raise InputError(f"{name}: not an array of numbers ({what}); give real numbers, none of them missing")
-    try:
-        return np.array([float(one) for one in array.flat], dtype=np.float64).reshape(array.shape)
-    except OverflowError as error:
-        raise InputError(f"{name} has contents beyond {LARGEST:g} in size; give them in a larger unit") from error
-
-
 def _whole_float(value: Any, message: str) -> int:
     try:
         found = number(value, "")
@@ -396,12 +328,3 @@ def _whole_float(value: Any, message: str) -> int:
     if not found.is_integer():
         raise InputError(message)
     return int(found)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def aligned(values: FloatArray, name: str, batch: tuple[int, ...], bins: tuple[int, ...]) -> FloatArray:
-    """Return values per pair or per bin in the shape that :func:`~coffea_ddp.stats.nsigma.block_n_sigma` takes.
+    """Return values per pair or per bin in the shape that :func:`~coffea_ddp.stats.pulls.block_n_sigma` takes.
 
     Parameters
     ----------

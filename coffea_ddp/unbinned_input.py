@@ -1,0 +1,194 @@
+"""Input of the tests on events in the cells of a pass: events, cells and pseudo-experiments, and their outcome."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from coffea_ddp.looks import Found
+from coffea_ddp.stats.null import NullKind, relabelled_events
+from coffea_ddp.stats.rectangles import TOYS
+from coffea_ddp.stats.unbinned.points import Points, pool
+from coffea_ddp.stats.unbinned.screening import LARGEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.expectation import ChannelExpectation
+    from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.samples import Samples
+
+_CELLS = 512
+_BYTES = 2**28
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Where a test on events is made: the samples, their cells, and what is expected of their labels.
+
+    Attributes
+    ----------
+    samples
+        The events.
+    cells
+        The distinct cells of the symmetry.
+    min_events
+        Cells with fewer of these events are not tested.
+    expected
+        kappa.
+    seed
+        Of centres and folds.
+    """
+
+    samples: Samples
+    cells: DistinctCells
+    min_events: int
+    expected: ChannelExpectation
+    seed: int
+
+    @property
+    def share(self) -> float:
+        """The expected share of A."""
+        return 1.0 / (1.0 + self.expected.kappa)
+
+    def points(self) -> Points:
+        """Return all events in common units, in their order."""
+        x, is_b = self.samples.x, self.samples.is_b
+        first = pool(x[~is_b], x[is_b])
+        x = np.arcsinh(first.standardised(x))
+        both = pool(x[~is_b], x[is_b])
+        labels = (~is_b).astype(np.int64)
+        return Points(both.standardised(x), labels, np.ones(len(x), np.int64), both.centre, both.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a test on events found in the cells of one field; arrays of shape (n_tested,).
+
+    Attributes
+    ----------
+    cells
+        Numbers of the distinct cells.
+    found
+        As for tests of histograms; z is 0 or more.
+    t
+        The statistic itself.
+    look
+        Which of the looks of the test it was.
+    n_dropped
+        Events of the cell that the test did not see.
+    """
+
+    cells: IntArray
+    found: Found
+    t: FloatArray
+    look: IntArray
+    n_dropped: IntArray
+
+
+class Toys(NamedTuple):
+    """Pseudo-experiments to make.
+
+    Attributes
+    ----------
+    number
+        How many.
+    null, seed
+        How labels are drawn, and from what.
+    pool
+        Does pieces of work at the same time.
+    progress
+        Told how many pieces of how many are done.
+    """
+
+    number: int
+    null: NullKind
+    seed: int
+    pool: Executor
+    progress: Callable[[int, int], None]
+
+    def steps(self, where: Field) -> list[slice]:
+        """Return the pseudo-experiments in as many parts as memory asks for."""
+        size = _BYTES // (4 * max(len(where.samples), len(where.samples.events) * (LARGEST + 1), 1))
+        step = max(size // TOYS, 1) * TOYS
+        return [slice(first, min(first + step, self.number)) for first in range(0, self.number, step)]
+
+    def tell(self, some: slice, done: int, of: int) -> None:
+        """Tell that so many of the pieces of work of some pseudo-experiments are done."""
+        self.progress(some.start * of + (some.stop - some.start) * done, self.number * of)
+
+    def labels(self, where: Field, some: slice) -> NDArray[np.bool_]:
+        """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block."""
+        samples = where.samples
+        n_b = int(samples.is_b.sum()) if self.null == "fixed" else None
+        first, last = some.start // TOYS, -(-some.stop // TOYS)
+        blocks = [
+            relabelled_events(
+                samples.hashes, samples.opposite, kappa=where.expected.kappa, n_b=n_b, seed=self.seed, block=block
+            )
+            for block in range(first, last)
+        ]
+        words = np.ascontiguousarray(np.stack(blocks, axis=1))
+        bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+        return np.asarray(bits[:, : some.stop - some.start] == 0)
+
+
+class EventLook(Protocol):
+    """One kind of test on events."""
+
+    @property
+    def normal(self) -> bool:
+        """Whether its statistic is normal under the null."""
+
+    def observed(self, where: Field) -> Seen:
+        """Test the cells as they are."""
+
+    def relabelled(self, where: Field, tested: IntArray, kept: IntArray, toys: Toys) -> tuple[FloatArray, FloatArray]:
+        """Test them in pseudo-experiments.
+
+        Return the largest score of all tested cells, shape (n,), and the scores of the cells to keep, shape
+        (n_kept, n).
+        """
+
+    def method(self, expected: ChannelExpectation) -> str:
+        """Tell how the local p-value is made."""
+
+
+def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield some cells at a time, with their rows of the membership matrix, shape (n_cells, n_codes)."""
+    for start in range(0, len(chosen), _CELLS):
+        some = chosen[start : start + _CELLS]
+        yield some, cells.members(some)
+
+
+def enough_events(where: Field) -> tuple[IntArray, NDArray[np.uint64], FloatArray, FloatArray]:
+    """Return the cells with enough events, their thresholds, and their events of A and of B."""
+    samples, cells = where.samples, where.cells
+    levels = samples.levels(cells)
+    n = np.zeros((2, len(cells)))
+    n_codes = len(samples.events)
+    for level in np.unique(levels):
+        inside = samples.below(level)
+        counts = [np.bincount(samples.code[inside & side], minlength=n_codes) for side in (~samples.is_b, samples.is_b)]
+        for chosen, members in cell_blocks(cells, np.flatnonzero(levels == level)):
+            n[:, chosen] = [members @ count for count in counts]
+    enough = np.flatnonzero(n.sum(axis=0) >= max(where.min_events, 2))
+    return enough, levels[enough], n[0, enough], n[1, enough]
+
+
+def dropped_events(where: Field, cells: IntArray, seen: FloatArray) -> IntArray:
+    """Return how many events of cells a test does not see, out of how many it does; shape (n_cells,)."""
+    parts = [members @ where.samples.events for _, members in cell_blocks(where.cells, cells)]
+    return np.rint(np.concatenate([*parts, np.zeros(0)]) - seen).astype(np.int64)
+
+
+def results(z: FloatArray, n_a: FloatArray, n_b: FloatArray, looks: int, where: Field) -> Found:
+    """Return what a test on events found in cells, as tests of histograms tell it; all of shape (n_cells,)."""
+    n = len(z)
+    nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int64)
+    kappa, ones = np.full(n, where.expected.kappa), np.ones(n)
+    return Found(z, z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, looks, np.int64), None)
