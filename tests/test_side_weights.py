@@ -46,6 +46,23 @@ def test_efficiencies(events, efficiencies, kappa):
     check_normal(z_of(*of_efficiencies(rng, events, efficiencies, kappa=kappa), kappa=kappa))
 
 
+@pytest.mark.parametrize(
+    ("efficiencies", "events", "bins"), [((0.95, 0.3), 4.8, 12), ((0.95, 0.3), 10, 6), ((0.6, 0.9), 4, 8)]
+)
+def test_efficiencies_in_few_bins(efficiencies, events, bins):
+    """With 1.4 events a bin on one side, less than ten of 12 are filled: the mean was -0.69, the width 1.5."""
+    rng = np.random.default_rng([bins, round(10 * efficiencies[0])])
+    check_normal(z_of(*of_efficiencies(rng, events, efficiencies, shape=(4_000, bins))))
+
+
+@pytest.mark.parametrize("bins", [3, 6, 9, 12])
+def test_weights_of_two_sizes_are_no_sides(bins):
+    """Weights of 1 or 2, as by chance: few bins, few events."""
+    n = np.random.default_rng(bins).poisson(0.7, (2, 2, 20_000, bins))
+    (a, variance_a), (b, variance_b) = ((one + 2.0 * two, one + 4.0 * two) for one, two in n)
+    assert (side_ratio(a, b, variance_a, variance_b) != 1).mean() < 1e-3
+
+
 def test_the_mean_without():
     """What the sums of squares alone do: the reason for all this."""
     a, b, variance_a, variance_b = of_efficiencies(np.random.default_rng(2), 25, (0.6, 0.9))
