@@ -1,4 +1,5 @@
 """Input of the tests on events in the cells of a pass: events, cells and pseudo-experiments, and their outcome."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

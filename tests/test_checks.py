@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -359,6 +360,7 @@ SAME: dict[str, Callable[[Any], Any]] = {
     "subclass": lambda v: np.asarray(v, np.float64).view(_Sub),
     "nothing masked": np.ma.asarray,
     "objects": lambda v: np.asarray(v).astype(object),
+    "decimals": lambda v: np.vectorize(lambda x: Decimal(int(x)), otypes=[object])(np.asarray(v)),
     "fractions": lambda v: np.vectorize(lambda x: Fraction(int(x)), otypes=[object])(np.asarray(v)),
     "pandas": _pandas,
     "torch": _torch,
@@ -403,6 +405,12 @@ def _weighted(values: Any) -> Any:
     return hist.Hist(*(hist.axis.Integer(0, n) for n in np.shape(values)), storage=hist.storage.Weight())
 
 
+def _endless(values: Any) -> Any:
+    within: list[Any] = [1.0]
+    within.append(within)
+    return within
+
+
 def _missing(values: Any) -> Any:
     import awkward as ak
 
@@ -425,6 +433,8 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "missing": _missing,
     "sparse": _sparse,
     "with a gradient": _gradient,
+    "a list within itself": _endless,
+    "NaN of decimals that signals": lambda v: _first(v, Decimal("sNaN")),
     "a dictionary": lambda v: {"a": 1},
     "a generator": lambda v: (one for one in (1.0, 2.0)),
     "a word": lambda v: "totally",
@@ -492,6 +502,18 @@ def test_odd_numbers_are_refused_or_taken_as_they_are(name, key):
             _same(_plain(found), _plain(_call(example, **{key: plain})))
         else:
             assert isinstance(found, InputError), f"{kind}: {found!r}"
+
+
+@pytest.mark.parametrize(("name", "key"), ARRAYS)
+def test_messages_are_one_line_however_long_what_is_given(name, key):
+    example = _example(name)
+    for bad in (-1.5, np.nan, 1e200):
+        for make in (list, _pandas):
+            outcome = _outcome(example, key, make([bad] * 3_000))
+            if isinstance(outcome, Exception):
+                assert isinstance(outcome, InputError)
+                assert len(str(outcome)) < 400
+                assert "\n" not in str(outcome)
 
 
 @pytest.mark.parametrize(("name", "key"), [(name, key) for name, e in EXAMPLES.items() for key in e.counts])
@@ -578,6 +600,78 @@ def test_read_only_spectra_are_compiled_for_once():
     for make in (SAME["read-only"], SAME["strided"], SAME["Fortran"]):
         _call(example, counts=make(FALLING), edges=make(EDGES), width=make(np.full(30, 2)))
     assert len(_scan.signatures) == known
+
+
+KAPPAS = [
+    (name, example)
+    for name, example in EXAMPLES.items()
+    if {**example.arrays, **example.options}.get("kappa") is not None
+]
+
+
+@pytest.mark.parametrize(("name", "example"), KAPPAS)
+@pytest.mark.parametrize("bad", [0, -1, 1e-10, 5e-324, 1e10, 1e99, 1e300, np.nan, np.inf])
+def test_no_kappa_is_nearly_nothing_or_nearly_everything(name, example, bad):
+    with pytest.raises(InputError, match=r"kappa"):
+        _call(example, kappa=bad)
+    with pytest.raises(InputError, match=r"kappa"):
+        checks.ratios([1.0, bad], "kappa")
+
+
+@pytest.mark.parametrize("kappa", [1e-9, 1e9])
+def test_the_largest_kappa_is_as_good_as_the_smallest(kappa):
+    a, b = np.array([3, 9, 4]), np.array([4, 2, 5])
+    found = stats.scan_submatrices(a, b, kappa=kappa, permutations=0)
+    mirrored = stats.scan_submatrices(b, a, kappa=1 / kappa, permutations=0)
+    assert found.z_value == pytest.approx(-mirrored.z_value, rel=1e-6)
+    assert found.bins == mirrored.bins
+
+
+def test_arrays_without_contents_are_told():
+    none = np.zeros((2, 0))
+    for call in (
+        lambda: stats.best_rectangles(none, none),
+        lambda: stats.n_sigma(none, none, batch_ndim=1),
+        lambda: stats.q0_l1(none, none, [], bins_ndim=1),
+        lambda: stats.estimate_kappa([], []),
+        lambda: stats.common_factor([]),
+        lambda: stats.poisson_dispersion([]),
+        lambda: stats.effective_counts([], []),
+        lambda: stats.ideal_significance([], [], 1.0),
+        lambda: stats.permutation_p(1.0, []),
+    ):
+        with pytest.raises(InputError):
+            call()
+
+
+def test_a_batch_of_nothing_is_nothing():
+    none = np.zeros((0, 3))
+    assert stats.n_sigma(none, none, batch_ndim=1).statistic.shape == (0,)
+    assert stats.best_rectangles(none, none).bins.shape == (0, 1, 2)
+    assert stats.q0_l1(none, none, [1, 1, 1], bins_ndim=1).q0.shape == (0,)
+
+
+def test_errors_of_kappa_have_a_shape_even_where_they_are_0():
+    for wrong in (np.zeros(5), np.zeros((3, 0)), []):
+        with pytest.raises(InputError, match="kappa_error"):
+            stats.n_sigma([3, 4], [4, 5], kappa_error=wrong)
+        with pytest.raises(InputError, match="kappa_error"):
+            stats.n_sigma([3, 40], [4, 5], kappa="totals", kappa_error=wrong)
+    with pytest.raises(InputError, match="kappa_error=1000"):
+        stats.scan_submatrices([3, 4], [4, 5], kappa_error=1e9)
+
+
+def test_what_cannot_have_been_measured_is_refused():
+    for call in (stats.common_factor, stats.poisson_dispersion):
+        with pytest.raises(InputError, match="negative"):
+            call([4, -2, 6])
+    with pytest.raises(InputError, match="variance_a"):
+        stats.estimate_kappa(3.0, 4.0, variance_a=0.0, variance_b=1.0)
+    with pytest.raises(InputError, match="background"):
+        stats.ideal_significance([3, 4], [5, 1e-200], 1.0)
+    with pytest.raises(InputError, match=r"6e\+09 events are too many"):
+        stats.nplm_counts([1, 2, 3], [10**9] * 3, [10**9] * 3, permutations=5)
+    assert stats.nplm_counts([1, 2, 3], [10**9] * 3, [10**9] * 3, permutations=0, backend="bins").p_value == 1.0
 
 
 def test_bools_are_masks_and_nothing_else_is():

@@ -14,6 +14,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.given import compared, looked_at
 from coffea_ddp.plotting.style import COUNTS, DIVERGING, INK, close_in, drawing, head_of_all, legible
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,11 +193,11 @@ def _short(value: float) -> str:
 def _window(rectangle: Window, shape: tuple[int, int]) -> Window:
     bins = checks.finite(rectangle, "rectangle")
     if bins.shape != (4,) or (bins != np.rint(bins)).any():
-        raise InputError(f"rectangle={rectangle!r}: give four bins, (first_x, stop_x, first_y, stop_y)")
+        raise InputError(f"rectangle={shown(rectangle)}: give four bins, (first_x, stop_x, first_y, stop_y)")
     first_x, stop_x, first_y, stop_y = map(int, bins.tolist())
     if not (0 <= first_x < stop_x <= shape[0] and 0 <= first_y < stop_y <= shape[1]):
         raise InputError(
-            f"rectangle={rectangle!r} is not within {shape[0]} x {shape[1]} bins; give first < stop <= bins"
+            f"rectangle={shown(rectangle)} is not within {shape[0]} x {shape[1]} bins; give first < stop <= bins"
         )
     return first_x, stop_x, first_y, stop_y
 

@@ -22,6 +22,7 @@ from coffea_ddp.plotting.style import (
     scale_contents,
 )
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,17 +111,17 @@ def spectrum(
 
 def _mask(mask: tuple[float, float, str]) -> tuple[float, float, str]:
     if len(mask) != 3:
-        raise InputError(f"mask {mask!r}: give (low, high, name)")
+        raise InputError(f"mask {shown(mask)}: give (low, high, name)")
     low, high = (checks.number(x, "the edge of a mask") for x in mask[:2])
     if not low < high:
-        raise InputError(f"mask {mask!r}: give its lower edge below its upper one")
+        raise InputError(f"mask {shown(mask)}: give its lower edge below its upper one")
     return low, high, str(mask[2])
 
 
 def _marked(position: float | None, width: float | None) -> tuple[float, float] | None:
     if position is None:
         if width is not None:
-            raise InputError(f"width={width!r} without a position: give both, or none")
+            raise InputError(f"width={shown(width)} without a position: give both, or none")
         return None
     return checks.number(position, "position"), 0.0 if width is None else checks.number(width, "width", above=0.0)
 

@@ -24,6 +24,7 @@ import numpy as np
 from scipy import special
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.trials import P_FLOOR
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ def binomial_p(n_b: ArrayLike, n: ArrayLike, p: ArrayLike, *, sign: int = 0) -> 
 def _given(n_b: ArrayLike, n: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     found, total, chance = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n_b, n, p)))
     if not ((found >= 0) & (found <= total)).all():
-        raise InputError(f"n_b={n_b!r} of n={n!r}: give counts with 0 <= n_b <= n")
+        raise InputError(f"n_b={shown(n_b)} of n={shown(n)}: give counts with 0 <= n_b <= n")
     if not ((chance > 0) & (chance < 1)).all():
-        raise InputError(f"p={p!r}: the probability of side B is between 0 and 1")
+        raise InputError(f"p={shown(p)}: the probability of side B is between 0 and 1")
     return found, total, chance
 
 

@@ -40,6 +40,9 @@ MOST_COUNTS = 2**53
 SMALLEST = 1e-100
 """What is smaller is nothing beside anything that was counted."""
 
+LEAST_RATIO, MOST_RATIO = 1e-9, 1e9
+"""The ratio of two rates is within these."""
+
 MOST_TOYS = 10**8
 """More pseudo-experiments than anyone has memory for."""
 
@@ -293,6 +296,33 @@ def choice(value: Any, name: str, known: Collection[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise InputError(f"{name}={shown(value)}: choose one of {', '.join(map(repr, known))}")
     return str(value)
+
+
+def ratios(values: ArrayLike, name: str) -> FloatArray:
+    """Return ratios of rates, as kappa: finite numbers from 1e-9 to 1e9, of any shape.
+
+    Raises
+    ------
+    InputError
+        If one is not: a share ``kappa / (1 + kappa)`` that is 0 or 1 but for rounding says nothing.
+
+    Examples
+    --------
+    >>> ratios(1.5, "kappa")
+    array(1.5)
+    """
+    array = finite(values, name)
+    if not ((array >= LEAST_RATIO) & (array <= MOST_RATIO)).all():
+        raise InputError(
+            f"{name}={shown(values)}: the expected ratio B/A is a positive number; give one from {LEAST_RATIO:g} to "
+            f"{MOST_RATIO:g}"
+        )
+    return array
+
+
+def ratio(value: Any, name: str = "kappa") -> float:
+    """Return one ratio of rates, as :func:`ratios`."""
+    return float(ratios(number(value, name, above=0.0), name))
 
 
 def edges(values: ArrayLike, name: str, n_bins: int | None = None) -> FloatArray:

@@ -12,6 +12,7 @@ array([[1., 3.],
 from __future__ import annotations
 
 import numbers as abstract
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 LARGEST = 1e100
 """The square of a larger number, and sums of such squares, would leave the range of double precision."""
 
+_DEEPEST = 64
+"""An array has no more axes than this."""
 _KINDS = {
     "b": "bools",
     "c": "complex numbers",
@@ -41,12 +44,13 @@ _CURES = {
 }
 
 
-def hidden(values: Any) -> BoolArray | None:
-    """Return where values are masked; ``None`` where none is, or nothing has a mask."""
+def hidden(values: Any, depth: int = 0) -> BoolArray | None:
+    """Return where values are masked; ``None`` where none is, or nothing has a mask, as in lists nested too deep."""
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         return np.asarray(mask, dtype=np.bool_) if mask.any() else None
-    if isinstance(values, (list, tuple)) and any(hidden(one) is not None for one in values):
+    deeper = isinstance(values, (list, tuple)) and depth < _DEEPEST
+    if deeper and any(hidden(one, depth + 1) is not None for one in values):
         try:
             return np.asarray(np.ma.getmaskarray(np.ma.asarray([np.ma.asarray(one) for one in values])))
         except ValueError:
@@ -88,18 +92,26 @@ def converted(values: Any, name: str) -> FloatArray:
 def _from_objects(array: AnyArray, values: Any, name: str) -> FloatArray:
     """Return what Python's own numbers say, as whole numbers beyond 64 bits and fractions."""
     for one in array.flat:
-        if isinstance(one, (bool, np.bool_)) or not isinstance(one, abstract.Real):
+        if isinstance(one, (bool, np.bool_)) or not isinstance(one, (abstract.Real, Decimal)):
             what = type(values).__name__ if not array.ndim else f"{type(one).__name__} {shown(one)} among them"
             raise InputError(f"{name}: not an array of numbers ({what}); give real numbers, none of them missing")
     try:
         return np.array([float(one) for one in array.flat], dtype=np.float64).reshape(array.shape)
+    except ValueError as error:
+        raise InputError(f"{name}: a signalling NaN among them; give real numbers, none of them missing") from error
     except OverflowError as error:
         raise InputError(f"{name} has contents beyond {LARGEST:g} in size; give them in a larger unit") from error
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it, no longer than 60 characters."""
-    text = repr(value)
+    """Return a value as a message shows it: on one line, no longer than 60 characters.
+
+    Examples
+    --------
+    >>> shown(np.arange(300))
+    'array([ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,...'
+    """
+    text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

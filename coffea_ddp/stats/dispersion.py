@@ -84,7 +84,7 @@ def poisson_dispersion(counts: ArrayLike) -> DispersionResult:
     Raises
     ------
     InputError
-        If they are not numbers, not finite, or not one-dimensional.
+        If they are not numbers, not finite, negative, not one-dimensional, or none.
 
     Examples
     --------
@@ -103,9 +103,9 @@ def poisson_dispersion(counts: ArrayLike) -> DispersionResult:
 
 
 def _one_spectrum(counts: ArrayLike) -> FloatArray:
-    values = checks.finite(counts, "counts")
-    if values.ndim != 1:
-        raise InputError(f"counts: shape {values.shape}; give one spectrum, of shape (n_bins,)")
+    values = checks.positive(counts, "counts")
+    if values.ndim != 1 or not len(values):
+        raise InputError(f"counts: shape {values.shape}; give one spectrum, of shape (n_bins,), one bin or more")
     return values
 
 
@@ -139,11 +139,11 @@ def common_factor(counts: ArrayLike) -> int:
     Raises
     ------
     InputError
-        If they are not numbers, not finite, or not one-dimensional.
+        If they are not numbers, not finite, negative, not one-dimensional, or none.
     """
     values = _one_spectrum(counts)
     filled = values[values != 0]
-    if not len(filled) or (filled != np.rint(filled)).any() or np.abs(filled).max() >= _LARGEST:
+    if not len(filled) or (filled != np.rint(filled)).any() or filled.max() >= _LARGEST:
         return 1
     factor = int(np.gcd.reduce(filled.astype(np.int64)))
     return factor if factor > 1 and _by_accident(factor) ** len(filled) < LIKELY else 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -118,11 +119,9 @@ def given_kappa(kappa: ArrayLike, kappa_error: ArrayLike) -> tuple[FloatArray, F
     InputError
         If kappa is not above 0, or an error below.
     """
-    ratio, error = checks.finite(kappa, "kappa"), checks.finite(kappa_error, "kappa_error")
-    if not (ratio > checks.SMALLEST).all():
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
+    ratio, error = checks.ratios(kappa, "kappa"), checks.finite(kappa_error, "kappa_error")
     if (error < 0).any():
-        raise InputError(f"kappa_error={kappa_error!r}: an uncertainty is 0 or more")
+        raise InputError(f"kappa_error={shown(kappa_error)}: give an uncertainty, 0 or more")
     return ratio, error
 
 
@@ -144,7 +143,7 @@ def errors_of_bins(systematic: ArrayLike, bins: tuple[int, ...]) -> FloatArray |
     if spread.shape not in ((), bins):
         raise InputError(f"systematic has shape {spread.shape}; give a number, or one for each of the bins {bins}")
     if (spread < 0).any():
-        raise InputError(f"systematic={systematic!r}: a relative uncertainty is 0 or more")
+        raise InputError(f"systematic={shown(systematic)}: give relative uncertainties, 0 or more")
     if not spread.any():
         return None
     return spread.reshape(-1) if spread.ndim else spread

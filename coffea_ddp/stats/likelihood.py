@@ -37,6 +37,7 @@ from scipy import optimize
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.profile import l1_problems, l2_problems
 from coffea_ddp.stats.trials import p_from_z
 
@@ -242,7 +243,7 @@ def asimov_l2(background: ArrayLike, signal: ArrayLike, *, kappa: float = 1.0) -
     >>> round(asimov_l2([100.0], [44.0]), 3)
     2.825
     """
-    ratio = checks.number(kappa, "kappa", above=0.0)
+    ratio = checks.ratio(kappa)
     b, s = _expected(background, signal)
     b, s = b[s > 0], s[s > 0]
     # Logarithms of ratios near 1, so that a weak signal on a large background keeps its digits.
@@ -293,8 +294,8 @@ def signal_for_z(
     checks.choice(kind, "kind", get_args(Kind))
     wanted = checks.finite(z, "z")
     if (wanted < 0).any():
-        raise InputError(f"z={z!r}: give significances, 0 or more")
-    ratio = checks.number(kappa, "kappa", above=0.0)
+        raise InputError(f"z={shown(z)}: give significances, 0 or more")
+    ratio = checks.ratio(kappa)
     b, s = _expected(background, signal)
 
     def found(scale: float) -> float:
@@ -368,10 +369,7 @@ def _check_template(signal: FloatArray) -> None:
 
 
 def _ratio(kappa: ArrayLike) -> FloatArray:
-    ratio = checks.finite(kappa, "kappa")
-    if not (ratio > 0).all():
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
-    return ratio
+    return checks.ratios(kappa, "kappa")
 
 
 def _expected(background: ArrayLike, signal: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -381,6 +379,7 @@ def _expected(background: ArrayLike, signal: ArrayLike) -> tuple[FloatArray, Flo
     _check_template(s.reshape(1, -1))
     if ((s > 0) & (b < np.finfo(np.float64).tiny)).any():
         raise InputError(
-            "a signal in a bin without background: its expected Z is infinite; cut the template to the matrix"
+            "signal and background: a signal in a bin without background has an infinite Z; give a background there, "
+            "or cut the template to the matrix"
         )
     return b, s

@@ -44,6 +44,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.given import aligned, errors_of_bins, given_kappa, given_side, relative_error, squares_of_both
 from coffea_ddp.stats.pulls import BlockNSigma, block_n_sigma, entries
 from coffea_ddp.stats.ratio import TOTALS, estimate_kappa
@@ -181,11 +182,8 @@ def n_sigma(
     else:
         used, error = given_kappa(kappa, kappa_error)
     ratio = aligned(used, "kappa", batch, bins)
-    relative = (
-        None
-        if estimated or not error.any()
-        else relative_error(aligned(error, "kappa_error", batch, bins), ratio, ndim=a.ndim)
-    )
+    error_of = aligned(error, "kappa_error", batch, bins)
+    relative = None if estimated or not error.any() else relative_error(error_of, ratio, ndim=a.ndim)
     spread = errors_of_bins(systematic, bins)
     squares = None
     if variance is not None:
@@ -243,9 +241,9 @@ def _from_totals(
     kappa: object, kappa_error: ArrayLike, a: FloatArray, b: FloatArray, squares: list[ArrayLike | None]
 ) -> tuple[FloatArray, FloatArray]:
     if kappa != TOTALS:
-        raise InputError(f"kappa={kappa!r}: give a positive number, an array of them, or {TOTALS!r}")
-    if checks.finite(kappa_error, "kappa_error").any():
-        raise InputError(f"kappa_error={kappa_error!r}: kappa={TOTALS!r} brings its own error; leave it out")
+        raise InputError(f"kappa={shown(kappa)}: give a positive number, an array of them, or {TOTALS!r}")
+    if checks.number(kappa_error, "kappa_error"):
+        raise InputError(f"kappa_error={shown(kappa_error)}: kappa={TOTALS!r} brings its own error; leave it out")
     sums = [None if each is None else np.asarray(each, np.float64).reshape(a.shape).sum(axis=-1) for each in squares]
     found = estimate_kappa(a.sum(axis=-1), b.sum(axis=-1), variance_a=sums[0], variance_b=sums[1])
     return np.asarray(found.value), np.asarray(found.error)

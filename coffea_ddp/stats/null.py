@@ -32,6 +32,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.rectangles import TOYS
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _BITS = 32
 _MOST_COINS = 1024
 """Up to so many events a bin are labelled by fair coins, 64 in one word; more are drawn as one binomial number."""
 
-_MOST_ERROR = 10.0
+MOST_ERROR = 10.0
 """A ratio whose logarithm is less certain than that is not known at all."""
 
 _MOST_FIXED = 10**9
@@ -120,19 +121,17 @@ def relabel(
     if events.ndim != 1:
         raise InputError(f"n has shape {events.shape}: relabelling needs counts in one dimension; flatten them first")
     if not isinstance(key, str):
-        raise InputError(f"key={key!r}: give text")
+        raise InputError(f"key={shown(key)}: give text")
     rng = stream(checks.seed(seed), key, checks.whole(block, "block"))
     if n_b is not None:
         return _fixed(events, checks.whole(n_b, "n_b"), rng)
-    ratio, width = checks.finite(kappa, "kappa"), checks.positive(spread, "spread")
-    if not (ratio > 0).all():
-        raise InputError(f"kappa={kappa!r}: the expected ratio B/A is a positive number")
+    ratio, width = checks.ratios(kappa, "kappa"), checks.positive(spread, "spread")
     for name, values in (("kappa", ratio), ("spread", width)):
         if values.shape not in ((), events.shape):
             raise InputError(f"{name} has shape {values.shape}; give a number, or one for each of {len(events)} bins")
-    common = checks.number(common, "common", low=0.0, high=_MOST_ERROR)
-    if (width > _MOST_ERROR).any():
-        raise InputError(f"spread={spread!r}: give relative errors, no more than {_MOST_ERROR:g}")
+    common = checks.number(common, "common", low=0.0, high=MOST_ERROR)
+    if (width > MOST_ERROR).any():
+        raise InputError(f"spread={shown(spread)}: give relative errors, no more than {MOST_ERROR:g}")
     if common or width.any():
         shift = common * rng.standard_normal(TOYS) + _column(width, events) * rng.standard_normal((len(events), TOYS))
         ratio = _column(ratio, events) * np.exp(shift)
@@ -331,4 +330,6 @@ def check_null(null: str) -> NullKind:
     for known in get_args(NullKind):
         if null == known:
             return known  # type: ignore[no-any-return]
-    raise InputError(f"null={null!r}: choose 'binomial' (kappa known) or 'fixed' (N_A kept: kappa from the totals)")
+    raise InputError(
+        f"null={shown(null)}: choose 'binomial' (kappa known) or 'fixed' (N_A kept: kappa from the totals)"
+    )

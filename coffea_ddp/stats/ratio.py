@@ -94,7 +94,8 @@ def estimate_kappa(
     Raises
     ------
     InputError
-        If shapes differ, a total is not finite or not above 0, or only one of the variances is given.
+        If shapes differ, there are no totals, a total or a variance is not finite or not above 0, or only one of the
+        variances is given.
 
     Notes
     -----
@@ -109,6 +110,8 @@ def estimate_kappa(
     a, b = checks.finite(n_a, "n_a"), checks.finite(n_b, "n_b")
     if a.shape != b.shape:
         raise InputError(f"n_a has shape {a.shape} and n_b {b.shape}; give two totals of the same samples")
+    if not a.size:
+        raise InputError(f"n_a and n_b have shape {a.shape}: there are no totals; give at least one of each")
     for name, total in (("n_a", a), ("n_b", b)):
         if not (total > checks.SMALLEST).all():
             where = f" at {_first(total <= checks.SMALLEST)}" if total.ndim else ""
@@ -121,8 +124,8 @@ def estimate_kappa(
     squares = []
     for name, given, total in (("variance_a", variance_a, a), ("variance_b", variance_b, b)):
         square = total if given is None else checks.finite(given, name)
-        if square.shape != total.shape or (square < 0).any():
-            raise InputError(f"{name}: give one sum of squared weights, 0 or more, for each of {total.shape} totals")
+        if square.shape != total.shape or not (square > 0).all():
+            raise InputError(f"{name}: give one sum of squared weights, above 0, for each of {total.shape} totals")
         squares.append(square)
     value = b / a
     error = value * np.sqrt(squares[0] / a**2 + squares[1] / b**2)

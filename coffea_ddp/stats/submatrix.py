@@ -34,8 +34,9 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.best import count_rectangles
 from coffea_ddp.stats.binomial import binomial_p, binomial_z
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.matrix import Matrix, one_sided
-from coffea_ddp.stats.null import check_null, relabel
+from coffea_ddp.stats.null import MOST_ERROR, check_null, relabel
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
@@ -242,6 +243,8 @@ def best_rectangles(
     first, second = _counts(a, "a"), _counts(b, "b")
     if first.shape != second.shape or first.ndim not in (2, 3):
         raise InputError(f"a has shape {first.shape} and b {second.shape}; give two of one shape (n_pairs, *bins)")
+    if not math.prod(first.shape[1:]):
+        raise InputError(f"a and b have shape {first.shape}: there are no bins; give at least one")
     _options(statistic, alternative)
     ratio = _ratio(kappa, first, second)
     z, bins = np.full(len(first), np.nan), np.zeros((len(first), first.ndim - 1, 2), dtype=np.int64)
@@ -298,7 +301,7 @@ def _result(  # noqa: PLR0917 (one caller)
 
 def _errors(kappa_error: Any, systematic: Any, ratio: float, kind: str) -> tuple[float, float]:
     """Return the relative errors of kappa: common to all bins, and of every bin."""
-    common = checks.number(kappa_error, "kappa_error", low=0.0) / ratio
+    common = checks.number(kappa_error, "kappa_error", low=0.0, high=MOST_ERROR * ratio) / ratio
     spread = checks.number(systematic, "systematic", low=0.0, high=1.0)
     if (common or spread) and kind == "fixed":
         raise InputError(
@@ -320,7 +323,7 @@ def _axes(edges: Sequence[ArrayLike], shape: tuple[int, ...]) -> list[FloatArray
     try:
         given = list(edges)
     except TypeError:
-        raise InputError(f"edges={edges!r}: give a list, with the edges of the bins along every axis") from None
+        raise InputError(f"edges={shown(edges)}: give a list, with the edges of the bins along every axis") from None
     if len(given) != len(shape):
         raise InputError(f"edges: {len(given)} lists for matrices of {len(shape)} axes; give one list for each axis")
     return [checks.edges(axis, f"edges[{i}]", n) for i, (axis, n) in enumerate(zip(given, shape, strict=True))]
@@ -356,8 +359,8 @@ def _options(statistic: str, alternative: str) -> None:
 def _ratio(kappa: Any, a: IntArray, b: IntArray) -> float:
     if isinstance(kappa, str):
         if kappa != "totals":
-            raise InputError(f"kappa={kappa!r}: give the expected ratio B/A, or 'totals'")
+            raise InputError(f"kappa={shown(kappa)}: give the expected ratio B/A, or 'totals'")
         if not (a.any() and b.any()):
             raise InputError("kappa='totals': one side is empty, so its ratio is not known; give kappa")
         return float(b.sum() / a.sum())
-    return checks.number(kappa, "kappa", above=0.0)
+    return checks.ratio(kappa)

@@ -26,6 +26,7 @@ from scipy import special
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -212,7 +213,7 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
 def _probabilities(p: ArrayLike, name: str) -> FloatArray:
     values = checks.numbers(p, name, nan=True, infinite=True)
     if not ((values >= 0) & (values <= 1)).all():
-        raise InputError(f"{name}={p!r}: probabilities are between 0 and 1")
+        raise InputError(f"{name}={shown(p)}: give probabilities, between 0 and 1")
     return values
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -171,7 +172,9 @@ def given_spectra(
         widths = checks.finite(width, "width")
         sigma = widths / np.diff(places) if widths.shape in {(), (n_bins,)} else np.zeros(0)
         if not len(sigma) or not (sigma > 0).all():
-            raise InputError(f"width={width!r}: give a positive number in the units of the edges, or one for each bin")
+            raise InputError(
+                f"width={shown(width)}: give a positive number in the units of the edges, or one for each bin"
+            )
         unfit = unfit_width(sigma, places)
         if unfit:
             raise InputError(f"width: {unfit}")

@@ -22,6 +22,7 @@ from coffea_ddp.stats.bumphunt.joining import BINS, joined, joined_bins, spread_
 from coffea_ddp.stats.bumphunt.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.dispersion import scatter_flags
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 
@@ -182,7 +183,7 @@ def bump_significance(
     toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
     checks.choice(backend, "backend", ("numpy", "torch"))
     if finder is not None and not isinstance(finder, Finder):
-        raise InputError(f"finder={finder!r}: give a Finder, or None for the one of the package")
+        raise InputError(f"finder={shown(finder)}: give a Finder, or None for the one of the package")
     use = _used(mask, spectra)
     _check_even(spectra, use)
     _check_falling(spectra, use)

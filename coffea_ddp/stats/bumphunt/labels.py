@@ -65,7 +65,7 @@ def ideal_significance(counts: ArrayLike, background: ArrayLike, sigma: ArrayLik
     """
     observed = np.atleast_1d(checks.positive(counts, "counts"))
     expected = checks.positive(background, "background")
-    if not (expected > 0).all():
+    if not (expected >= checks.SMALLEST).all():
         raise InputError("background: 0 in a bin; give what is expected there, above 0")
     try:
         expected = np.broadcast_to(expected, observed.shape)

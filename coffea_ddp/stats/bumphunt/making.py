@@ -16,6 +16,7 @@ from coffea_ddp.stats.bumphunt.calibrating import STRENGTHS, calibrate, correct,
 from coffea_ddp.stats.bumphunt.families import TRAINING, VALIDATION
 from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
 from coffea_ddp.stats.bumphunt.training import Settings, describe, measure, measured_set, train
+from coffea_ddp.stats.conversion import shown
 
 CALIBRATION = 1_000
 """Batches of 200 background-only spectra."""
@@ -86,7 +87,7 @@ def _check(settings: Settings, workers: int, device: str, calibration: int) -> N
     except ImportError:
         raise InputError("training needs torch: pip install 'coffea-ddp[torch]'") from None
     if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"device={device!r}: torch sees no GPU here; use device='cpu'")
+        raise InputError(f"device={shown(device)}: torch sees no GPU here; use device='cpu'")
     least = {"steps": 1, "batch": 8, "seed": 0}
     for name, lowest in least.items():
         if getattr(settings, name) < lowest:

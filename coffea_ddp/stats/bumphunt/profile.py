@@ -30,6 +30,7 @@ from coffea_ddp.stats.bumphunt.given import given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.dispersion import scatter_flags
 from coffea_ddp.stats.rectangles import compiled
 
@@ -163,12 +164,12 @@ def bump_fit(
 
 def _terms(orders: Sequence[int], background: str) -> tuple[int, ...]:
     if not np.iterable(orders):
-        raise InputError(f"orders={orders!r}: give a list of numbers of terms")
+        raise InputError(f"orders={shown(orders)}: give a list of numbers of terms")
     terms = tuple(sorted({checks.whole(order, "orders", least=1) for order in orders}))
     if background == "dijet":
         kept = tuple(order for order in terms if order <= _MOST_DIJET)
         if terms and not kept:
-            raise InputError(f"orders={orders!r}: the dijet functions have no more than {_MOST_DIJET} terms")
+            raise InputError(f"orders={shown(orders)}: the dijet functions have no more than {_MOST_DIJET} terms")
         return kept
     return terms
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -78,7 +79,7 @@ def gaussian_templates(n_bins: int, sigma: ArrayLike, *, reach: float = REACH) -
     if widths.shape not in ((), (n_bins,)):
         raise InputError(f"sigma has shape {widths.shape}; give a number of bins, or one for each of {n_bins} bins")
     if not (widths > 0).all():
-        raise InputError(f"sigma={sigma!r}: the width of a signal is a positive number of bins")
+        raise InputError(f"sigma={shown(sigma)}: give the width of a signal, a positive number of bins")
     widths = np.broadcast_to(widths, (n_bins,)).astype(np.float64)
     half = int(min(np.ceil(reach * widths.max()), n_bins))
     offsets = np.arange(-half, half + 1)

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
@@ -151,10 +152,10 @@ def classifier_test(
         raise InputError(f"folds={folds} for {points.n} events: give 2 or more, and no more than there are events")
     if isinstance(learner, str):
         if learner not in _NAMED:
-            raise UnknownNameError(f"no learner {learner!r}; there are {', '.join(_NAMED)}")
+            raise UnknownNameError(f"no learner {shown(learner)}; there are {', '.join(_NAMED)}")
         learner = _NAMED[learner]()
     if not isinstance(learner, Learner):
-        raise InputError(f"learner={learner!r}: give the name of one ({', '.join(_NAMED)}), or a learner")
+        raise InputError(f"learner={shown(learner)}: give the name of one ({', '.join(_NAMED)}), or a learner")
     places = np.random.default_rng([seed, 31]).permutation(points.n) % folds
     with small_products(points.n):
         scorer = learner.scorer(points, places, seed)

@@ -22,6 +22,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.unbinned.convex import (
     Problem,
     fit,
@@ -85,7 +86,7 @@ def _check_settings(solver: Any) -> None:
         elif name == "widths":
             widths = checks.finite(value, name)
             if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
-                raise InputError(f"widths={value!r}: give the width of a kernel, or several, all above 0")
+                raise InputError(f"widths={shown(value)}: give the width of a kernel, or several, all above 0")
             object.__setattr__(solver, name, tuple(widths.tolist()))
         elif not (name == "centres" and value is None):
             checks.whole(value, name, least=2 if name == "bins" else 1)

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
+
+_MOST = 10**9
+"""numpy draws no hypergeometric numbers beyond."""
 
 
 def draw_labels(multiplicity: IntArray, n_a: int, count: int, seed: int, first: int = 0) -> AnyArray:
@@ -36,9 +40,19 @@ def draw_labels(multiplicity: IntArray, n_a: int, count: int, seed: int, first: 
         Number of permutations.
     seed, first
         Where their random numbers come from.
+
+    Raises
+    ------
+    InputError
+        If points have several events each, and there are 10^9 events or more in all.
     """
     single = bool((multiplicity == 1).all())
     out = np.empty((count, len(multiplicity)), dtype=np.int8 if single else np.int32)
+    if not single and multiplicity.sum() >= _MOST:
+        raise InputError(
+            f"{multiplicity.sum():.3g} events are too many for permutations (10^9 and more): give permutations=0 and a "
+            "backend whose p is analytic, such as 'bins'"
+        )
     for row in range(count):
         rng = np.random.Generator(np.random.SFC64([seed, first + row]))
         if single:

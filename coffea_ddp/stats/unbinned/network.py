@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
     from coffea_ddp.stats.unbinned.engine import NetworkEngine
@@ -25,7 +26,7 @@ def check_device(device: str) -> None:
     except ImportError:
         raise InputError("networks need torch: pip install 'coffea-ddp[torch]', or take kernels") from None
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"device={device!r}: torch sees no GPU here; give 'cpu'")
+        raise InputError(f"device={shown(device)}: torch sees no GPU here; give 'cpu'")
 
 
 @dataclass(frozen=True)

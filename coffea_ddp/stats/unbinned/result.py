@@ -13,6 +13,7 @@ from scipy.special import chdtrc
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.unbinned.mixture import tail
 from coffea_ddp.stats.unbinned.points import as_events
 
@@ -246,7 +247,7 @@ def _edges(column: FloatArray, bins: ArrayLike | int | str) -> FloatArray:
         try:
             return np.histogram_bin_edges(column, bins)
         except ValueError as error:
-            raise InputError(f"bins={bins!r}: give a number of bins, or their edges ({error})") from error
+            raise InputError(f"bins={shown(bins)}: give a number of bins, or their edges ({error})") from error
     if np.ndim(checks.finite(bins, "bins")) == 0:
         return np.histogram_bin_edges(column, checks.whole(bins, "bins", least=1, most=10**7))
     return checks.edges(bins, "bins")

@@ -15,6 +15,7 @@ import numpy as np
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
 from coffea_ddp.stats.unbinned.labels import draw_labels
@@ -194,10 +195,10 @@ def solver_of(backend: str | Solver) -> Solver:
     """
     if not isinstance(backend, str):
         if not isinstance(backend, Solver):
-            raise InputError(f"backend={backend!r}: give the name of one ({', '.join(_NAMED)}), or a solver")
+            raise InputError(f"backend={shown(backend)}: give the name of one ({', '.join(_NAMED)}), or a solver")
         return backend
     if backend not in _NAMED:
-        raise UnknownNameError(f"no backend {backend!r}; there are {', '.join(_NAMED)}")
+        raise UnknownNameError(f"no backend {shown(backend)}; there are {', '.join(_NAMED)}")
     return _NAMED[backend]()
 
 
