@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -268,6 +268,11 @@ class Layout:
             raise MergeError(
                 f"outputs of different plans: {self.described} and {other.described}; "
                 "only outputs of one plan, unchanged, can be added"
+            )
+        if self.weighted != other.weighted and self == replace(other, weighted=self.weighted):
+            raise MergeError(
+                f"outputs of the plan {self.described}, one filled with weights and one that counts events; fill both "
+                "alike (weight=numpy.ones(n) where every event counts as one)"
             )
         if self is not other and self != other:
             raise MergeError(

@@ -13,6 +13,8 @@ from boost_histogram.serialization import to_uhi
 
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange import read_spectra
+from coffea_ddp.exchange.masses import Binning
+from coffea_ddp.exchange.reading import read_contents
 
 EDGES = np.linspace(60.0, 120.0, 41)
 COUNTS = np.random.default_rng(1).poisson(3_000 * np.exp(-np.arange(40) / 15.0))
@@ -55,6 +57,9 @@ FORMS = {
     "no header, number": lines("{i} {x:g} {n}"),
     "no header, number and error": lines("{i} {x:g} {n} {e:g}"),
     "no header, number and edges": lines("{i},{a:g},{b:g},{n}"),
+    "words of another language": comma(lines("{a:g};{b:g};{n}", "von;bis;Anzahl")),
+    "numpy's words": lines("{x:g},{n}", "bin_centers,hist"),
+    "a density's name": lines("{x:g},{n}", "mass,dN/dm"),
     "Markdown": lines("| {x:g} | {n} |", "| mass | count |\n|---|---|"),
     "LaTeX": "\\begin{tabular}{cc}\n" + lines("{x:g} & {n} \\\\", "mass & count \\\\\n\\hline") + "\\end{tabular}\n",
 }
@@ -121,6 +126,7 @@ def test_errors_in_per_cent(tmp_path, form, header):
         (" ".join(map(str, COUNTS)) + "\n" + " ".join(map(str, EDGES)), InputError, "41 columns in 2 lines"),
         (lines("{x:g},{n}", "mass,count").replace("\n75.75,", "\n75,"), FormatError, "after 74.25 comes 75"),
         (lines("{x:g},{n}", "mass,count") + f"{CENTRES[-1]:g},3\n", FormatError, "after 119.25 comes 119.25"),
+        ("BEGIN YODA_HISTO1D_V2 /m\n", FormatError, "a file of YODA"),
         ("<html><table><tr><td>60</td></tr></table></html>", FormatError, "a web page"),
         (lines("{n}"), InputError, "If every line is a bin, add columns low and high"),
     ],
@@ -147,6 +153,16 @@ def test_masses_as_pandas_writes_them(tmp_path):
     rows = "".join(f"* {i:8d} * {m:9.5g} *\n" for i, m in enumerate(np.repeat(CENTRES, 3)))
     path.write_text(f"{'*' * 24}\n*    Row   *         m *\n{'*' * 24}\n{rows}{'*' * 24}\n")
     assert read_spectra(path, bins=40, low=60, high=120)[0].counts.tolist() == [3.0] * 40
+
+
+def test_how_many_masses_are_inside_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("mass [MeV]\n" + "\n".join(f"{1000 * m:g}" for m in CENTRES))
+    found = read_contents(path, binning=Binning(bins=10, low=60, high=120))
+    assert found.notes == ("masses 'mass [MeV]', 0 of 40 from 0.06 to 0.12 GeV; --low and --high are in its own unit",)
+    (one,) = read_spectra(path, bins=40, low=60_000, high=120_000)
+    np.testing.assert_allclose(one.edges, EDGES)
+    assert one.counts.tolist() == [1.0] * 40
 
 
 MADE = hist.Hist(hist.axis.Variable(EDGES, name="m"), data=COUNTS.astype(float))

@@ -137,7 +137,13 @@ def read_binned(table: Table, path: Any, stem: str) -> Binned:
 def _roles_of(table: Table) -> _Roles | None:
     if not table.names:
         return _unnamed(table)
-    return _Roles(table.names, tuple(role_of(name) for name in table.names))
+    roles = [role_of(name) for name in table.names]
+    # numpy's own word for contents is hist.
+    named = [Role.COUNT if role is Role.SPECTRUM and np.isfinite(table.numbers[:, place]).all() else role
+             for place, role in enumerate(roles)]  # fmt: skip
+    if set(named) == {Role.OTHER} and (by_numbers := _unnamed(table)) is not None and by_numbers.of(Role.LOW):
+        return _Roles(table.names, by_numbers.roles)  # words of another language, above edges that touch
+    return _Roles(table.names, tuple(named))
 
 
 def _unnamed(table: Table) -> _Roles | None:

@@ -20,6 +20,8 @@ _MASS = re.compile(
 )
 _LONGEST, _LONGEST_MASS = 200, 30
 """Characters of a name that are looked at, and of the name of a mass: a stranger's may have any number."""
+_DENSITY = re.compile(r"(?:1\s*/\s*\w+\s*)?d\s*\\?\w+\s*/\s*d\s*\w+", re.IGNORECASE)
+"""The name of a density: ``dN/dm``, ``dsigma/dm [pb/TeV]``."""
 _NO_MASS = frozenset({"met", "mt", "meet"})
 _EXACT = {
     "spectrum": ("spectrum", "histogram", "hist"),
@@ -108,6 +110,8 @@ def in_percent(name: str) -> bool:
 def _role_of(name: str) -> Role:
     words = words_of(name)
     joined = "_".join(words)
+    if _DENSITY.match(name.strip()):
+        return Role.OTHER
     for role, names in _EXACT.items():
         if joined in names:
             return Role(role)

@@ -87,6 +87,8 @@ def aligned(cells: Any, numbers: FloatArray, path: Any) -> Any:
     if len(lengths) != 1 or not np.isnan(numbers[0]).all() or not np.isfinite(numbers[1:, 0]).all():
         return cells
     (length,) = lengths
+    if length == 1:  # one name of several words
+        return np.vstack([[[" ".join(str(cell) for cell in cells[0] if cell)]], cells[1:, :1]])
     if words in (1, length):
         return cells
     if words == length - 1 and counts_rows(numbers[1:, 0]):

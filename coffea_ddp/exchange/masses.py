@@ -17,7 +17,7 @@ import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.columns import Role, is_mass, role_of, words_of
-from coffea_ddp.exchange.found import make_spectrum
+from coffea_ddp.exchange.found import gev, make_spectrum
 from coffea_ddp.exchange.headers import counts_rows
 
 if TYPE_CHECKING:
@@ -63,6 +63,18 @@ def read_masses(table: Table, path: Any, stem: str, binning: Binning) -> MassSpe
     variances = None if weights is None else np.histogram(values, flow, weights=weights**2)[0]
     # numpy's last finite bin ends before its upper edge here, since a bin of overflow follows.
     return make_spectrum(stem, edges, contents, variances, table.names[place] if table.names else "")
+
+
+def masses_note(table: Table, path: Any, spectrum: MassSpectrum, binning: Binning) -> str:
+    """Return which column was read, and how many of its masses are inside of the bins."""
+    place = _column(table, path, binning.column)
+    name = table.names[place].strip() if table.names else ""
+    values = table.numbers[:, place] * gev(name)
+    low, high = float(spectrum.edges[0]), float(spectrum.edges[-1])
+    inside = int(np.count_nonzero((values >= low) & (values < high)))
+    unit = "" if gev(name) == 1.0 else "; --low and --high are in its own unit"
+    shown = repr(name) if name else f"column {place + 1}"
+    return f"masses {shown}, {inside:,} of {len(values):,} from {low:g} to {high:g} GeV{unit}"
 
 
 def _values(table: Table, place: int, path: Any, what: str) -> FloatArray:

@@ -35,11 +35,13 @@ def as_table(text: str, path: Any = "the text") -> str:
     Raises
     ------
     FormatError
-        If it is a web page.
+        If it is a web page, or of YODA.
     """
     begin = text.lstrip()[:200].lower()
     if begin.startswith(("<!doctype", "<html", "<?xml", "<table")):
         raise FormatError(f"{path}: a web page or XML; save the table as CSV, with low, high and count of every bin")
+    if begin.startswith("begin yoda"):
+        raise FormatError(f"{path}: a file of YODA; write the histogram as CSV (xlow, xhigh, sumw, sumw2) or as ROOT")
     if "fSumw[" in text:
         return _printed_histograms(text)
     if "\\begin{tabular" in text or "\\\\" in text:

@@ -23,7 +23,7 @@ from coffea_ddp.exchange.binned import is_binned, read_binned
 from coffea_ddp.exchange.csv_tables import Table, parse_tables
 from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, scaled
 from coffea_ddp.exchange.hepdata import read_yaml
-from coffea_ddp.exchange.masses import Binning, read_masses
+from coffea_ddp.exchange.masses import Binning, masses_note, read_masses
 from coffea_ddp.exchange.root_files import read_root
 from coffea_ddp.exchange.texts import PACKED, plain_name, read_text
 from coffea_ddp.exchange.uhi_files import checked, read_json
@@ -187,7 +187,8 @@ def _read_text(path: Path, binning: Binning, decimal: str | None) -> Contents:
     if binning.column is not None or not is_binned(tables[0]):
         if binning.column is None and binning.bins is None and not tables[0].names and tables[0].numbers.shape[1] > 1:
             read_binned(tables[0], path, whole)  # says what is missing
-        return Contents((read_masses(tables[0], path, whole, binning),), masses=True)
+        spectrum = read_masses(tables[0], path, whole, binning)
+        return Contents((spectrum,), notes=(masses_note(tables[0], path, spectrum, binning),), masses=True)
     spectra: list[MassSpectrum] = []
     skipped: list[Skipped] = []
     notes: list[str] = []
