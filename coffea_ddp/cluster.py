@@ -85,8 +85,9 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
         del accumulator
         assert self.guard is not None
         work = list(items)
+        one = _Pass(self, self.guard, work, function)
         try:
-            totals = _Pass(self, self.guard, work, function).run()
+            totals = one.run()
         except SchedulerLostError as lost:
             shards = self.keep or self.guard.shards
             if shards is None:
@@ -94,7 +95,7 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
                     f"{lost}; no chunk was kept: give checkpoint=FOLDER to keep what is finished"
                 ) from lost
             _LOG.warning("%s; what was finished is kept, --resume does the rest", lost)
-            totals = assembled(shards, work, self.guard, str(lost), by_dataset=self.by_dataset)
+            totals = assembled(shards, work, self.guard, str(lost), one.given_up, by_dataset=self.by_dataset)
         return {"out": totals}, 0
 
 
@@ -104,6 +105,8 @@ class _Pass:
     def __init__(self, executor: ClusterExecutor, guard: Guard, items: Sequence[WorkItem], function: Function) -> None:
         self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
         self._name = uuid.uuid4().hex[:8]
+        self.given_up: dict[int, Histograms] = {}
+        """Outputs of chunks that could not be done, by their numbers: they say why, whatever becomes of the workers."""
         self._team = FitWorkers(executor.client, executor.patience)
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[Any, Future] = {}
@@ -150,6 +153,7 @@ class _Pass:
     def _assembled(
         self, shards: Shards, reason: str, failed: Mapping[int, Histograms] = MappingProxyType({})
     ) -> dict[str, Histograms]:
+        failed = self.given_up | dict(failed)
         return assembled(shards, self._items, self._guard, reason, failed, by_dataset=self._executor.by_dataset)
 
     def _outputs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Future]]:
@@ -217,7 +221,7 @@ class _Pass:
 
     def _given_up(self, number: int, output: Callable[[WorkItem, str], Output], reason: str) -> Future:
         """Return the future of the output of a chunk that could not be done."""
-        histograms = output(self._items[number], reason)["out"]
+        histograms = self.given_up[number] = output(self._items[number], reason)["out"]
         key = (f"chunk-{self._name}-given-up", number)
         return self._ended(self._client.submit(_same, histograms, key=key, pure=False, **self._team.preferred()))
 
@@ -381,6 +385,6 @@ def _understood(error: BaseException | None, filename: str) -> DDPError:
     if isinstance(error, ImportError):
         return ClusterError(
             f"a worker cannot import what the plan needs ({error}); a plan's file given by its path travels with the "
-            "run, modules that it imports do not: install them on the workers"
+            "run, and files that it imports; installed packages do not: install them on the workers"
         )
     return explain(error or RuntimeError("unknown"), filename)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -60,16 +59,27 @@ class Facility:
                 found += [one for one in children if "spawn_main" in " ".join(one.cmdline())]
         return found
 
-    def kill_a_worker(self, number: int = 0) -> int:
-        """Kill (SIGKILL) one of the worker processes; return its pid."""
+    def kill_a_worker(self, number: int = 0, *, for_good: bool = False) -> int:
+        """Kill (SIGKILL) one of the worker processes, for good: after its nanny, which would start it again.
+
+        Returns
+        -------
+        int
+            Its pid.
+        """
         deadline = time.monotonic() + _WAIT
         while time.monotonic() < deadline:
             found = self.worker_processes()
-            if found:
-                victim = found[number % len(found)]
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    victim.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+                victim = found[number % max(len(found), 1)]
+                nanny = victim.parent() if for_good else None
+                if nanny is not None:
+                    nanny.kill()  # its worker may see it, and end by itself
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        victim.kill()
                     return victim.pid
+                victim.kill()
+                return victim.pid
             time.sleep(0.05)
         raise AssertionError("no worker process to kill")
 

@@ -91,7 +91,7 @@ def test_no_process_outlives_its_client(plan: Path, files: list[Path], tmp_path:
     output = tmp_path / "h.ddp"
     arguments = ("run", plan, *files, "-o", output, "--chunksize", 100, "--executor", "futures", "--workers", 2)
     process = command(*arguments, env={**os.environ, "PLAN_SLEEP": "0.5"})
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(Path(f"{output}.parts").rglob("*-*-*.ddp")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
@@ -99,8 +99,8 @@ def test_no_process_outlives_its_client(plan: Path, files: list[Path], tmp_path:
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert gone(children, 20.0)
+    _, err = process.communicate(timeout=300)
+    assert gone(children, 60.0)
     assert list(Path(f"{output}.parts").rglob("*-*-*.ddp"))
     if number == signal.SIGTERM:
         assert process.returncode == 143
@@ -251,7 +251,7 @@ def test_what_is_no_scheduler_is_not_waited_for(says: bytes) -> None:
         begun = time.monotonic()
         with pytest.raises(ClusterError, match=f"^{address}: no Dask scheduler answers there"):
             connect(address, timeout=2.0)
-        assert time.monotonic() - begun < 15.0
+        assert time.monotonic() - begun < 60.0
     for one in kept:
         one.close()
 

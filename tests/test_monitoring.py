@@ -53,9 +53,9 @@ def test_a_log_gets_a_line_now_and_then(capfd: pytest.CaptureFixture[str]) -> No
     """Also while nothing moves; and no thread is left."""
     before = threading.active_count()
     with lines("opening", "files", every=0.02) as tell:
-        time.sleep(0.1)
+        time.sleep(0.5)
         tell(1_000, 3_000)
-        time.sleep(0.1)
+        time.sleep(0.5)
     err = capfd.readouterr().err
     assert "opening: 0 of 0 files\n" in err
     assert "opening: 1,000 of 3,000 files\n" in err
