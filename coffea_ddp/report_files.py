@@ -18,6 +18,7 @@ coffea_ddp.errors.FormatError: version 2 of the format, this package reads versi
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -27,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp._files import REPORT, advice, check_input, what_is
 from coffea_ddp.errors import FileError, FormatError, InputError, named
 from coffea_ddp.rows import SMALLEST_P, WHOLE
-from coffea_ddp.stats.trials import p_from_z
+from coffea_ddp.stats.status import Status
+from coffea_ddp.stats.trials import p_from_z, z_from_p
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,11 @@ _DEEPEST = 24
 _LONGEST = 100_000
 _LARGEST = 1 << 128
 _AGAIN = "make it again with `coffea-ddp scan`"
+_NESTED = ("p_local", "p_cell", "p_symmetry", "p_global")
+_ROUNDING = 1.0 - 1e-6
+_Z_ROUNDING = 1e-4
+_TODAY = frozenset(("n_ge", "two_sided"))
+"""Columns that reports have whose p-values are in order; older ones of version 1 need not be."""
 _PAIRS = (("p_local", "z_local"), ("p_global", "z_global"))
 
 
@@ -121,14 +128,16 @@ def check(data: Any) -> None:
         _validator()(data)
     except JsonSchemaValueException as error:
         raise _wrong(_place(error.path[1:]), error.message.partition(" ")[2], error.value) from None
-    _check_rows(data["rows"], weighted=bool(data["inputs"].get("weighted")))
+    _check_rows(data["rows"], weighted=data["inputs"].get("weighted"))
     _check_summaries(data)
 
 
-def _check_rows(rows: Sequence[Mapping[str, Any]], *, weighted: bool) -> None:
+def _check_rows(rows: Sequence[Mapping[str, Any]], *, weighted: bool | None) -> None:
     ranks = _check_ranks(rows)
     for number, row in enumerate(rows):
-        for name, problem in (*_counts(row), *_p_and_z(row), *_contents(row, weighted), *_others(row, ranks)):
+        ordered = _order(row) if row.keys() >= _TODAY else ()
+        problems = (*_counts(row), *_p_and_z(row), *_contents(row, weighted), *_others(row, ranks), *ordered)
+        for name, problem in problems:
             raise _wrong(f"rows[{number}].{name}", problem, row.get(name))
 
 
@@ -177,11 +186,34 @@ def _p_and_z(row: Mapping[str, Any]) -> Problems:
             yield z, f"has no {p}"
 
 
-def _contents(row: Mapping[str, Any], weighted: bool) -> Problems:
-    if not weighted and row["status"] != "NEGATIVE":
-        for name in ("n_a", "n_b"):
-            if row[name] is not None and row[name] < 0:
-                yield name, "is negative, and the report has no weights"
+def _order(row: Mapping[str, Any]) -> Problems:
+    """Yield what breaks p_local <= p_cell <= p_symmetry <= p_global, or is below what was counted, beyond rounding."""
+    told = [name for name in _NESTED if row.get(name) is not None]
+    for inner, outer in itertools.pairwise(told):
+        if row[outer] < row[inner] * _ROUNDING:
+            yield outer, f"is below {inner} = {row[inner]}"
+    if row["kind"] == "symmetry" and None not in (row["n_ge"], row.get("n"), row["p_global"]):
+        counted = (row["n_ge"] + 1) / (row["n"] + 1)
+        if row["p_global"] < counted * _ROUNDING:
+            yield "p_global", f"is below (n_ge + 1)/(n + 1) = {counted:.6g}"
+    if None not in (row["p_global"], row["z_global"]) and row["p_global"] >= SMALLEST_P:
+        z = float(z_from_p(row["p_global"], two_sided=bool(row["two_sided"])))
+        seen = abs(row["z_global"]) if row["two_sided"] else row["z_global"]
+        if abs(seen - z) > _Z_ROUNDING * max(abs(z), 1.0):
+            yield "z_global", f"is not that of p_global, {z:.6g}"
+    if row["status"] not in Status.__members__:
+        yield "status", "is no status of a test"
+
+
+def _contents(row: Mapping[str, Any], weighted: bool | None) -> Problems:
+    if weighted or row["status"] == Status.NEGATIVE.name:
+        return
+    for name in ("n_a", "n_b"):
+        if row[name] is not None and row[name] < 0:
+            yield name, "is negative, and the report has no weights"
+        # A report that does not say whether it has weights may have them.
+        if weighted is False and row["kind"] == "symmetry" and row[name] is not None and row[name] % 1:
+            yield name, "is a fraction, and the report has no weights"
 
 
 def _others(row: Mapping[str, Any], ranks: frozenset[int]) -> Problems:

@@ -16,6 +16,7 @@ from rich.console import Console
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.report import FORMAT, ScanReport
 from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
+from coffea_ddp.stats.status import Status
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 ANY_FLOAT = st.none() | st.floats(-1e8, 1e8)
@@ -38,7 +39,7 @@ ROWS = st.builds(
     p_global=P,
     z_global=ANY_FLOAT,
     method=TEXT,
-    status=TEXT,
+    status=st.sampled_from([one.name for one in Status]),
     n_bins=st.none() | WHOLE,
     kappa=st.none() | st.floats(0.0, 1e6),
     asymmetry=ANY_FLOAT,
@@ -47,9 +48,12 @@ ROWS = st.builds(
 
 
 def in_a_report(rows):
-    """Return the rows with the ranks that rows have beside others, and without a z that has no p."""
+    """Return the rows with the ranks that rows have beside others, p-values in order, and without a z that has no p."""
     told = []
-    for rank, row in enumerate(rows, 1):
+    for rank, one in enumerate(rows, 1):
+        row = one
+        if None not in (one.p_local, one.p_global) and one.p_local > one.p_global:
+            row = dataclasses.replace(one, p_local=one.p_global, p_global=one.p_local)
         lacking = {f"z_{name}": None for name in ("local", "global") if getattr(row, f"p_{name}") is None}
         told.append(dataclasses.replace(row, rank=None if rank % 3 == 0 else rank, **lacking))
     return tuple(told)

@@ -148,6 +148,12 @@ def faces(report):
         (("rows", 2, "n_ge"), 31, r"rows\[2\]\.n_ge is above n = 30"),
         (("rows", 2, "n_cell"), None, r"rows\[2\]\.n_ge_cell and n_cell"),
         (("rows", 2, "n_a"), -3, r"rows\[2\]\.n_a is negative"),
+        (("rows", 2, "n_b"), 3.5, r"rows\[2\]\.n_b is a fraction, and the report has no weights"),
+        (("rows", 2, "status"), "FINE", r"rows\[2\]\.status is no status of a test"),
+        (("rows", 2, "p_local"), 1.0, r"rows\[2\]\.p_cell is below p_local"),
+        (("rows", 2, "p_cell"), 1.0, r"rows\[2\]\.p_symmetry is below p_cell"),
+        (("rows", 2, "p_symmetry"), 1.0, r"rows\[2\]\.p_global is below p_symmetry"),
+        (("rows", 2, "n_ge"), 30, r"rows\[2\]\.p_global is below \(n_ge \+ 1\)/\(n \+ 1\) = 1"),
         (("rows", 2, "cell"), "\ud800", r"rows\[2\]\.cell has half of a surrogate pair"),
         (("rows", 2, "cell"), "x" * 10**6, r"rows\[2\]\.cell has 1,000,000 letters"),
         (("rows", 2, "z_local"), 1e10, r"rows\[2\]\.z_local must be"),
@@ -211,6 +217,10 @@ def test_reports_of_earlier_versions_are_read(real):
         for name in NEW:
             del row[name]
     old["rows"][0]["p_local"], old["rows"][0]["z_local"] = 2.2250738585072014e-308, 40.0
+    old["rows"][1]["p_global"], old["rows"][1]["status"] = 1e-9, "FINE"  # the order was not kept then
+    old["rows"][1]["z_global"] = 6.1
+    old["rows"][2]["n_a"] = 2.5
+    del old["inputs"]["weighted"]
     report = ScanReport.from_dict(old)
     assert (report.rows[0].p_local, report.rows[0].n, report.rows[0].two_sided) == (None, None, True)
     assert len(report.rows) == len(old["rows"])
