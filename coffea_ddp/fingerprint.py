@@ -2,7 +2,8 @@
 
 Functions count by their source text, the values in their closures and defaults, the functions and constants of their
 module that they use, and the whole file that defines them; so two plans that differ in nothing but which side is called
-A, or in a helper three calls deep, have different fingerprints. The package's own functions count by their text.
+A, or in a helper three calls deep, have different fingerprints. The package's own functions count by their text. Of
+modules that the file imports, those count whole that no installed package owns: a file beside the plan, a checkout.
 
 Examples
 --------
@@ -18,6 +19,9 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import site
+import sys
+import sysconfig
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +79,11 @@ def _describe_code(value: Any, seen: frozenset[int]) -> str:
 
 
 def _is_own(value: Any) -> bool:
-    return str(value.__module__).split(".", maxsplit=1)[0] == __name__.split(".", maxsplit=1)[0]
+    return _is_own_name(str(value.__module__))
+
+
+def _is_own_name(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] == __name__.split(".", maxsplit=1)[0]
 
 
 def _methods(cls: type, seen: frozenset[int]) -> str:
@@ -122,7 +130,57 @@ def _around(function: types.FunctionType, seen: frozenset[int]) -> str:
         for name, value in sorted(used.items())
         if isinstance(value, (*_PLAIN, tuple, types.FunctionType, functools.partial))
     }
-    return f"{_file_digest(function.__code__.co_filename)},{_describe(plain, seen)}"
+    modules = sorted(_file_digest(str(module.__file__)) for module in local_modules(function.__globals__))
+    return f"{_file_digest(function.__code__.co_filename)},{_describe(plain, seen)}{','.join(['', *modules])}"
+
+
+def local_modules(namespace: Mapping[str, Any]) -> list[types.ModuleType]:
+    """Return the modules that a namespace refers to, directly or through each other, and no installed package owns.
+
+    Parameters
+    ----------
+    namespace
+        Names and values of a module. What it took from other modules refers to those.
+
+    Examples
+    --------
+    >>> local_modules({"np": np, "digest": digest})  # numpy is installed, and this package has its own digest
+    []
+    """
+    found: dict[str, types.ModuleType] = {}
+    waiting = list(namespace.values())
+    while waiting:
+        value = waiting.pop()
+        module = value if isinstance(value, types.ModuleType) else sys.modules.get(_home(value))
+        if module is not None and module.__name__ not in found and _is_local(module):
+            found[module.__name__] = module
+            waiting.extend(vars(module).values())
+    return list(found.values())
+
+
+def _home(value: Any) -> str:
+    """Return the name of the module that defines a function, a class or the class of another value."""
+    name = getattr(value if callable(value) else type(value), "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _is_local(module: types.ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py") or _is_own_name(module.__name__):
+        return False
+    return not any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
+
+
+@functools.cache
+def _installed() -> frozenset[Path]:
+    """Return the folders of the standard library and of installed packages."""
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages(), *(p for p in sys.path if _is_packages(p))]
+    return frozenset(Path(folder).resolve() for folder in folders)
+
+
+def _is_packages(path: str) -> bool:
+    return Path(path).name in ("site-packages", "dist-packages")
 
 
 def _file_digest(path: str) -> str:

@@ -1,13 +1,15 @@
 """Plans from files: ``processors/x.py`` by its path, or a shipped plan by its name.
 
 A plan's file is loaded by path and its module is registered for pickling by value: the workers of a cluster, which do
-not have the file, get its functions with the plan.
+not have the file, get its functions with the plan. So are the modules of files that it imports, if no installed package
+owns them: a worker may have older ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import sys
 import traceback
 from pathlib import Path
@@ -18,8 +20,10 @@ import cloudpickle
 from coffea_ddp._files import check_input, what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, named
+from coffea_ddp.fingerprint import local_modules
 from coffea_ddp.plan import ScanPlan
 
+_LOG = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 _SHIPPED = (_PACKAGE / "plans", _PACKAGE.parent / "processors")
 """Where shipped plans are: inside of an installed package, or beside it in a checkout."""
@@ -131,7 +135,21 @@ def _import(path: Path) -> ModuleType:
         reason = str(error) if isinstance(error, DDPError) else f"{describe(error)}{hint(error)}"
         raise PlanError(f"{path}, line {_line(error, path)}: {reason}") from error
     cloudpickle.register_pickle_by_value(module)
+    for local in local_modules(vars(module)):
+        _have_travel(local)
     return module
+
+
+def _have_travel(module: ModuleType) -> None:
+    """Have a module travel by value; one that holds what cannot travel (a lock, a connection) stays by reference."""
+    if module.__name__ in cloudpickle.list_registry_pickle_by_value():
+        return
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        cloudpickle.dumps(module)
+    except Exception as error:  # noqa: BLE001 (whatever a stranger's object raises)
+        cloudpickle.unregister_pickle_by_value(module)
+        _LOG.warning("%s does not travel with the plan (%s): workers need the same file", module.__file__, error)
 
 
 def _line(error: BaseException, path: Path) -> int | str:

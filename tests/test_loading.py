@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cloudpickle
@@ -142,3 +143,103 @@ def test_an_edited_plan_is_loaded_anew(tmp_path: Path) -> None:
     first = load_plan(write(tmp_path, GOOD))
     second = load_plan(write(tmp_path, GOOD.replace('"mine"', '"changed"')))
     assert (first.name, second.name) == ("mine", "changed")
+
+
+CUTS = """
+import cut_values
+
+def charged(ev, sign):
+    return ev.leading("lepton").charge * sign > cut_values.LEAST
+
+class Enough:
+    def __call__(self, ev):
+        return ev.count("lepton") >= 1
+"""
+IMPORTING = """
+{line}
+from coffea_ddp import ScanPlan, Symmetry, observable
+from coffea_ddp.observables import pt_l0
+
+plan = ScanPlan(
+    "mine",
+    (Symmetry("A/B", a=lambda ev: {a}, b=lambda ev: {b}, observables=(observable(pt_l0),)),),
+    selection={selection},
+)
+"""
+BY_MODULE = IMPORTING.format(
+    line="import cuts", a="cuts.charged(ev, -1)", b="cuts.charged(ev, 1)", selection="cuts.Enough()"
+)
+BY_NAME = IMPORTING.format(
+    line="from cuts import Enough, charged", a="charged(ev, -1)", b="charged(ev, 1)", selection="Enough()"
+)
+
+
+@pytest.fixture
+def forgetting() -> Iterator[Callable[[], None]]:
+    """Return what has this process forget the modules beside a plan, as a new one would not know them."""
+
+    def forget() -> None:
+        for name in ("cuts", "cut_values"):
+            module = sys.modules.pop(name, None)
+            if module is not None and name in cloudpickle.list_registry_pickle_by_value():
+                cloudpickle.unregister_pickle_by_value(module)
+
+    forget()
+    yield forget
+    forget()
+
+
+def beside(folder: Path, text: str = BY_MODULE, *, values: str = "LEAST = 0", cuts: str = CUTS) -> Path:
+    """Write a plan and the modules that it imports; return its path."""
+    folder.mkdir()
+    write(folder, cuts, "cuts.py")
+    write(folder, values, "cut_values.py")
+    return write(folder, text)
+
+
+@pytest.mark.parametrize("text", [BY_MODULE, BY_NAME], ids=["import cuts", "from cuts import"])
+def test_files_that_a_plan_imports_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgetting: Callable[[], None], text: str
+) -> None:
+    """Also the methods of their classes, and what they import themselves; not where they are."""
+    plans = [
+        beside(tmp_path / "one", text),
+        beside(tmp_path / "two", text),
+        beside(tmp_path / "three", text, values="LEAST = -1"),
+        beside(tmp_path / "four", text, cuts=CUTS.replace(">= 1", ">= 2")),
+        beside(tmp_path / "five", text, cuts=CUTS.replace("* sign", "* -sign")),
+    ]
+    found = []
+    for plan in plans:
+        forgetting()
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(plan.parent)
+            found.append(load_plan(plan).fingerprint)
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+
+
+@pytest.mark.usefixtures("forgetting")
+@pytest.mark.parametrize(
+    "values", ["LEAST = 0", "import threading\nLEAST, lock = 0, threading.Lock()"], ids=["travels", "does not"]
+)
+def test_files_that_a_plan_imports_travel(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    values: str,
+) -> None:
+    """A worker has none, or an older one; what cannot travel is said, and taken from where the worker is."""
+    here, there = beside(tmp_path / "here", values=values), tmp_path / "there"
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(here.parent)
+        (tmp_path / "plan.pkl").write_bytes(cloudpickle.dumps(load_plan(here)))
+    travels = "lock" not in values
+    assert ("cut_values.py does not travel with the plan (" in caplog.text) != travels
+    beside(there, values="LEAST = 5")
+    code = (
+        "import cloudpickle; plan = cloudpickle.load(open('../plan.pkl', 'rb'))\n"
+        "print(plan.symmetries[0].a.__globals__['cuts'].cut_values.LEAST)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=there)
+    assert done.stdout.strip() == ("0" if travels else "5")
