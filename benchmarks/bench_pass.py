@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import hist
 import numpy as np
@@ -21,7 +22,7 @@ import uproot
 from coffea.nanoevents import NanoEventsFactory
 
 import coffea_ddp as ddp
-from coffea_ddp import filling
+from coffea_ddp import filling, reader
 from coffea_ddp.loading import load_plan
 from coffea_ddp.schema import DDPSchema
 from coffea_ddp.sparse import SparseCounts
@@ -79,6 +80,21 @@ def bench_lattice_and_reading(files: list[str]) -> None:
     show(f"whole pass / reading the same {len(names)} columns with uproot", lattice / alone, "<= 5, aim 2")
     n_events = sum(len(open_events(path)) for path in files)
     show("events per second, one core", n_events / lattice, "", "/s")
+
+
+def bench_reader(files: list[str]) -> None:
+    """A run whose chunks are read by coffea's NanoEvents, against branches at once, with their lengths compared."""
+
+    def by_nanoevents() -> None:
+        with mock.patch.object(reader, "_at_once", return_value=None):
+            ddp.run("symmetries", files)
+
+    def at_once() -> None:
+        ddp.run("symmetries", files)
+
+    at_once()
+    lazily, together = best(by_nanoevents, at_once)
+    show("run with NanoEvents / with branches at once", lazily / together, ">= 1")
 
 
 def bench_filling_share(files: list[str]) -> None:
@@ -219,6 +235,7 @@ def main() -> None:
     files = inputs()
     print(f"inputs: {len(files)} files, {'simulated' if SHARED.exists() else 'made here'}")
     bench_lattice_and_reading(files)
+    bench_reader(files)
     bench_filling_share(files)
     bench_partial(files)
     bench_usual_way(files)
