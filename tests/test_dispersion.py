@@ -79,6 +79,35 @@ def test_effective_counts_undo_a_scale(scale, seed, density):
     assert np.abs(made - counts).max() <= 0.5 + 1e-3 * counts.max()
 
 
+SIGNED = {
+    "one in five negative": lambda rng, masses: np.where(rng.random(len(masses)) < 0.2, -1.0, 1.0),
+    "exponential": lambda rng, masses: rng.exponential(1.0, len(masses)),
+    "of the mass": lambda rng, masses: masses**2 * rng.uniform(0.5, 1.5, len(masses)),
+}
+
+
+@pytest.mark.parametrize("weigh", SIGNED.values(), ids=SIGNED)
+def test_effective_counts_scatter_as_counts_do(weigh):
+    """Around their own expectation with a variance near 1, where content^2 / variance has 2.9 for one in five negative."""
+    rng, edges = np.random.default_rng(3), np.linspace(1.0, 2.0, 31)
+    made = []
+    for _ in range(300):
+        masses = 1.0 + rng.exponential(0.5, rng.poisson(6_000))
+        weights = weigh(rng, masses)
+        contents, variances = (np.histogram(masses, edges, weights=one)[0] for one in (weights, weights**2))
+        made.append(stats.effective_counts(contents, variances))
+    scatter = np.var(made, axis=0) / np.mean(made, axis=0)
+    # The three numbers of the parabola, which all bins share, add up to 0.2; the mean itself is known to 0.015.
+    assert 0.95 < scatter.mean() < 1.25
+
+
+def test_weights_with_a_step_are_kept():
+    """Samples of two weights, one after the other on the axis: a smooth law would put a step into their counts."""
+    counts = np.random.default_rng(4).poisson(300 * np.exp(-np.arange(40) / 15.0))
+    weights = np.where(np.arange(40) < 20, 1.0, 0.3)
+    assert stats.effective_counts(counts * weights, counts * weights**2).tolist() == counts.tolist()
+
+
 def test_effective_counts_of_unequal_weights():
     assert stats.effective_counts([[1.5, 2.0], [3.0, -1.0]], [[0.75, 1.0], [4.5, 1.0]]).tolist() == [[3, 4], [2, 0]]
     for variances in ([1.0, -1.0], [1.0, 0.0], [1.0], [1.0, np.nan]):
