@@ -19,6 +19,7 @@ Examples
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
 
 
+_SHOWN = 200
+"""Characters of the names that a message tells."""
 _ALTERNATIVES = 8
 """So many missing branches are compared with those that are there."""
 
@@ -213,8 +216,9 @@ class Columns:
 
     def overview(self) -> str:
         """Return the collections and single branches of the input, as many as one reads."""
-        names = list(dict.fromkeys(name.partition("_")[0] for name in sorted(self._fields)))
-        return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        names = list(dict.fromkeys(re.split(r"[_.]", name, maxsplit=1)[0] for name in sorted(self._fields)))
+        shown = names[: max(1, min(12, int(np.searchsorted(np.cumsum([len(name) + 2 for name in names]), _SHOWN))))]
+        return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
     def near_names(self, branch: str) -> list[str]:
         """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""

@@ -253,7 +253,7 @@ def test_hepdata_of_several_columns_and_axes(tmp_path):
     assert one.edges == pytest.approx(EDGES)
     table = submitted()
     table["dependent_variables"][0]["values"][3]["value"] = "-"
-    with pytest.raises(FormatError, match="could not convert"):
+    with pytest.raises(FormatError, match=r"the content of bin 4 is .-., and no number"):
         read(tmp_path, table)
 
 
