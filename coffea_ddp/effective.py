@@ -26,8 +26,8 @@ _SPREAD = 0.01
 """Weights that agree to so much are one."""
 _SURE, _FEWEST, _CHANCE, _ALIKE = 4.0, 12, 20.0, 3.0
 """A parabola is drawn through so many bins or more, of so many counts or more. The mean square of what is left, in
-units of 1/counts, is 1 or less for weights of one size, whatever their signs, and 16 for a lognormal of width 1. The sum
-of the products of neighbours is so many of its own standard deviations or less."""
+units of 1/counts, is 1 or less for weights of one size, whatever their signs, and 16 for a lognormal of width 1. The
+sum of the products of neighbours is so many of its own standard deviations or less."""
 
 
 def are_variances(contents: FloatArray, variances: FloatArray) -> bool:

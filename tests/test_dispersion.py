@@ -88,7 +88,7 @@ SIGNED = {
 
 @pytest.mark.parametrize("weigh", SIGNED.values(), ids=SIGNED)
 def test_effective_counts_scatter_as_counts_do(weigh):
-    """Around their own expectation with a variance near 1, where content^2 / variance has 2.9 for one in five negative."""
+    """Around their own expectation with a variance near 1; content^2 / variance has 2.9 for one in five negative."""
     rng, edges = np.random.default_rng(3), np.linspace(1.0, 2.0, 31)
     made = []
     for _ in range(300):
