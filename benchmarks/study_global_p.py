@@ -7,6 +7,10 @@ events with one fair coin each: where it falls, the event changes its side in al
 Every one is scanned as any data are; its pseudo-experiments (300, from which its p-values come) are drawn at random
 from a pool of several thousand, which is made once: labels of a fair coin have one law, whoever's data are relabelled.
 With ``--pool 0`` every scan makes its own. Finished scans are kept in the log, and not made again.
+
+``--relabelled N`` takes N more null data sets, with coins of numpy's PCG64, through the scores of pseudo-experiments in
+place of a scan each, and besides every pseudo-experiment of the pool as if it were the data: is p too large or too
+small because of its combination, its ties, or the labels?
 """
 
 from __future__ import annotations
@@ -23,17 +27,19 @@ from unittest import mock
 import numpy as np
 
 import coffea_ddp as ddp
-from coffea_ddp import scanning
+from coffea_ddp import permuting, scanning
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.permuting import FamilyNull
 from coffea_ddp.rows import GlobalP
 from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.stats.combine import combine
 from coffea_ddp.stored import StoredEvents
 from coffea_ddp.testing import make_dataset
 
 TESTS = ("nsigma", "submatrix")
 PERMUTATIONS = 300
 BITS = 2
+LEFT_OUT = 12_000
 
 
 def generated(events: int) -> Histograms:
@@ -101,6 +107,47 @@ def scanned(hists: Histograms, seed: int, pool: dict[Any, FamilyNull]) -> Global
     return report.global_p[-1]
 
 
+def relabelled(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
+    """Return the scores of so many null data sets with coins of another generator, one an event."""
+    known = np.sort(hists.events.hashes)
+
+    def coins(hashes: Any, opposite: Any, *, kappa: float, n_b: int | None, seed: int, block: int) -> Any:
+        del seed
+        if kappa != 1.0 or n_b is not None:
+            raise ValueError("fair coins only")
+        words = np.random.default_rng([99, block]).integers(0, 2**64, len(known), dtype=np.uint64)
+        mine = words[np.searchsorted(known, hashes)]
+        return np.where(opposite, ~mine, mine)
+
+    with mock.patch.object(permuting, "relabelled_events", coins):
+        return pool_of(hists, number)
+
+
+def worth(data: Any, pool: Any, seed: int) -> float:
+    """Return the global p of the largest scores of all families, shape (n_families,), among some of the pool."""
+    some = np.random.default_rng([seed, 9]).choice(pool.shape[1], PERMUTATIONS, replace=False)
+    found = combine(list(pool[:, some]), [[score] for score in data])
+    return found.report(max(float(z[0]) for z in found.z)).p_value
+
+
+def without_scans(first: Histograms, pool: dict[Any, FamilyNull], number: int) -> None:
+    """Print how often p is small where data are scored as pseudo-experiments are."""
+    drawn = np.stack([null.best for null in pool.values()])
+    found = relabelled(null_data(first, -1 & 0xFFFF), number)
+    data = np.stack([found[family].best for family in pool])
+    printed("other labels", [worth(data[:, k], drawn, k) for k in range(number)])
+    n = drawn.shape[1]
+    left_out = [worth(drawn[:, k % n], np.delete(drawn, k % n, axis=1), k) for k in range(LEFT_OUT)]
+    printed("of the pool itself", left_out)
+
+
+def printed(what: str, values: Any) -> None:
+    """Print a row of the table."""
+    p, levels = np.asarray(values), (0.01, 0.05, 0.1, 0.5)
+    shares = [f"{(p <= a).mean():.4f} +- {np.sqrt(a * (1 - a) / len(p)):.4f}" for a in levels]
+    print(f"| {len(p):,} {what} | {' | '.join(shares)} |")
+
+
 def finished(log: Path) -> Iterator[dict[str, Any]]:
     """Return the scans in a log."""
     if log.exists():
@@ -112,23 +159,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("--events", 4_000), ("--scans", 400), ("--pool", 3_008)):
         parser.add_argument(name, type=int, default=default)
+    parser.add_argument("--relabelled", type=int, default=0)
     parser.add_argument("--log", type=Path, default=Path("study_global_p.jsonl"))
     options = parser.parse_args()
     mine = {"events": options.events, "pool": options.pool}
     done = {one["scan"]: one["p"] for one in finished(options.log) if one.items() >= mine.items()}
     missing = [number for number in range(options.scans) if number not in done]
     first = generated(options.events)
-    pool = pool_of(null_data(first, -1 & 0xFFFF), options.pool) if options.pool and missing else {}
+    needed = options.pool and (missing or options.relabelled)
+    pool = pool_of(null_data(first, -1 & 0xFFFF), options.pool) if needed else {}
     for number in missing:
         found = scanned(null_data(first, number), number, pool)
         done[number] = found.p_value
         with options.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps({**mine, "scan": number, "p": found.p_value, "method": found.method}) + "\n")
-    p = np.array([done[number] for number in range(options.scans)])
-    print(f"\n| {len(p)} null reports | P(p <= 0.01) | P(p <= 0.05) | P(p <= 0.1) | P(p <= 0.5) |\n|{'---|' * 5}")
-    levels = (0.01, 0.05, 0.1, 0.5)
-    shares = [f"{(p <= a).mean():.4f} +- {np.sqrt(a * (1 - a) / len(p)):.4f}" for a in levels]
-    print(f"| {options.events:,} events | {' | '.join(shares)} |")
+    print(f"\n| null data | P(p <= 0.01) | P(p <= 0.05) | P(p <= 0.1) | P(p <= 0.5) |\n|{'---|' * 5}")
+    if done:
+        printed("null reports", [done[number] for number in range(options.scans)])
+    if pool and options.relabelled:
+        without_scans(first, pool, options.relabelled)
 
 
 if __name__ == "__main__":
