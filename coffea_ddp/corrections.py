@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.stats.checks import LEAST_RATIO, MOST_RATIO
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,14 +50,14 @@ class EfficiencyRatio:
     Attributes
     ----------
     ratio
-        Above 0; the shape of the bins.
+        From 1e-9 to 1e9; the shape of the bins.
     error
         One standard deviation, absolute, 0 or more; the same shape. A number is that of every bin.
 
     Raises
     ------
     InputError
-        If shapes differ, a ratio is not above 0, an error is below, or either is not finite.
+        If shapes differ, a ratio is not within 1e-9 and 1e9, an error is below 0, or either is not finite.
     """
 
     ratio: FloatArray
@@ -70,7 +71,7 @@ class EfficiencyRatio:
         if error.shape not in ((), ratio.shape):
             raise InputError(f"ratios of shape {ratio.shape} and errors of shape {error.shape}: give one each per bin")
         for name, values, good in (
-            ("ratio", ratio, np.isfinite(ratio) & (ratio > 0)),
+            ("ratio", ratio, (ratio >= LEAST_RATIO) & (ratio <= MOST_RATIO)),
             ("error", error, np.isfinite(error) & (error >= 0)),
         ):
             if not good.all():

@@ -194,6 +194,8 @@ class Expectation:
             known = [name for name in symmetries if not self.of_symmetry(name).estimated]
             if not known:
                 raise InputError(f"kappa_error={self.kappa_error}: no kappa of this scan is given; leave it out")
+        for symmetry in symmetries:
+            checks.ratio(hists.layout.symmetry(symmetry).kappa, f"the plan's kappa of {symmetry!r}")
         if self.correction is None:
             return
         if isinstance(self.correction, Mapping):
@@ -273,6 +275,7 @@ def _check_kappa(value: Any, where: str) -> None:
         checks.number(value, where, above=0.0)
     except InputError:
         raise InputError(f"{where}={value!r}: the expected ratio B/A is a positive number") from None
+    checks.ratio(value, where)
 
 
 def _totals(

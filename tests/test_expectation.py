@@ -142,6 +142,8 @@ def test_one_sided_cells_have_a_status():
         ({"kappa": "cells"}, InputError, "plan, global, cell"),
         ({"kappa": 0.0}, InputError, "positive"),
         ({"kappa": True}, InputError, "positive"),
+        ({"kappa": {"e/mu": 1e30}, "tests": ["submatrix"]}, InputError, "1e\\+30.*from 1e-09 to 1e\\+09"),
+        ({"correction": {"e/mu:x": np.full(6, 1e30)}}, InputError, "ratio 1e\\+30"),
         ({"kappa": 1.15}, InputError, "kappa=1.15 for 2 symmetries"),
         ({"kappa": {"*": 1.15}}, InputError, "kappa=1.15 for 2 symmetries"),
         ({"kappa": {"e/mu": 1.15, "l-/l+": 1.0, "*": "global"}}, InputError, "all are"),

@@ -27,7 +27,7 @@ from coffea_ddp.monitoring import events_bar
     "and classifier (of the stored events), bump (of mass spectra). [default: nsigma of symmetries, bump of spectra]",
 )
 @click.option(
-    "--min-events", type=click.IntRange(min=0), default=20, show_default=True, help="Fewer events: not tested."
+    "--min-events", type=click.IntRange(min=1), default=20, show_default=True, help="Fewer events: not tested."
 )
 @click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
