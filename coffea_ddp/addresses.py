@@ -169,6 +169,8 @@ def check_exist(paths: Iterable[str]) -> None:
         raise FileError(f"{lost[0]}: a folder; {_files_in(lost[0])}")
     for path in lost:
         check_input(path)
+        if os.path.islink(path):  # noqa: PTH114
+            raise FileError(f"{path}: a symbolic link to {Path(path).readlink()}, which leads to no file")
     more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
     raise FileError(f"no such file: {', '.join(lost[:5])}{more}{_what_is_there(lost[0])}")
 

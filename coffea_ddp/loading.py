@@ -17,7 +17,7 @@ from types import ModuleType
 
 import cloudpickle
 
-from coffea_ddp._files import check_input, what_is
+from coffea_ddp._files import ROOT, advice, check_input, what_is
 from coffea_ddp.branches import describe
 from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, named
 from coffea_ddp.fingerprint import local_modules
@@ -27,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 _SHIPPED = (_PACKAGE / "plans", _PACKAGE.parent / "processors")
 """Where shipped plans are: inside of an installed package, or beside it in a checkout."""
+_NO_EVENTS = ("an array of numpy", "a zip archive", "an empty file")
+"""Kinds of files over which no plan runs."""
 
 
 def shipped_plans() -> dict[str, Path]:
@@ -91,9 +93,12 @@ def _what_instead(name: str) -> str:
     if kind == "a text file":
         return f"no Python file by its name; if it is a plan, call it {path.with_suffix('.py').name}"
     what = kind if path.exists() else "the name of data"
+    use = advice(path).removeprefix(kind).lstrip("; ")
+    if use and kind != ROOT:  # what this package writes has a use of its own
+        return f"{what} where the plan belongs; {use}"
     if path.suffix == ".ddp":
         return f"{what} where the plan belongs; what comes next is `coffea-ddp scan {name}`"
-    files = f"{name}/*.root" if path.is_dir() else name
+    files = f"{name}/*.root" if path.is_dir() else "data/*.root" if kind in _NO_EVENTS else name
     return (
         f"{what} where the plan belongs: the plan comes first, then the files, as in "
         f"`coffea-ddp run symmetries '{files}' -o hists.ddp`"

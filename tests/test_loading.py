@@ -139,6 +139,30 @@ def test_unknown_plans(tmp_path: Path) -> None:
         load_plan("symetries")
 
 
+REPORT = '{"format": "coffea-ddp/report", "version": 1, "plan": "p", "fingerprint": "0a"}'
+SPECTRA = '{"format": "coffea-ddp/spectra", "version": 1}'
+
+
+@pytest.mark.parametrize(("name", "content", "what", "use"), [
+    ("r.json", REPORT, "a report", "`coffea-ddp report {path} -o report`"),
+    ("r.txt", REPORT, "a report", "`coffea-ddp report {path} -o report`"),
+    ("s.json", SPECTRA, "a file of mass spectra", "`coffea-ddp bump {path}`"),
+    ("h.ddp", 'PK\x03\x04{"format": "coffea-ddp/histograms"', "an output", "`coffea-ddp scan {path} -o report.json`"),
+    ("w.npz", 'PK\x03\x04{"format": "coffea-ddp/bump-network"', "a network", "`coffea-ddp bump FILE --weights {path}`"),
+    ("f.json", '{"data": ["a.root"]}', "a JSON file", "`coffea-ddp run symmetries '{path}' -o hists.ddp`"),
+])  # fmt: skip
+def test_what_is_no_plan_has_another_use(tmp_path: Path, name: str, content: str, what: str, use: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(PlanError) as raised:
+        load_plan(path)
+    told = str(raised.value)
+    assert what in told
+    assert "where the plan belongs" in told
+    assert use.format(path=path) in told
+    assert ("run symmetries" in told) == (name == "f.json")
+
+
 def test_an_edited_plan_is_loaded_anew(tmp_path: Path) -> None:
     first = load_plan(write(tmp_path, GOOD))
     second = load_plan(write(tmp_path, GOOD.replace('"mine"', '"changed"')))

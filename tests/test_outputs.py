@@ -110,6 +110,8 @@ def test_outputs_take_the_place_of_nothing_else(
         assert code == 1, (place, told)
         assert str(place) in told
         assert any(words in told for words in ("would be lost", "not a file", "does not exist")), told
+    code, told = call(capfd, *line(command, option, f"{tmp_path / 'new'}{os.sep}"))
+    assert (code, "the name of a folder" in told) == (1, True)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
     assert not (tmp_path / "nothing").exists()
     if kind not in TEXTS:

@@ -8,6 +8,7 @@ it is kept in another place: see :func:`delivering`.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ class OutputFile(click.Path):
         FileError
             With what is there, and what to do.
         """
+        if path.endswith(os.sep):
+            raise FileError(f"{path}: the name of a folder; give a file")
         if path != STDOUT:
             check_output(path, self.kind, self.ours)
         elif self.kind not in TEXTS:

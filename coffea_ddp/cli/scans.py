@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coffea_ddp._files import REPORT, TABLE
-from coffea_ddp.cli.around import DONE, note, show, steps_bar, tell_missing
+from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, show, steps_bar, tell_missing
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.unused import is_given, refuse_unused
 from coffea_ddp.errors import InputError
@@ -123,7 +123,11 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         deliver(output, report.save)
         deliver(csv_file, report.to_csv)
         show(report, shown, on_stderr=to_stdout(output, csv_file))
-    return tell_missing(histograms)
+    code = tell_missing(histograms)
+    if not report.looks:
+        note(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
+        code = SOMETHING_MISSING
+    return code
 
 
 def per_symmetry(given: Sequence[str], option: str, convert: Callable[[str], float | str], default: float | str) -> Any:
