@@ -199,7 +199,7 @@ def test_there_may_be_no_other_place(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_files, "_to_disk", fails)
     code, told = call(capfd, "merge", inputs / "h.ddp", "-o", "h.ddp")
-    assert (code, "it is lost" in told) == (1, True)
+    assert (code, "There is no room for it" in told) == (1, True)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not list(tmp_path.rglob("coffea-ddp-kept-*"))
 

@@ -157,7 +157,10 @@ def _kept_elsewhere(path: str, save: Save) -> str:
             folder.rmdir()
         else:
             return f"The finished work is kept in {folder / Path(path).name}"
-    return "There is no room for it in the working directory, at home or among temporary files either: it is lost"
+    return (
+        "There is no room for it in the working directory, at home or among temporary files either: make some, and run "
+        "the command again (`coffea-ddp run` with --resume, which takes the chunks that were finished)"
+    )
 
 
 def _to_stdout(save: Save) -> None:
