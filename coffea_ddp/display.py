@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp.ordering import UNDERFLOW
 from coffea_ddp.rows import SMALLEST_P
-from coffea_ddp.stats.trials import p_from_z, z_from_p
+from coffea_ddp.stats.trials import bound, p_from_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp.rows import GlobalP, Row
@@ -43,13 +43,6 @@ def probability(p: float | None) -> str:
 def is_bound(p: float | None, n_ge: int | None, n: int | None) -> bool:
     """Tell whether a p is all that n pseudo-experiments can say: none reaches the observed value."""
     return n_ge == 0 and n is not None and p is not None and math.isclose(p, 1.0 / (n + 1), rel_tol=1e-9)
-
-
-def bound(n: int) -> str:
-    """Return what p is below when none of n pseudo-experiments reaches the observed value, rounded up to two digits."""
-    p = 1.0 / (n + 1)
-    step = 10.0 ** (math.floor(math.log10(p)) - 1)
-    return f"< {math.ceil(p / step - 1e-9) * step:.2g}"
 
 
 def needed(z: float, *, two_sided: bool) -> int:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from coffea_ddp import stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.tail import NullSample, fit_tail, p_among, p_among_others, permutation_p
 
@@ -116,3 +117,11 @@ def test_bad_samples(sample):
         NullSample(sample)
     with pytest.raises(InputError, match="finite"):
         NullSample([1.0]).p(np.nan)
+
+
+@pytest.mark.parametrize("test", [stats.nplm, stats.classifier_test])
+def test_results_show_a_bound_where_nothing_reaches_them(test):
+    far, near = np.arange(30.0), np.arange(30.0) + 0.5
+    assert "p < 0.048 (0 of 20 permutations" in repr(test(far, far + 100.0, permutations=20))
+    assert "p=" in repr(test(far, near, permutations=20))
+    assert " < " not in repr(test(far, near, permutations=20))

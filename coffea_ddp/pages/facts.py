@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.display import bound, convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
+from coffea_ddp.display import convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
 from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
+from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms

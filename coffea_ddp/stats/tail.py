@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.trials import P_FLOOR
+from coffea_ddp.stats.trials import P_FLOOR, bound
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -87,6 +87,30 @@ class PermutationP:
         """How the p-value was made."""
         text = f"({self.n_ge} + 1) / ({self.n} + 1) pseudo-experiments"
         return text if self.p_tail is None else f"{text}; tail: generalised Pareto in z^2, an extrapolation"
+
+
+def told(p: float, method: str, counted: PermutationP | None) -> str:
+    """Return a p-value and how it was made, as one line: a bound where no pseudo-experiment reaches it.
+
+    Parameters
+    ----------
+    p
+        The p-value.
+    method
+        How it was made; where it was counted, it begins with the number of pseudo-experiments.
+    counted
+        The count behind it; ``None``: there is none.
+
+    Examples
+    --------
+    >>> told(1 / 101, "100 permutations", PermutationP(1 / 101, 0, 100))
+    'p < 0.01 (0 of 100 permutations)'
+    >>> told(0.02, "analytic", None)
+    'p=0.02 (analytic)'
+    """
+    if counted is None or counted.n_ge:
+        return f"p={p:.3g} ({method})"
+    return f"p {bound(counted.n)} (0 of {method})"
 
 
 @dataclass(frozen=True, eq=False)

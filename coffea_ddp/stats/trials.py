@@ -19,6 +19,7 @@ A local 4.69 sigma among 1000 independent looks is a global 3 sigma:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -208,6 +209,19 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
     # "+ 0.0" turns the -0.0 of p = 1 into 0.
     half = 0.5 if checks.flag(two_sided, "two_sided") else 1.0
     return _like(p, -special.ndtri(half * probability) + 0.0)
+
+
+def bound(n: int) -> str:
+    """Return what p is below when none of n pseudo-experiments reaches the observed value, rounded up to two digits.
+
+    Examples
+    --------
+    >>> bound(100), bound(1000), bound(12)
+    ('< 0.01', '< 0.001', '< 0.077')
+    """
+    p = 1.0 / (n + 1)
+    step = 10.0 ** (math.floor(math.log10(p)) - 1)
+    return f"< {math.ceil(p / step - 1e-9) * step:.2g}"
 
 
 def _probabilities(p: ArrayLike, name: str) -> FloatArray:

@@ -18,7 +18,7 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.tail import PermutationP, permutation_p
+from coffea_ddp.stats.tail import PermutationP, permutation_p, told
 from coffea_ddp.stats.unbinned.labels import draw_labels
 from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.unbinned.points import pool
@@ -93,7 +93,7 @@ class ClassifierResult:
         """Return the statistics and what they are worth."""
         return (
             f"ClassifierResult(auc={self.auc:.4f} ({self.auc_z:+.2f} sigma), "
-            f"cut_z={self.cut_z:+.2f} at {self.cut:.0%}, p={self.p_value:.3g} ({self.method}), "
+            f"cut_z={self.cut_z:+.2f} at {self.cut:.0%}, {told(self.p_value, self.method, self.permutation)}, "
             f"{self.n_a} against {self.n_b} events, {self.learner})"
         )
 

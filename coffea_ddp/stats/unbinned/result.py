@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.tail import told
 from coffea_ddp.stats.unbinned.mixture import tail
 from coffea_ddp.stats.unbinned.points import as_events
 
@@ -235,7 +236,8 @@ class NPLMResult:
         """Return t and what it is worth."""
         flags = f", {' '.join(self.flags)}" if self.flags else ""
         return (
-            f"NPLMResult(t={self.t:.2f} ({self.t_a:.2f} + {self.t_b:.2f}), p={self.p_value:.3g} ({self.method}), "
+            f"NPLMResult(t={self.t:.2f} ({self.t_a:.2f} + {self.t_b:.2f}), "
+            f"{told(self.p_value, self.method, self.permutation)}, "
             f"{self.n_a} against {self.n_b} events, {self.families[self.best].family}{flags})"
         )
 
