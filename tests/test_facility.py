@@ -110,6 +110,15 @@ def wait_for_shards(output: Path, n: int) -> dict[Path, int]:
     return found
 
 
+def settled(output: Path) -> dict[Path, int]:
+    """Return the shards when no more come: what is running when a client dies may still be written."""
+    found: dict[Path, int] | None = None
+    while found != (now := shards(output)):
+        found = now
+        time.sleep(5.0)
+    return now
+
+
 # -- workers -----------------------------------------------------------------------------------------------------------
 
 
