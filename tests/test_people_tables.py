@@ -45,6 +45,7 @@ FORMS = {
     "Excel, thousands": lines('{x:g},"{n:,}"', "mass,counts"),
     "Excel, title": lines("{a:g},{b:g},{n}", "Dimuon mass spectrum 2018,,\nlow,high,events"),
     "Excel, title alone": lines("{a:g},{b:g},{n}", "Events of 2018\nlow,high,events"),
+    "Excel, title with a year": lines("{x:g},{n},", "Dimuons, 2018, CMS\nmass,count,"),
     "Excel, units below": lines("{a:g},{b:g},{n}", "low,high,events\nGeV,GeV,"),
     "Excel, TeV below": lines("{x:g},{n}", "mass,events\nTeV,").replace("TeV", "GeV"),
     "ROOT, Print range": lines(" fSumw[{i}]={n}, x={x:g}").replace("fSumw[0]", "fSumw[1]"),

@@ -18,7 +18,7 @@ import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.exchange.columns import Role, role_of
-from coffea_ddp.exchange.headers import aligned, headed, is_header, is_header_row
+from coffea_ddp.exchange.headers import aligned, headed, is_header, is_header_row, n_titles
 from coffea_ddp.exchange.printed import as_table
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ def _blocks(cells: Any, numbers: FloatArray, titles: list[str]) -> list[Table]:
     is_number = ~np.isnan(numbers) | (lowered == "nan")
     head = ~is_number.any(axis=1)
     head[:1] |= is_header_row(cells, numbers)
+    head[: n_titles(cells, head)] = True
     starts = [0, *(i for i in range(1, len(head)) if head[i] and not head[i - 1])]
     tables: list[Table] = []
     for start, stop in zip(starts, [*starts[1:], len(head)], strict=True):

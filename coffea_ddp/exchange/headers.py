@@ -24,12 +24,13 @@ _UNIT = re.compile(r"[\[(]?\s*(?P<unit>[kKMGT]eV)(?:/c(?:\^?2)?)?\s*[\])]?")
 _MISSING = frozenset(
     {"na", "n/a", "nan", "inf", "+inf", "-inf", "infinity", "none", "null", "missing", "masked", "nil"}
 )
+_TITLES = 3
 _LETTER = re.compile(r"[^\W\d_]")
 
 
 def headed(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return the names of columns from lines without numbers: the fullest, then one that names contents and an axis."""
-    best = max(rows, key=lambda row: (sum(map(bool, row)), is_header(row)))
+    """Return the names of columns from the lines above: one of contents and an axis, else the fullest."""
+    best = max(rows, key=lambda row: (is_header(row), sum(map(bool, row))))
     below = rows[[row is best for row in rows].index(True) + 1 :]
     names = [str(name) for name in best]
     for row in below:
@@ -61,6 +62,13 @@ def is_header_row(cells: Any, numbers: FloatArray) -> bool:
         if not cell and place == 0 and counts_rows(below):
             return True
     return False
+
+
+def n_titles(cells: Any, head: Any) -> int:
+    """Return how many lines with words and numbers stand above the first header: titles such as ``Dimuons, 2018``."""
+    first = int(np.argmax(head)) if head.any() else 0
+    worded = [any(_LETTER.search(cell) and cell.lower() not in _MISSING for cell in row) for row in cells[:first]]
+    return first if first <= _TITLES and all(worded) else 0
 
 
 def counts_rows(column: FloatArray) -> bool:
