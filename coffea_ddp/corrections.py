@@ -15,7 +15,6 @@ Examples
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,18 +173,19 @@ def _read(text: str) -> Any:
         return _arrays_of(path) if path.endswith((".npy", ".npz")) else _correction(path, name)
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # there is no end of what a damaged archive does to those who read it
         raise FileError(f"{path}: cannot be read as efficiency ratios ({error}); write it anew") from error
 
 
 def _arrays_of(path: str) -> Any:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        if "ratio" not in loaded:
-            raise InputError(f"it holds {', '.join(loaded) or 'nothing'}; `ratio` is missing")
-        return (loaded["ratio"], loaded["error"]) if "error" in loaded else loaded["ratio"]
+    with Path(path).open("rb") as file:  # numpy leaves it open where the archive is damaged
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            if "ratio" not in loaded:
+                raise InputError(f"it holds {', '.join(loaded) or 'nothing'}; `ratio` is missing")
+            return (loaded["ratio"], loaded["error"]) if "error" in loaded else loaded["ratio"]
 
 
 def _correction(path: str, name: str) -> Any:

@@ -143,7 +143,7 @@ def read_matrix(path: str) -> np.ndarray[Any, Any]:
             found = np.array([[float(word) for word in line.split()] for line in text.splitlines() if line.strip()])
             found = found[0] if len(found) == 1 else found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
         return np.asarray(found, dtype=np.float64)
-    except (OSError, ValueError, EOFError, IndexError) as error:
+    except (OSError, ValueError, EOFError, IndexError, MemoryError) as error:
         kind = what_is(path)
         if kind in (OUTPUT, ROOT):
             raise FileError(f"{path}: {kind}, not a matrix of numbers; give .npy or text files of counts") from error

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, log_ndtr, ndtri, ndtri_exp
 
-from coffea_ddp._files import NETWORK, write_in_place
+from coffea_ddp._files import NETWORK, check_input, write_in_place
 from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
 from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
@@ -259,7 +259,7 @@ def looks(inside: BoolArray, sigma: FloatArray) -> FloatArray:
     return np.asarray((inside / np.asarray(sigma)).sum(axis=1))
 
 
-def load(path: Any) -> Finder:
+def load(path: str | Path) -> Finder:
     """Read a finder; nothing in the file is executed.
 
     Raises
@@ -269,8 +269,9 @@ def load(path: Any) -> Finder:
     FormatError
         If it is none, or of another version.
     """
+    check_input(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         about = json.loads(bytes(arrays["about"]))
         if about["format"] != FORMAT or about["version"] != VERSION:
@@ -279,9 +280,11 @@ def load(path: Any) -> Finder:
         correction = Correction(**{name: float(value) for name, value in about["correction"].items()})
         weights = {name[8:]: value for name, value in arrays.items() if name.startswith("weights/")}
         calibration = Calibration(*(arrays[f"calibration/{name}"] for name in ("looks", "tails", "scores")))
+    except FormatError:
+        raise
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error}); `coffea-ddp train-bump` makes one") from error
-    except (KeyError, ValueError, TypeError) as error:
+    except Exception as error:  # there is no end of what a damaged archive does to those who read it
         raise FormatError(f"{path}: no network of a bump hunt ({error}); `coffea-ddp train-bump` makes one") from error
     _check(path, shape, weights)
     return Finder(shape, weights, calibration, about["about"], correction)
