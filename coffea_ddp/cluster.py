@@ -25,7 +25,7 @@ from coffea.processor.executor import WorkItem
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
-from coffea_ddp.guarding import Function, Guard, Output, explain
+from coffea_ddp.guarding import Function, Guard, Output, explain, is_kept
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.merging import Forest, add_all
 from coffea_ddp.opening import Lost, Opened, Opener, Wanted
@@ -127,14 +127,12 @@ class _Pass:
     def _run(self) -> dict[str, Histograms]:
         keep = self._executor.keep
         if keep is not None:
-            failed: dict[int, Histograms] = {}
+            held: dict[int, Histograms] = {}
             for number, future in self._outputs([i for i, item in enumerate(self._items) if keep.load(item) is None]):
                 output = self._result(future)
-                if output.missing:
-                    failed[number] = output
-                else:
-                    keep.save(self._items[number], output)
-            return self._assembled(keep, "the chunk that was kept cannot be read", failed)
+                if output.missing or not is_kept(keep, self._items[number], output):
+                    held[number] = output
+            return self._assembled(keep, "the chunk that was kept cannot be read", held)
         forest: Forest[Future] = Forest([item.dataset for item in self._items], self._added)
         for number, future in self._outputs(range(len(self._items))):
             forest.put(number, future)
@@ -151,10 +149,10 @@ class _Pass:
         return {dataset: self._result(total) for dataset, total in totals.items()}
 
     def _assembled(
-        self, shards: Shards, reason: str, failed: Mapping[int, Histograms] = MappingProxyType({})
+        self, shards: Shards, reason: str, held: Mapping[int, Histograms] = MappingProxyType({})
     ) -> dict[str, Histograms]:
-        failed = self.given_up | dict(failed)
-        return assembled(shards, self._items, self._guard, reason, failed, by_dataset=self._executor.by_dataset)
+        held = self.given_up | dict(held)
+        return assembled(shards, self._items, self._guard, reason, held, by_dataset=self._executor.by_dataset)
 
     def _outputs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Future]]:
         """Yield number and future of the output of every chunk; one that cannot be done is missing in its own."""
@@ -334,7 +332,7 @@ def assembled(
     items: Sequence[WorkItem],
     guard: Guard,
     reason: str,
-    failed: Mapping[int, Histograms] = MappingProxyType({}),
+    held: Mapping[int, Histograms] = MappingProxyType({}),
     *,
     by_dataset: bool = False,
 ) -> dict[str, Histograms]:
@@ -347,11 +345,13 @@ def assembled(
     guard
         Of the run.
     reason
-        Why others are missing, but for those in ``failed``, whose outputs say it themselves.
+        Why others are missing.
+    held
+        Outputs by number that are not kept, but are here: some say themselves why they are missing.
     """
     forest: Forest[Histograms] = Forest([item.dataset for item in items], add_all)
     for number, item in enumerate(items):
-        kept = failed.get(number) or shards.load(item)
+        kept = held.get(number) or shards.load(item)
         forest.put(number, guard.missing(item, reason)["out"] if kept is None else kept)
     return forest.results(by_label=by_dataset)
 

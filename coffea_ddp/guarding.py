@@ -124,13 +124,21 @@ class _Guarded:
         return self._once((again, *item[1:]) if isinstance(item, tuple) else again, again)
 
     def _keep(self, work: WorkItem, output: Output) -> None:
-        if self.guard.shards is None:
-            return
-        try:
-            self.guard.shards.save(work, output["out"])
-        except FileError as error:
-            # The result is there, and counts; it is only not safe from what may happen later.
-            _tell_not_kept(self.guard.shards.folder.parent, error)
+        if self.guard.shards is not None:
+            is_kept(self.guard.shards, work, output["out"])
+
+
+def is_kept(shards: Shards, item: WorkItem, histograms: Histograms) -> bool:
+    """Write a finished chunk, and tell whether it could be written.
+
+    Where not, the result is there, and counts; it is only not safe from what may happen later. A warning says so.
+    """
+    try:
+        shards.save(item, histograms)
+    except FileError as error:
+        _tell_not_kept(shards.folder.parent, error)
+        return False
+    return True
 
 
 def _tell_not_kept(folder: Path, error: FileError) -> None:
