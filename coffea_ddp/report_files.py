@@ -47,7 +47,8 @@ _LARGEST = 1 << 128
 _AGAIN = "make it again with `coffea-ddp scan`"
 _NESTED = ("p_local", "p_cell", "p_symmetry", "p_global")
 _ROUNDING = 1.0 - 1e-6
-_Z_ROUNDING = 1e-4
+_Z_ROUNDING = 0.01
+"""Two decimals, as people write z."""
 _TODAY = frozenset(("n_ge", "two_sided"))
 """Columns that reports have whose p-values are in order; older ones of version 1 need not be."""
 _PAIRS = (("p_local", "z_local"), ("p_global", "z_global"))

@@ -17,6 +17,7 @@ from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameErr
 from coffea_ddp.report import FORMAT, ScanReport
 from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
 from coffea_ddp.stats.status import Status
+from coffea_ddp.stats.trials import z_from_p
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 ANY_FLOAT = st.none() | st.floats(-1e8, 1e8)
@@ -48,12 +49,15 @@ ROWS = st.builds(
 
 
 def in_a_report(rows):
-    """Return the rows with the ranks that rows have beside others, p-values in order, and without a z that has no p."""
+    """Return the rows with the ranks that rows have beside others, p-values in order, z of them, no z without a p."""
     told = []
     for rank, one in enumerate(rows, 1):
         row = one
         if None not in (one.p_local, one.p_global) and one.p_local > one.p_global:
             row = dataclasses.replace(one, p_local=one.p_global, p_global=one.p_local)
+        if row.p_global is not None:
+            z = float(z_from_p(row.p_global, two_sided=row.two_sided))
+            row = dataclasses.replace(row, z_global=-z if row.two_sided and (row.z_global or 0.0) < 0 else z)
         lacking = {f"z_{name}": None for name in ("local", "global") if getattr(row, f"p_{name}") is None}
         told.append(dataclasses.replace(row, rank=None if rank % 3 == 0 else rank, **lacking))
     return tuple(told)

@@ -153,6 +153,7 @@ def faces(report):
         (("rows", 2, "p_local"), 1.0, r"rows\[2\]\.p_cell is below p_local"),
         (("rows", 2, "p_cell"), 1.0, r"rows\[2\]\.p_symmetry is below p_cell"),
         (("rows", 2, "p_symmetry"), 1.0, r"rows\[2\]\.p_global is below p_symmetry"),
+        (("rows", 2, "z_global"), -9.5, r"rows\[2\]\.z_global is not that of p_global"),
         (("rows", 2, "n_ge"), 30, r"rows\[2\]\.p_global is below \(n_ge \+ 1\)/\(n \+ 1\) = 1"),
         (("rows", 2, "cell"), "\ud800", r"rows\[2\]\.cell has half of a surrogate pair"),
         (("rows", 2, "cell"), "x" * 10**6, r"rows\[2\]\.cell has 1,000,000 letters"),
