@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
-    from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.errors import DDPError
+    from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
+    from coffea_ddp.events.objects import MergedObject, ObjectDefinition
     from coffea_ddp.eventwise import FullFits
     from coffea_ddp.exchange import read_spectra, to_spectrum, write_spectra
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
     from coffea_ddp.merging import merge_files
-    from coffea_ddp.objects import MergedObject, ObjectDefinition
     from coffea_ddp.observables import Feature, Observable, observable
     from coffea_ddp.overview import state_table, symmetry_table
     from coffea_ddp.pages import write_report
@@ -48,14 +48,14 @@ _HOME = {
     "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
-    "cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
+    "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
     "exchange": ("read_spectra", "to_spectrum", "write_spectra"),
     "filling": ("fill",),
     "histograms": ("Histograms",),
     "loading": ("load_plan",),
-    "objects": ("MergedObject", "ObjectDefinition"),
+    "events.objects": ("MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),
     "overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),

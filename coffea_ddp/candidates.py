@@ -25,7 +25,7 @@ import numpy as np
 
 from coffea_ddp.combinations import LETTERS, OBJECTS, four_momenta, named
 from coffea_ddp.errors import InputError
-from coffea_ddp.selected import Particles, SelectedEvents
+from coffea_ddp.events.selected import Particles, SelectedEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray

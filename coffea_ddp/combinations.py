@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.selected import SelectedEvents
+from coffea_ddp.events.selected import SelectedEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray

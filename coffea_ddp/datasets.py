@@ -38,12 +38,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.events.values import WEIGHT_BOUNDS, has_square
 from coffea_ddp.selections import GoodRuns
-from coffea_ddp.values import WEIGHT_BOUNDS, has_square
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray
-    from coffea_ddp.selected import SelectedEvents
+    from coffea_ddp.events.selected import SelectedEvents
 
 GENERATOR_WEIGHT = "genWeight"
 """Only simulation has it."""

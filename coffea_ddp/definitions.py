@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.objects import ObjectDefinition
+>>> from coffea_ddp.events.objects import ObjectDefinition
 >>> jet = ObjectDefinition("j", "Jet")
 >>> check_apart("the mass of j+b", ("j", "b"), (jet, ObjectDefinition("b", "Jet", away_from=(("j", 0.4),))))
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coffea_ddp.errors import PlanError
-from coffea_ddp.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 
 
 def check_definitions(definitions: Sequence[ObjectDefinition | MergedObject]) -> None:

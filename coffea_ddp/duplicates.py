@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.branches import describe
 from coffea_ddp.datasets import Dataset
 from coffea_ddp.errors import DDPError, InputError
+from coffea_ddp.events.branches import describe
+from coffea_ddp.events.values import whole_numbers
 from coffea_ddp.guarding import unaccounted, wait_at_most
 from coffea_ddp.ledger import Missing
 from coffea_ddp.reader import TIMEOUT, file_id, per_event
 from coffea_ddp.stored import IDENTITY, identity_hash
-from coffea_ddp.values import whole_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

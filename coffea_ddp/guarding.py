@@ -20,9 +20,9 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp._text import printable
 from coffea_ddp.addresses import is_remote
-from coffea_ddp.branches import describe
 from coffea_ddp.checkpoints import Shards, file_uuid
 from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
+from coffea_ddp.events.branches import describe
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Missing

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import InputError
-from coffea_ddp.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray

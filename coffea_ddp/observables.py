@@ -22,8 +22,8 @@ import hist
 import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
-from coffea_ddp.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
-from coffea_ddp.values import check_unmasked
+from coffea_ddp.events.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
+from coffea_ddp.events.values import check_unmasked
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -41,7 +41,8 @@ class Feature:
     name, label, unit
         ``name`` is how it is referred to; ``label`` and ``unit`` (may be empty) make the axis title.
     function
-        Takes :class:`~coffea_ddp.selected.SelectedEvents`, returns shape (n_events,); NaN where it does not exist.
+        Takes :class:`~coffea_ddp.events.selected.SelectedEvents`, returns shape (n_events,); NaN where it does not
+        exist.
     low, high
         The default range of its axis, in ``unit``.
     growth

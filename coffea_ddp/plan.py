@@ -31,15 +31,15 @@ import numpy as np
 from coffea_ddp.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.definitions import all_of, check_apart, check_definitions
 from coffea_ddp.errors import InputError, OverlapError, PlanError
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.selected import SelectedEvents
+from coffea_ddp.events.values import check_unmasked, weights
 from coffea_ddp.fingerprint import digest
 from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.nanoaod import standard_objects
-from coffea_ddp.objects import MergedObject, ObjectDefinition
 from coffea_ddp.observables import Feature, Observable
-from coffea_ddp.selected import SelectedEvents
 from coffea_ddp.selections import GoodRuns, Trigger
 from coffea_ddp.spectrum import Resolution
-from coffea_ddp.values import check_unmasked, weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """Named properties of events: decays, topologies, triggers, the good-run mask.
 
-A predicate takes :class:`~coffea_ddp.selected.SelectedEvents` and returns one bool an event. Those here treat electrons
-and muons alike: they use the merged collection ``"lepton"``, never a flavour by itself.
+A predicate takes :class:`~coffea_ddp.events.selected.SelectedEvents` and returns one bool an event. Those here treat
+electrons and muons alike: they use the merged collection ``"lepton"``, never a flavour by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from coffea_ddp._files import check_input, what_is
 from coffea_ddp.errors import FileError, InputError, named
-from coffea_ddp.selected import SelectedEvents, pair_mass, transverse_mass
+from coffea_ddp.events.selected import SelectedEvents, pair_mass, transverse_mass
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray

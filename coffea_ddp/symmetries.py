@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp.events.selected import SelectedEvents
     from coffea_ddp.observables import Observable
-    from coffea_ddp.selected import SelectedEvents
 
 ELECTRON, MUON = 11, 13
 
@@ -96,7 +96,7 @@ def collins_soper_cosine(events: SelectedEvents) -> FloatArray:
     ``sign(pz) 2 (p1+ p2- - p1- p2+) / (m sqrt(m^2 + pT^2))`` with 1 the negative lepton and
     ``p+- = (E +- pz) / sqrt(2)``.
     """
-    from coffea_ddp.selected import Particles, four_momentum
+    from coffea_ddp.events.selected import Particles, four_momentum
 
     l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
     negative_leads = l0.charge < l1.charge

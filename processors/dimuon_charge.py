@@ -10,9 +10,9 @@ from typing import Any
 
 from coffea_ddp import ObjectDefinition, ScanPlan, ScanProcessor, Symmetry, observable
 from coffea_ddp import observables as obs
+from coffea_ddp.events.objects import MergedObject
+from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.nanoaod import MUON_MASS
-from coffea_ddp.objects import MergedObject
-from coffea_ddp.selected import SelectedEvents
 
 matrices = (
     observable(obs.m_ll),

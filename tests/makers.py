@@ -5,9 +5,9 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.branches import Columns
-from coffea_ddp.objects import MergedObject, ObjectDefinition
-from coffea_ddp.selected import SelectedEvents
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.selected import SelectedEvents
 
 # Electrons and muons alike in everything, the mass included, with jets that need no identification.
 OBJECTS = (

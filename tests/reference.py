@@ -8,8 +8,8 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
-from coffea_ddp.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 
 OPERATIONS = {
     "==": lambda x, y: x == y,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.branches import Columns
 from coffea_ddp.errors import DDPError, FileError, MissingBranchError
+from coffea_ddp.events.branches import Columns
 
 lists = st.lists(st.lists(st.floats(-1e3, 1e3, width=32), max_size=4), min_size=1, max_size=12)
 

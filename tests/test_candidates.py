@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from makers import OBJECTS, random_events, select, with_branches
 
 from coffea_ddp import nanoaod
-from coffea_ddp.branches import Columns
 from coffea_ddp.candidates import (
     CANDIDATES,
     H_BB,
@@ -32,14 +31,15 @@ from coffea_ddp.candidates import (
     system,
 )
 from coffea_ddp.combinations import combination, four_momenta
-from coffea_ddp.cuts import Cut
 from coffea_ddp.errors import InputError, MissingBranchError
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.cuts import Cut
+from coffea_ddp.events.objects import ObjectDefinition
+from coffea_ddp.events.selected import SelectedEvents, transverse_mass
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.loading import load_plan
-from coffea_ddp.objects import ObjectDefinition
 from coffea_ddp.plan import ScanPlan, Spectrum
 from coffea_ddp.running import run
-from coffea_ddp.selected import SelectedEvents, transverse_mass
 from coffea_ddp.spectrum import Resolution, resolution_axis
 
 ANY = (0.0, 1e6)

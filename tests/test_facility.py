@@ -39,7 +39,7 @@ PLAN = f"""
 import os, signal, time
 import numpy as np
 from coffea_ddp.observables import Feature, observable
-from coffea_ddp.objects import ObjectDefinition
+from coffea_ddp.events.objects import ObjectDefinition
 from coffea_ddp.plan import ScanPlan, Symmetry
 
 def slow(ev):

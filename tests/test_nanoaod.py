@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod
-from coffea_ddp.branches import Columns
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent
 from coffea_ddp.errors import BranchError
-from coffea_ddp.objects import MergedObject, ObjectDefinition, select
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition, select
 
 
 def test_electrons_and_muons_are_selected_alike() -> None:

@@ -13,16 +13,17 @@ from coffea.nanoevents import BaseSchema, NanoEventsFactory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp import kernels, nanoaod, testing
-from coffea_ddp.branches import Columns
-from coffea_ddp.cuts import ComputedCut, Cut, FirstAvailable, Recent
+from coffea_ddp import nanoaod, testing
 from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
+from coffea_ddp.events import kernels
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
 from coffea_ddp.loading import load_plan
-from coffea_ddp.objects import MergedObject, ObjectDefinition
 from coffea_ddp.schema import DDPSchema
-from coffea_ddp.selected import SelectedEvents
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import OBJECTS, jagged, lepton_rows, random_events, select, with_branches
 
-from coffea_ddp.branches import Columns
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.objects import ObjectDefinition
-from coffea_ddp.selected import Particles, SelectedEvents, delta_phi, pair_mass, transverse_mass
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.objects import ObjectDefinition
+from coffea_ddp.events.selected import Particles, SelectedEvents, delta_phi, pair_mass, transverse_mass
 
 seeds = st.integers(0, 2**32)
 momenta = st.tuples(st.floats(1.0, 1e3), st.floats(-4.0, 4.0), st.floats(-math.pi, math.pi), st.floats(0.0, 20.0))

@@ -3,8 +3,8 @@
 Examples
 --------
 >>> import awkward as ak
->>> from coffea_ddp.branches import Columns
->>> from coffea_ddp.objects import ObjectDefinition
+>>> from coffea_ddp.events.branches import Columns
+>>> from coffea_ddp.events.objects import ObjectDefinition
 >>> events = ak.Array(
 ...     {
 ...         "Muon_pt": [[20.0, 40.0], []],
@@ -29,16 +29,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp import kernels
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
-from coffea_ddp.objects import MergedObject, ObjectArrays, ObjectDefinition, select
-from coffea_ddp.values import flags, whole_numbers
+from coffea_ddp.events import kernels
+from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition, select
+from coffea_ddp.events.values import flags, whole_numbers
 
 if TYPE_CHECKING:
     import awkward as ak
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
-    from coffea_ddp.branches import Columns
+    from coffea_ddp.events.branches import Columns
 
 MET_BRANCHES = ("PuppiMET", "MET", "PFMET")
 """Missing transverse momentum over the NanoAOD versions, best first."""
@@ -76,7 +76,7 @@ class SelectedEvents:
 
     @classmethod
     def from_columns(cls, columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> SelectedEvents:
-        """Select the objects of a chunk (see :func:`coffea_ddp.objects.select` for what can go wrong)."""
+        """Select the objects of a chunk (see :func:`coffea_ddp.events.objects.select` for what can go wrong)."""
         return cls(columns.n_events, select(columns, definitions), columns)
 
     def _arrays(self, name: str) -> ObjectArrays:

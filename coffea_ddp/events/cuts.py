@@ -125,7 +125,7 @@ class WorkingPoint:
     """A working point in a field that is a number in some files and bits in others.
 
     The n-th working point is the number n, or has the lowest n bits set; which of the two is told by the title of the
-    branch or by the values of the file (:func:`coffea_ddp.nanoaod_versions.encoding_of`).
+    branch or by the values of the file (:func:`coffea_ddp.events.nanoaod_versions.encoding_of`).
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ Examples
 --------
 A user's own collection as an object, to be counted by a multiplicity axis:
 
->>> from coffea_ddp.cuts import Cut
+>>> from coffea_ddp.events.cuts import Cut
 >>> kaon = ObjectDefinition("K", "Kaon", pt_min=1.0, eta_max=2.5, cuts=(Cut("chi2", "<", 5.0),))
 >>> kaon.branches
 ('Kaon_pt', 'Kaon_eta', 'Kaon_phi')
@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp import kernels
-from coffea_ddp.branches import missing_branch
-from coffea_ddp.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.errors import BranchError, FileError
-from coffea_ddp.nanoaod_versions import encoding_of, is_recent
-from coffea_ddp.values import charges, check_gev, check_signs, flags
+from coffea_ddp.events import kernels
+from coffea_ddp.events.branches import missing_branch
+from coffea_ddp.events.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
+from coffea_ddp.events.nanoaod_versions import encoding_of, is_recent
+from coffea_ddp.events.values import charges, check_gev, check_signs, flags
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
-    from coffea_ddp.branches import Columns
+    from coffea_ddp.events.branches import Columns
 
 _LEPTONS = (11, 13)
 

@@ -7,7 +7,7 @@ whole file: a chunk of it may hold none that tells.
 Examples
 --------
 >>> import awkward as ak
->>> from coffea_ddp.branches import Columns
+>>> from coffea_ddp.events.branches import Columns
 >>> is_recent(Columns(ak.Array({"Electron_mvaIso_WP90": [[True]]})))
 True
 >>> encoding([0, 1, 3, 5]), encoding([0, 1, 3, 31]), encoding([0, 1, 3])
@@ -25,7 +25,7 @@ import numpy as np
 from coffea_ddp.errors import BranchError
 
 if TYPE_CHECKING:
-    from coffea_ddp.branches import Columns
+    from coffea_ddp.events.branches import Columns
 
 NUMBER, BITS = "number", "bits"
 """Encodings of a working point: the n-th is the number n, or has the lowest n bits set."""

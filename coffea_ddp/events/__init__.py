@@ -1,0 +1,1 @@
+"""One chunk of events: its branches, and the objects that are selected in them."""
