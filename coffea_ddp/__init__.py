@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.events.objects import MergedObject, ObjectDefinition
     from coffea_ddp.eventwise import FullFits
-    from coffea_ddp.exchange import read_spectra, to_spectrum, write_spectra
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.loading import load_plan
@@ -39,7 +38,9 @@ if TYPE_CHECKING:
     from coffea_ddp.saving import load, read_pair
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
-    from coffea_ddp.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
+    from coffea_ddp.spectra.reading import read_spectra, to_spectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
+    from coffea_ddp.spectra.writing import write_spectra
     from coffea_ddp.views import MatrixPair
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
@@ -51,7 +52,8 @@ _HOME = {
     "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
-    "exchange": ("read_spectra", "to_spectrum", "write_spectra"),
+    "spectra.reading": ("read_spectra", "to_spectrum"),
+    "spectra.writing": ("write_spectra",),
     "filling": ("fill",),
     "histograms": ("Histograms",),
     "loading": ("load_plan",),
@@ -68,7 +70,7 @@ _HOME = {
     "saving": ("load", "read_pair"),
     "scanning": ("scan",),
     "selections": ("GoodRuns", "Trigger"),
-    "spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
+    "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
     "views": ("MatrixPair",),
 }
 _MODULES = ("nanoaod", "observables", "plotting", "selections", "stats", "symmetries", "testing")

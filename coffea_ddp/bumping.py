@@ -4,7 +4,7 @@ Examples
 --------
 >>> import hist
 >>> import numpy as np
->>> from coffea_ddp.spectrum import MassSpectrum
+>>> from coffea_ddp.spectra.spectrum import MassSpectrum
 >>> spectra = []
 >>> for seed, peak in enumerate([0.0, 400.0]):
 ...     x = np.arange(60)
@@ -30,11 +30,11 @@ import numpy as np
 
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
-from coffea_ddp.exchange.given import as_spectra
 from coffea_ddp.ordering import sort_key
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.given import as_spectra
+from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.given import LEAST_BINS, uneven_bins, unfit_width
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond

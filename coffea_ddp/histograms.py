@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 Counters = Mapping[str, int]
 

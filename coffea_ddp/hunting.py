@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms import Histograms
     from coffea_ddp.rows import Row
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _BLOCK = 512
 """Cells whose spectra are added up together."""

@@ -18,7 +18,7 @@ from boost_histogram.serialization import from_uhi, to_uhi
 
 from coffea_ddp.cells import CellGrid
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
-from coffea_ddp.spectrum import Resolution
+from coffea_ddp.spectra.spectrum import Resolution
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray

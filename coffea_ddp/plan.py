@@ -39,7 +39,7 @@ from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, Sym
 from coffea_ddp.nanoaod import standard_objects
 from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selections import GoodRuns, Trigger
-from coffea_ddp.spectrum import Resolution
+from coffea_ddp.spectra.spectrum import Resolution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +149,7 @@ class Spectrum:
     mass
         A function of the selection that gives one mass an event in GeV; NaN where there is none.
     axis
-        ``hist`` axis with flow bins (see :func:`coffea_ddp.spectrum.resolution_axis`).
+        ``hist`` axis with flow bins (see :func:`coffea_ddp.spectra.spectrum.resolution_axis`).
     resolution
         How well the mass is measured: the width of a narrow signal.
     masks

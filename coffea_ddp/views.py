@@ -21,7 +21,7 @@ import hist
 import numpy as np
 
 from coffea_ddp.cells import Cell
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.spectrum import MassSpectrum
 
 if TYPE_CHECKING:
     import pandas as pd

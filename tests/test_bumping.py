@@ -12,9 +12,9 @@ import pytest
 from coffea_ddp.bumping import hunt_spectra, prepare
 from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
-from coffea_ddp.exchange import write_spectra
 from coffea_ddp.report import ScanReport
-from coffea_ddp.spectrum import MassSpectrum, Resolution, resolution_axis
+from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, resolution_axis
+from coffea_ddp.spectra.writing import write_spectra
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.status import Status
 

@@ -40,7 +40,7 @@ from coffea_ddp.filling import needed_branches
 from coffea_ddp.loading import load_plan
 from coffea_ddp.plan import ScanPlan, Spectrum
 from coffea_ddp.running import run
-from coffea_ddp.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 ANY = (0.0, 1e6)
 """A window that all masses are in."""

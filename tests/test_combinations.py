@@ -18,13 +18,13 @@ from coffea_ddp.cells import Multiplicity
 from coffea_ddp.cli import main
 from coffea_ddp.combinations import Combination, all_combinations, combination
 from coffea_ddp.errors import InputError, PlanError, UnknownNameError
-from coffea_ddp.exchange import read_spectra
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms import Histograms
 from coffea_ddp.layout import Layout
 from coffea_ddp.ledger import Chunk
 from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
-from coffea_ddp.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.reading import read_spectra
+from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 AXIS = resolution_axis(Resolution(0.05), 5.0, 2000.0)
 CELLS = (Multiplicity("e", last=2), Multiplicity("mu", last=2), Multiplicity("j", last=3))

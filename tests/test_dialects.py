@@ -9,8 +9,7 @@ import pytest
 
 from coffea_ddp.bumping import prepare
 from coffea_ddp.errors import DDPError, FormatError, InputError
-from coffea_ddp.exchange import read_spectra
-from coffea_ddp.exchange.reading import read_contents
+from coffea_ddp.spectra.reading import read_contents, read_spectra
 from coffea_ddp.stats.status import Status
 
 BINS = "60 61 12\n61 62 9\n62 63 4\n63 64 1\n"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from coffea_ddp.errors import DDPError
-from coffea_ddp.exchange import read_spectra, write_spectra
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.reading import read_spectra
+from coffea_ddp.spectra.spectrum import MassSpectrum
+from coffea_ddp.spectra.writing import write_spectra
 
 SEEDS = 200
 EDGES = np.linspace(60.0, 90.0, 31)

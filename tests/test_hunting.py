@@ -15,7 +15,7 @@ from coffea_ddp.histograms import Histograms
 from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.layout import Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 RESOLUTION = Resolution(0.02)
 AXIS = resolution_axis(RESOLUTION, 60.0, 400.0)

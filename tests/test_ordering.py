@@ -20,7 +20,7 @@ from coffea_ddp.ordering import consistent, ranked, sort_key
 from coffea_ddp.pages.columns import packed_rows, unpacked
 from coffea_ddp.pages.content import index, rows_with_pages
 from coffea_ddp.rows import SMALLEST_P, GlobalP, Row
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.trials import bound
 
 STEPS = ("p_local", "p_cell", "p_symmetry", "p_global")

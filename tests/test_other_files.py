@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from coffea_ddp.cli import cli
 from coffea_ddp.errors import DDPError, FormatError, InputError
-from coffea_ddp.exchange import read_spectra, to_spectrum, write_spectra
-from coffea_ddp.exchange.reading import read_contents
+from coffea_ddp.spectra.reading import read_contents, read_spectra, to_spectrum
+from coffea_ddp.spectra.writing import write_spectra
 
 EDGES = np.arange(1000.0, 4050.0, 50.0)
 COUNTS = np.random.default_rng(1).poisson(6000 * np.exp(-np.arange(60) / 8.0))

@@ -29,7 +29,7 @@ from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row, SymmetrySummary
-from coffea_ddp.spectrum import Resolution
+from coffea_ddp.spectra.spectrum import Resolution
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 EVIL = "<script>window.evil=1</script>\"'&amp;"

@@ -12,9 +12,8 @@ import pytest
 from boost_histogram.serialization import to_uhi
 
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange import read_spectra
-from coffea_ddp.exchange.masses import Binning
-from coffea_ddp.exchange.reading import read_contents
+from coffea_ddp.spectra.masses import Binning
+from coffea_ddp.spectra.reading import read_contents, read_spectra
 
 EDGES = np.linspace(60.0, 120.0, 41)
 COUNTS = np.random.default_rng(1).poisson(3_000 * np.exp(-np.arange(40) / 15.0))

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from coffea_ddp.bumping import hunt_spectra
 from coffea_ddp.cli import cli
-from coffea_ddp.exchange import read_spectra
+from coffea_ddp.spectra.reading import read_spectra
 
 # The scripts of ../shared leave it to Python to close their files.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

@@ -15,9 +15,9 @@ from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
-    from coffea_ddp.exchange.found import Contents
     from coffea_ddp.rows import Row
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.found import Contents
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _NO_COUNTS = {"SCALED", "OVERDISPERSED", "UNDERDISPERSED"}
 """Flags of contents that scatter as no Poisson counts do."""
@@ -83,8 +83,8 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
 
 def _read(file: str, options: dict[str, Any]) -> Contents:
     """Return the contents of a file, having told how they were understood and what is left out."""
-    from coffea_ddp.exchange.masses import Binning
-    from coffea_ddp.exchange.reading import read_contents
+    from coffea_ddp.spectra.masses import Binning
+    from coffea_ddp.spectra.reading import read_contents
 
     binning = Binning(*(options[name] for name in ("column", "bins", "low", "high")))
     chosen = {name: options[name] for name in ("scale", "density", "decimal")}
@@ -124,7 +124,7 @@ def _finder(path: str | None) -> Any:
 
 def _with_signal(spectrum: MassSpectrum, options: dict[str, Any]) -> MassSpectrum:
     """Return the spectrum with the width and the masks of the command line."""
-    from coffea_ddp.spectrum import Resolution
+    from coffea_ddp.spectra.spectrum import Resolution
 
     width, resolution = options["width"], options["resolution"]
     if width is not None and resolution is not None:

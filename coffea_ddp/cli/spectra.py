@@ -14,7 +14,7 @@ from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms import Histograms
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 
 @click.command(cls=Command)
@@ -39,8 +39,8 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     coffea-ddp spectra masses.ddp -o masses.root --min-events 100
     coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
     """
-    from coffea_ddp.exchange import write_spectra
     from coffea_ddp.saving import load
+    from coffea_ddp.spectra.writing import write_spectra
 
     histograms = load(hists)
     if not histograms.spectra:

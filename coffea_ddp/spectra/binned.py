@@ -4,7 +4,7 @@ What may be understood in two ways is refused, and the message says what decides
 
 Examples
 --------
->>> from coffea_ddp.exchange.csv_tables import parse_tables
+>>> from coffea_ddp.spectra.csv_tables import parse_tables
 >>> found = read_binned(parse_tables("mass,count\n60.5,12\n61.5,9\n62.5,4\n", "t.csv")[0], "t.csv", "t")
 >>> found.columns[0].edges.tolist(), found.columns[0].contents.tolist(), found.note
 ([60.0, 61.0, 62.0, 63.0], [12.0, 9.0, 4.0], "edges half-way between the centres 'mass', contents 'count'")
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange.columns import Role, in_percent, role_of, statistical, words_of
-from coffea_ddp.exchange.csv_tables import NUMBER, Table
-from coffea_ddp.exchange.edges import evenly_spaced, from_both, from_centres, from_lower, from_widths, tiles
-from coffea_ddp.exchange.headers import counts_rows
+from coffea_ddp.spectra.columns import Role, in_percent, role_of, statistical, words_of
+from coffea_ddp.spectra.csv_tables import NUMBER, Table
+from coffea_ddp.spectra.edges import evenly_spaced, from_both, from_centres, from_lower, from_widths, tiles
+from coffea_ddp.spectra.headers import counts_rows
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange.columns import Role, role_of
-from coffea_ddp.exchange.headers import aligned, headed, is_header, is_header_row, n_titles
-from coffea_ddp.exchange.printed import as_table
+from coffea_ddp.spectra.columns import Role, role_of
+from coffea_ddp.spectra.headers import aligned, headed, is_header, is_header_row, n_titles
+from coffea_ddp.spectra.printed import as_table
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray

@@ -12,11 +12,11 @@ import numpy as np
 from boost_histogram.serialization import from_uhi
 
 from coffea_ddp.errors import DDPError, FormatError
-from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, named
-from coffea_ddp.exchange.hepdata import is_hepdata, read_table
-from coffea_ddp.exchange.texts import content_of, plain_name
-from coffea_ddp.exchange.writing import FORMAT, VERSION
-from coffea_ddp.spectrum import MassSpectrum, Resolution
+from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum, named
+from coffea_ddp.spectra.hepdata import is_hepdata, read_table
+from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution
+from coffea_ddp.spectra.texts import content_of, plain_name
+from coffea_ddp.spectra.writing import FORMAT, VERSION
 
 _MOST_BINS = 1_000_000
 _DEEPEST = 4

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError
-from coffea_ddp.exchange.columns import Role, role_of
+from coffea_ddp.spectra.columns import Role, role_of
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.exchange.reading import read_spectra
-from coffea_ddp.spectrum import MassSpectrum, only_spectra
+from coffea_ddp.spectra.reading import read_spectra
+from coffea_ddp.spectra.spectrum import MassSpectrum, only_spectra
 
 
 def as_spectra(what: str, given: Any) -> list[MassSpectrum]:
@@ -18,7 +18,7 @@ def as_spectra(what: str, given: Any) -> list[MassSpectrum]:
     InputError
         If there is none, or something else is among them.
     FileError, FormatError
-        As for :func:`coffea_ddp.exchange.read_spectra`.
+        As for :func:`coffea_ddp.spectra.reading.read_spectra`.
     """
     if isinstance(given, str | Path):
         return read_spectra(given)

@@ -15,8 +15,8 @@ from boost_histogram.serialization import to_uhi
 from coffea_ddp._files import SPECTRA, write_in_place
 from coffea_ddp._root_files import SPECTRA_TITLE, is_spectra
 from coffea_ddp.errors import InputError
-from coffea_ddp.exchange.names import spectrum_name
-from coffea_ddp.spectrum import MassSpectrum, only_spectra
+from coffea_ddp.spectra.names import spectrum_name
+from coffea_ddp.spectra.spectrum import MassSpectrum, only_spectra
 
 FORMAT, VERSION = "coffea-ddp/spectra", 1
 """The envelope of a JSON file of many spectra."""
@@ -28,7 +28,7 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
     Parameters
     ----------
     spectra
-        What is written, under the names of :func:`coffea_ddp.exchange.names.spectrum_name`.
+        What is written, under the names of :func:`coffea_ddp.spectra.names.spectrum_name`.
     path
         ``.root``: one TH1 each, flow bins and sums of squared weights included. ``.json``: UHI, with the widths of the
         signal and the masks. ``.csv``: a line a bin, ``spectrum, low, high, count[, variance]``, without flow bins.

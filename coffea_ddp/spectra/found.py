@@ -21,8 +21,8 @@ import numpy as np
 
 from coffea_ddp.effective import are_variances, same
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange.names import parse_name
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.names import parse_name
+from coffea_ddp.spectra.spectrum import MassSpectrum
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

@@ -19,15 +19,15 @@ import hist
 
 from coffea_ddp._files import OUTPUT, REPORT, ROOT, check_input, what_is
 from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
-from coffea_ddp.exchange.binned import is_binned, read_binned
-from coffea_ddp.exchange.csv_tables import Table, parse_tables
-from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum, scaled
-from coffea_ddp.exchange.hepdata import read_yaml
-from coffea_ddp.exchange.masses import Binning, masses_note, read_masses
-from coffea_ddp.exchange.root_files import read_root
-from coffea_ddp.exchange.texts import PACKED, plain_name, read_text
-from coffea_ddp.exchange.uhi_files import checked, read_json
-from coffea_ddp.spectrum import MassSpectrum
+from coffea_ddp.spectra.binned import is_binned, read_binned
+from coffea_ddp.spectra.csv_tables import Table, parse_tables
+from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum, scaled
+from coffea_ddp.spectra.hepdata import read_yaml
+from coffea_ddp.spectra.masses import Binning, masses_note, read_masses
+from coffea_ddp.spectra.root_files import read_root
+from coffea_ddp.spectra.spectrum import MassSpectrum
+from coffea_ddp.spectra.texts import PACKED, plain_name, read_text
+from coffea_ddp.spectra.uhi_files import checked, read_json
 
 _PICKLE = "a pickle, or an output of coffea"
 _ADVICE = {

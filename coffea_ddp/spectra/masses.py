@@ -2,7 +2,7 @@ r"""Lists of masses, one line an event, made into histograms.
 
 Examples
 --------
->>> from coffea_ddp.exchange.csv_tables import parse_tables
+>>> from coffea_ddp.spectra.csv_tables import parse_tables
 >>> (table,) = parse_tables("run,M\n1,0.5\n1,1.5\n2,1.6\n", "m.csv")
 >>> read_masses(table, "m.csv", "m", Binning(None, 2, 0.0, 2.0))
 MassSpectrum('m', '': 2 bins from 0 to 2, 3 entries)
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError, InputError
-from coffea_ddp.exchange.columns import Role, is_mass, role_of, words_of
-from coffea_ddp.exchange.found import gev, make_spectrum
-from coffea_ddp.exchange.headers import counts_rows
+from coffea_ddp.spectra.columns import Role, is_mass, role_of, words_of
+from coffea_ddp.spectra.found import gev, make_spectrum
+from coffea_ddp.spectra.headers import counts_rows
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.exchange.csv_tables import Table
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.csv_tables import Table
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _MOST_BINS = 1_000_000
 

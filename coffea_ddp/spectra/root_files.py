@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import DDPError, FormatError
-from coffea_ddp.exchange.binned import without_rounding
-from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum
+from coffea_ddp.spectra.binned import without_rounding
+from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _ERRORS = re.compile(r"(?P<of>.*Hist1D_y\d+)_e\d+(?:plus|minus)?")
 _FIRST_ERROR = ("_e1", "_e1minus")

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import DDPError, FormatError
-from coffea_ddp.exchange.binned import without_rounding
-from coffea_ddp.exchange.columns import statistical
-from coffea_ddp.exchange.edges import from_both, from_centres
-from coffea_ddp.exchange.found import Contents, Skipped, clean_name, make_spectrum
-from coffea_ddp.exchange.texts import content_of, plain_name
+from coffea_ddp.spectra.binned import without_rounding
+from coffea_ddp.spectra.columns import statistical
+from coffea_ddp.spectra.edges import from_both, from_centres
+from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum
+from coffea_ddp.spectra.texts import content_of, plain_name
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.spectrum import MassSpectrum
+    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _MOST_TABLES = 1000
 
