@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.layout import EVENTS
+from coffea_ddp.histograms.archive import load, read_pair
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import EVENTS
+from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.loading import load_plan
 from coffea_ddp.running import run
-from coffea_ddp.saving import load, read_pair
-from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.testing import make_dataset
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"
 CHILD = """
 import sys, time
-import coffea_ddp.saving, coffea_ddp.merging, coffea_ddp.histograms
+import coffea_ddp.histograms.archive, coffea_ddp.histograms.merging, coffea_ddp.histograms.histograms
 def peak():  # of this process alone; getrusage's is also that of the one it was forked from
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
@@ -60,8 +60,10 @@ def bench_one_cell(folder: Path) -> None:
     path = str(hists.save(folder / "big.ddp"))
     show("keys in the output", len(keys), "")
     show("size of the file", Path(path).stat().st_size / 2**20, "MB")
-    whole = in_a_child("coffea_ddp.saving.load(sys.argv[1])", path)
-    one = in_a_child('coffea_ddp.saving.read_pair(sys.argv[1], "ee/mumu OS", "m_ll", "j=1 & b=0 & tau=0")', path)
+    whole = in_a_child("coffea_ddp.histograms.archive.load(sys.argv[1])", path)
+    one = in_a_child(
+        'coffea_ddp.histograms.archive.read_pair(sys.argv[1], "ee/mumu OS", "m_ll", "j=1 & b=0 & tau=0")', path
+    )
     show("time of one cell / of the whole output", one[0] / whole[0], "x")
     show("memory of one cell", one[1], "MB")
     show("memory of the whole output", whole[1], "MB")
@@ -81,7 +83,7 @@ def bench_merging(folder: Path) -> None:
         files = {(f"{uuid}-{number}", tree): record for (uuid, tree), record in one.ledger.files.items()}
         events, ledger = replace(one.events, columns=columns), replace(one.ledger, files=files)
         paths.append(str(replace(one, events=events, ledger=ledger).save(folder / f"{number}.ddp")))
-    work = "coffea_ddp.merging.merge_files(sys.argv[1:])"
+    work = "coffea_ddp.histograms.merging.merge_files(sys.argv[1:])"
     few, many = in_a_child(work, *paths[:100]), in_a_child(work, *paths)
     show("time of merging 1,000 outputs / 100", many[0] / few[0], "x", "linear: 10")
     show("an output, of 1,000", many[0], "ms")

@@ -25,15 +25,15 @@ import numpy as np
 from bench_scan import DATA, fastest, read
 
 from coffea_ddp import stats
-from coffea_ddp.lattice import distinct_cells
+from coffea_ddp.histograms.lattice import distinct_cells
+from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.scanning import MIN_EVENTS, scan
-from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stats.binomial import z_table
 from coffea_ddp.stats.null import relabel
 from coffea_ddp.stats.rectangles import TOYS, exact_extremes, linear_extremes
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 SHAPE = (28, 28)
 RECTANGLES = 164_836

@@ -32,8 +32,8 @@ from coffea_ddp.scanning import MIN_EVENTS, scan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coffea_ddp.cells import CellGrid
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.cells import CellGrid
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report import ScanReport
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -28,12 +28,12 @@ import numpy as np
 
 import coffea_ddp as ddp
 from coffea_ddp import permuting, scanning
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import StoredEvents
 from coffea_ddp.permuting import FamilyNull
 from coffea_ddp.rows import GlobalP
-from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stats.combine import combine
-from coffea_ddp.stored import StoredEvents
 from coffea_ddp.testing import make_dataset
 
 TESTS = ("nsigma", "submatrix")

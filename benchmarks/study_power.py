@@ -82,7 +82,7 @@ def lfv_higgs():
     import coffea_ddp as ddp
     from coffea_ddp import observables as obs
     from coffea_ddp import symmetries, testing
-    from coffea_ddp.samples import sample_pair
+    from coffea_ddp.histograms.samples import sample_pair
 
     plan = ddp.ScanPlan(
         "lfv",

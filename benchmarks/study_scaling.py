@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
 sys.path.insert(0, str(ROOT))
 
-from coffea_ddp.histograms import Histograms  # noqa: E402
+from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
+from coffea_ddp.histograms.merging import add_all  # noqa: E402
 from coffea_ddp.loading import load_plan  # noqa: E402
-from coffea_ddp.merging import add_all  # noqa: E402
 from coffea_ddp.running import run  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from coffea_ddp.workers import connect  # noqa: E402

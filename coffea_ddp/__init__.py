@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from coffea_ddp import nanoaod, observables, plotting, selections, stats, symmetries, testing
     from coffea_ddp.bumping import hunt_spectra
     from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
-    from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.combinations import Combination, all_combinations, combination
     from coffea_ddp.errors import DDPError
     from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.events.objects import MergedObject, ObjectDefinition
     from coffea_ddp.eventwise import FullFits
     from coffea_ddp.filling import fill
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.archive import load, read_pair
+    from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.merging import merge_files
+    from coffea_ddp.histograms.pairs import MatrixPair
+    from coffea_ddp.histograms.samples import SamplePair, sample_pair
     from coffea_ddp.loading import load_plan
-    from coffea_ddp.merging import merge_files
     from coffea_ddp.observables import Feature, Observable, observable
     from coffea_ddp.overview import state_table, symmetry_table
     from coffea_ddp.pages import write_report
@@ -34,19 +37,16 @@ if TYPE_CHECKING:
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
     from coffea_ddp.running import run, run_by_dataset
-    from coffea_ddp.samples import SamplePair, sample_pair
-    from coffea_ddp.saving import load, read_pair
     from coffea_ddp.scanning import scan
     from coffea_ddp.selections import GoodRuns, Trigger
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
     from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
     from coffea_ddp.spectra.writing import write_spectra
-    from coffea_ddp.views import MatrixPair
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
 _HOME = {
     "bumping": ("hunt_spectra",),
-    "cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
+    "histograms.cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "combinations": ("Combination", "all_combinations", "combination"),
     "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
@@ -55,7 +55,7 @@ _HOME = {
     "spectra.reading": ("read_spectra", "to_spectrum"),
     "spectra.writing": ("write_spectra",),
     "filling": ("fill",),
-    "histograms": ("Histograms",),
+    "histograms.histograms": ("Histograms",),
     "loading": ("load_plan",),
     "events.objects": ("MergedObject", "ObjectDefinition"),
     "observables": ("Feature", "Observable", "observable"),
@@ -64,14 +64,14 @@ _HOME = {
     "plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
-    "merging": ("merge_files",),
+    "histograms.merging": ("merge_files",),
     "running": ("run", "run_by_dataset"),
-    "samples": ("SamplePair", "sample_pair"),
-    "saving": ("load", "read_pair"),
+    "histograms.samples": ("SamplePair", "sample_pair"),
+    "histograms.archive": ("load", "read_pair"),
     "scanning": ("scan",),
     "selections": ("GoodRuns", "Trigger"),
     "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
-    "views": ("MatrixPair",),
+    "histograms.pairs": ("MatrixPair",),
 }
 _MODULES = ("nanoaod", "observables", "plotting", "selections", "stats", "symmetries", "testing")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

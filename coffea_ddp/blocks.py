@@ -6,11 +6,11 @@ bounded by the block, whatever the number of cells.
 
 Examples
 --------
->>> from coffea_ddp.cells import CellGrid, Multiplicity
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.lattice import distinct_cells
->>> from coffea_ddp.layout import EVENTS, Layout, SymmetryLayout
->>> from coffea_ddp.sparse import SparseCounts
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.lattice import distinct_cells
+>>> from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
+>>> from coffea_ddp.histograms.sparse import SparseCounts
 >>> layout = Layout("demo", "", CellGrid((Multiplicity("j", last=1),)), (SymmetryLayout("a/b", ("a", "b"), 1.0, ()),))
 >>> keys = layout.channels[0].key(np.array([0, 0, 1]), np.array([0, 1, 1]), np.zeros(3, dtype=int))
 >>> empty = Histograms.empty(layout)
@@ -36,8 +36,8 @@ from coffea_ddp.stats.side_weights import pooled_variance
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.histograms import Histograms
-    from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.lattice import DistinctCells
 
 BLOCK_BYTES = 8 * 2**20
 """Memory of a block of cells: enough for an efficient matrix product, small beside the histograms."""

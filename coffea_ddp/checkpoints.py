@@ -20,16 +20,16 @@ from coffea_ddp._files import write_text
 from coffea_ddp.code_digest import here
 from coffea_ddp.datasets import KEY
 from coffea_ddp.errors import FileError
-from coffea_ddp.saving import load, save
+from coffea_ddp.histograms.archive import load, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from coffea.processor.executor import WorkItem
 
-    from coffea_ddp.histograms import Histograms
-    from coffea_ddp.layout import Layout
-    from coffea_ddp.ledger import Ledger
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.layout import Layout
+    from coffea_ddp.histograms.ledger import Ledger
 
 FORMAT = "coffea-ddp/shards"
 _MANIFEST = "manifest.json"

@@ -26,8 +26,8 @@ from coffea_ddp.checkpoints import Shards
 from coffea_ddp.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
 from coffea_ddp.guarding import Function, Guard, Output, explain, is_kept
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.merging import Forest, add_all
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.merging import Forest, add_all
 from coffea_ddp.opening import Lost, Opened, Opener, Wanted
 from coffea_ddp.reader import Holding
 from coffea_ddp.workers import FitWorkers

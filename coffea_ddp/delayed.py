@@ -19,9 +19,9 @@ from coffea_ddp.datasets import KEY, Dataset
 from coffea_ddp.errors import ClusterError, DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain, explain_plan
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Chunk
-from coffea_ddp.merging import Tree, add_all
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Chunk
+from coffea_ddp.histograms.merging import Tree, add_all
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.reader import chunk_of, columns, structure
 

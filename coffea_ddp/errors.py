@@ -118,7 +118,7 @@ def hint(error: BaseException) -> str:
 
     Examples
     --------
-    >>> from coffea_ddp.cells import Multiplicity
+    >>> from coffea_ddp.histograms.cells import Multiplicity
     >>> try:
     ...     Multiplicity("j", max=3)
     ... except TypeError as error:

@@ -3,9 +3,9 @@
 Examples
 --------
 >>> from coffea_ddp.expectation import Expectation
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.cells import CellGrid, Multiplicity
->>> from coffea_ddp.layout import Layout
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms.layout import Layout
 >>> hists = Histograms.empty(Layout("demo", "0" * 16, CellGrid((Multiplicity("j", last=2),)), (), max_stored=10))
 >>> EventScan(hists, ("nplm",), Expectation(), min_events=20, seed=1).fields(["m", "pt"])
 [('nplm', 'm'), ('nplm', 'pt'), ('nplm', 'all features')]
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.layout import EVENTS
+from coffea_ddp.histograms.layout import EVENTS
+from coffea_ddp.histograms.samples import features_of, sample_pair, samples_of
 from coffea_ddp.permuting import FamilyNull
 from coffea_ddp.ranking import Candidate, Collector, Where
-from coffea_ddp.samples import features_of, sample_pair, samples_of
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 from coffea_ddp.stats.unbinned.classifier import CUTS
@@ -38,8 +38,8 @@ from coffea_ddp.unbinned_input import Field, Seen, Toys
 
 if TYPE_CHECKING:
     from coffea_ddp.expectation import ChannelExpectation, Expectation
-    from coffea_ddp.histograms import Histograms
-    from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.permuting import Family
     from coffea_ddp.rows import Row
     from coffea_ddp.stats.null import NullKind

@@ -25,8 +25,8 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 from coffea_ddp.code_digest import call, here, packed
 from coffea_ddp.errors import OtherCodeError
 from coffea_ddp.guarding import Function, Guard, Output
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.merging import Forest, add_all
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.merging import Forest, add_all
 
 _WATCH = 0.5
 """Seconds between two looks of a worker process at whether its parent is there."""

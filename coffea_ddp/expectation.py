@@ -29,7 +29,7 @@ from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 KINDS = ("plan", "global", "cell")
 

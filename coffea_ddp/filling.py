@@ -39,18 +39,18 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import weights
-from coffea_ddp.histograms import Histograms, stored_columns
-from coffea_ddp.layout import EVENTS, Layout
-from coffea_ddp.ledger import UNKNOWN, Chunk, Ledger
+from coffea_ddp.histograms.cells import Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms, stored_columns
+from coffea_ddp.histograms.layout import EVENTS, Layout
+from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import StoredEvents, side_bits
 from coffea_ddp.plan import ScanPlan, one_bool_each
-from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.stored import StoredEvents, side_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

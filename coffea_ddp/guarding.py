@@ -23,9 +23,9 @@ from coffea_ddp.addresses import is_remote
 from coffea_ddp.checkpoints import Shards, file_uuid
 from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
 from coffea_ddp.events.branches import describe
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.layout import Layout
-from coffea_ddp.ledger import Missing
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import Layout
+from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.reader import TIMEOUT, DamagedError, file_id
 
 _PACKAGE = Path(__file__).parent

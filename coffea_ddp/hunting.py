@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.bumping import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
-from coffea_ddp.lattice import DistinctCells, distinct_cells
+from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
+from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.ordering import ranked
 from coffea_ddp.report import ScanReport
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
-from coffea_ddp.views import as_spectrum
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.rows import Row
     from coffea_ddp.spectra.spectrum import MassSpectrum
 

@@ -35,7 +35,7 @@ from coffea_ddp.events.branches import describe
 from coffea_ddp.fileset import Fileset, sources
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.guarding import wait_at_most
-from coffea_ddp.ledger import Missing, is_full_name
+from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.reader import ROWS, TIMEOUT, Holding, NotATreeError, is_parquet, look, open_root, structure
 from coffea_ddp.sources import Source, asked_twice

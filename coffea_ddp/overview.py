@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import InputError, named
+from coffea_ddp.histograms.cells import INCLUSIVE
 from coffea_ddp.report import ScanReport
 from coffea_ddp.stats.trials import sidak_z, z_from_p
 

@@ -5,7 +5,7 @@ Examples
 Any two exclusive properties of an event make a symmetry:
 
 >>> from coffea_ddp.observables import observable, pt_l0, met
->>> from coffea_ddp.cells import Multiplicity
+>>> from coffea_ddp.histograms.cells import Multiplicity
 >>> charge = Symmetry(
 ...     "l-/l+",
 ...     a=lambda ev: ev.leading("lepton").charge < 0,
@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.definitions import all_of, check_apart, check_definitions
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import check_unmasked, weights
 from coffea_ddp.fingerprint import digest
-from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.nanoaod import standard_objects
 from coffea_ddp.observables import Feature, Observable
 from coffea_ddp.selections import GoodRuns, Trigger

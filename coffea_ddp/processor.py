@@ -13,7 +13,7 @@ from coffea.processor import ProcessorABC
 from coffea_ddp.filling import fill
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.plan import ScanPlan
 
 

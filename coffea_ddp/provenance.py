@@ -2,9 +2,9 @@
 
 Examples
 --------
->>> from coffea_ddp.cells import CellGrid, Multiplicity
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.layout import Layout
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.layout import Layout
 >>> inputs(Histograms.empty(Layout("demo", "0" * 16, CellGrid((Multiplicity("j", last=2),)), ())))["events"]
 0
 """
@@ -19,7 +19,7 @@ _LIBRARIES = ("coffea", "awkward", "uproot", "numpy", "scipy", "numba")
 """What numbers may depend on, with the package itself."""
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 
 def inputs(hists: Histograms) -> dict[str, Any]:

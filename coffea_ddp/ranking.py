@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.expectation import ChannelExpectation
-    from coffea_ddp.histograms import Histograms
-    from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.looks import Found, Told
     from coffea_ddp.permuting import Family
     from coffea_ddp.significance import Significance

@@ -29,10 +29,10 @@ from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, Fileset, check_files_apart, normalise
 from coffea_ddp.guarding import Guard, unaccounted
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Ledger, Missing
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Ledger, Missing
+from coffea_ddp.histograms.merging import EVERYTHING
 from coffea_ddp.loading import load_plan
-from coffea_ddp.merging import EVERYTHING
 from coffea_ddp.monitoring import Progress, steps, telling
 from coffea_ddp.opening import Opener, find_chunks, with_datasets, with_preload
 from coffea_ddp.plan import ScanPlan

@@ -7,9 +7,9 @@ and a histogram of all z are kept, so memory is bounded by the block and not by 
 Examples
 --------
 >>> import hist
->>> from coffea_ddp.cells import CellGrid, Multiplicity
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.layout import Layout, SymmetryLayout
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.layout import Layout, SymmetryLayout
 >>> axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
 >>> symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))
 >>> report = scan(Histograms.empty(Layout("demo", "0" * 16, CellGrid((Multiplicity("j", last=2),)), (symmetry,))))
@@ -31,8 +31,9 @@ from coffea_ddp.bumping import TOYS as BUMP_TOYS
 from coffea_ddp.errors import InputError
 from coffea_ddp.eventwise import EventScan, FullFits
 from coffea_ddp.expectation import Expectation
+from coffea_ddp.histograms.archive import as_histograms
+from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.hunting import hunt_cells, joined
-from coffea_ddp.lattice import DistinctCells, distinct_cells
 from coffea_ddp.looks import TESTS
 from coffea_ddp.ordering import consistent, ranked
 from coffea_ddp.permuting import Channel, Family, permute
@@ -41,7 +42,6 @@ from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report import ScanReport
 from coffea_ddp.report_files import MOST_ROWS
 from coffea_ddp.rows import SymmetrySummary
-from coffea_ddp.saving import as_histograms
 from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.significance import Significance, bounds, from_nulls
 from coffea_ddp.stats.null import NullKind
@@ -51,7 +51,7 @@ from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 Progress = Callable[[int, int, str], None]
 """Told how many of how many (symmetry, observable) pairs are done, and the name of the next one."""

@@ -1,9 +1,9 @@
 """Tests on events in the cells of a pass: NPLM in every cell, a classifier in the simple ones.
 
-Both look at the stored events (:mod:`coffea_ddp.samples`), at their shapes alone: how many events there are on either
-side is for the tests of histograms. Labels of pseudo-experiments are keyed to the events, so they are those of the
-other tests. Features are put on a logarithmic scale far from their middle (the inverse of the hyperbolic sine): tails
-of masses and momenta are long, and kernels are of one width.
+Both look at the stored events (:mod:`coffea_ddp.histograms.samples`), at their shapes alone: how many events there are
+on either side is for the tests of histograms. Labels of pseudo-experiments are keyed to the events, so they are those
+of the other tests. Features are put on a logarithmic scale far from their middle (the inverse of the hyperbolic sine):
+tails of masses and momenta are long, and kernels are of one width.
 
 *NPLM* in its score version (:mod:`coffea_ddp.stats.unbinned.screening`), kernels of several widths, in all cells. *The
 classifier*, out of fold, learns every pseudo-experiment of every cell anew: it is asked in cells that ask one question
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.expectation import ChannelExpectation
-    from coffea_ddp.samples import Samples
+    from coffea_ddp.histograms.samples import Samples
 
 ALL_FEATURES = "all features"
 """The observable of a test that looks at all stored features of a symmetry together."""

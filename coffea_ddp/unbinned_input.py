@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.expectation import ChannelExpectation
-    from coffea_ddp.lattice import DistinctCells
-    from coffea_ddp.samples import Samples
+    from coffea_ddp.histograms.lattice import DistinctCells
+    from coffea_ddp.histograms.samples import Samples
 
 _CELLS = 512
 _BYTES = 2**28

@@ -8,10 +8,10 @@ import awkward as ak
 import numpy as np
 
 import coffea_ddp as ddp
-from coffea_ddp.cells import Multiplicity
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Chunk
+from coffea_ddp.histograms.cells import Multiplicity
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.observables import Feature, observable
 from coffea_ddp.plan import ScanPlan, Symmetry
 

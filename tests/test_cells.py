@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
 
 axes = st.lists(st.one_of(st.integers(1, 4), st.just(None)), min_size=1, max_size=4).map(
     lambda each: tuple(

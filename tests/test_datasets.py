@@ -16,11 +16,11 @@ from coffea_ddp.cli import main
 from coffea_ddp.datasets import Dataset, datasets, described
 from coffea_ddp.duplicates import repeated
 from coffea_ddp.errors import FileError, InputError, MissingBranchError
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.archive import load
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.observables import met, observable, pt_l0
 from coffea_ddp.plan import ScanPlan, Symmetry
 from coffea_ddp.running import run, run_by_dataset
-from coffea_ddp.saving import load
 
 EVENTS = 800
 MU, E = "HLT_IsoMu24", "HLT_Ele32_WPTight_Gsf"

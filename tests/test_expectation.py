@@ -108,7 +108,7 @@ def test_corrected_scans_of_corrected_data_find_nothing():
         hists = make_events(1_500, seed + 100)
         ratio = rng.uniform(0.5, 0.95, 6)
         # Drop events of side B from the histograms of x, bin by bin.
-        from coffea_ddp.sparse import SparseCounts
+        from coffea_ddp.histograms.sparse import SparseCounts
 
         channel = hists.layout.channels[hists.layout.channel_number("e/mu", "x")]
         cell_side, place = np.divmod(hists.counts.keys - channel.base, channel.extent)

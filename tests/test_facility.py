@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from coffea_ddp import merging, testing
+from coffea_ddp import testing
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.cluster import ClusterExecutor
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms import merging
+from coffea_ddp.histograms.archive import load
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running import run
-from coffea_ddp.saving import load
 from coffea_ddp.workers import Certificates, check_workers, connect, unfit
 from tests.clusters import Facility, command, facility
 
@@ -239,7 +240,7 @@ def edited(folder: Path, module: str, before: str, after: str) -> Path:
 
 def test_another_version_on_a_worker_is_refused_by_name(plan: Path, files: list[Path], tmp_path: Path) -> None:
     """The same version number, but other code: what happens while a package is developed."""
-    other = edited(tmp_path, "saving.py", "\nimport json\n", "\nimport json\n# something else\n")
+    other = edited(tmp_path, "histograms/archive.py", "\nimport json\n", "\nimport json\n# something else\n")
     with facility(tmp_path / "facility", workers=1, PYTHONPATH=str(other)) as found:
         code, err = finish(command("run", plan, *files, "-o", tmp_path / "h.ddp", "--scheduler", found.address))
     assert code == 1

@@ -21,7 +21,7 @@ from coffea_ddp import _files, testing
 from coffea_ddp._files import OUTPUT, REPORT, check_output, what_is, write_in_place, write_text
 from coffea_ddp._root_files import is_simulated, is_spectra
 from coffea_ddp.errors import FileError
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.report import ScanReport
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra

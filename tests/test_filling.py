@@ -21,10 +21,10 @@ from makers import OBJECTS, random_events, select, with_branches
 
 from coffea_ddp import observables as obs
 from coffea_ddp import selections, symmetries, testing
-from coffea_ddp.cells import Multiplicity
 from coffea_ddp.errors import FileError, MissingBranchError, OverlapError
 from coffea_ddp.filling import fill, needed_branches
-from coffea_ddp.ledger import Chunk
+from coffea_ddp.histograms.cells import Multiplicity
+from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.loading import load_plan
 from coffea_ddp.observables import Feature, observable
 from coffea_ddp.plan import ScanPlan, Symmetry

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod, selections, symmetries
 from coffea_ddp import observables as obs
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.fingerprint import digest
+from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.loading import load_plan
 from coffea_ddp.observables import observable
 from coffea_ddp.plan import ScanPlan, Symmetry

@@ -25,11 +25,11 @@ from archives import make_chunk, make_events, make_plan, output_of
 from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import DDPError, FileError, FormatError, MergeError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.layout import MOST_BINS
-from coffea_ddp.ledger import Chunk, Missing
-from coffea_ddp.merging import merge_files
-from coffea_ddp.saving import load, read_pair
+from coffea_ddp.histograms.archive import load, read_pair
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import MOST_BINS
+from coffea_ddp.histograms.ledger import Chunk, Missing
+from coffea_ddp.histograms.merging import merge_files
 
 PLAN = make_plan(max_stored=50)
 WEIGHTED = make_plan(max_stored=5, weight=lambda ev: 1.0 + ev.count("mu"))
@@ -47,7 +47,7 @@ OUTPUTS = {"plain": make_output(PLAN), "weighted": make_output(WEIGHTED)}
 @pytest.fixture(scope="module", autouse=True)
 def _small_groups() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coffea_ddp.saving.ROWS", 8)
+        patch.setattr("coffea_ddp.histograms.archive.ROWS", 8)
         yield
 
 

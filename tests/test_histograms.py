@@ -14,11 +14,11 @@ from makers import OBJECTS, random_events
 
 from coffea_ddp import observables as obs
 from coffea_ddp import symmetries
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.errors import InputError, MergeError, UnknownNameError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Missing
+from coffea_ddp.histograms.cells import Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.observables import observable
 from coffea_ddp.plan import ScanPlan
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import coffea_ddp as ddp
-from coffea_ddp.cells import CellGrid, Multiplicity
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.hunting import hunt_cells, joined
-from coffea_ddp.layout import Layout, SpectrumLayout, SymmetryLayout
-from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 RESOLUTION = Resolution(0.02)

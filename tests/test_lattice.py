@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.cells import Cell, CellGrid, Multiplicity, Topology
-from coffea_ddp.lattice import distinct_cells
+from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.lattice import distinct_cells
 
 AXES = st.lists(st.one_of(st.integers(1, 3), st.none()), max_size=4).map(
     lambda lasts: tuple(

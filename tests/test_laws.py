@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import coffea_ddp as ddp
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.errors import MergeError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Chunk, Ledger, Missing
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Chunk, Ledger, Missing
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import ALL, StoredEvents, identity_hash, side_bits
 from coffea_ddp.observables import Feature, observable
 from coffea_ddp.plan import ScanPlan, Symmetry
-from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.stored import ALL, StoredEvents, identity_hash, side_bits
 
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp.errors import MergeError
-from coffea_ddp.ledger import Chunk, Ledger, Missing
+from coffea_ddp.histograms.ledger import Chunk, Ledger, Missing
 
 SIZES = {"a": 38, "b": 20, "c": 0}
 """Entries of the files."""

@@ -19,7 +19,7 @@ from coffea_ddp import testing
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, MergeError
 from coffea_ddp.fileset import normalise
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.opening import find_chunks
 from coffea_ddp.reader import look
 from coffea_ddp.running import run, run_by_dataset

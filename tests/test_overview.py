@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from toys import make_histograms, make_layout
 
 from coffea_ddp import scan
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.overview import KINDS, kinds_of, state_table, symmetry_table, z_of
 from coffea_ddp.report import ScanReport
 from coffea_ddp.rows import Row

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from toys import make_histograms, make_layout
 
 from coffea_ddp import scan
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.cli import cli
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.layout import Layout, SpectrumLayout
-from coffea_ddp.ledger import Missing
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import Layout, SpectrumLayout
+from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.overview import symmetry_table
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked

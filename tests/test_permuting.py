@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms import Histograms, stored_columns
-from coffea_ddp.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms, stored_columns
+from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import StoredEvents, side_bits
 from coffea_ddp.scanning import scan
-from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.stored import StoredEvents, side_bits
 
 GRID = CellGrid((Multiplicity("j", last=3), Topology("VBF")))
 X = hist.axis.Regular(6, 0.0, 1.0, name="x", label="x [GeV]")
@@ -244,7 +244,7 @@ def test_event_labels_flip_symmetries_together():
     opposite = np.isin(both, (0b0110, 0b1001))
     assert equal.sum() > 500
     assert opposite.sum() > 500
-    from coffea_ddp.stored import opposite_sides
+    from coffea_ddp.histograms.stored import opposite_sides
 
     np.testing.assert_array_equal(opposite_sides(sides, 1)[equal | opposite], opposite[equal | opposite])
     assert not opposite_sides(sides, 0).any()

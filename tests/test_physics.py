@@ -13,12 +13,12 @@ import vector
 import coffea_ddp as ddp
 from coffea_ddp import observables as obs
 from coffea_ddp import selections, symmetries, testing
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, OverlapError, PlanError, UnknownNameError
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
+from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.observables import Feature, observable
 from coffea_ddp.plan import ScanPlan, Symmetry
 

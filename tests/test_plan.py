@@ -12,10 +12,10 @@ import pytest
 from makers import OBJECTS, random_events, select
 
 from coffea_ddp import observables as obs
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.errors import DDPError, InputError, OverlapError, PlanError
 from coffea_ddp.filling import fill
-from coffea_ddp.layout import EVENTS
+from coffea_ddp.histograms.cells import Multiplicity, Topology
+from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.observables import Feature, observable
 from coffea_ddp.plan import RESERVED, ScanPlan, Symmetry
 

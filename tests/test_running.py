@@ -14,7 +14,7 @@ from coffea.processor import FuturesExecutor, IterativeExecutor, Runner
 import coffea_ddp as ddp
 from coffea_ddp import testing
 from coffea_ddp.errors import FileError, InputError, MergeError, MissingBranchError, OverlapError, PlanError
-from coffea_ddp.histograms import Histograms
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.loading import load_plan
 from coffea_ddp.observables import met, observable, pt_l0
 from coffea_ddp.opening import find_chunks

@@ -9,9 +9,9 @@ import pytest
 from test_permuting import GRID, make_events
 
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.lattice import distinct_cells
-from coffea_ddp.samples import MOST_LEVELS, features_of, sample_pair, samples_of
-from coffea_ddp.stored import ALL
+from coffea_ddp.histograms.lattice import distinct_cells
+from coffea_ddp.histograms.samples import MOST_LEVELS, features_of, sample_pair, samples_of
+from coffea_ddp.histograms.stored import ALL
 
 
 def test_a_pair_holds_the_events_of_its_cell():

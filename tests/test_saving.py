@@ -14,9 +14,9 @@ from archives import make_events, make_plan
 import coffea_ddp as ddp
 from coffea_ddp.errors import FileError, FormatError, UnknownNameError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.ledger import Chunk, Missing
-from coffea_ddp.saving import load
+from coffea_ddp.histograms.archive import load
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.ledger import Chunk, Missing
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_foreign_and_damaged_files(tmp_path: Path) -> None:
 def test_one_cell_without_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weighted: bool, compressed: bool
 ) -> None:
-    monkeypatch.setattr("coffea_ddp.saving.ROWS", 4)
+    monkeypatch.setattr("coffea_ddp.histograms.archive.ROWS", 4)
     options = {"weight": lambda ev: 1.0 + ev.count("mu")} if weighted else {}
     hists = fill(make_events(400), make_plan(**options))
     path = hists.save(tmp_path / "h.ddp")

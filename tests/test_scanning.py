@@ -13,14 +13,14 @@ from toys import GRID, MET, make_histograms, make_layout, with_counts
 
 from coffea_ddp import blocks, stats
 from coffea_ddp.blocks import CellBlocks
-from coffea_ddp.cells import CellGrid, Multiplicity
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.lattice import distinct_cells
-from coffea_ddp.layout import EVENTS, Layout, SymmetryLayout
-from coffea_ddp.ledger import Missing
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.lattice import distinct_cells
+from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
+from coffea_ddp.histograms.ledger import Missing
+from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.scanning import MIN_EVENTS, scan
-from coffea_ddp.sparse import SparseCounts
 from coffea_ddp.stats.binomial import binomial_p
 
 

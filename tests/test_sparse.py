@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.sparse import SparseCounts, compact
+from coffea_ddp.histograms.sparse import SparseCounts, compact
 
 weighted = st.lists(st.tuples(st.integers(0, 12), st.floats(-1e3, 1e3)), max_size=40)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stored import ALL, StoredEvents, identity_hash, side_bits
+from coffea_ddp.histograms.stored import ALL, StoredEvents, identity_hash, side_bits
 
 seeds = st.integers(0, 2**32)
 

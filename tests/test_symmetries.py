@@ -10,9 +10,9 @@ from makers import OBJECTS, lepton_rows, random_events, select, with_branches
 
 from coffea_ddp import nanoaod, symmetries
 from coffea_ddp import observables as obs
-from coffea_ddp.cells import Multiplicity, Topology
 from coffea_ddp.events.objects import MergedObject
 from coffea_ddp.filling import fill
+from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.observables import observable
 from coffea_ddp.plan import ScanPlan
 from coffea_ddp.selections import z_candidate

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hist
 import numpy as np
 
-from coffea_ddp.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms import Histograms
-from coffea_ddp.layout import EVENTS, Layout, SymmetryLayout
-from coffea_ddp.sparse import SparseCounts
+from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
+from coffea_ddp.histograms.sparse import SparseCounts
 
 GRID = CellGrid((Multiplicity("j", last=3), Multiplicity("tau", last=2), Topology("VBF")))
 MET = (hist.axis.Regular(5, 0.0, 100.0, name="met"),)

@@ -20,7 +20,7 @@ from coffea_ddp.monitoring import bar
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report import ScanReport
     from coffea_ddp.workers import Certificates
 

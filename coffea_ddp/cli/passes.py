@@ -209,7 +209,7 @@ def merge(hists: Sequence[str], output: str) -> int:
     \b
     coffea-ddp merge run2016.ddp run2017.ddp -o all.ddp
     """
-    from coffea_ddp.merging import merge_files
+    from coffea_ddp.histograms.merging import merge_files
 
     total = merge_files(hists)
     with delivering() as deliver:

@@ -13,7 +13,7 @@ from coffea_ddp.cli.outputs import Command, OutputFile, delivering
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.spectra.spectrum import MassSpectrum
 
 
@@ -39,7 +39,7 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     coffea-ddp spectra masses.ddp -o masses.root --min-events 100
     coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
     """
-    from coffea_ddp.saving import load
+    from coffea_ddp.histograms.archive import load
     from coffea_ddp.spectra.writing import write_spectra
 
     histograms = load(hists)

@@ -25,6 +25,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.overview import as_report
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import packed_rows
@@ -33,10 +34,9 @@ from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
 from coffea_ddp.pictures import Permuting, Picture
 from coffea_ddp.plotting import z_distribution
-from coffea_ddp.saving import as_histograms
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report import ScanReport
     from coffea_ddp.rows import Row
 

@@ -23,7 +23,7 @@ from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_ta
 from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.pages.images import Image
     from coffea_ddp.report import ScanReport
     from coffea_ddp.rows import Row

@@ -17,7 +17,7 @@ from coffea_ddp.pages.images import Image, written
 from coffea_ddp.pictures.drawn import Permuting
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.rows import Row
 
 _FEW = 8

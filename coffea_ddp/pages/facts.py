@@ -19,7 +19,7 @@ from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
 from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report import ScanReport
     from coffea_ddp.rows import Row
 

@@ -6,9 +6,9 @@ functions of the scan.
 
 Examples
 --------
->>> from coffea_ddp.cells import CellGrid
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.layout import Layout
+>>> from coffea_ddp.histograms.cells import CellGrid
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.layout import Layout
 >>> hists = Histograms.empty(Layout("demo", "0" * 16, CellGrid(()), ()))
 >>> row = Row(
 ...     kind="spectrum",
@@ -44,7 +44,7 @@ from coffea_ddp.rows import Row
 from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 __all__ = ["Drawn", "Permuting", "Picture", "pictures_of"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.layout import EVENTS
+from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.pictures.drawn import Picture, axis_label, quantity
 from coffea_ddp.plotting import matrices, overlay
 from coffea_ddp.plotting.given import compared
@@ -24,9 +24,9 @@ from coffea_ddp.stats import scan_submatrices
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.pairs import MatrixPair
     from coffea_ddp.rows import Row
-    from coffea_ddp.views import MatrixPair
 
 Rectangle = tuple[int, int, int, int]
 _SPAN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)", re.IGNORECASE)

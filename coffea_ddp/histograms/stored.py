@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.sparse import compact
+from coffea_ddp.histograms.sparse import compact
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ Examples
 --------
 >>> axis = hist.axis.Regular(2, 0, 1)
 >>> a, b = (as_hist((axis,), np.array([0.0, n, 5.0, 0.0]), None) for n in (4.0, 9.0))
->>> from coffea_ddp.cells import CellGrid
+>>> from coffea_ddp.histograms.cells import CellGrid
 >>> pair = MatrixPair("e/mu", "met", CellGrid(()).cell("inclusive"), a, b, 1.0, (0, 0))
 >>> pair, pair.asymmetric.values().astype(int)
 (MatrixPair('e/mu', 'met', 'inclusive': n_a=9, n_b=14), array([5, 0]))
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.cells import Cell
+from coffea_ddp.histograms.cells import Cell
 from coffea_ddp.spectra.spectrum import MassSpectrum
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.layout import SpectrumLayout
+    from coffea_ddp.histograms.layout import SpectrumLayout
 
 
 @dataclass(frozen=True)

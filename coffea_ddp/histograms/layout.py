@@ -16,8 +16,8 @@ import hist
 import numpy as np
 from boost_histogram.serialization import from_uhi, to_uhi
 
-from coffea_ddp.cells import CellGrid
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
+from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.spectra.spectrum import Resolution
 
 if TYPE_CHECKING:

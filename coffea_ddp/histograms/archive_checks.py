@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.cells import MOST_LAST
 from coffea_ddp.errors import DDPError
-from coffea_ddp.histograms import stored_columns
-from coffea_ddp.layout import EVENTS, MOST_BINS, Layout
-from coffea_ddp.ledger import UNKNOWN, Ledger
-from coffea_ddp.stored import IDENTITY
+from coffea_ddp.histograms.cells import MOST_LAST
+from coffea_ddp.histograms.histograms import stored_columns
+from coffea_ddp.histograms.layout import EVENTS, MOST_BINS, Layout
+from coffea_ddp.histograms.ledger import UNKNOWN, Ledger
+from coffea_ddp.histograms.stored import IDENTITY
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray

@@ -6,7 +6,7 @@ exist.
 
 Examples
 --------
->>> from coffea_ddp.cells import CellGrid, Multiplicity, Topology
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 >>> grid = CellGrid((Multiplicity("j", last=3), Topology("VBF")))
 >>> cells = distinct_cells(grid, grid.encode([[0, 2, 3], [0, 0, 1]]))
 >>> [str(cells.cell(i)) for i in range(len(cells))]
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.cells import Cell, CellGrid
+from coffea_ddp.histograms.cells import Cell, CellGrid
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.cells import INCLUSIVE
 from coffea_ddp.errors import InputError
-from coffea_ddp.layout import EVENTS, Channel, Layout
-from coffea_ddp.ledger import Ledger, Missing
-from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.stored import IDENTITY, StoredEvents
-from coffea_ddp.views import MatrixPair, as_hist, as_spectrum, spectra_table
+from coffea_ddp.histograms.cells import INCLUSIVE
+from coffea_ddp.histograms.layout import EVENTS, Channel, Layout
+from coffea_ddp.histograms.ledger import Ledger, Missing
+from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import IDENTITY, StoredEvents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -325,8 +325,8 @@ class Histograms:
     # -- files and faces ---------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write the output to a ``.ddp`` file (see :mod:`coffea_ddp.saving`)."""
-        from coffea_ddp.saving import save  # pyarrow, when writing only
+        """Write the output to a ``.ddp`` file (see :mod:`coffea_ddp.histograms.archive`)."""
+        from coffea_ddp.histograms.archive import save  # pyarrow, when writing only
 
         return save(self, path)
 
@@ -352,7 +352,7 @@ class Histograms:
         return pd.DataFrame(rows)
 
     def spectra_summary(self) -> pd.DataFrame:
-        """Return one row per mass spectrum (see :func:`coffea_ddp.views.spectra_table`)."""
+        """Return one row per mass spectrum (see :func:`coffea_ddp.histograms.pairs.spectra_table`)."""
         return spectra_table(self.layout.spectra, functools.partial(self.spectrum_counts, flow=True))
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from coffea_ddp.errors import InputError, MergeError, named
 
 if TYPE_CHECKING:
-    from coffea_ddp.histograms import Histograms
+    from coffea_ddp.histograms.histograms import Histograms
 
 WIDTH = 8
 """How many are added at a time."""
@@ -172,7 +172,7 @@ def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
     MergeError
         If a file is of another plan than the first, or holds entries of another one.
     """
-    from coffea_ddp.saving import load
+    from coffea_ddp.histograms.archive import load
 
     if isinstance(paths, str | Path):
         paths = [paths]

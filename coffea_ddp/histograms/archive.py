@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coffea_ddp._files import OUTPUT, advice, check_input, what_is, write_in_place
-from coffea_ddp.archive_checks import (
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
+from coffea_ddp.histograms.archive_checks import (
     check_members,
     check_rows,
     check_tables,
@@ -35,16 +36,15 @@ from coffea_ddp.archive_checks import (
     read_not_filled,
     whole_number,
 )
-from coffea_ddp.cells import INCLUSIVE
-from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
-from coffea_ddp.histograms import Histograms, stored_columns
-from coffea_ddp.layout import EVENTS, Layout
-from coffea_ddp.sparse import SparseCounts
-from coffea_ddp.stored import StoredEvents
+from coffea_ddp.histograms.cells import INCLUSIVE
+from coffea_ddp.histograms.histograms import Histograms, stored_columns
+from coffea_ddp.histograms.layout import EVENTS, Layout
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.stored import StoredEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
-    from coffea_ddp.views import MatrixPair
+    from coffea_ddp.histograms.pairs import MatrixPair
 
 FORMAT = "coffea-ddp/histograms"
 VERSION = 1

@@ -6,9 +6,9 @@ cell, and how much was dropped is told.
 
 Examples
 --------
->>> from coffea_ddp.cells import CellGrid, Multiplicity
->>> from coffea_ddp.histograms import Histograms
->>> from coffea_ddp.layout import FeatureLayout, Layout, SymmetryLayout
+>>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
+>>> from coffea_ddp.histograms.histograms import Histograms
+>>> from coffea_ddp.histograms.layout import FeatureLayout, Layout, SymmetryLayout
 >>> symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, ())
 >>> grid, met = CellGrid((Multiplicity("j", last=2),)), FeatureLayout("met", "", "GeV")
 >>> layout = Layout("demo", "0" * 16, grid, (symmetry,), (met,), max_stored=10)
@@ -26,17 +26,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.cells import INCLUSIVE, Cell
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.saving import as_histograms
-from coffea_ddp.stored import ALL, opposite_sides
+from coffea_ddp.histograms.archive import as_histograms
+from coffea_ddp.histograms.cells import INCLUSIVE, Cell
+from coffea_ddp.histograms.stored import ALL, opposite_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.histograms import Histograms
-    from coffea_ddp.lattice import DistinctCells
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.lattice import DistinctCells
 
 _BLOCK = 4_096
 MOST_LEVELS = 16
