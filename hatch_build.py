@@ -1,4 +1,4 @@
-"""Puts the shipped plans into the wheel: processors/*.py becomes coffea_ddp/plans/*.py."""
+"""Puts the shipped plans into the wheel: processors/*.py becomes coffea_ddp/plan/shipped/*.py."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ class ShippedPlans(BuildHookInterface):
         if version == "editable":  # plans are read from processors/ itself
             return
         for plan in sorted(Path(self.root, "processors").glob("*.py")):
-            build_data["force_include"][str(plan)] = f"coffea_ddp/plans/{plan.name}"
+            build_data["force_include"][str(plan)] = f"coffea_ddp/plan/shipped/{plan.name}"

@@ -18,7 +18,7 @@ from coffea_ddp.histograms.archive import load, read_pair
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.loading import load_plan
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running import run
 from coffea_ddp.testing import make_dataset
 

@@ -24,7 +24,7 @@ from coffea.nanoevents import NanoEventsFactory
 import coffea_ddp as ddp
 from coffea_ddp import filling, reader
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.loading import load_plan
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.schema import DDPSchema
 from coffea_ddp.testing import make_dataset
 

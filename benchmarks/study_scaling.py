@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
-from coffea_ddp.loading import load_plan  # noqa: E402
+from coffea_ddp.plan.plan_files import load_plan  # noqa: E402
 from coffea_ddp.running import run  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from coffea_ddp.workers import connect  # noqa: E402
@@ -87,7 +87,7 @@ def throughput(folder: Path) -> None:
 
 PROCESS = """
 import sys, time
-from coffea_ddp.loading import load_plan
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running import run
 plan, files = load_plan("symmetries"), sys.argv[1:]
 run(plan, files[:2])

@@ -14,10 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coffea_ddp import nanoaod, observables, plotting, selections, stats, symmetries, testing
+    from coffea_ddp import plotting, stats, testing
     from coffea_ddp.bumping import hunt_spectra
-    from coffea_ddp.candidates import Candidate, System, all_systems, fat_systems, system
-    from coffea_ddp.combinations import Combination, all_combinations, combination
     from coffea_ddp.errors import DDPError
     from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.events.objects import MergedObject, ObjectDefinition
@@ -29,16 +27,19 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.merging import merge_files
     from coffea_ddp.histograms.pairs import MatrixPair
     from coffea_ddp.histograms.samples import SamplePair, sample_pair
-    from coffea_ddp.loading import load_plan
-    from coffea_ddp.observables import Feature, Observable, observable
     from coffea_ddp.overview import state_table, symmetry_table
     from coffea_ddp.pages import write_report
-    from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
+    from coffea_ddp.plan import nanoaod, observables, selections, symmetries
+    from coffea_ddp.plan.masses.candidates import Candidate, System, all_systems, fat_systems, system
+    from coffea_ddp.plan.masses.combinations import Combination, all_combinations, combination
+    from coffea_ddp.plan.observables import Feature, Observable, observable
+    from coffea_ddp.plan.plan import ScanPlan, Spectrum, Symmetry
+    from coffea_ddp.plan.plan_files import load_plan
+    from coffea_ddp.plan.selections import GoodRuns, Trigger
     from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report import ScanReport
     from coffea_ddp.running import run, run_by_dataset
     from coffea_ddp.scanning import scan
-    from coffea_ddp.selections import GoodRuns, Trigger
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
     from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
     from coffea_ddp.spectra.writing import write_spectra
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 _HOME = {
     "bumping": ("hunt_spectra",),
     "histograms.cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
-    "candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
-    "combinations": ("Combination", "all_combinations", "combination"),
+    "plan.masses.candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
+    "plan.masses.combinations": ("Combination", "all_combinations", "combination"),
     "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
     "eventwise": ("FullFits",),
@@ -56,12 +57,12 @@ _HOME = {
     "spectra.writing": ("write_spectra",),
     "filling": ("fill",),
     "histograms.histograms": ("Histograms",),
-    "loading": ("load_plan",),
+    "plan.plan_files": ("load_plan",),
     "events.objects": ("MergedObject", "ObjectDefinition"),
-    "observables": ("Feature", "Observable", "observable"),
+    "plan.observables": ("Feature", "Observable", "observable"),
     "overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),
-    "plan": ("ScanPlan", "Spectrum", "Symmetry"),
+    "plan.plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
     "report": ("ScanReport",),
     "histograms.merging": ("merge_files",),
@@ -69,11 +70,19 @@ _HOME = {
     "histograms.samples": ("SamplePair", "sample_pair"),
     "histograms.archive": ("load", "read_pair"),
     "scanning": ("scan",),
-    "selections": ("GoodRuns", "Trigger"),
+    "plan.selections": ("GoodRuns", "Trigger"),
     "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
     "histograms.pairs": ("MatrixPair",),
 }
-_MODULES = ("nanoaod", "observables", "plotting", "selections", "stats", "symmetries", "testing")
+_MODULES = {
+    "nanoaod": "plan.nanoaod",
+    "observables": "plan.observables",
+    "plotting": "plotting",
+    "selections": "plan.selections",
+    "stats": "stats",
+    "symmetries": "plan.symmetries",
+    "testing": "testing",
+}
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
@@ -150,7 +159,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f"coffea_ddp.{_MODULE_OF[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"coffea_ddp.{name}")
+        return importlib.import_module(f"coffea_ddp.{_MODULES[name]}")
     raise AttributeError(f"module 'coffea_ddp' has no attribute {name!r}")
 
 

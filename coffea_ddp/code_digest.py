@@ -30,7 +30,7 @@ import cloudpickle
 from coffea_ddp.errors import OtherCodeError
 
 _PACKAGE = Path(__file__).parent
-_PLANS = "plans"
+_PLANS = ("plan", "shipped")
 """Shipped plans: in a wheel they lie in the package, in a checkout beside it; a plan has its fingerprint."""
 _PAUSE, _PASSES = 0.5, 600
 """Seconds after which a worker of other code gives a call back that must be done, and how often it does so."""
@@ -43,7 +43,7 @@ def sources(package: Path = _PACKAGE) -> str:
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)
-        if name.parts[0] != _PLANS:
+        if name.parts[:2] != _PLANS:
             content = path.read_bytes()
             digest.update(f"{name.as_posix()}:{len(content)}:".encode() + content)
     return digest.hexdigest()[:16]

@@ -15,14 +15,14 @@ import awkward as ak
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.code_digest import call, here, packed
-from coffea_ddp.datasets import KEY, Dataset
 from coffea_ddp.errors import ClusterError, DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.guarding import explain, explain_plan
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.histograms.merging import Tree, add_all
-from coffea_ddp.plan import ScanPlan
+from coffea_ddp.plan.datasets import KEY, Dataset
+from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.reader import chunk_of, columns, structure
 
 

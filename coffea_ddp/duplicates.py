@@ -2,7 +2,7 @@
 
 The three numbers of all events are read before the pass, and two 64-bit numbers of each are held; the first place where
 an event stands, in the order of the fileset, is the one that counts. Where datasets have trigger paths, those tell the
-same without reading anything (:mod:`coffea_ddp.datasets`).
+same without reading anything (:mod:`coffea_ddp.plan.datasets`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.datasets import Dataset
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.events.branches import describe
 from coffea_ddp.events.values import whole_numbers
 from coffea_ddp.guarding import unaccounted, wait_at_most
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.stored import IDENTITY, identity_hash
+from coffea_ddp.plan.datasets import Dataset
 from coffea_ddp.reader import TIMEOUT, file_id, per_event
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ Examples
 --------
 >>> import awkward as ak
 >>> from coffea_ddp.events.objects import ObjectDefinition
->>> from coffea_ddp.observables import Feature, observable
->>> from coffea_ddp.plan import ScanPlan, Symmetry
+>>> from coffea_ddp.plan.observables import Feature, observable
+>>> from coffea_ddp.plan.plan import ScanPlan, Symmetry
 >>> pt = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
 >>> charge = Symmetry(
 ...     "mu-/mu+",
@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.selected import SelectedEvents
@@ -50,13 +49,14 @@ from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits
-from coffea_ddp.plan import ScanPlan, one_bool_each
+from coffea_ddp.plan.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
+from coffea_ddp.plan.plan import ScanPlan, one_bool_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.plan import Symmetry
+    from coffea_ddp.plan.plan import Symmetry
 
 
 def fill(
@@ -80,7 +80,7 @@ def fill(
         the events are the whole chunk, not a selection of it). Without either, adding the same events twice goes
         unnoticed: they are counted under ``ledger.unnamed``.
     dataset
-        What the fileset says of them (:mod:`coffea_ddp.datasets`); by default taken from ``events.metadata`` too.
+        What the fileset says of them (:mod:`coffea_ddp.plan.datasets`); by default taken from ``events.metadata`` too.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from coffea_ddp.filling import fill
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.plan import ScanPlan
+    from coffea_ddp.plan.plan import ScanPlan
 
 
 class ScanProcessor(ProcessorABC):  # type: ignore[misc]

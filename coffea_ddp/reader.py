@@ -31,10 +31,10 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.addresses import is_remote
 from coffea_ddp.checkpoints import file_uuid
-from coffea_ddp.datasets import ENTRIES, KEY
 from coffea_ddp.errors import FileError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
+from coffea_ddp.plan.datasets import ENTRIES, KEY
 from coffea_ddp.schema import OPENING, DDPSchema
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.checkpoints import Shards, file_uuid, remove
 from coffea_ddp.cluster import ClusterExecutor, opener
-from coffea_ddp.datasets import Dataset, datasets
 from coffea_ddp.duplicates import Reading
 from coffea_ddp.errors import InputError, did_you_mean
 from coffea_ddp.executors import LocalExecutor
@@ -32,10 +31,11 @@ from coffea_ddp.guarding import Guard, unaccounted
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.loading import load_plan
 from coffea_ddp.monitoring import Progress, steps, telling
 from coffea_ddp.opening import Opener, find_chunks, with_datasets, with_preload
-from coffea_ddp.plan import ScanPlan
+from coffea_ddp.plan.datasets import Dataset, datasets
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.reader import TIMEOUT, FileRunner
 from coffea_ddp.schema import OPENING, DDPSchema
@@ -88,7 +88,7 @@ def run(
     deduplicate
         Take events that are in several datasets, or twice in one, once: by run, luminosity block and event, which are
         read beforehand; the first in the order of the fileset counts. Datasets with ``triggers`` in their metadata
-        need no such reading (:mod:`coffea_ddp.datasets`).
+        need no such reading (:mod:`coffea_ddp.plan.datasets`).
     tree
         The tree of files given without one.
     redirector

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from coffea_ddp.datasets import datasets
 from coffea_ddp.executors import LocalExecutor
 from coffea_ddp.fileset import TREE, check_files_apart, normalise
 from coffea_ddp.guarding import Guard
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.loading import load_plan
 from coffea_ddp.opening import find_chunks, with_datasets, with_preload
-from coffea_ddp.plan import ScanPlan
+from coffea_ddp.plan.datasets import datasets
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.reader import FileRunner
 from coffea_ddp.schema import OPENING, DDPSchema

@@ -12,7 +12,7 @@ from coffea_ddp import ObjectDefinition, ScanPlan, ScanProcessor, Symmetry, obse
 from coffea_ddp import observables as obs
 from coffea_ddp.events.objects import MergedObject
 from coffea_ddp.events.selected import SelectedEvents
-from coffea_ddp.nanoaod import MUON_MASS
+from coffea_ddp.plan.nanoaod import MUON_MASS
 
 matrices = (
     observable(obs.m_ll),

@@ -12,7 +12,7 @@ import numpy as np
 from coffea_ddp import Multiplicity, ObjectDefinition, Resolution, ScanPlan, ScanProcessor, Spectrum, combination
 from coffea_ddp import resolution_axis as axis
 from coffea_ddp.events.selected import SelectedEvents
-from coffea_ddp.nanoaod import MUON_MASS
+from coffea_ddp.plan.nanoaod import MUON_MASS
 
 RESOLUTION = Resolution(0.012)
 

@@ -56,7 +56,7 @@ def look_into(wheel: Path) -> None:
     expect(not foreign, f"the wheel holds more than coffea_ddp: {sorted(foreign)}")
     package = {name for name in names if name.startswith("coffea_ddp/")}
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "coffea_ddp").rglob("*.py")}
-    wanted = sources | {f"coffea_ddp/plans/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
+    wanted = sources | {f"coffea_ddp/plan/shipped/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
     wanted |= {"coffea_ddp/stats/bumphunt/weights.npz"}
     for kind in ("assets", "templates"):
         parts = (ROOT / "coffea_ddp" / "pages" / kind).iterdir()

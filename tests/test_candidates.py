@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from makers import OBJECTS, random_events, select, with_branches
 
 from coffea_ddp import nanoaod
-from coffea_ddp.candidates import (
+from coffea_ddp.errors import InputError, MissingBranchError
+from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.cuts import Cut
+from coffea_ddp.events.objects import ObjectDefinition
+from coffea_ddp.events.selected import SelectedEvents, transverse_mass
+from coffea_ddp.filling import needed_branches
+from coffea_ddp.plan.masses.candidates import (
     CANDIDATES,
     H_BB,
     TOP,
@@ -30,15 +36,9 @@ from coffea_ddp.candidates import (
     fat_systems,
     system,
 )
-from coffea_ddp.combinations import combination, four_momenta
-from coffea_ddp.errors import InputError, MissingBranchError
-from coffea_ddp.events.branches import Columns
-from coffea_ddp.events.cuts import Cut
-from coffea_ddp.events.objects import ObjectDefinition
-from coffea_ddp.events.selected import SelectedEvents, transverse_mass
-from coffea_ddp.filling import needed_branches
-from coffea_ddp.loading import load_plan
-from coffea_ddp.plan import ScanPlan, Spectrum
+from coffea_ddp.plan.masses.combinations import combination, four_momenta
+from coffea_ddp.plan.plan import ScanPlan, Spectrum
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running import run
 from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 

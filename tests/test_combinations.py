@@ -15,14 +15,14 @@ from makers import OBJECTS, random_events, select
 
 import coffea_ddp as ddp
 from coffea_ddp.cli import main
-from coffea_ddp.combinations import Combination, all_combinations, combination
 from coffea_ddp.errors import InputError, PlanError, UnknownNameError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Chunk
-from coffea_ddp.plan import ScanPlan, Spectrum, Symmetry
+from coffea_ddp.plan.masses.combinations import Combination, all_combinations, combination
+from coffea_ddp.plan.plan import ScanPlan, Spectrum, Symmetry
 from coffea_ddp.spectra.reading import read_spectra
 from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 

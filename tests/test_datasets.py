@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from coffea_ddp import testing
 from coffea_ddp.cli import main
-from coffea_ddp.datasets import Dataset, datasets, described
 from coffea_ddp.duplicates import repeated
 from coffea_ddp.errors import FileError, InputError, MissingBranchError
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.observables import met, observable, pt_l0
-from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.datasets import Dataset, datasets, described
+from coffea_ddp.plan.observables import met, observable, pt_l0
+from coffea_ddp.plan.plan import ScanPlan, Symmetry
 from coffea_ddp.running import run, run_by_dataset
 
 EVENTS = 800

@@ -39,9 +39,9 @@ ODD = 137
 PLAN = f"""
 import os, signal, time
 import numpy as np
-from coffea_ddp.observables import Feature, observable
+from coffea_ddp.plan.observables import Feature, observable
 from coffea_ddp.events.objects import ObjectDefinition
-from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan, Symmetry
 
 def slow(ev):
     time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))

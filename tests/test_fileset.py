@@ -14,9 +14,9 @@ from coffea import dataset_tools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.datasets import datasets
 from coffea_ddp.errors import FileError, InputError, MergeError
 from coffea_ddp.fileset import check_files_apart, normalise
+from coffea_ddp.plan.datasets import datasets
 from coffea_ddp.sources import read_steps
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod, selections, symmetries
 from coffea_ddp import observables as obs
-from coffea_ddp.fingerprint import digest
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.loading import load_plan
-from coffea_ddp.observables import observable
-from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.fingerprint import digest
+from coffea_ddp.plan.observables import observable
+from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan_files import load_plan
 
 THRESHOLD = 3.0
 
@@ -186,7 +186,7 @@ def test_lambdas() -> None:
 PLAN = """
 import dataclasses
 from coffea_ddp import ScanPlan, Symmetry, observable, symmetries
-from coffea_ddp.observables import met
+from coffea_ddp.plan.observables import met
 
 {code}
 
@@ -245,7 +245,9 @@ def test_typed_at_a_prompt() -> None:
 def test_a_fresh_process_gives_the_same(seed: str) -> None:
     """Whatever the hash seed of strings: shipped plans have one fingerprint."""
     names = ("symmetries", "dimuon_charge")
-    code = f"from coffea_ddp.loading import load_plan; print(*(load_plan(name).fingerprint for name in {names}))"
+    code = (
+        f"from coffea_ddp.plan.plan_files import load_plan; print(*(load_plan(name).fingerprint for name in {names}))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -19,8 +19,8 @@ from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Missing
-from coffea_ddp.observables import observable
-from coffea_ddp.plan import ScanPlan
+from coffea_ddp.plan.observables import observable
+from coffea_ddp.plan.plan import ScanPlan
 
 SYMMETRIES = (
     symmetries.e_mu((observable(obs.pt_l0, obs.met), observable(obs.m_ll, bins=7))),

@@ -11,11 +11,11 @@ import cloudpickle
 import pytest
 
 from coffea_ddp.errors import FileError, PlanError
-from coffea_ddp.loading import load_plan, shipped_plans
+from coffea_ddp.plan.plan_files import load_plan, shipped_plans
 
 GOOD = """
 from coffea_ddp import ScanPlan, Symmetry, observable
-from coffea_ddp.observables import pt_l0
+from coffea_ddp.plan.observables import pt_l0
 
 THRESHOLD = 1
 
@@ -84,7 +84,7 @@ def test_fingerprint_is_the_same_elsewhere(tmp_path: Path) -> None:
     plan = load_plan(write(tmp_path, GOOD))
     (tmp_path / "sub").mkdir()
     copy = write(tmp_path / "sub", GOOD, "renamed.py")
-    code = f"from coffea_ddp.loading import load_plan; print(load_plan({str(copy)!r}).fingerprint)"
+    code = f"from coffea_ddp.plan.plan_files import load_plan; print(load_plan({str(copy)!r}).fingerprint)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == plan.fingerprint
 
@@ -118,7 +118,7 @@ def test_a_process_without_the_file_can_use_the_plan(tmp_path: Path) -> None:
         ("x = 1\nimport nothing_of_that_name", r"line 2: .*nothing_of_that_name"),
         ("x = 1", "defines no `plan`"),
         ("plan = 3", "its `plan` is a int"),
-        ("from coffea_ddp.observables import feature\n\nfeature('m_lll')", r"line 3: no feature 'm_lll'.*m_ll"),
+        ("from coffea_ddp.plan.observables import feature\n\nfeature('m_lll')", r"line 3: no feature 'm_lll'.*m_ll"),
         (
             "import coffea_ddp as ddp\nplan = ddp.ScanPlan('x', (), cells=(ddp.Multiplicity('kaon', last=2),))",
             r"line 2: .*'kaon'.*objects are: e, mu",
@@ -182,7 +182,7 @@ class Enough:
 IMPORTING = """
 {line}
 from coffea_ddp import ScanPlan, Symmetry, observable
-from coffea_ddp.observables import pt_l0
+from coffea_ddp.plan.observables import pt_l0
 
 plan = ScanPlan(
     "mine",

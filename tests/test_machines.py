@@ -21,9 +21,9 @@ from coffea_ddp._files import check_input
 from coffea_ddp.cli import main
 from coffea_ddp.cli.around import said_by_system
 from coffea_ddp.errors import ClusterError, FileError
-from coffea_ddp.loading import load_plan
+from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.selections import GoodRuns
 from coffea_ddp.running import run
-from coffea_ddp.selections import GoodRuns
 from coffea_ddp.workers import connect
 from tests.clusters import command
 
@@ -32,9 +32,9 @@ ODD = 61
 PLAN = f"""
 import os, time
 import numpy as np
-from coffea_ddp.observables import Feature, observable
+from coffea_ddp.plan.observables import Feature, observable
 from coffea_ddp.events.objects import ObjectDefinition
-from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan, Symmetry
 
 def odd(ev):
     time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod, testing
-from coffea_ddp.definitions import check_apart, check_definitions
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
 from coffea_ddp.events import kernels
 from coffea_ddp.events.branches import Columns
@@ -22,7 +21,8 @@ from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
-from coffea_ddp.loading import load_plan
+from coffea_ddp.plan.checks import check_apart, check_definitions
+from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.schema import DDPSchema
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

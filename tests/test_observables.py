@@ -14,7 +14,7 @@ from makers import OBJECTS, random_events, select, with_branches
 
 from coffea_ddp import observables as obs
 from coffea_ddp.errors import InputError
-from coffea_ddp.observables import Feature, observable
+from coffea_ddp.plan.observables import Feature, observable
 
 seeds = st.integers(0, 2**32)
 LEPTONS = ("Electron", "Muon")

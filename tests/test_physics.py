@@ -19,8 +19,8 @@ from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.observables import Feature, observable
-from coffea_ddp.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.observables import Feature, observable
+from coffea_ddp.plan.plan import ScanPlan, Symmetry
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not SHARED.exists(), reason="the shared sample files are not here")

@@ -13,9 +13,9 @@ from coffea_ddp import observables as obs
 from coffea_ddp.events.objects import MergedObject
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.observables import observable
-from coffea_ddp.plan import ScanPlan
-from coffea_ddp.selections import z_candidate
+from coffea_ddp.plan.observables import observable
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.selections import z_candidate
 
 seeds = st.integers(0, 2**32)
 PARTS = ("pt", "eta", "phi", "charge")

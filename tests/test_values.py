@@ -19,10 +19,10 @@ from hypothesis.extra import numpy as hnp
 import coffea_ddp as ddp
 from coffea_ddp import nanoaod, testing
 from coffea_ddp import observables as obs
-from coffea_ddp.datasets import described
 from coffea_ddp.errors import BranchError, InputError, MergeError
 from coffea_ddp.events.values import charges, flags, weights, whole_numbers
 from coffea_ddp.filling import fill
+from coffea_ddp.plan.datasets import described
 
 PLAN = ddp.ScanPlan(
     "leptons",

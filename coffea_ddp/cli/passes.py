@@ -81,7 +81,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     """
     from coffea_ddp.checkpoints import remove  # each command imports what it needs, so that --help is quick
     from coffea_ddp.fileset import normalise
-    from coffea_ddp.loading import load_plan
+    from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running import run as run_plan
     from coffea_ddp.running import run_by_dataset
     from coffea_ddp.workers import Certificates

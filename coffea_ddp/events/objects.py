@@ -1,7 +1,7 @@
 """Objects as data: which candidates of a NanoAOD collection are selected, and how they are cleaned.
 
 A definition says collection, thresholds, cracks, ids and isolations (each with fall-backs over the NanoAOD versions)
-and what it must not overlap with. Ready ones for NanoAOD v4 to v15 are in :mod:`coffea_ddp.nanoaod`.
+and what it must not overlap with. Ready ones for NanoAOD v4 to v15 are in :mod:`coffea_ddp.plan.nanoaod`.
 
 Examples
 --------

@@ -4,7 +4,7 @@ Examples
 --------
 Any two exclusive properties of an event make a symmetry:
 
->>> from coffea_ddp.observables import observable, pt_l0, met
+>>> from coffea_ddp.plan.observables import observable, pt_l0, met
 >>> from coffea_ddp.histograms.cells import Multiplicity
 >>> charge = Symmetry(
 ...     "l-/l+",
@@ -28,17 +28,17 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
-from coffea_ddp.definitions import all_of, check_apart, check_definitions
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import check_unmasked, weights
-from coffea_ddp.fingerprint import digest
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
-from coffea_ddp.nanoaod import standard_objects
-from coffea_ddp.observables import Feature, Observable
-from coffea_ddp.selections import GoodRuns, Trigger
+from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
+from coffea_ddp.plan.fingerprint import digest
+from coffea_ddp.plan.nanoaod import standard_objects
+from coffea_ddp.plan.observables import Feature, Observable
+from coffea_ddp.plan.selections import GoodRuns, Trigger
 from coffea_ddp.spectra.spectrum import Resolution
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ import cloudpickle
 from coffea_ddp._files import ROOT, advice, check_input, what_is
 from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, named
 from coffea_ddp.events.branches import describe
-from coffea_ddp.fingerprint import local_modules
-from coffea_ddp.plan import ScanPlan
+from coffea_ddp.plan.fingerprint import local_modules
+from coffea_ddp.plan.plan import ScanPlan
 
 _LOG = logging.getLogger(__name__)
-_PACKAGE = Path(__file__).parent
-_SHIPPED = (_PACKAGE / "plans", _PACKAGE.parent / "processors")
+_HERE = Path(__file__).parent
+_SHIPPED = (_HERE / "shipped", _HERE.parents[1] / "processors")
 """Where shipped plans are: inside of an installed package, or beside it in a checkout."""
 _NO_EVENTS = ("an array of numpy", "a zip archive", "an empty file")
 """Kinds of files over which no plan runs."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.plan import NEITHER, SIDE_A, SIDE_B, Symmetry
+from coffea_ddp.plan.plan import NEITHER, SIDE_A, SIDE_B, Symmetry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.events.selected import SelectedEvents
-    from coffea_ddp.observables import Observable
+    from coffea_ddp.plan.observables import Observable
 
 ELECTRON, MUON = 11, 13
 

@@ -39,7 +39,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.events.values import WEIGHT_BOUNDS, has_square
-from coffea_ddp.selections import GoodRuns
+from coffea_ddp.plan.selections import GoodRuns
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray

@@ -6,7 +6,7 @@ a plan demands of its object definitions.
 
 Of the table of resonances (arXiv:1907.06659) the pairs of e, mu, tau, q/g, b, gamma are the combinations of two; a
 third object beside BSM -> SM1 x SM1 and the complex ones (tau q q') are those of three, two BSM -> SM1 x SM1 those of
-four. Rows and columns of t, Z/W and H are in :mod:`coffea_ddp.candidates`.
+four. Rows and columns of t, Z/W and H are in :mod:`coffea_ddp.plan.masses.candidates`.
 
 Examples
 --------

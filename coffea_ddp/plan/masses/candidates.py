@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.combinations import LETTERS, OBJECTS, four_momenta, named
 from coffea_ddp.errors import InputError
 from coffea_ddp.events.selected import Particles, SelectedEvents
+from coffea_ddp.plan.masses.combinations import LETTERS, OBJECTS, four_momenta, named
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
@@ -158,7 +158,7 @@ TOP = Candidate("t", (V_JJ, "b"), (140.0, 210.0))
 CANDIDATES = (Z_EE, Z_MUMU, W_ENU, W_MUNU, V_JJ, H_BB, H_GAMGAM, TOP)
 """What comes with the package."""
 FAT = ("VJ", "HJ", "tJ")
-"""Fat jets with a tag (:func:`coffea_ddp.nanoaod.fat_jet`): objects of their own, and candidates at once."""
+"""Fat jets with a tag (:func:`coffea_ddp.plan.nanoaod.fat_jet`): objects of their own, and candidates at once."""
 
 
 def all_systems(candidates: Sequence[Candidate] = CANDIDATES, objects: Sequence[str] = OBJECTS) -> tuple[System, ...]:

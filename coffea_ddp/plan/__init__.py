@@ -1,0 +1,1 @@
+"""The plan: symmetries, spectra, observables, cells and objects, as data with a fingerprint."""

@@ -1,0 +1,1 @@
+"""Invariant masses: combinations of leading objects, and candidates of decays."""
