@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp.histograms.cells import CellGrid
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.report import ScanReport
+    from coffea_ddp.report.report import ScanReport
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "nanoaod_sim"

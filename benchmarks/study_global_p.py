@@ -32,7 +32,7 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents
 from coffea_ddp.permuting import FamilyNull
-from coffea_ddp.rows import GlobalP
+from coffea_ddp.report.rows import GlobalP
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.testing import make_dataset
 

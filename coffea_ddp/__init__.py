@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.merging import merge_files
     from coffea_ddp.histograms.pairs import MatrixPair
     from coffea_ddp.histograms.samples import SamplePair, sample_pair
-    from coffea_ddp.overview import state_table, symmetry_table
     from coffea_ddp.pages import write_report
     from coffea_ddp.plan import nanoaod, observables, selections, symmetries
     from coffea_ddp.plan.masses.candidates import Candidate, System, all_systems, fat_systems, system
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.plan.selections import GoodRuns, Trigger
     from coffea_ddp.processor import ScanProcessor
-    from coffea_ddp.report import ScanReport
+    from coffea_ddp.report.overview import state_table, symmetry_table
+    from coffea_ddp.report.report import ScanReport
     from coffea_ddp.running import run, run_by_dataset
     from coffea_ddp.scanning import scan
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
@@ -60,11 +60,11 @@ _HOME = {
     "plan.plan_files": ("load_plan",),
     "events.objects": ("MergedObject", "ObjectDefinition"),
     "plan.observables": ("Feature", "Observable", "observable"),
-    "overview": ("state_table", "symmetry_table"),
+    "report.overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),
     "plan.plan": ("ScanPlan", "Spectrum", "Symmetry"),
     "processor": ("ScanProcessor",),
-    "report": ("ScanReport",),
+    "report.report": ("ScanReport",),
     "histograms.merging": ("merge_files",),
     "running": ("run", "run_by_dataset"),
     "histograms.samples": ("SamplePair", "sample_pair"),

@@ -30,9 +30,9 @@ import numpy as np
 
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
-from coffea_ddp.ordering import sort_key
-from coffea_ddp.report import ScanReport
-from coffea_ddp.rows import Row
+from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.report import ScanReport
+from coffea_ddp.report.rows import Row
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.permuting import Family
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
     from coffea_ddp.stats.null import NullKind
 
 FITS = 10

@@ -15,15 +15,15 @@ import numpy as np
 from coffea_ddp.bumping import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
-from coffea_ddp.ordering import ranked
-from coffea_ddp.report import ScanReport
+from coffea_ddp.report.ordering import ranked
+from coffea_ddp.report.report import ScanReport
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
     from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _BLOCK = 512
@@ -174,7 +174,7 @@ def _around(cells: _Cells, row: Row) -> FloatArray:
 
 
 def joined(first: ScanReport, second: ScanReport) -> ScanReport:
-    """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.ordering`.
+    """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.report.ordering`.
 
     Each row's ``p_global`` is after all looks of its own kind.
     """

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.ordering import sort_key
-from coffea_ddp.rows import Row, ZHistogram
+from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.rows import Row, ZHistogram
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z
@@ -147,8 +147,8 @@ class Collector:
     def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
         """Return the rows: the best of all, ranked, then the best of other families and columns without a rank.
 
-        They are in the order of :mod:`coffea_ddp.ordering`. Where there are looks that are no candidates, a rank is
-        given only to those that are sure to be better.
+        They are in the order of :mod:`coffea_ddp.report.ordering`. Where there are looks that are no candidates, a rank
+        is given only to those that are sure to be better.
         """
         keys = [sort_key(p, c.statistic) for p, c in zip(worth.p_global.tolist(), candidates, strict=True)]
         ranked = sorted(range(len(candidates)), key=keys.__getitem__)

@@ -35,13 +35,13 @@ from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.hunting import hunt_cells, joined
 from coffea_ddp.looks import TESTS
-from coffea_ddp.ordering import consistent, ranked
 from coffea_ddp.permuting import Channel, Family, permute
 from coffea_ddp.provenance import inputs
 from coffea_ddp.ranking import Candidate, Collector, Where
-from coffea_ddp.report import ScanReport
-from coffea_ddp.report_files import MOST_ROWS
-from coffea_ddp.rows import SymmetrySummary
+from coffea_ddp.report.ordering import consistent, ranked
+from coffea_ddp.report.report import ScanReport
+from coffea_ddp.report.report_files import MOST_ROWS
+from coffea_ddp.report.rows import SymmetrySummary
 from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.significance import Significance, bounds, from_nulls
 from coffea_ddp.stats.null import NullKind
@@ -111,8 +111,8 @@ def scan(
         tested; with weights, fewer effective entries ``(sum w)^2 / sum w^2``.
     best
         How many rows the report keeps; kept besides are the best of every (test, symmetry, observable), of every
-        column of the table of symmetries (:mod:`coffea_ddp.overview`), and of every spectrum. All tested cells are in
-        the histogram of z.
+        column of the table of symmetries (:mod:`coffea_ddp.report.overview`), and of every spectrum. All tested cells
+        are in the histogram of z.
     symmetries, observables
         Names; all by default. ``"events"`` is the observable that every symmetry has, the number of events:
         one bin, which is tested only where it is asked for.

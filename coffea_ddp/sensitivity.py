@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.report.row_tables import html_table, text_table
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
 from coffea_ddp.stats.nsigma import n_sigma
@@ -30,7 +31,6 @@ from coffea_ddp.stats.null import stream
 from coffea_ddp.stats.submatrix import Alternative, Statistic, best_rectangles
 from coffea_ddp.stats.tail import NullSample
 from coffea_ddp.stats.trials import p_from_z, z_from_p
-from coffea_ddp.tables import html_table, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

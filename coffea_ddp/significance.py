@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.rows import SMALLEST_P, GlobalP
+from coffea_ddp.report.rows import SMALLEST_P, GlobalP
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.tail import NullSample, PermutationP
 from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
@@ -36,7 +36,7 @@ class Significance:
     Attributes
     ----------
     p_cell, p_symmetry, p_global, z_global
-        See :class:`coffea_ddp.rows.Row`.
+        See :class:`coffea_ddp.report.rows.Row`.
     n_ge, n_ge_cell
         How many pseudo-experiments reach them, among all looks and in their own cell.
     n

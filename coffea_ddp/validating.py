@@ -21,8 +21,8 @@ from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.processor import ScanProcessor
 from coffea_ddp.reader import FileRunner
+from coffea_ddp.report.row_tables import text_table
 from coffea_ddp.schema import OPENING, DDPSchema
-from coffea_ddp.tables import text_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,7 +14,7 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.eventwise import FullFits
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.samples import sample_pair
-from coffea_ddp.report import ScanReport
+from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning import scan
 from coffea_ddp.unbinned import ALL_FEATURES
 

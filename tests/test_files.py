@@ -22,7 +22,7 @@ from coffea_ddp._files import OUTPUT, REPORT, check_output, what_is, write_in_pl
 from coffea_ddp._root_files import is_simulated, is_spectra
 from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.report import ScanReport
+from coffea_ddp.report.report import ScanReport
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra
 from coffea_ddp.stats.bumphunt.finder import shipped

@@ -14,12 +14,12 @@ from toys import make_histograms, make_layout
 
 from coffea_ddp import ScanReport, scan, stats
 from coffea_ddp.bumping import hunt_spectra
-from coffea_ddp.display import counted, needed, p_of, worth_of, z_global_of
 from coffea_ddp.hunting import joined
-from coffea_ddp.ordering import consistent, ranked, sort_key
 from coffea_ddp.pages.columns import packed_rows, unpacked
 from coffea_ddp.pages.content import index, rows_with_pages
-from coffea_ddp.rows import SMALLEST_P, GlobalP, Row
+from coffea_ddp.report.display import counted, needed, p_of, worth_of, z_global_of
+from coffea_ddp.report.ordering import consistent, ranked, sort_key
+from coffea_ddp.report.rows import SMALLEST_P, GlobalP, Row
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.trials import bound
 

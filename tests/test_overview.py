@@ -9,9 +9,9 @@ from toys import make_histograms, make_layout
 
 from coffea_ddp import scan
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.overview import KINDS, kinds_of, state_table, symmetry_table, z_of
-from coffea_ddp.report import ScanReport
-from coffea_ddp.rows import Row
+from coffea_ddp.report.overview import KINDS, kinds_of, state_table, symmetry_table, z_of
+from coffea_ddp.report.report import ScanReport
+from coffea_ddp.report.rows import Row
 
 GRID = CellGrid((Multiplicity("j", last=2), Topology("VBF"), Topology("Z")))
 

@@ -24,11 +24,11 @@ from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout, SpectrumLayout
 from coffea_ddp.histograms.ledger import Missing
-from coffea_ddp.overview import symmetry_table
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
-from coffea_ddp.report import ScanReport
-from coffea_ddp.rows import Row, SymmetrySummary
+from coffea_ddp.report.overview import symmetry_table
+from coffea_ddp.report.report import ScanReport
+from coffea_ddp.report.rows import Row, SymmetrySummary
 from coffea_ddp.spectra.spectrum import Resolution
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
-from coffea_ddp.report import FORMAT, ScanReport
-from coffea_ddp.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
+from coffea_ddp.report.report import FORMAT, ScanReport
+from coffea_ddp.report.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 

@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 from toys import make_histograms, make_layout
 
-from coffea_ddp import ScanReport, report_files, scan
+from coffea_ddp import ScanReport, scan
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, FormatError
-from coffea_ddp.rows import COLUMNS, SMALLEST_P, WHOLE, GlobalP, SymmetrySummary
+from coffea_ddp.report import report_files
+from coffea_ddp.report.rows import COLUMNS, SMALLEST_P, WHOLE, GlobalP, SymmetrySummary
 
 SCHEMA = json.loads((Path(report_files.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
 NEW = ("n_ge", "n", "n_ge_cell", "n_cell", "two_sided")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.report import ScanReport
+    from coffea_ddp.report.report import ScanReport
     from coffea_ddp.workers import Certificates
 
 DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143

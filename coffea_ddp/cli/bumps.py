@@ -15,7 +15,7 @@ from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
     from coffea_ddp.spectra.found import Contents
     from coffea_ddp.spectra.spectrum import MassSpectrum
 

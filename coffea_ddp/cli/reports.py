@@ -37,7 +37,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
     refuse_unused({"label": (hists is not None, "pictures to stand over: --hists HISTS")})
     from coffea_ddp.histograms.archive import load
     from coffea_ddp.pages import write_report
-    from coffea_ddp.report import ScanReport
+    from coffea_ddp.report.report import ScanReport
 
     found = ScanReport.load(report_file)
     histograms = None if hists is None else load(hists)

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> import tempfile
->>> from coffea_ddp.report import ScanReport
+>>> from coffea_ddp.report.report import ScanReport
 >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, looks=0, rows=())
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     index = write_report(report, Path(folder, "report"))
@@ -26,7 +26,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.archive import as_histograms
-from coffea_ddp.overview import as_report
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows
@@ -34,11 +33,12 @@ from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
 from coffea_ddp.pictures import Permuting, Picture
 from coffea_ddp.plotting import z_distribution
+from coffea_ddp.report.overview import as_report
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.report import ScanReport
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.report.rows import Row
 
 Progress = Callable[[int, int, str], None]
 """Told how many of how many pages are done, and which comes next."""

@@ -17,10 +17,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.display import p_of, z_global_of
+from coffea_ddp.report.display import p_of, z_global_of
 
 if TYPE_CHECKING:
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 
 _ABOVE = 101.0

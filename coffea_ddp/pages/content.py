@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.display import p_of, worth_of, z_global_of
 from coffea_ddp.pages import words
 from coffea_ddp.pages.columns import SHOWN
 from coffea_ddp.pages.facts import (
@@ -20,13 +19,14 @@ from coffea_ddp.pages.facts import (
     summary_grid,
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
+from coffea_ddp.report.display import p_of, worth_of, z_global_of
 from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.pages.images import Image
-    from coffea_ddp.report import ScanReport
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.report.rows import Row
 
 _HEADLINE = 10
 """Rows of the headline."""

@@ -18,7 +18,7 @@ from coffea_ddp.pictures.drawn import Permuting
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 _FEW = 8
 """So few rows are drawn before other processes have started."""

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.display import convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
 from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
+from coffea_ddp.report.display import convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
 from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.report import ScanReport
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.report.rows import Row
 
 Facts = list[tuple[str, str]]
 _MOST_FILES = 200

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.report import ScanReport
+>>> from coffea_ddp.report.report import ScanReport
 >>> labelled(
 ...     ScanReport(plan="p", fingerprint="", seed=0, inputs={"events": 1200, "datasets": ["data"]}, looks=0, rows=())
 ... )
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from coffea_ddp.pictures import Picture
-    from coffea_ddp.report import ScanReport
+    from coffea_ddp.report.report import ScanReport
 
 _DPI = 120
 

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.report import ScanReport
+>>> from coffea_ddp.report.report import ScanReport
 >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
 >>> symmetries(symmetry_table(report), {}), states(state_table(report), {})
 (None, None)
@@ -14,10 +14,10 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coffea_ddp.display import p_of
-from coffea_ddp.overview import MOST, Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
 from coffea_ddp.pages.words import content, level, levels, place, z_text
-from coffea_ddp.rows import Row
+from coffea_ddp.report.display import p_of
+from coffea_ddp.report.overview import MOST, Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
+from coffea_ddp.report.rows import Row
 
 __all__ = ["DrawnEntry", "DrawnTable", "state_table", "states", "symmetries", "symmetry_table"]
 

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.report import ScanReport
+>>> from coffea_ddp.report.report import ScanReport
 >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 1200}, looks=0, rows=())
 >>> sentence(report)
 '1,200 events; nothing was tested.'
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coffea_ddp.display import more_would_take, number, probability, summary_text, worth_of
+from coffea_ddp.report.display import more_would_take, number, probability, summary_text, worth_of
 
 if TYPE_CHECKING:
-    from coffea_ddp.report import ScanReport
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.report.rows import Row
 
 
 def minus(text: str) -> str:

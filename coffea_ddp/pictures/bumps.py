@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.bumping import Prepared
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 
 def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...]:

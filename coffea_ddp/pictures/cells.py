@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.pairs import MatrixPair
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 Rectangle = tuple[int, int, int, int]
 _SPAN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)", re.IGNORECASE)

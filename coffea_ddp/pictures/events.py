@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.display import plain_p
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.samples import SamplePair, features_of, sample_pair
 from coffea_ddp.pictures.drawn import Permuting, Picture
 from coffea_ddp.plotting import log_ratio, null, overlay
+from coffea_ddp.report.display import plain_p
 from coffea_ddp.stats import classifier_test, nplm
 from coffea_ddp.unbinned import ALL_FEATURES
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 _FEW = 200
 _MANY_EVENTS = 20_000

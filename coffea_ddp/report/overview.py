@@ -6,7 +6,7 @@ its best.
 
 Examples
 --------
->>> from coffea_ddp.report import ScanReport
+>>> from coffea_ddp.report.report import ScanReport
 >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
 >>> symmetry_table(report).symmetries, state_table(report).kinds
 ((), ())
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms.cells import INCLUSIVE
-from coffea_ddp.report import ScanReport
+from coffea_ddp.report.report import ScanReport
 from coffea_ddp.stats.trials import sidak_z, z_from_p
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 DECAYS = ("Z", "W", "H", "t", "V")
 """Properties of an event that are named like a particle are decays; all others are topologies."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 UNDERFLOW = 37.0
 """A z of this size has p below what doubles hold to their full precision."""
@@ -67,8 +67,8 @@ def consistent(row: Row) -> Row:
 def ranked(rows: Sequence[Row]) -> list[Row]:
     """Return the rows in their order with ranks from 1: those that have a rank first, then the others as they are.
 
-    Groups of rows about mostly the same events (:attr:`coffea_ddp.rows.Row.like`) stay together under the new rank of
-    their first one.
+    Groups of rows about mostly the same events (:attr:`coffea_ddp.report.rows.Row.like`) stay together under the new
+    rank of their first one.
     """
     having = sorted((row for row in rows if row.rank is not None), key=lambda row: sort_key(row.p_global, row.z_local))
     first: dict[int, int] = {}

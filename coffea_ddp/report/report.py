@@ -30,11 +30,10 @@ import numpy as np
 
 from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
-from coffea_ddp.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
-from coffea_ddp.report_files import FORMAT, VERSION, check, read
-from coffea_ddp.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
-from coffea_ddp.tables import (
+from coffea_ddp.report.display import more_would_take, number, summary_text, worth_of
+from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
+from coffea_ddp.report.row_tables import (
     BUMPS,
     BUMPS_NOTE,
     REGIONS,
@@ -48,6 +47,7 @@ from coffea_ddp.tables import (
     row_cells,
     text_table,
 )
+from coffea_ddp.report.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,12 +16,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from coffea_ddp.ordering import UNDERFLOW
-from coffea_ddp.rows import SMALLEST_P
+from coffea_ddp.report.ordering import UNDERFLOW
+from coffea_ddp.report.rows import SMALLEST_P
 from coffea_ddp.stats.trials import bound, p_from_z, z_from_p
 
 if TYPE_CHECKING:
-    from coffea_ddp.rows import GlobalP, Row
+    from coffea_ddp.report.rows import GlobalP, Row
 
 CALIBRATED = 5e-4
 """The smallest p that the calibration of the bump hunt was counted to; below, a normal tail goes on."""

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from coffea_ddp._text import printable
-from coffea_ddp.display import number, p_of, tail_text, toys_of, z_global_of
+from coffea_ddp.report.display import number, p_of, tail_text, toys_of, z_global_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from coffea_ddp.rows import Row
+    from coffea_ddp.report.rows import Row
 
 # The columns of the tables, and the side to which each is flushed.
 SHOWN: Mapping[str, Literal["left", "right"]] = {

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._files import REPORT, advice, check_input, what_is
 from coffea_ddp.errors import FileError, FormatError, InputError, named
-from coffea_ddp.rows import SMALLEST_P, WHOLE
+from coffea_ddp.report.rows import SMALLEST_P, WHOLE
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, z_from_p
 
@@ -269,7 +269,7 @@ def _check_texts(texts: Iterable[Any], place: tuple[Any, ...], good: set[str]) -
 def _validator() -> Callable[[Any], Any]:
     import fastjsonschema
 
-    text = (files("coffea_ddp") / "report.schema.json").read_text(encoding="utf-8")
+    text = (files("coffea_ddp.report") / "report.schema.json").read_text(encoding="utf-8")
     made: Callable[[Any], Any] = fastjsonschema.compile(json.loads(text))
     return made
 
