@@ -19,7 +19,7 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
 from coffea_ddp.testing import make_dataset
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"

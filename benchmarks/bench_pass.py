@@ -22,10 +22,11 @@ import uproot
 from coffea.nanoevents import NanoEventsFactory
 
 import coffea_ddp as ddp
-from coffea_ddp import filling, reader
+from coffea_ddp import filling
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.running import reader
+from coffea_ddp.running.schema import DDPSchema
 from coffea_ddp.testing import make_dataset
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"

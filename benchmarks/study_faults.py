@@ -25,7 +25,7 @@ SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
 SEED, CHUNK = 20_240, 1_500
 sys.path.insert(0, str(ROOT))
 
-from coffea_ddp.running import run  # noqa: E402
+from coffea_ddp.running.driver import run  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from tests.clusters import Facility, command, facility  # noqa: E402
 

@@ -30,9 +30,9 @@ sys.path.insert(0, str(ROOT))
 from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
 from coffea_ddp.plan.plan_files import load_plan  # noqa: E402
-from coffea_ddp.running import run  # noqa: E402
+from coffea_ddp.running.driver import run  # noqa: E402
+from coffea_ddp.running.workers import connect  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
-from coffea_ddp.workers import connect  # noqa: E402
 from tests.clusters import Facility, command, facility  # noqa: E402
 
 TURNS = 3
@@ -88,7 +88,7 @@ def throughput(folder: Path) -> None:
 PROCESS = """
 import sys, time
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
 plan, files = load_plan("symmetries"), sys.argv[1:]
 run(plan, files[:2])
 print("ready", flush=True)

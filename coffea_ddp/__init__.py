@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from coffea_ddp.plan.plan import ScanPlan, Spectrum, Symmetry
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.plan.selections import GoodRuns, Trigger
-    from coffea_ddp.processor import ScanProcessor
     from coffea_ddp.report.overview import state_table, symmetry_table
     from coffea_ddp.report.report import ScanReport
-    from coffea_ddp.running import run, run_by_dataset
+    from coffea_ddp.running.driver import run, run_by_dataset
+    from coffea_ddp.running.processor import ScanProcessor
     from coffea_ddp.scanning import scan
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
     from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
@@ -63,10 +63,10 @@ _HOME = {
     "report.overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),
     "plan.plan": ("ScanPlan", "Spectrum", "Symmetry"),
-    "processor": ("ScanProcessor",),
+    "running.processor": ("ScanProcessor",),
     "report.report": ("ScanReport",),
     "histograms.merging": ("merge_files",),
-    "running": ("run", "run_by_dataset"),
+    "running.driver": ("run", "run_by_dataset"),
     "histograms.samples": ("SamplePair", "sample_pair"),
     "histograms.archive": ("load", "read_pair"),
     "scanning": ("scan",),

@@ -39,7 +39,7 @@ from coffea_ddp.plan.masses.candidates import (
 from coffea_ddp.plan.masses.combinations import combination, four_momenta
 from coffea_ddp.plan.plan import ScanPlan, Spectrum
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
 from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 ANY = (0.0, 1e6)

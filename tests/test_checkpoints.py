@@ -10,9 +10,9 @@ from archives import make_chunk, make_plan, output_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp.checkpoints import Shards, check_folder, remove
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
+from coffea_ddp.running.shards import Shards, check_folder, remove
 from coffea_ddp.testing import make_nanoaod
 
 PLAN = make_plan()

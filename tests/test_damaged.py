@@ -22,7 +22,7 @@ from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, InputError, PlanError
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.running import run, run_by_dataset
+from coffea_ddp.running.driver import run, run_by_dataset
 
 # coffea's own, of RNTuples: as for users, no error.
 pytestmark = pytest.mark.filterwarnings("ignore:the filter_branch kwarg:DeprecationWarning")

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from coffea_ddp import testing
 from coffea_ddp.cli import main
-from coffea_ddp.duplicates import repeated
 from coffea_ddp.errors import FileError, InputError, MissingBranchError
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.plan.datasets import Dataset, datasets, described
 from coffea_ddp.plan.observables import met, observable, pt_l0
 from coffea_ddp.plan.plan import ScanPlan, Symmetry
-from coffea_ddp.running import run, run_by_dataset
+from coffea_ddp.running.driver import run, run_by_dataset
+from coffea_ddp.running.duplicates import repeated
 
 EVENTS = 800
 MU, E = "HLT_IsoMu24", "HLT_Ele32_WPTight_Gsf"
@@ -186,7 +186,7 @@ def test_a_first_look_that_fails_counts_nothing_twice(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tried again; then missing: what cannot be compared is not filled, and its events count where they are again."""
-    from coffea_ddp import duplicates
+    from coffea_ddp.running import duplicates
 
     monkeypatch.setattr(duplicates.time, "sleep", lambda _: None)
     fileset = {"a": entry(files["one"]), "b": entry(files["copy"])}

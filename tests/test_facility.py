@@ -20,14 +20,14 @@ from typing import Any
 import pytest
 
 from coffea_ddp import testing
-from coffea_ddp.checkpoints import Shards
-from coffea_ddp.cluster import ClusterExecutor
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
 from coffea_ddp.histograms import merging
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.running import run
-from coffea_ddp.workers import Certificates, check_workers, connect, unfit
+from coffea_ddp.running.dask_cluster import ClusterExecutor
+from coffea_ddp.running.driver import run
+from coffea_ddp.running.shards import Shards
+from coffea_ddp.running.workers import Certificates, check_workers, connect, unfit
 from tests.clusters import Facility, command, facility
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
@@ -154,7 +154,7 @@ def test_both_roads(cluster: Facility, plan: Path, files: list[Path], whole: byt
 def test_what_workers_cannot_reach_is_kept_here(
     cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coffea_ddp.running.check_workers", lambda *_: False)
+    monkeypatch.setattr("coffea_ddp.running.driver.check_workers", lambda *_: False)
     with connect(cluster.address) as client:
         broken = [*files[:2], tmp_path / "lost.root"]
         shutil.copy(files[2], broken[2])
@@ -177,7 +177,7 @@ def test_a_chunk_that_cannot_be_kept_here_counts(
     cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder has become read-only: what was done is lost neither for this run nor, what is kept, for the next."""
-    monkeypatch.setattr("coffea_ddp.running.check_workers", lambda *_: False)
+    monkeypatch.setattr("coffea_ddp.running.driver.check_workers", lambda *_: False)
     saved: list[Path] = []
 
     def save(self: Shards, item: Any, histograms: Histograms) -> None:
@@ -282,7 +282,7 @@ def test_only_workers_of_other_code_are_left(
     none = tmp_path / "none" / "coffea_ddp"
     none.mkdir(parents=True)
     (none / "__init__.py").touch()
-    monkeypatch.setattr("coffea_ddp.running.ClusterExecutor", functools.partial(ClusterExecutor, patience=2.0))
+    monkeypatch.setattr("coffea_ddp.running.driver.ClusterExecutor", functools.partial(ClusterExecutor, patience=2.0))
     with (
         facility(tmp_path / "facility", workers=1, PLAN_SLEEP="0.3") as found,
         connect(found.address) as client,
@@ -418,7 +418,8 @@ def test_why_a_chunk_was_given_up_is_told_whatever_happens_later(
     # Evaluated so that it travels by value; this process adds as ever.
     adding = f"lambda outputs: os.kill(os.getpid(), 9) if os.getpid() != {os.getpid()} else add_all(outputs)"
     monkeypatch.setattr(
-        "coffea_ddp.cluster.add_all", eval(adding, {"__name__": "__main__", "os": os, "add_all": merging.add_all})
+        "coffea_ddp.running.dask_cluster.add_all",
+        eval(adding, {"__name__": "__main__", "os": os, "add_all": merging.add_all}),
     )
     with facility(tmp_path / "facility") as found, connect(found.address) as client:
         hists = run(deadly, [*files, odd], client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts")

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp.errors import FileError, InputError, MergeError
-from coffea_ddp.fileset import check_files_apart, normalise
 from coffea_ddp.plan.datasets import datasets
-from coffea_ddp.sources import read_steps
+from coffea_ddp.running.fileset import check_files_apart, normalise
+from coffea_ddp.running.sources import read_steps
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 import pytest
 from archives import make_chunk, make_events, make_plan, output_of
 
-from coffea_ddp.checkpoints import Shards
 from coffea_ddp.errors import DDPError, FileError, FormatError, MergeError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.archive import load, read_pair
@@ -30,6 +29,7 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import MOST_BINS
 from coffea_ddp.histograms.ledger import Chunk, Missing
 from coffea_ddp.histograms.merging import merge_files
+from coffea_ddp.running.shards import Shards
 
 PLAN = make_plan(max_stored=50)
 WEIGHTED = make_plan(max_stored=5, weight=lambda ev: 1.0 + ev.count("mu"))

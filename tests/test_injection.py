@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 import coffea_ddp as ddp
 from coffea_ddp.errors import InputError
 from coffea_ddp.filling import fill
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.running.schema import DDPSchema
 from coffea_ddp.testing import LFVSignal, inject, inject_events, make_nanoaod
 
 TEMPLATE = np.array([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0]])

@@ -179,7 +179,7 @@ def test_a_part_of_a_chunk_is_not_the_chunk(tmp_path: Path) -> None:
     from coffea.nanoevents import NanoEventsFactory
 
     from coffea_ddp import testing
-    from coffea_ddp.schema import DDPSchema
+    from coffea_ddp.running.schema import DDPSchema
 
     path = testing.make_nanoaod(tmp_path / "nano.root", events=200, seed=1)
     where = {"filename": str(path), "treename": "Events", "fileuuid": "u", "entrystart": 0, "entrystop": 200}

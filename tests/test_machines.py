@@ -23,8 +23,8 @@ from coffea_ddp.cli.around import said_by_system
 from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.selections import GoodRuns
-from coffea_ddp.running import run
-from coffea_ddp.workers import connect
+from coffea_ddp.running.driver import run
+from coffea_ddp.running.workers import connect
 from tests.clusters import command
 
 ODD = 61

@@ -13,7 +13,7 @@ from coffea_ddp import testing
 from coffea_ddp.errors import InputError, MergeError
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.merging import WIDTH, Tree, merge_files
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
 
 
 @given(st.integers(1, 700), st.randoms(use_true_random=False))

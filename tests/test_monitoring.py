@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from coffea_ddp import testing
-from coffea_ddp.monitoring import in_notebook, lines, telling
-from coffea_ddp.running import run
+from coffea_ddp.running.driver import run
+from coffea_ddp.running.progress import in_notebook, lines, telling
 
 
 def test_nobody_is_told_unless_asked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_bar_in_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_bar_in_a_notebook(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert not in_notebook()
-    monkeypatch.setattr("coffea_ddp.monitoring.in_notebook", lambda: True)
+    monkeypatch.setattr("coffea_ddp.running.progress.in_notebook", lambda: True)
     with telling(True) as tell:
         assert tell is not None
         for done in (0, 500, 1000):

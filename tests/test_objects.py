@@ -23,7 +23,7 @@ from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
 from coffea_ddp.plan.checks import check_apart, check_definitions
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.running.schema import DDPSchema
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)

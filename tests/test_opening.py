@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from coffea_ddp import testing
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, MergeError
-from coffea_ddp.fileset import normalise
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.opening import find_chunks
-from coffea_ddp.reader import look
-from coffea_ddp.running import run, run_by_dataset
-from coffea_ddp.validating import validate
+from coffea_ddp.running.chunks import find_chunks
+from coffea_ddp.running.driver import run, run_by_dataset
+from coffea_ddp.running.fileset import normalise
+from coffea_ddp.running.reader import look
+from coffea_ddp.running.validating import validate
 
 EVENTS = 600
 PLAN = "dimuon_charge"

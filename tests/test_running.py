@@ -15,13 +15,13 @@ import coffea_ddp as ddp
 from coffea_ddp import testing
 from coffea_ddp.errors import FileError, InputError, MergeError, MissingBranchError, OverlapError, PlanError
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.opening import find_chunks
 from coffea_ddp.plan.observables import met, observable, pt_l0
 from coffea_ddp.plan.plan import ScanPlan, Symmetry
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.running import run
-from coffea_ddp.schema import DDPSchema
+from coffea_ddp.running.chunks import find_chunks
+from coffea_ddp.running.driver import run
+from coffea_ddp.running.processor import ScanProcessor
+from coffea_ddp.running.schema import DDPSchema
 
 EVENTS = 3_000
 

@@ -79,12 +79,12 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --by-dataset
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
-    from coffea_ddp.checkpoints import remove  # each command imports what it needs, so that --help is quick
-    from coffea_ddp.fileset import normalise
     from coffea_ddp.plan.plan_files import load_plan
-    from coffea_ddp.running import run as run_plan
-    from coffea_ddp.running import run_by_dataset
-    from coffea_ddp.workers import Certificates
+    from coffea_ddp.running.driver import run as run_plan
+    from coffea_ddp.running.driver import run_by_dataset
+    from coffea_ddp.running.fileset import normalise
+    from coffea_ddp.running.shards import remove  # each command imports what it needs, so that --help is quick
+    from coffea_ddp.running.workers import Certificates
 
     _check_used(output, options)
     loaded = load_plan(plan)
@@ -184,7 +184,7 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirect
     \b
     coffea-ddp validate processors/mine.py 'data/*.root'
     """
-    from coffea_ddp.validating import validate as check
+    from coffea_ddp.running.validating import validate as check
 
     result = check(plan, list(fileset), events=events, tree=tree, redirector=redirector)
     if result.histograms.n_events:

@@ -14,7 +14,7 @@ from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, show, steps_bar
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.unused import is_given, refuse_unused
 from coffea_ddp.errors import InputError
-from coffea_ddp.monitoring import events_bar
+from coffea_ddp.running.progress import events_bar
 
 
 @click.command(cls=Command)

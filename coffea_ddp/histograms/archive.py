@@ -196,7 +196,7 @@ def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCL
     Examples
     --------
     >>> import tempfile
-    >>> from coffea_ddp.running import run
+    >>> from coffea_ddp.running.driver import run
     >>> from coffea_ddp.testing import make_nanoaod
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     hists = run("symmetries", make_nanoaod(f"{folder}/nano.root", events=500, seed=1))

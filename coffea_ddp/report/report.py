@@ -30,6 +30,7 @@ import numpy as np
 
 from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
+from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
 from coffea_ddp.report.display import more_would_take, number, summary_text, worth_of
 from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
@@ -42,10 +43,8 @@ from coffea_ddp.report.row_tables import (
     SUMMARY,
     TAIL_NOTE,
     bump_cells,
-    html_table,
     region_cells,
     row_cells,
-    text_table,
 )
 from coffea_ddp.report.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
 

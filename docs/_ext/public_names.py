@@ -9,7 +9,7 @@ PACKAGES = ((coffea_ddp, "coffea_ddp"), (stats, "coffea_ddp.stats"))
 
 
 def public(target: str) -> str | None:
-    """Return the public name of what a module of the package defines, for example of coffea_ddp.running.run."""
+    """Return the public name of what a module of the package defines, for example of coffea_ddp.running.driver.run."""
     module, _, name = target.rpartition(".")
     for package, where in PACKAGES:
         if name in package.__all__ and getattr(getattr(package, name), "__module__", None) == module:

@@ -17,10 +17,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from coffea_ddp.addresses import check_exist, check_redirector, expand, is_remote, local, place, split_tree
 from coffea_ddp.errors import InputError, MergeError, did_you_mean
-from coffea_ddp.listings import is_data, is_good_run_list, is_listing, read_listing
-from coffea_ddp.sources import TREE, Source, check_apart
+from coffea_ddp.running.addresses import check_exist, check_redirector, expand, is_remote, local, place, split_tree
+from coffea_ddp.running.listings import is_data, is_good_run_list, is_listing, read_listing
+from coffea_ddp.running.sources import TREE, Source, check_apart
 
 __all__ = ["DATASET", "TREE", "Fileset", "check_files_apart", "normalise", "sources"]
 

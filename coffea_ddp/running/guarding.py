@@ -19,16 +19,16 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._text import printable
-from coffea_ddp.addresses import is_remote
-from coffea_ddp.checkpoints import Shards, file_uuid
 from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
 from coffea_ddp.events.branches import describe
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing
-from coffea_ddp.reader import TIMEOUT, DamagedError, file_id
+from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.reader import TIMEOUT, DamagedError, file_id
+from coffea_ddp.running.shards import Shards, file_uuid
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _LOG = logging.getLogger(__name__)
 _TOLD: set[Path] = set()
 """Folders of which this process has said that they cannot be written to."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coffea_ddp._files import write_text
-from coffea_ddp.code_digest import here
 from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.archive import load, save
 from coffea_ddp.plan.datasets import KEY
+from coffea_ddp.running.code_digest import here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

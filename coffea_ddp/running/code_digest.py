@@ -29,7 +29,7 @@ import cloudpickle
 
 from coffea_ddp.errors import OtherCodeError
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _PLANS = ("plan", "shipped")
 """Shipped plans: in a wheel they lie in the package, in a checkout beside it; a plan has its fingerprint."""
 _PAUSE, _PASSES = 0.5, 600

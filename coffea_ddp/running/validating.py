@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from coffea_ddp.executors import LocalExecutor
-from coffea_ddp.fileset import TREE, check_files_apart, normalise
-from coffea_ddp.guarding import Guard
+from coffea_ddp._text_tables import text_table
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.opening import find_chunks, with_datasets, with_preload
 from coffea_ddp.plan.datasets import datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.reader import FileRunner
-from coffea_ddp.report.row_tables import text_table
-from coffea_ddp.schema import OPENING, DDPSchema
+from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
+from coffea_ddp.running.fileset import TREE, check_files_apart, normalise
+from coffea_ddp.running.guarding import Guard
+from coffea_ddp.running.local import LocalExecutor
+from coffea_ddp.running.processor import ScanProcessor
+from coffea_ddp.running.reader import FileRunner
+from coffea_ddp.running.schema import OPENING, DDPSchema
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -113,7 +113,7 @@ def validate(
     Parameters
     ----------
     plan, fileset, tree, redirector
-        As for :func:`coffea_ddp.running.run`.
+        As for :func:`coffea_ddp.running.driver.run`.
     events
         How many events of each file are read, at most a cluster more.
 

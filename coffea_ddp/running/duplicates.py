@@ -21,11 +21,11 @@ from coffea.processor.executor import WorkItem
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.events.branches import describe
 from coffea_ddp.events.values import whole_numbers
-from coffea_ddp.guarding import unaccounted, wait_at_most
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.stored import IDENTITY, identity_hash
 from coffea_ddp.plan.datasets import Dataset
-from coffea_ddp.reader import TIMEOUT, file_id, per_event
+from coffea_ddp.running.guarding import unaccounted, wait_at_most
+from coffea_ddp.running.reader import TIMEOUT, file_id, per_event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> import tempfile
->>> from coffea_ddp.fileset import normalise
+>>> from coffea_ddp.running.fileset import normalise
 >>> from coffea_ddp.testing import make_nanoaod
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = make_nanoaod(f"{folder}/nano.root", events=500, seed=1)
@@ -27,18 +27,18 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
-from coffea_ddp.addresses import is_remote
-from coffea_ddp.duplicates import Reading, Steps, counted_elsewhere, no_steps
 from coffea_ddp.errors import DDPError, FileError, MergeError, did_you_mean
 from coffea_ddp.events.branches import describe
-from coffea_ddp.fileset import Fileset, sources
 from coffea_ddp.filling import needed_branches
-from coffea_ddp.guarding import wait_at_most
 from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.plan.plan import ScanPlan
-from coffea_ddp.reader import ROWS, TIMEOUT, Holding, NotATreeError, is_parquet, look, open_root, structure
-from coffea_ddp.sources import Source, asked_twice
+from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.duplicates import Reading, Steps, counted_elsewhere, no_steps
+from coffea_ddp.running.fileset import Fileset, sources
+from coffea_ddp.running.guarding import wait_at_most
+from coffea_ddp.running.reader import ROWS, TIMEOUT, Holding, NotATreeError, is_parquet, look, open_root, structure
+from coffea_ddp.running.sources import Source, asked_twice
 
 _OPENERS = 8
 _RESERVED = frozenset(

@@ -1,9 +1,9 @@
 """Running chunks through coffea's Runner: on this machine, with errors as data and progress in events.
 
 coffea's own local executors print their bars and tracebacks on stdout and stderr and stop at the first bad file without
-saying which. This one hands every finished chunk to a callback; :class:`~coffea_ddp.guarding.Guard` turns what fails
-into an entry of the ledger or into one of our errors. Clusters have an executor of their own
-(:mod:`coffea_ddp.cluster`).
+saying which. This one hands every finished chunk to a callback; :class:`~coffea_ddp.running.guarding.Guard` turns what
+fails into an entry of the ledger or into one of our errors. Clusters have an executor of their own
+(:mod:`coffea_ddp.running.dask_cluster`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Any
 
 from coffea.processor.executor import ExecutorBase, WorkItem
 
-from coffea_ddp.code_digest import call, here, packed
 from coffea_ddp.errors import OtherCodeError
-from coffea_ddp.guarding import Function, Guard, Output
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
+from coffea_ddp.running.code_digest import call, here, packed
+from coffea_ddp.running.guarding import Function, Guard, Output
 
 _WATCH = 0.5
 """Seconds between two looks of a worker process at whether its parent is there."""

@@ -22,15 +22,15 @@ from typing import Any
 from coffea.processor import DaskExecutor
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.checkpoints import Shards
-from coffea_ddp.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
-from coffea_ddp.guarding import Function, Guard, Output, explain, is_kept
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
-from coffea_ddp.opening import Lost, Opened, Opener, Wanted
-from coffea_ddp.reader import Holding
-from coffea_ddp.workers import FitWorkers
+from coffea_ddp.running.chunks import Lost, Opened, Opener, Wanted
+from coffea_ddp.running.code_digest import call, call_or_pass, here, packed, unpacked
+from coffea_ddp.running.guarding import Function, Guard, Output, explain, is_kept
+from coffea_ddp.running.reader import Holding
+from coffea_ddp.running.shards import Shards
+from coffea_ddp.running.workers import FitWorkers
 
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""

@@ -29,13 +29,13 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.addresses import is_remote
-from coffea_ddp.checkpoints import file_uuid
 from coffea_ddp.errors import FileError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
 from coffea_ddp.plan.datasets import ENTRIES, KEY
-from coffea_ddp.schema import OPENING, DDPSchema
+from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.schema import OPENING, DDPSchema
+from coffea_ddp.running.shards import file_uuid
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray

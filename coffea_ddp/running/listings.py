@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from coffea_ddp._files import check_input
-from coffea_ddp.addresses import is_file, is_remote
 from coffea_ddp.errors import FileError
+from coffea_ddp.running.addresses import is_file, is_remote
 
 _PACKED = b"\x1f\x8b"
 _MOST = 1 << 30

@@ -360,8 +360,8 @@ def _asker() -> Callable[[str | None], dict[str, Any]]:
         if package is not None:
             try:
                 # All that fills, so that this is the code it runs with, whatever is edited later.
-                import_module("coffea_ddp.guarding")
-                code = import_module("coffea_ddp.code_digest").LOADED[:8]
+                import_module("coffea_ddp.running.guarding")
+                code = import_module("coffea_ddp.running.code_digest").LOADED[:8]
             except Exception as error:  # noqa: BLE001 (whatever it is, the code cannot be used)
                 code = f"that cannot be imported, {type(error).__name__}: {error}"
         reached = token is not None and Paths(token).exists() and os.access(Paths(token).parent, os.W_OK)

@@ -21,25 +21,25 @@ from typing import Any
 
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.checkpoints import Shards, file_uuid, remove
-from coffea_ddp.cluster import ClusterExecutor, opener
-from coffea_ddp.duplicates import Reading
 from coffea_ddp.errors import InputError, did_you_mean
-from coffea_ddp.executors import LocalExecutor
-from coffea_ddp.fileset import TREE, Fileset, check_files_apart, normalise
-from coffea_ddp.guarding import Guard, unaccounted
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.monitoring import Progress, steps, telling
-from coffea_ddp.opening import Opener, find_chunks, with_datasets, with_preload
 from coffea_ddp.plan.datasets import Dataset, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.processor import ScanProcessor
-from coffea_ddp.reader import TIMEOUT, FileRunner
-from coffea_ddp.schema import OPENING, DDPSchema
-from coffea_ddp.workers import check_workers
+from coffea_ddp.running.chunks import Opener, find_chunks, with_datasets, with_preload
+from coffea_ddp.running.dask_cluster import ClusterExecutor, opener
+from coffea_ddp.running.duplicates import Reading
+from coffea_ddp.running.fileset import TREE, Fileset, check_files_apart, normalise
+from coffea_ddp.running.guarding import Guard, unaccounted
+from coffea_ddp.running.local import LocalExecutor
+from coffea_ddp.running.processor import ScanProcessor
+from coffea_ddp.running.progress import Progress, steps, telling
+from coffea_ddp.running.reader import TIMEOUT, FileRunner
+from coffea_ddp.running.schema import OPENING, DDPSchema
+from coffea_ddp.running.shards import Shards, file_uuid, remove
+from coffea_ddp.running.workers import check_workers
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 CHUNKSIZE = 200_000
@@ -75,7 +75,7 @@ def run(
         A plan, its processor, the path of a plan's file, or a shipped plan's name.
     fileset
         coffea's fileset (its ``steps`` are what is counted), the path of its JSON, or ROOT and Parquet files, globs and
-        lists (:func:`coffea_ddp.fileset.normalise` tells all forms). Without any, it is said what is forgotten.
+        lists (:func:`coffea_ddp.running.fileset.normalise` tells all forms). Without any, it is said what is forgotten.
     executor
         ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` (coffea's Runner on a Dask
         cluster) or ``"dask-awkward"`` (a graph of delayed partitions; on ``client``, or on this machine without).
@@ -313,7 +313,7 @@ def _run_chunks(
 
 
 def _run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any, *, by_dataset: bool) -> dict[str, Histograms]:
-    from coffea_ddp.delayed import run_delayed
+    from coffea_ddp.running.dask_awkward import run_delayed
 
     if not by_dataset:
         return {EVERYTHING: run_delayed(plan, chunks, client)}

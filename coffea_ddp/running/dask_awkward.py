@@ -1,6 +1,6 @@
 """The dask-awkward road: a graph of delayed partitions, one ``fill`` each, and a tree of sums.
 
-For those whose analysis is a dask graph already. The main road is coffea's Runner (:mod:`coffea_ddp.running`).
+For those whose analysis is a dask graph already. The main road is coffea's Runner (:mod:`coffea_ddp.running.driver`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 import awkward as ak
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.code_digest import call, here, packed
 from coffea_ddp.errors import ClusterError, DDPError, InputError
 from coffea_ddp.filling import fill, needed_branches
-from coffea_ddp.guarding import explain, explain_plan
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.histograms.merging import Tree, add_all
 from coffea_ddp.plan.datasets import KEY, Dataset
 from coffea_ddp.plan.plan import ScanPlan
-from coffea_ddp.reader import chunk_of, columns, structure
+from coffea_ddp.running.code_digest import call, here, packed
+from coffea_ddp.running.guarding import explain, explain_plan
+from coffea_ddp.running.reader import chunk_of, columns, structure
 
 
 def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:
