@@ -27,7 +27,7 @@ from bench_scan import DATA, fastest, read
 from coffea_ddp import stats
 from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.scanning import MIN_EVENTS, scan
+from coffea_ddp.scanning.driver import MIN_EVENTS, scan
 from coffea_ddp.stats.binomial import z_table
 from coffea_ddp.stats.null import relabel
 from coffea_ddp.stats.rectangles import TOYS, exact_extremes, linear_extremes

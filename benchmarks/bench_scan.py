@@ -27,7 +27,7 @@ import numpy as np
 
 from coffea_ddp import load_plan, stats
 from coffea_ddp.filling import fill
-from coffea_ddp.scanning import MIN_EVENTS, scan
+from coffea_ddp.scanning.driver import MIN_EVENTS, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,12 +27,12 @@ from unittest import mock
 import numpy as np
 
 import coffea_ddp as ddp
-from coffea_ddp import permuting, scanning
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents
-from coffea_ddp.permuting import FamilyNull
 from coffea_ddp.report.rows import GlobalP
+from coffea_ddp.scanning import driver, pseudo_experiments
+from coffea_ddp.scanning.pseudo_experiments import FamilyNull
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.testing import make_dataset
 
@@ -82,13 +82,13 @@ class AnyCell(dict[int, Any]):
 def pool_of(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
     """Return many pseudo-experiments of all families."""
     found: dict[Any, FamilyNull] = {}
-    permute = scanning.permute
+    permute = driver.permute
 
     def kept(*args: Any, **kwargs: Any) -> dict[Any, FamilyNull]:
         found.update(permute(*args, **kwargs))
         return dict(found)
 
-    with mock.patch.object(scanning, "permute", kept):
+    with mock.patch.object(driver, "permute", kept):
         ddp.scan(hists, TESTS, permutations=number, seed=123_456, jobs=1)
     return found
 
@@ -102,7 +102,7 @@ def scanned(hists: Histograms, seed: int, pool: dict[Any, FamilyNull]) -> Global
         some = np.random.default_rng([seed, 8]).choice(n, PERMUTATIONS, replace=False)
         return {family: FamilyNull(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
 
-    with mock.patch.object(scanning, "permute", drawn if pool else scanning.permute):
+    with mock.patch.object(driver, "permute", drawn if pool else driver.permute):
         report = ddp.scan(hists, TESTS, permutations=PERMUTATIONS, seed=seed, jobs=1)
     return report.global_p[-1]
 
@@ -119,7 +119,7 @@ def relabelled(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
         mine = words[np.searchsorted(known, hashes)]
         return np.where(opposite, ~mine, mine)
 
-    with mock.patch.object(permuting, "relabelled_events", coins):
+    with mock.patch.object(pseudo_experiments, "relabelled_events", coins):
         return pool_of(hists, number)
 
 

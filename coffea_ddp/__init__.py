@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coffea_ddp import plotting, stats, testing
-    from coffea_ddp.bumping import hunt_spectra
     from coffea_ddp.errors import DDPError
     from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.events.objects import MergedObject, ObjectDefinition
-    from coffea_ddp.eventwise import FullFits
     from coffea_ddp.filling import fill
     from coffea_ddp.histograms.archive import load, read_pair
     from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
@@ -39,20 +37,22 @@ if TYPE_CHECKING:
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.running.driver import run, run_by_dataset
     from coffea_ddp.running.processor import ScanProcessor
-    from coffea_ddp.scanning import scan
+    from coffea_ddp.scanning.bump_hunt import hunt_spectra
+    from coffea_ddp.scanning.driver import scan
+    from coffea_ddp.scanning.unbinned_scan import FullFits
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
     from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
     from coffea_ddp.spectra.writing import write_spectra
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
 _HOME = {
-    "bumping": ("hunt_spectra",),
+    "scanning.bump_hunt": ("hunt_spectra",),
     "histograms.cells": ("Cell", "CellGrid", "Multiplicity", "Topology"),
     "plan.masses.candidates": ("Candidate", "System", "all_systems", "fat_systems", "system"),
     "plan.masses.combinations": ("Combination", "all_combinations", "combination"),
     "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
-    "eventwise": ("FullFits",),
+    "scanning.unbinned_scan": ("FullFits",),
     "spectra.reading": ("read_spectra", "to_spectrum"),
     "spectra.writing": ("write_spectra",),
     "filling": ("fill",),
@@ -69,7 +69,7 @@ _HOME = {
     "running.driver": ("run", "run_by_dataset"),
     "histograms.samples": ("SamplePair", "sample_pair"),
     "histograms.archive": ("load", "read_pair"),
-    "scanning": ("scan",),
+    "scanning.driver": ("scan",),
     "plan.selections": ("GoodRuns", "Trigger"),
     "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
     "histograms.pairs": ("MatrixPair",),

@@ -13,7 +13,7 @@ from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.running.driver import run
-from coffea_ddp.scanning import scan
+from coffea_ddp.scanning.driver import scan
 from coffea_ddp.testing import LFVSignal, make_dataset
 
 PLAN = "symmetries"

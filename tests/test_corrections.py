@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from coffea_ddp.corrections import VARIATIONS, EfficiencyRatio, efficiency_ratio
 from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.scanning.corrections import VARIATIONS, EfficiencyRatio, efficiency_ratio
 from coffea_ddp.stats import n_sigma
 
 EDGES = [0.0, 50.0, 100.0, 200.0]

@@ -11,12 +11,12 @@ from test_permuting import make_events
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.eventwise import FullFits
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.samples import sample_pair
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning import scan
-from coffea_ddp.unbinned import ALL_FEATURES
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.unbinned_scan import FullFits
+from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES
 
 NONE = FullFits(0)
 BOTH = ["nplm", "classifier"]

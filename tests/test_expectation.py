@@ -8,8 +8,8 @@ from test_permuting import make_events
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.expectation import Expectation
-from coffea_ddp.scanning import scan
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.stats.pulls import block_n_sigma
 
 OPTIONS = {"min_events": 30, "symmetries": ["e/mu"]}

@@ -13,13 +13,13 @@ from rich.console import Console
 from toys import make_histograms, make_layout
 
 from coffea_ddp import ScanReport, scan, stats
-from coffea_ddp.bumping import hunt_spectra
-from coffea_ddp.hunting import joined
 from coffea_ddp.pages.columns import packed_rows, unpacked
 from coffea_ddp.pages.content import index, rows_with_pages
 from coffea_ddp.report.display import counted, needed, p_of, worth_of, z_global_of
 from coffea_ddp.report.ordering import consistent, ranked, sort_key
 from coffea_ddp.report.rows import SMALLEST_P, GlobalP, Row
+from coffea_ddp.scanning.bump_cells import joined
+from coffea_ddp.scanning.bump_hunt import hunt_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.trials import bound
 
@@ -157,9 +157,9 @@ def test_every_row_of_a_bump_hunt(bumps):
 
 
 def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
-    from coffea_ddp import bumping
+    from coffea_ddp.scanning import bump_hunt
 
-    monkeypatch.setattr(bumping, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
+    monkeypatch.setattr(bump_hunt, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
     rows = hunt_spectra(list(spectra([400.0, 0.0])), toys=100, toys_for=2).rows
     toyed = [one for one in rows if one.n == 100]
     assert len(toyed) == 2

@@ -244,7 +244,8 @@ def run_all(folder: Path, inputs: Path, lines: dict[str, str], closed: str) -> d
     """
     program = """
 import json, os, sys
-import coffea_ddp.cli, coffea_ddp.running.driver, coffea_ddp.scanning, coffea_ddp.pages, coffea_ddp.bumping
+import coffea_ddp.cli, coffea_ddp.running.driver, coffea_ddp.scanning.driver, coffea_ddp.scanning.bump_hunt
+import coffea_ddp.pages
 lines, closed, answer = json.loads(sys.argv[1]), sys.argv[2], {}
 for name, words in lines.items():
     os.makedirs(name)

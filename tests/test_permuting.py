@@ -14,7 +14,7 @@ from coffea_ddp.histograms.histograms import Histograms, stored_columns
 from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits
-from coffea_ddp.scanning import scan
+from coffea_ddp.scanning.driver import scan
 
 GRID = CellGrid((Multiplicity("j", last=3), Topology("VBF")))
 X = hist.axis.Regular(6, 0.0, 1.0, name="x", label="x [GeV]")

@@ -16,7 +16,7 @@ import coffea_ddp as ddp
 from coffea_ddp.pictures import Permuting, pictures_of
 from coffea_ddp.pictures.cells import rectangle_of
 from coffea_ddp.pictures.drawn import quantity
-from coffea_ddp.ranking import region_text
+from coffea_ddp.scanning.ranking import region_text
 from coffea_ddp.testing import LFVSignal, make_dataset
 
 

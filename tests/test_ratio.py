@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 from scipy import stats as scipy_stats
 
-from coffea_ddp.corrections import EfficiencyRatio
 from coffea_ddp.errors import InputError
+from coffea_ddp.scanning.corrections import EfficiencyRatio
 from coffea_ddp.stats import n_sigma, p_from_z
 from coffea_ddp.stats.nsigma import METHOD, method_text
 from coffea_ddp.stats.pulls import block_n_sigma

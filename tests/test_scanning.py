@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from toys import GRID, MET, make_histograms, make_layout, with_counts
 
-from coffea_ddp import blocks, stats
-from coffea_ddp.blocks import CellBlocks
+from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
@@ -20,7 +19,9 @@ from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.scanning import MIN_EVENTS, scan
+from coffea_ddp.scanning import cell_matrices
+from coffea_ddp.scanning.cell_matrices import CellBlocks
+from coffea_ddp.scanning.driver import MIN_EVENTS, scan
 from coffea_ddp.stats.binomial import binomial_p
 
 
@@ -164,7 +165,7 @@ def test_blocks_are_bounded():
     assert len(sizes) > 3
     assert sum(sizes) == len(cells)
     assert max(sizes) * 8 * 2 * len(cells.codes) <= 10_000
-    assert blocks.BLOCK_BYTES <= 64 * 2**20
+    assert cell_matrices.BLOCK_BYTES <= 64 * 2**20
 
 
 @settings(max_examples=25, deadline=None)

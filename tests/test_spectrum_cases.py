@@ -13,8 +13,8 @@ import uproot
 import yaml
 from click.testing import CliRunner
 
-from coffea_ddp.bumping import hunt_spectra
 from coffea_ddp.cli import cli
+from coffea_ddp.scanning.bump_hunt import hunt_spectra
 from coffea_ddp.spectra.reading import read_spectra
 
 # The scripts of ../shared leave it to Python to close their files.

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffea_ddp import MassSpectrum, Resolution, hunt_spectra, resolution_axis, stats
-from coffea_ddp.bumping import prepare
 from coffea_ddp.errors import InputError
+from coffea_ddp.scanning.bump_hunt import prepare
 from coffea_ddp.stats.bumphunt.given import JUMP, uneven_bins
 from coffea_ddp.stats.status import Status
 

@@ -13,7 +13,7 @@ import pytest
 from coffea_ddp import run, scan, testing
 from coffea_ddp.cli import cli, main
 from coffea_ddp.errors import DDPError, InputError
-from coffea_ddp.eventwise import FullFits
+from coffea_ddp.scanning.unbinned_scan import FullFits
 
 ALWAYS = "it has an effect whatever the others are"
 EXEMPT = "it changes no result"

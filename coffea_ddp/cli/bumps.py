@@ -63,7 +63,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     coffea-ddp bump dijets.json --width 50 --mask 70:110
     coffea-ddp bump cross_section.csv --density --scale 0.0073
     """
-    from coffea_ddp.bumping import hunt_spectra
+    from coffea_ddp.scanning.bump_hunt import hunt_spectra
 
     refuse_unused({"toys_for": (options["toys"] > 0, "toys (--toys)")})
     found = _read(file, options)

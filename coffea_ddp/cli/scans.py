@@ -101,8 +101,8 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.archive import load
-    from coffea_ddp.scan_options import tests_of
-    from coffea_ddp.scanning import scan as scan_all
+    from coffea_ddp.scanning.driver import scan as scan_all
+    from coffea_ddp.scanning.options import tests_of
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
@@ -143,7 +143,7 @@ def per_symmetry(given: Sequence[str], option: str, convert: Callable[[str], flo
     >>> per_symmetry(["0.02"], "--systematic", float, 0.0), per_symmetry(["e/mu=0.1", "0"], "--systematic", float, 0.0)
     (0.02, {'e/mu': 0.1, '*': 0.0})
     """
-    from coffea_ddp.per_symmetry import OTHERS
+    from coffea_ddp.scanning.per_symmetry import OTHERS
 
     found: dict[str, float | str] = {}
     for text in given:
@@ -178,7 +178,7 @@ def _correction(given: tuple[str, ...]) -> Any:
 
 def _check_used(tests: Sequence[str], options: dict[str, Any]) -> None:
     """Stop where an option was given of a test that is not made, or of pseudo-experiments that are not."""
-    from coffea_ddp.looks import TESTS
+    from coffea_ddp.scanning.binned_tests import TESTS
 
     symmetric = any(name != "bump" for name in tests), "a test of symmetries (--tests)"
     binned = any(name in TESTS for name in tests), f"a test out of {', '.join(TESTS)} (--tests)"
@@ -197,7 +197,7 @@ def _check_used(tests: Sequence[str], options: dict[str, Any]) -> None:
 
 def _fits(options: dict[str, Any], permutations: int) -> Any:
     """Return what is said of full fits as one."""
-    from coffea_ddp.eventwise import FullFits
+    from coffea_ddp.scanning.unbinned_scan import FullFits
     from coffea_ddp.stats import KernelSolver, NetworkSolver
 
     number, backend, device = (options[name] for name in ("fits", "backend", "device"))

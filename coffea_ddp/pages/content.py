@@ -20,7 +20,7 @@ from coffea_ddp.pages.facts import (
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
 from coffea_ddp.report.display import p_of, worth_of, z_global_of
-from coffea_ddp.unbinned import EVENT_TESTS
+from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms

@@ -41,7 +41,7 @@ from coffea_ddp.pictures.cells import cell_pictures
 from coffea_ddp.pictures.drawn import Drawn, Permuting, Picture
 from coffea_ddp.pictures.events import event_pictures
 from coffea_ddp.report.rows import Row
-from coffea_ddp.unbinned import EVENT_TESTS
+from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms

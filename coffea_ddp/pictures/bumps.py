@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.bumping import prepare
 from coffea_ddp.errors import InputError
 from coffea_ddp.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import spectrum as spectrum_figure
+from coffea_ddp.scanning.bump_hunt import prepare
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.hunt import hunt
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.bumping import Prepared
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.scanning.bump_hunt import Prepared
 
 
 def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.bumping import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.report import ScanReport
+from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
 from coffea_ddp.stats.similar import leaders
 from coffea_ddp.stats.status import Status
 
@@ -62,7 +62,7 @@ def hunt_cells(
     best
         How many rows the report keeps; the best of every spectrum is kept besides, without a rank.
     toys, toys_for, seed, progress
-        Of :func:`coffea_ddp.bumping.hunt_spectra`.
+        Of :func:`coffea_ddp.scanning.bump_hunt.hunt_spectra`.
 
     Returns
     -------

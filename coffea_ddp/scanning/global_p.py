@@ -26,7 +26,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.permuting import Family, FamilyNull
+    from coffea_ddp.scanning.pseudo_experiments import Family, FamilyNull
 
 
 @dataclass(frozen=True, eq=False)

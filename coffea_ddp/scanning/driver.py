@@ -26,28 +26,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.blocks import CellBlocks
-from coffea_ddp.bumping import TOYS as BUMP_TOYS
 from coffea_ddp.errors import InputError
-from coffea_ddp.eventwise import EventScan, FullFits
-from coffea_ddp.expectation import Expectation
 from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
-from coffea_ddp.hunting import hunt_cells, joined
-from coffea_ddp.looks import TESTS
-from coffea_ddp.permuting import Channel, Family, permute
-from coffea_ddp.provenance import inputs
-from coffea_ddp.ranking import Candidate, Collector, Where
 from coffea_ddp.report.ordering import consistent, ranked
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.report_files import MOST_ROWS
 from coffea_ddp.report.rows import SymmetrySummary
-from coffea_ddp.scan_options import BUMP, channels_of, check_used, null_of, tests_of
-from coffea_ddp.significance import Significance, bounds, from_nulls
+from coffea_ddp.scanning.binned_tests import TESTS
+from coffea_ddp.scanning.bump_cells import hunt_cells, joined
+from coffea_ddp.scanning.bump_hunt import TOYS as BUMP_TOYS
+from coffea_ddp.scanning.cell_matrices import CellBlocks
+from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.global_p import Significance, bounds, from_nulls
+from coffea_ddp.scanning.options import BUMP, channels_of, check_used, null_of, tests_of
+from coffea_ddp.scanning.provenance import inputs
+from coffea_ddp.scanning.pseudo_experiments import Channel, Family, permute
+from coffea_ddp.scanning.ranking import Candidate, Collector, Where
+from coffea_ddp.scanning.unbinned_scan import EventScan, FullFits
+from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 from coffea_ddp.stats.null import NullKind
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.status import Status
-from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
@@ -91,13 +91,13 @@ def scan(
         The output of a pass, or its path.
     tests
         Names of tests; by default ``"nsigma"`` of symmetries and ``"bump"`` of spectra, as the plan has them.
-        ``"bump"`` looks for bumps in the mass spectra (:func:`coffea_ddp.hunting.hunt_cells`); what it takes of the
-        other options is ``best`` and ``seed``. ``"nsigma"`` compares the in-range bins of A and B
-        (:func:`coffea_ddp.stats.n_sigma`);
-        ``"submatrix"`` finds the best of all rectangles by its summed counts, ``"submatrix_nsigma"`` by its N_sigma
-        (:func:`coffea_ddp.stats.scan_submatrices`). ``"nplm"`` and ``"classifier"`` compare the shapes of the stored
-        events (:mod:`coffea_ddp.unbinned`): NPLM in all cells, of every observable and of all stored features
-        together; a classifier of all features in cells that ask at most one question.
+        ``"bump"`` looks for bumps in the mass spectra (:func:`coffea_ddp.scanning.bump_cells.hunt_cells`); what it
+        takes of the other options is ``best`` and ``seed``. ``"nsigma"`` compares the in-range bins of A and B
+        (:func:`coffea_ddp.stats.n_sigma`); ``"submatrix"`` finds the best of all rectangles by its summed counts,
+        ``"submatrix_nsigma"`` by its N_sigma (:func:`coffea_ddp.stats.scan_submatrices`). ``"nplm"`` and
+        ``"classifier"`` compare the shapes of the stored events (:mod:`coffea_ddp.scanning.unbinned_tests`): NPLM in
+        all cells, of every observable and of all stored features together; a classifier of all features in cells that
+        ask at most one question.
     permutations
         Pseudo-experiments with relabelled events, from which global p-values come; 0: the Sidak bound.
     null
@@ -117,9 +117,9 @@ def scan(
         Names; all by default. ``"events"`` is the observable that every symmetry has, the number of events:
         one bin, which is tested only where it is asked for.
     kappa, kappa_error, systematic, correction
-        What is expected of side B (:class:`coffea_ddp.expectation.Expectation`): by default the plan's kappa, taken as
-        exact. A mapping gives each symmetry its own: ``kappa={"e/mu": 1.15}``. Rows then also tell what z would be
-        without.
+        What is expected of side B (:class:`coffea_ddp.scanning.expectation.Expectation`): by default the plan's kappa,
+        taken as exact. A mapping gives each symmetry its own: ``kappa={"e/mu": 1.15}``. Rows then also tell what z
+        would be without.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     toys

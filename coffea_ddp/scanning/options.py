@@ -23,11 +23,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
-from coffea_ddp.expectation import Expectation
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.looks import TESTS
+from coffea_ddp.scanning.binned_tests import TESTS
+from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 from coffea_ddp.stats.null import NullKind, check_null
-from coffea_ddp.unbinned import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
+from coffea_ddp.scanning.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.side_weights import side_ratio
 from coffea_ddp.stats.status import Status
@@ -56,9 +56,9 @@ class Expectation:
         symmetry, or a mapping from symmetries.
     correction
         Efficiency of side B over that of side A per bin: whatever
-        :func:`coffea_ddp.corrections.efficiency_ratio` takes, where one symmetry is scanned; or a mapping to that from
-        ``"symmetry:observable"``, from symmetries, or from observables that one symmetry alone has. A correction of
-        an observable has to fit its bins; one of a symmetry corrects the observables that it fits.
+        :func:`coffea_ddp.scanning.corrections.efficiency_ratio` takes, where one symmetry is scanned; or a mapping to
+        that from ``"symmetry:observable"``, from symmetries, or from observables that one symmetry alone has. A
+        correction of an observable has to fit its bins; one of a symmetry corrects the observables that it fits.
 
     Raises
     ------
@@ -209,7 +209,7 @@ class Expectation:
 
     def _check_fits(self, hists: Histograms, channels: Channels) -> None:
         """Stop where a correction does not fit its observable, or none of its symmetry's."""
-        from coffea_ddp.corrections import efficiency_ratio
+        from coffea_ddp.scanning.corrections import efficiency_ratio
 
         layout = hists.layout
         for symmetry, observables in channels:
@@ -258,7 +258,7 @@ def _bins(
     source, must_fit = correction
     if source is None or not axes:
         return np.ones(n_bins), spread
-    from coffea_ddp.corrections import efficiency_ratio  # correctionlib, where it is used
+    from coffea_ddp.scanning.corrections import efficiency_ratio  # correctionlib, where it is used
 
     found = efficiency_ratio(source, axes, missing_ok=not must_fit)
     if found is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from coffea_ddp.looks import Found
+from coffea_ddp.scanning.binned_tests import Found
 from coffea_ddp.stats.null import NullKind, relabelled_events
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.unbinned.points import Points, pool
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.histograms.samples import Samples
+    from coffea_ddp.scanning.expectation import ChannelExpectation
 
 _CELLS = 512
 _BYTES = 2**28

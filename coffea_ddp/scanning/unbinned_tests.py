@@ -20,6 +20,16 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from coffea_ddp.scanning.unbinned_input import (
+    EventLook,
+    Field,
+    Seen,
+    Toys,
+    cell_blocks,
+    dropped_events,
+    enough_events,
+    results,
+)
 from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.unbinned.classifier import CUTS, FOLDS, statistics, within_folds
 from coffea_ddp.stats.unbinned.fixed import WIDTHS
@@ -36,14 +46,13 @@ from coffea_ddp.stats.unbinned.screening import (
     two_sided,
     z_of,
 )
-from coffea_ddp.unbinned_input import EventLook, Field, Seen, Toys, cell_blocks, dropped_events, enough_events, results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
-    from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms.samples import Samples
+    from coffea_ddp.scanning.expectation import ChannelExpectation
 
 ALL_FEATURES = "all features"
 """The observable of a test that looks at all stored features of a symmetry together."""

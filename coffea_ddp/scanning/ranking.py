@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.lattice import DistinctCells
-    from coffea_ddp.looks import Found, Told
-    from coffea_ddp.permuting import Family
-    from coffea_ddp.significance import Significance
+    from coffea_ddp.scanning.binned_tests import Found, Told
+    from coffea_ddp.scanning.expectation import ChannelExpectation
+    from coffea_ddp.scanning.global_p import Significance
+    from coffea_ddp.scanning.pseudo_experiments import Family
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,8 @@ from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.blocks import Block
-    from coffea_ddp.expectation import ChannelExpectation
+    from coffea_ddp.scanning.cell_matrices import Block
+    from coffea_ddp.scanning.expectation import ChannelExpectation
 
 
 class Found(NamedTuple):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.histograms.stored import opposite_sides
-from coffea_ddp.looks import TESTS
+from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.stats.null import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
 from coffea_ddp.stats.rectangles import TOYS
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.expectation import ChannelExpectation
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.lattice import DistinctCells
+    from coffea_ddp.scanning.expectation import ChannelExpectation
 
     Single = NDArray[np.float32]
 

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.expectation import Expectation
+>>> from coffea_ddp.scanning.expectation import Expectation
 >>> from coffea_ddp.histograms.histograms import Histograms
 >>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 >>> from coffea_ddp.histograms.layout import Layout
@@ -25,23 +25,23 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import features_of, sample_pair, samples_of
-from coffea_ddp.permuting import FamilyNull
-from coffea_ddp.ranking import Candidate, Collector, Where
+from coffea_ddp.scanning.pseudo_experiments import FamilyNull
+from coffea_ddp.scanning.ranking import Candidate, Collector, Where
+from coffea_ddp.scanning.unbinned_input import Field, Seen, Toys
+from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, observe, repeat
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 from coffea_ddp.stats.unbinned.classifier import CUTS
 from coffea_ddp.stats.unbinned.fixed import WIDTHS, KernelSolver
 from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
 from coffea_ddp.stats.unbinned.symmetrized import Solver, nplm
-from coffea_ddp.unbinned import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, observe, repeat
-from coffea_ddp.unbinned_input import Field, Seen, Toys
 
 if TYPE_CHECKING:
-    from coffea_ddp.expectation import ChannelExpectation, Expectation
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.lattice import DistinctCells
-    from coffea_ddp.permuting import Family
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.scanning.expectation import ChannelExpectation, Expectation
+    from coffea_ddp.scanning.pseudo_experiments import Family
     from coffea_ddp.stats.null import NullKind
 
 FITS = 10
@@ -95,7 +95,7 @@ class EventScan:
     hists
         The output of a pass.
     tests
-        Names out of :data:`coffea_ddp.unbinned.EVENT_TESTS`.
+        Names out of :data:`coffea_ddp.scanning.unbinned_tests.EVENT_TESTS`.
     expectation
         What is expected of side B.
     min_events, seed
@@ -180,7 +180,7 @@ class EventScan:
         candidates
             Those of whose cells all scores are wanted.
         permutations, null, seed, jobs
-            As for :func:`coffea_ddp.permuting.permute`.
+            As for :func:`coffea_ddp.scanning.pseudo_experiments.permute`.
         progress
             Told the field, and how many pieces of how many are done.
         """

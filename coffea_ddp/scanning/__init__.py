@@ -1,0 +1,1 @@
+"""From histograms to a report: the tests of all cells, pseudo-experiments, and the ranking."""
