@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from toys import GRID, make_histograms, make_layout
 
 import coffea_ddp as ddp
-from coffea_ddp.pictures import Permuting, pictures_of
-from coffea_ddp.pictures.cells import rectangle_of
-from coffea_ddp.pictures.drawn import quantity
+from coffea_ddp.pages.pictures import Permuting, pictures_of
+from coffea_ddp.pages.pictures.cells import rectangle_of
+from coffea_ddp.pages.pictures.drawn import quantity
 from coffea_ddp.scanning.ranking import region_text
 from coffea_ddp.testing import LFVSignal, make_dataset
 

@@ -31,7 +31,7 @@ from coffea_ddp.pages.columns import packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows
 from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
-from coffea_ddp.pictures import Permuting, Picture
+from coffea_ddp.pages.pictures import Permuting, Picture
 from coffea_ddp.plotting import z_distribution
 from coffea_ddp.report.overview import as_report
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coffea_ddp.pages.images import Image, written
-from coffea_ddp.pictures.drawn import Permuting
+from coffea_ddp.pages.pictures.drawn import Permuting
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -45,7 +45,7 @@ def draw_rows(
     folder
         Where the files are written.
     label, permuting
-        As of :func:`coffea_ddp.pictures.pictures_of`.
+        As of :func:`coffea_ddp.pages.pictures.pictures_of`.
     jobs
         Processes.
     """
@@ -70,7 +70,7 @@ def _drawer(hists: Histograms, folder: Path, label: str, permuting: Permuting) -
 
 
 def _draw(hists: Histograms, folder: Path, label: str, permuting: Permuting, numbered: tuple[int, Row]) -> Images:
-    from coffea_ddp.pictures import pictures_of
+    from coffea_ddp.pages.pictures import pictures_of
 
     number, row = numbered
     found = pictures_of(row, hists, label=label, permuting=permuting)

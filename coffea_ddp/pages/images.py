@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from coffea_ddp.pictures import Picture
+    from coffea_ddp.pages.pictures import Picture
     from coffea_ddp.report.report import ScanReport
 
 _DPI = 120

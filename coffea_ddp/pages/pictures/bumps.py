@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.pictures.drawn import Picture, axis_label
+from coffea_ddp.pages.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import spectrum as spectrum_figure
 from coffea_ddp.scanning.bump_hunt import prepare
 from coffea_ddp.stats.bumphunt.finder import shipped

@@ -36,10 +36,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import DDPError
-from coffea_ddp.pictures.bumps import spectrum_pictures
-from coffea_ddp.pictures.cells import cell_pictures
-from coffea_ddp.pictures.drawn import Drawn, Permuting, Picture
-from coffea_ddp.pictures.events import event_pictures
+from coffea_ddp.pages.pictures.bumps import spectrum_pictures
+from coffea_ddp.pages.pictures.cells import cell_pictures
+from coffea_ddp.pages.pictures.drawn import Drawn, Permuting, Picture
+from coffea_ddp.pages.pictures.events import event_pictures
 from coffea_ddp.report.rows import Row
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.samples import SamplePair, features_of, sample_pair
-from coffea_ddp.pictures.drawn import Permuting, Picture
+from coffea_ddp.pages.pictures.drawn import Permuting, Picture
 from coffea_ddp.plotting import log_ratio, null, overlay
 from coffea_ddp.report.display import plain_p
 from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES

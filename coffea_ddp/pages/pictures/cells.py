@@ -17,7 +17,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.pictures.drawn import Picture, axis_label, quantity
+from coffea_ddp.pages.pictures.drawn import Picture, axis_label, quantity
 from coffea_ddp.plotting import matrices, overlay
 from coffea_ddp.plotting.given import compared
 from coffea_ddp.stats import scan_submatrices
