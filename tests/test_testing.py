@@ -120,7 +120,7 @@ def test_dataset_has_unique_events_and_all_of_them(tmp_path: Path) -> None:
 
 def test_dataset_spreads_the_signals_over_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
-    monkeypatch.setattr("coffea_ddp._generator.files.make_nanoaod", lambda _, **options: made.append(options))
+    monkeypatch.setattr("coffea_ddp.testing.files.make_nanoaod", lambda _, **options: made.append(options))
     make_dataset(tmp_path, files=4, events=1_000, signals=[LFVSignal(400), Resonance(600, 200.0)])
     assert [options["events"] for options in made] == [250] * 4
     shares = np.array([[signal.n for signal in options["signals"]] for options in made])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from coffea_ddp._files import SIMULATED, write_in_place
-from coffea_ddp._generator.branches import NEWEST, OLDEST, branches, contents
-from coffea_ddp._generator.detector import Efficiency, Reconstructed, reconstruct
-from coffea_ddp._generator.processes import add_backgrounds
-from coffea_ddp._generator.record import Record
-from coffea_ddp._generator.writing import Compression, Container, write_events
 from coffea_ddp._root_files import is_simulated
 from coffea_ddp.errors import InputError
+from coffea_ddp.testing.generator.branches import NEWEST, OLDEST, branches, contents
+from coffea_ddp.testing.generator.detector import Efficiency, Reconstructed, reconstruct
+from coffea_ddp.testing.generator.processes import add_backgrounds
+from coffea_ddp.testing.generator.record import Record
+from coffea_ddp.testing.generator.writing import Compression, Container, write_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from coffea_ddp._generator.signals import Signal
+    from coffea_ddp.testing.generator.signals import Signal
 
 RUN = 370_000
 EVENTS_PER_LUMI = 500
@@ -214,6 +214,13 @@ def make_copies(
 
 
 def generate(rng: Generator, events: int, signals: Sequence[Signal], efficiency: Efficiency) -> Reconstructed:
+    """Return toy events as a detector sees them: signals in random places, Standard Model backgrounds in the others.
+
+    Raises
+    ------
+    InputError
+        If the signals have more events than there are.
+    """
     _check_signals(signals, events)
     record, start = Record(), 0
     order = rng.permutation(events)
@@ -234,6 +241,13 @@ def write_file(
     cluster: int,
     compression: Compression = "zstd",
 ) -> Path:
+    """Write events under the branch names of a NanoAOD version, without some branches; return the path.
+
+    Raises
+    ------
+    InputError
+        If a branch to leave out is none of the version's.
+    """
     known = {branch.full_name for branch in branches(version)}
     if unknown := sorted(set(drop) - known):
         raise InputError(f"drop={unknown}: version {version} has no such branch; it has {', '.join(sorted(known))}")
@@ -273,6 +287,13 @@ def _check_signals(signals: Sequence[Signal], events: int) -> None:
 def check(
     *, events: int, version: int = NEWEST, container: str = "ttree", cluster: int = 1, first_event: int = 1
 ) -> None:
+    """Check the options of a file.
+
+    Raises
+    ------
+    InputError
+        With the option that cannot be.
+    """
     if events < 0:
         raise InputError(f"events={events}: the number of events is 0 or more")
     if not OLDEST <= version <= NEWEST:

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from coffea_ddp._generator.detector import Reconstructed
     from coffea_ddp._typing import AnyArray
+    from coffea_ddp.testing.generator.detector import Reconstructed
 
 OLDEST, NEWEST = 4, 15
 SMALL_INTEGERS = 12  # from this version on, working points and the like take one byte, charges of taus two

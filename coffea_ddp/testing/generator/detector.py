@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp._generator.jets import jet_columns
-from coffea_ddp._generator.kinematics import pt_eta_phi, signs
-from coffea_ddp._generator.record import Kind, Particles
 from coffea_ddp.errors import InputError
+from coffea_ddp.testing.generator.jets import jet_columns
+from coffea_ddp.testing.generator.kinematics import pt_eta_phi, signs
+from coffea_ddp.testing.generator.record import Kind, Particles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

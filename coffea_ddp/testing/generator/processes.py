@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp._generator.kinematics import breit_wigner, falling, produced, signs, two_body
-from coffea_ddp._generator.record import Company, Kind, Record, add_company
+from coffea_ddp.testing.generator.kinematics import breit_wigner, falling, produced, signs, two_body
+from coffea_ddp.testing.generator.record import Company, Kind, Record, add_company
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ Examples
 
 from __future__ import annotations
 
-from coffea_ddp._generator.broken_files import (
+from coffea_ddp.testing.broken_files import (
     Damage,
     make_corrupt,
     make_damaged,
@@ -35,11 +35,11 @@ from coffea_ddp._generator.broken_files import (
     make_truncated,
     make_wrong_tree,
 )
-from coffea_ddp._generator.detector import Efficiency
-from coffea_ddp._generator.files import make_copies, make_dataset, make_nanoaod
-from coffea_ddp._generator.injection import inject, inject_events
-from coffea_ddp._generator.signals import LFVSignal, Resonance, Signal
-from coffea_ddp._generator.writing import Compression, Container
+from coffea_ddp.testing.files import make_copies, make_dataset, make_nanoaod
+from coffea_ddp.testing.generator.detector import Efficiency
+from coffea_ddp.testing.generator.injection import inject, inject_events
+from coffea_ddp.testing.generator.signals import LFVSignal, Resonance, Signal
+from coffea_ddp.testing.generator.writing import Compression, Container
 
 __all__ = [
     "Compression",

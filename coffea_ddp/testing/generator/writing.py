@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from coffea_ddp._generator.branches import Columns
     from coffea_ddp._typing import IntArray
+    from coffea_ddp.testing.generator.branches import Columns
 
 Container = Literal["ttree", "rntuple"]
 Compression = Literal["none", "zlib", "lz4", "lzma", "zstd"]

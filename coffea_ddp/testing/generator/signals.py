@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from coffea_ddp._generator.kinematics import breit_wigner, produced, signs, two_body
-from coffea_ddp._generator.processes import LEPTON_MASS, TAU_MASS, decay_tau
-from coffea_ddp._generator.record import Company, Kind, Record, add_company
 from coffea_ddp.errors import InputError
+from coffea_ddp.testing.generator.kinematics import breit_wigner, produced, signs, two_body
+from coffea_ddp.testing.generator.processes import LEPTON_MASS, TAU_MASS, decay_tau
+from coffea_ddp.testing.generator.record import Company, Kind, Record, add_company
 
 if TYPE_CHECKING:
     from numpy.random import Generator

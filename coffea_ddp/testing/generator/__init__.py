@@ -2,5 +2,5 @@
 
 ``kinematics`` knows four-vectors, ``record`` the particles of many events, ``processes`` the Standard
 Model, ``signals`` what is hidden in it, ``detector`` turns particles into reconstructed objects,
-``branches`` names them as NanoAOD does, ``files`` writes them, ``broken_files`` spoils what it wrote.
+``branches`` names them as NanoAOD does, ``writing`` puts them into a file.
 """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp._generator.record import Kind
+from coffea_ddp.testing.generator.record import Kind
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp._generator.kinematics import falling, four_vectors, signs
 from coffea_ddp.errors import InputError
+from coffea_ddp.testing.generator.kinematics import falling, four_vectors, signs
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from coffea_ddp._generator.files import EQUAL, RUN, check, generate, in_place, make_nanoaod, write_file
 from coffea_ddp._root_files import SIMULATED_TITLE
 from coffea_ddp.errors import InputError
+from coffea_ddp.testing.files import EQUAL, RUN, check, generate, in_place, make_nanoaod, write_file
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.random import Generator
 
-    from coffea_ddp._generator.writing import Container
     from coffea_ddp._typing import AnyArray
+    from coffea_ddp.testing.generator.writing import Container
 
 Damage = Literal[
     "negative count",
