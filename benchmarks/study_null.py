@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from test_permuting import CASES, TESTS, global_p
 from test_submatrix import p_values, signal
 
-from coffea_ddp.stats.submatrix import best_rectangles
+from coffea_ddp.stats.submatrix.submatrix import best_rectangles
 from coffea_ddp.stats.tail import permutation_p
 
 SHAPE = (28, 28)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.binomial import MOST_EXACT, binomial_p, binomial_z, expansion, z_table
+from coffea_ddp.stats.submatrix.binomial import MOST_EXACT, binomial_p, binomial_z, expansion, z_table
 
 chances = st.floats(0.02, 0.98)
 

@@ -8,11 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffea_ddp import stats
-from coffea_ddp.stats.binomial import z_table
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.null import relabel
-from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
-from coffea_ddp.stats.rectangles import TOYS
-from coffea_ddp.stats.submatrix import best_rectangles
+from coffea_ddp.stats.submatrix.binomial import z_table
+from coffea_ddp.stats.submatrix.overlapping import (
+    Best,
+    Labels,
+    Members,
+    Pieces,
+    exact_cells,
+    linear_cells,
+    nsigma_cells,
+)
+from coffea_ddp.stats.submatrix.submatrix import best_rectangles
 
 SHAPE = (4, 5)
 

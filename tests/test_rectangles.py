@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp.stats.best import count_rectangles, exact_best, exact_best_cells, linear_best, linear_best_cells
-from coffea_ddp.stats.binomial import binomial_z, expansion, z_table
-from coffea_ddp.stats.rectangles import TOYS, exact_extremes, linear_extremes, squeeze
+from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.submatrix.best import (
+    count_rectangles,
+    exact_best,
+    exact_best_cells,
+    linear_best,
+    linear_best_cells,
+)
+from coffea_ddp.stats.submatrix.binomial import binomial_z, expansion, z_table
+from coffea_ddp.stats.submatrix.rectangles import exact_extremes, linear_extremes, squeeze
 
 
 def rectangles(shape):

@@ -22,7 +22,7 @@ from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.scanning import cell_matrices
 from coffea_ddp.scanning.cell_matrices import CellBlocks
 from coffea_ddp.scanning.driver import MIN_EVENTS, scan
-from coffea_ddp.stats.binomial import binomial_p
+from coffea_ddp.stats.submatrix.binomial import binomial_p
 
 
 def naive(hists, symmetry, observable, cell):

@@ -10,8 +10,8 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.binomial import binomial_z
-from coffea_ddp.stats.submatrix import best_rectangles, scan_submatrices
+from coffea_ddp.stats.submatrix.binomial import binomial_z
+from coffea_ddp.stats.submatrix.submatrix import best_rectangles, scan_submatrices
 
 matrices = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10**6), st.sampled_from([0.5, 4.0, 60.0]))
 

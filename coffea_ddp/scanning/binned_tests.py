@@ -18,12 +18,20 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from coffea_ddp.stats.best import count_rectangles
-from coffea_ddp.stats.binomial import binomial_p, binomial_z, dilution_of, z_table
-from coffea_ddp.stats.matrix import best_of_cells, round_up
 from coffea_ddp.stats.nsigma import method_text
-from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces, exact_cells, linear_cells, nsigma_cells
 from coffea_ddp.stats.pulls import block_n_sigma
+from coffea_ddp.stats.submatrix.best import count_rectangles
+from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, dilution_of, z_table
+from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
+from coffea_ddp.stats.submatrix.overlapping import (
+    Best,
+    Labels,
+    Members,
+    Pieces,
+    exact_cells,
+    linear_cells,
+    nsigma_cells,
+)
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:

@@ -45,8 +45,8 @@ from coffea_ddp.scanning.pseudo_experiments import Channel, Family, permute
 from coffea_ddp.scanning.ranking import Candidate, Collector, Where
 from coffea_ddp.scanning.unbinned_scan import EventScan, FullFits
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.null import NullKind
-from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:

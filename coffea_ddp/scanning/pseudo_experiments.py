@@ -24,10 +24,10 @@ import numpy as np
 
 from coffea_ddp.histograms.stored import opposite_sides
 from coffea_ddp.scanning.binned_tests import TESTS
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.null import NullKind, count_labels, relabel, relabelled_events
-from coffea_ddp.stats.overlapping import Best, Labels, Members, Pieces
-from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.side_weights import pooled_variance
+from coffea_ddp.stats.submatrix.overlapping import Best, Labels, Members, Pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from coffea_ddp.scanning.binned_tests import Found
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.null import NullKind, relabelled_events
-from coffea_ddp.stats.rectangles import TOYS
 from coffea_ddp.stats.unbinned.points import Points, pool
 from coffea_ddp.stats.unbinned.screening import LARGEST
 

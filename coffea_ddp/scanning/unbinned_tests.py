@@ -30,7 +30,7 @@ from coffea_ddp.scanning.unbinned_input import (
     enough_events,
     results,
 )
-from coffea_ddp.stats.rectangles import TOYS
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.unbinned.classifier import CUTS, FOLDS, statistics, within_folds
 from coffea_ddp.stats.unbinned.fixed import WIDTHS
 from coffea_ddp.stats.unbinned.learners import KernelLearner

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.null import relabel
     from coffea_ddp.stats.ratio import KappaResult, estimate_kappa
     from coffea_ddp.stats.status import Status
-    from coffea_ddp.stats.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
+    from coffea_ddp.stats.submatrix.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
     from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
     from coffea_ddp.stats.unbinned.classifier import ClassifierResult, classifier_test
@@ -48,7 +48,7 @@ _HOME = {
     "null": ("relabel",),
     "ratio": ("KappaResult", "estimate_kappa"),
     "status": ("Status",),
-    "submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
+    "submatrix.submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
     "unbinned.classifier": ("ClassifierResult", "classifier_test"),
     "unbinned.learners": ("BoostingLearner", "KernelLearner", "NetworkLearner"),

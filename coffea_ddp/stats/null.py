@@ -32,8 +32,8 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.rectangles import TOYS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.rectangles import compiled
+from coffea_ddp.stats._compiled import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray

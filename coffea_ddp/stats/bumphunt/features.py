@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.loglinear import dot, exponential, fit, legendre, start
 from coffea_ddp.stats.bumphunt.nested import (
     LARGEST,
@@ -30,7 +31,6 @@ from coffea_ddp.stats.bumphunt.nested import (
 )
 from coffea_ddp.stats.bumphunt.stepped import ESTIMATES, STEP_ORDERS, STEPPED, step_table, stepped
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
-from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.loglinear import backward, cholesky, dot, forward
-from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

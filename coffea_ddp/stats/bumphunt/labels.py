@@ -22,8 +22,8 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
-from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

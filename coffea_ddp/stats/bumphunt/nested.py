@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.loglinear import (
     backward,
     cholesky,
@@ -22,7 +23,6 @@ from coffea_ddp.stats.bumphunt.loglinear import (
     normal_equations,
     start,
 )
-from coffea_ddp.stats.rectangles import compiled
 
 LARGEST = 60.0
 """Estimates of z are cut here: beyond, something else than a bump is wrong with the fit."""

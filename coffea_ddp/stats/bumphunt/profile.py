@@ -26,13 +26,13 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.given import given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
 from coffea_ddp.stats.bumphunt.templates import gaussian_templates
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.dispersion import scatter_flags
-from coffea_ddp.stats.rectangles import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

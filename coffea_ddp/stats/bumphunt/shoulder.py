@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.loglinear import HIGHEST, LOWEST, backward, cholesky, dot, forward
 from coffea_ddp.stats.bumphunt.nested import asimov, folded, orthogonal, sizes
-from coffea_ddp.stats.rectangles import compiled
 
 ROUNDS = 5
 FREE = 3

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import erf
 
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.loglinear import backward, dot
 from coffea_ddp.stats.bumphunt.nested import fixed_scores, orthogonal, template
 from coffea_ddp.stats.bumphunt.shoulder import FREE, TALLEST, deviance, improved, shouldered
-from coffea_ddp.stats.rectangles import compiled
 
 STEP_ORDERS = (4, 6)
 """Numbers of polynomials beside a shoulder."""

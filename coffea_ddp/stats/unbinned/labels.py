@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.rectangles import compiled
+from coffea_ddp.stats._compiled import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray

@@ -32,12 +32,12 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.best import count_rectangles
-from coffea_ddp.stats.binomial import binomial_p, binomial_z
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.matrix import Matrix, one_sided
 from coffea_ddp.stats.null import MOST_ERROR, check_null, relabel
-from coffea_ddp.stats.rectangles import TOYS
+from coffea_ddp.stats.submatrix.best import count_rectangles
+from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z
+from coffea_ddp.stats.submatrix.matrix import Matrix, one_sided
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 from coffea_ddp.stats.trials import p_from_z, sidak, z_from_p
 

@@ -1,6 +1,7 @@
-"""The best rectangle of one matrix, and where it is: the scores of :mod:`coffea_ddp.stats.rectangles`, one at a time.
+"""The best rectangle of one matrix, and where it is.
 
-In double precision, without pseudo-experiments; compiled by numba.
+The scores are those of :mod:`coffea_ddp.stats.submatrix.rectangles`, one at a time, in double precision, without
+pseudo-experiments; compiled by numba.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.rectangles import compiled, expansion_terms, squeeze
+from coffea_ddp.stats._compiled import compiled
+from coffea_ddp.stats.submatrix.rectangles import expansion_terms, squeeze
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.stats.binomial import ZTable
+    from coffea_ddp.stats.submatrix.binomial import ZTable
 
 
 @compiled

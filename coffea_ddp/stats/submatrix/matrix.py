@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.best import exact_best, exact_best_cells, linear_best, linear_best_cells
-from coffea_ddp.stats.binomial import ZTable, z_table
-from coffea_ddp.stats.rectangles import TOYS, exact_extremes, linear_extremes
+from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.submatrix.best import exact_best, exact_best_cells, linear_best, linear_best_cells
+from coffea_ddp.stats.submatrix.binomial import ZTable, z_table
+from coffea_ddp.stats.submatrix.rectangles import exact_extremes, linear_extremes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

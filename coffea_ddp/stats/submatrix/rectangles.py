@@ -1,9 +1,9 @@
 """All rectangles of a matrix at once: the loops behind the sub-matrix scan, compiled by numba.
 
 Rows are added up from r0 to r1 once per pair of rows, so that every rectangle of the strip is the difference of two
-prefix sums. The innermost loop runs over :data:`TOYS` pseudo-experiments, which share everything that does not depend
-on the labels: the number of events of a rectangle, and with it the factor that makes z of its sum. Rectangles that
-begin or end on a column without events are skipped: they hold the events of a smaller one.
+prefix sums. The innermost loop runs over :data:`~coffea_ddp.stats._compiled.TOYS` pseudo-experiments, which share
+everything that does not depend on the labels: the number of events of a rectangle, and with it the factor that makes z
+of its sum. Rectangles that begin or end on a column without events are skipped: they hold the events of a smaller one.
 
 Two scores:
 
@@ -12,43 +12,26 @@ Two scores:
   significance of the summed counts.
 - *exact*: z of the mid-p value of B among A + B events. For a given number of events z rises with B, so it is enough to
   remember the most and the fewest B of all rectangles with n events, for every n up to the end of the table, and to
-  look z up once at the end; above that, the expansion of :func:`coffea_ddp.stats.binomial.expansion`.
+  look z up once at the end; above that, the expansion of :func:`coffea_ddp.stats.submatrix.binomial.expansion`.
 
 Each has a plain numpy counterpart in ``tests/test_rectangles.py`` that gives the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
+
+from coffea_ddp.stats._compiled import TOYS, compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.stats.binomial import ZTable
+    from coffea_ddp.stats.submatrix.binomial import ZTable
 
     Single = NDArray[np.float32]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-TOYS = 64
-"""Pseudo-experiments in the innermost loop: four vectors of 16, and the bits of one random word."""
-
-# NaN never occurs; sums may be taken in any order. (`isnan` would not work in here.)
-_FAST = {"nnan", "nsz", "contract", "reassoc"}
-
-
-def compiled(function: _F) -> _F:
-    """Compile lazily; keep the machine code on disk where that is possible (some containers are read-only)."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FAST}
-    try:
-        return cast("_F", numba.njit(cache=True, **options)(function))
-    except RuntimeError:
-        return cast("_F", numba.njit(**options)(function))
 
 
 @compiled
@@ -201,9 +184,10 @@ def _add_shared(row: AnyArray, strip: AnyArray, prefix: AnyArray) -> None:
 
 @compiled
 def expansion_terms(events: int, p: float, dilution: float) -> tuple[Any, ...]:
-    """Return the coefficients of :func:`coffea_ddp.stats.binomial.expansion`, the mean of B and 1 / its width.
+    """Return the coefficients of the expansion of z, the mean of B and 1 / its width.
 
-    The coefficients are divided by ``sqrt(1 + dilution events)`` (:class:`coffea_ddp.stats.binomial.ZTable`).
+    The expansion is :func:`coffea_ddp.stats.submatrix.binomial.expansion`.
+    The coefficients are divided by ``sqrt(1 + dilution events)`` (:class:`coffea_ddp.stats.submatrix.binomial.ZTable`).
 
     The mean is in double precision: single precision would miss it by its rounding.
     """

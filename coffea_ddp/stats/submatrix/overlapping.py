@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.stats.rectangles import TOYS, compiled, exact_extremes, linear_extremes, squeeze
+from coffea_ddp.stats._compiled import TOYS, compiled
+from coffea_ddp.stats.submatrix.rectangles import exact_extremes, linear_extremes, squeeze
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.stats.binomial import ZTable
+    from coffea_ddp.stats.submatrix.binomial import ZTable
 
     Single = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""All rectangles of a matrix of counts, and the best of them."""
