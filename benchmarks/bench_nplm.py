@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from coffea_ddp.stats.unbinned.fixed import KernelSolver
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.points import pool
-from coffea_ddp.stats.unbinned.symmetrized import permuted
+from coffea_ddp.stats.log_ratio.linear import KernelSolver
+from coffea_ddp.stats.log_ratio.nplm import permuted
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import pool
 
 FREE = NetworkSolver(slope=None, ridge=0.0, restarts=12, most=200)
 

@@ -15,9 +15,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from coffea_ddp import stats
-from coffea_ddp.stats.unbinned.classifier import statistics, within_folds
-from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner
-from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.classifier.classifier import statistics, within_folds
+from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner
+from coffea_ddp.stats.samples.points import pool
 
 BINS, PER_BIN = 28, 25.0
 SIGNALS = ((0.0, 0), (3.0, 271), (3.0, 390), (3.0, 550), (1.5, 205), (1.5, 295))

@@ -15,9 +15,9 @@ import numpy as np
 from scipy import stats as scipy_stats
 from threadpoolctl import threadpool_limits
 
-from coffea_ddp.stats.unbinned.fixed import BinSolver, KernelSolver
-from coffea_ddp.stats.unbinned.points import pool, pool_counts
-from coffea_ddp.stats.unbinned.symmetrized import permuted
+from coffea_ddp.stats.log_ratio.linear import BinSolver, KernelSolver
+from coffea_ddp.stats.log_ratio.nplm import permuted
+from coffea_ddp.stats.samples.points import pool, pool_counts
 
 SIZES = ((2_000, 2_000), (54_772, 54_772), (21_909, 219_087), (2_191, 219_087), (2_000, 20_000))
 LEVELS = (0.1, 0.01, 0.001)

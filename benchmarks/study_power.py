@@ -22,9 +22,9 @@ from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
 from coffea_ddp import stats
-from coffea_ddp.stats.unbinned.classifier import statistics, within_folds
-from coffea_ddp.stats.unbinned.learners import KernelLearner
-from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.classifier.classifier import statistics, within_folds
+from coffea_ddp.stats.classifier.learners import KernelLearner
+from coffea_ddp.stats.samples.points import pool
 
 LEVEL = 0.01
 IDEAL = 5.0

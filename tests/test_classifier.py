@@ -10,11 +10,11 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.stats.unbinned.classifier import CUTS, classifier_test, statistics
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, NetworkLearner
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.points import pool
+from coffea_ddp.stats.classifier.classifier import CUTS, classifier_test, statistics
+from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, NetworkLearner
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import pool
 
 LEARNERS = {
     "kernel": KernelLearner(),
@@ -75,7 +75,7 @@ def test_no_event_is_scored_by_what_has_seen_it(name):
 
 
 def test_kernel_scores_are_those_of_a_plain_ridge_regression():
-    from coffea_ddp.stats.unbinned.features import kernel_family
+    from coffea_ddp.stats.log_ratio.features import kernel_family
 
     points = pool(*normals(40, 50))
     folds = np.arange(90) % 3

@@ -10,14 +10,14 @@ from scipy import optimize
 from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.stats.unbinned.convex import fit, problem, score_form, score_statistic
-from coffea_ddp.stats.unbinned.features import bin_family, evaluated, kernel_family
-from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.mixture import tail
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.points import pool, pool_counts
-from coffea_ddp.stats.unbinned.symmetrized import nplm, nplm_counts, permuted
+from coffea_ddp.stats.log_ratio.chi2_mixture import tail
+from coffea_ddp.stats.log_ratio.convex import fit, problem, score_form, score_statistic
+from coffea_ddp.stats.log_ratio.features import bin_family, evaluated, kernel_family
+from coffea_ddp.stats.log_ratio.linear import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
+from coffea_ddp.stats.log_ratio.nplm import nplm, nplm_counts, permuted
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import pool, pool_counts
 
 SOLVERS = {
     "kernel": KernelSolver(),

@@ -14,17 +14,17 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.unbinned.adam import _gradient
-from coffea_ddp.stats.unbinned.engine import NetworkEngine, bounds_and_starts
-from coffea_ddp.stats.unbinned.fixed import BinSolver, FixedEngine, KernelSolver
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, minimise, value
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.original import nplm_reference
-from coffea_ddp.stats.unbinned.perceptron import Perceptron, starting_points
-from coffea_ddp.stats.unbinned.points import in_cells, pool
-from coffea_ddp.stats.unbinned.symmetrized import nplm, permuted
-from coffea_ddp.stats.unbinned.twins import fit_both, fit_one
+from coffea_ddp.stats.log_ratio.adam import _gradient
+from coffea_ddp.stats.log_ratio.both_samples import fit_both, fit_one
+from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, minimise, value
+from coffea_ddp.stats.log_ratio.linear import BinSolver, FixedEngine, KernelSolver
+from coffea_ddp.stats.log_ratio.network import NetworkEngine, bounds_and_starts
+from coffea_ddp.stats.log_ratio.nplm import nplm, permuted
+from coffea_ddp.stats.log_ratio.perceptron import Perceptron, starting_points
+from coffea_ddp.stats.log_ratio.reference import nplm_reference
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import in_cells, pool
 
 FREE = NetworkSolver(slope=None, ridge=0.0)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from coffea_ddp import stats
-from coffea_ddp.stats.unbinned import original, remaining
+from coffea_ddp.stats.log_ratio import reference
+from coffea_ddp.stats.samples import remaining
 
 X = np.random.default_rng(1).normal(size=(2, 40))
 LONG_WORK = {
@@ -42,6 +43,6 @@ def test_short_work_is_silent():
 
 def test_a_reference_has_permutations_that_end():
     """As many as the number of events allows, on any machine."""
-    for n, expected in ((40, 100), (6_000, original.REFITTED // 12_000), (10_000, original.FEWEST_PERMUTATIONS)):
+    for n, expected in ((40, 100), (6_000, reference.REFITTED // 12_000), (10_000, reference.FEWEST_PERMUTATIONS)):
         x = np.random.default_rng(n).normal(size=(2, n))
         assert stats.nplm_reference(*x, backend="bins").permutation.n == expected

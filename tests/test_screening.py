@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp.stats.unbinned.convex import problem, score_form, score_statistic
-from coffea_ddp.stats.unbinned.points import pool
-from coffea_ddp.stats.unbinned.screening import (
+from coffea_ddp.stats.log_ratio.convex import problem, score_form, score_statistic
+from coffea_ddp.stats.log_ratio.score_test import (
     NO_OPINION,
     forms_of,
     main_directions,
@@ -19,6 +18,7 @@ from coffea_ddp.stats.unbinned.screening import (
     two_sided,
     z_of,
 )
+from coffea_ddp.stats.samples.points import pool
 
 
 def events(n, seed, *, codes=7, p=4, weighted=False):

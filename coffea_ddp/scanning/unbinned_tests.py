@@ -5,9 +5,9 @@ on either side is for the tests of histograms. Labels of pseudo-experiments are 
 of the other tests. Features are put on a logarithmic scale far from their middle (the inverse of the hyperbolic sine):
 tails of masses and momenta are long, and kernels are of one width.
 
-*NPLM* in its score version (:mod:`coffea_ddp.stats.unbinned.screening`), kernels of several widths, in all cells. *The
-classifier*, out of fold, learns every pseudo-experiment of every cell anew: it is asked in cells that ask one question
-at most, the columns of the DDP table, chosen without a look at labels.
+*NPLM* in its score version (:mod:`coffea_ddp.stats.log_ratio.score_test`), kernels of several widths, in all cells.
+*The classifier*, out of fold, learns every pseudo-experiment of every cell anew: it is asked in cells that ask one
+question at most, the columns of the DDP table, chosen without a look at labels.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from coffea_ddp.scanning.unbinned_input import (
     results,
 )
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.unbinned.classifier import CUTS, FOLDS, statistics, within_folds
-from coffea_ddp.stats.unbinned.fixed import WIDTHS
-from coffea_ddp.stats.unbinned.learners import KernelLearner
-from coffea_ddp.stats.unbinned.points import Points
-from coffea_ddp.stats.unbinned.screening import (
+from coffea_ddp.stats.classifier.classifier import CUTS, FOLDS, statistics, within_folds
+from coffea_ddp.stats.classifier.learners import KernelLearner
+from coffea_ddp.stats.log_ratio.linear import WIDTHS
+from coffea_ddp.stats.log_ratio.score_test import (
     NO_OPINION,
     CodeSums,
     forms_of,
@@ -46,6 +45,7 @@ from coffea_ddp.stats.unbinned.screening import (
     two_sided,
     z_of,
 )
+from coffea_ddp.stats.samples.points import Points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.bumphunt.hunt import BumpHuntResult, bump_significance
     from coffea_ddp.stats.bumphunt.labels import ideal_significance
     from coffea_ddp.stats.bumphunt.profile import BumpFitResult, bump_fit
+    from coffea_ddp.stats.classifier.classifier import ClassifierResult, classifier_test
+    from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, NetworkLearner
     from coffea_ddp.stats.dispersion import DispersionResult, common_factor, effective_counts, poisson_dispersion
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
+    from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
+    from coffea_ddp.stats.log_ratio.nplm import nplm, nplm_counts
+    from coffea_ddp.stats.log_ratio.reference import nplm_reference
+    from coffea_ddp.stats.log_ratio.result import NPLMResult
+    from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
     from coffea_ddp.stats.null import relabel
     from coffea_ddp.stats.ratio import KappaResult, estimate_kappa
@@ -29,13 +36,6 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.submatrix.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
     from coffea_ddp.stats.tail import PermutationP, permutation_p
     from coffea_ddp.stats.trials import local_p, p_from_z, sidak, sidak_z, z_from_p
-    from coffea_ddp.stats.unbinned.classifier import ClassifierResult, classifier_test
-    from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
-    from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, NetworkLearner
-    from coffea_ddp.stats.unbinned.network import NetworkSolver
-    from coffea_ddp.stats.unbinned.original import nplm_reference
-    from coffea_ddp.stats.unbinned.result import NPLMResult
-    from coffea_ddp.stats.unbinned.symmetrized import nplm, nplm_counts
 
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
@@ -50,13 +50,13 @@ _HOME = {
     "status": ("Status",),
     "submatrix.submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),
-    "unbinned.classifier": ("ClassifierResult", "classifier_test"),
-    "unbinned.learners": ("BoostingLearner", "KernelLearner", "NetworkLearner"),
-    "unbinned.fixed": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
-    "unbinned.network": ("NetworkSolver",),
-    "unbinned.original": ("nplm_reference",),
-    "unbinned.result": ("NPLMResult",),
-    "unbinned.symmetrized": ("nplm", "nplm_counts"),
+    "classifier.classifier": ("ClassifierResult", "classifier_test"),
+    "classifier.learners": ("BoostingLearner", "KernelLearner", "NetworkLearner"),
+    "log_ratio.linear": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
+    "log_ratio.solvers": ("NetworkSolver",),
+    "log_ratio.reference": ("nplm_reference",),
+    "log_ratio.result": ("NPLMResult",),
+    "log_ratio.nplm": ("nplm", "nplm_counts"),
     "trials": ("local_p", "p_from_z", "sidak", "sidak_z", "z_from_p"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -14,9 +14,9 @@ from scipy.special import chdtrc
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.log_ratio.chi2_mixture import tail
+from coffea_ddp.stats.samples.points import as_events
 from coffea_ddp.stats.tail import told
-from coffea_ddp.stats.unbinned.mixture import tail
-from coffea_ddp.stats.unbinned.points import as_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable

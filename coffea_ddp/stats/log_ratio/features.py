@@ -5,7 +5,7 @@ The first feature is the constant.
 
 Examples
 --------
->>> from coffea_ddp.stats.unbinned.points import pool
+>>> from coffea_ddp.stats.samples.points import pool
 >>> points = pool(np.arange(30.0), np.arange(30.0) + 0.5)
 >>> family = kernel_family(points, centres=8, width=0.3, seed=1)
 >>> family(points.x).shape, bool((family(points.x)[:, 0] == 1.0).all())
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.unbinned.points import Points, weighted_percentile
+from coffea_ddp.stats.samples.points import Points, weighted_percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

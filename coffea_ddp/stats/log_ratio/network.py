@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from coffea_ddp.stats.unbinned.adam import Pace, descend
-from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, Minima
-from coffea_ddp.stats.unbinned.perceptron import Perceptron, starting_points
-from coffea_ddp.stats.unbinned.points import in_cells
-from coffea_ddp.stats.unbinned.result import Observed, runs_away
-from coffea_ddp.stats.unbinned.twins import fit_both, fit_one
+from coffea_ddp.stats.log_ratio.adam import Pace, descend
+from coffea_ddp.stats.log_ratio.both_samples import fit_both, fit_one
+from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, Minima
+from coffea_ddp.stats.log_ratio.perceptron import Perceptron, starting_points
+from coffea_ddp.stats.log_ratio.result import Observed, runs_away
+from coffea_ddp.stats.samples.points import in_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.stats.unbinned.network import NetworkSolver
-    from coffea_ddp.stats.unbinned.points import Points
+    from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+    from coffea_ddp.stats.samples.points import Points
 
 _FEW = 512
 """So few points are fitted in double precision."""

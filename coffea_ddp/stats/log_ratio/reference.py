@@ -2,7 +2,7 @@
 
 ``t_B(A) = -2 min_f [N_A(H0) / N_B sum_B (exp f - 1) - sum_A f]``. It ignores the fluctuations of B: under the null, t
 is ``1 + N_A / N_B`` times too large. And where A has an event and B has none nothing holds f back: t has no minimum
-unless the weights are clipped. Both are what the symmetrized test (:mod:`coffea_ddp.stats.unbinned.symmetrized`) mends.
+unless the weights are clipped. Both are what the symmetrized test (:mod:`coffea_ddp.stats.log_ratio.nplm`) mends.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.points import pool
-from coffea_ddp.stats.unbinned.symmetrized import Progress, judged, solver_of
+from coffea_ddp.stats.log_ratio.nplm import Progress, judged, solver_of
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.points import pool
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp.stats.unbinned.result import NPLMResult
-    from coffea_ddp.stats.unbinned.symmetrized import Solver
+    from coffea_ddp.stats.log_ratio.nplm import Solver
+    from coffea_ddp.stats.log_ratio.result import NPLMResult
 
 MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 100, 19
 REFITTED = 240_000

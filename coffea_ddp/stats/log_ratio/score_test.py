@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
+from coffea_ddp.stats.log_ratio.features import evaluated, kernel_family
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.stats.unbinned.points import Points
+    from coffea_ddp.stats.samples.points import Points
 
 LARGEST = 32
 """At most so many directions of the features are looked at, those of the largest variance."""

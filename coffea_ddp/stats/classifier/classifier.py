@@ -16,14 +16,14 @@ from scipy.stats import rankdata
 
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
+from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import pool
+from coffea_ddp.stats.samples.remaining import Remaining
+from coffea_ddp.stats.samples.threads import small_products
 from coffea_ddp.stats.tail import PermutationP, permutation_p, told
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
-from coffea_ddp.stats.unbinned.points import pool
-from coffea_ddp.stats.unbinned.remaining import Remaining
-from coffea_ddp.stats.unbinned.threads import small_products
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -14,12 +14,12 @@ from scipy.linalg import cho_factor, cho_solve
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.unbinned.features import evaluated, kernel_family
-from coffea_ddp.stats.unbinned.network import NetworkSolver, check_device
+from coffea_ddp.stats.log_ratio.features import evaluated, kernel_family
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver, check_device
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.stats.unbinned.points import Points
+    from coffea_ddp.stats.samples.points import Points
 
 
 class Scorer(Protocol):
@@ -172,7 +172,7 @@ class NetworkLearner:
         """
         self.solver.check(points.n_a, points.n_b, points.x.shape[1])
         check_device(self.solver.device)
-        from coffea_ddp.stats.unbinned.engine import out_of_fold
+        from coffea_ddp.stats.log_ratio.network import out_of_fold
 
         def score(labels: AnyArray) -> FloatArray:
             return out_of_fold(points, folds, labels, self.solver, seed)

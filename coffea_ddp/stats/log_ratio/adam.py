@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, Minima, value
+from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, Minima, value
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from coffea_ddp.stats.unbinned.perceptron import Perceptron
+    from coffea_ddp.stats.log_ratio.perceptron import Perceptron
 
 _FIRST, _SECOND, _SMALL = 0.9, 0.999, 1e-7
 """The two decays, and what keeps a step finite: those of Keras."""

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from coffea_ddp.stats.unbinned.points import pool
+>>> from coffea_ddp.stats.samples.points import pool
 >>> rng = np.random.default_rng(1)
 >>> points = pool(rng.exponential(size=300), rng.exponential(size=500))
 >>> engine = FixedEngine(points, BinSolver(bins=5).families(points, 0))
@@ -23,7 +23,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.unbinned.convex import (
+from coffea_ddp.stats.log_ratio.convex import (
     Problem,
     fit,
     null_spread,
@@ -32,7 +32,7 @@ from coffea_ddp.stats.unbinned.convex import (
     score_form,
     score_statistic,
 )
-from coffea_ddp.stats.unbinned.features import (
+from coffea_ddp.stats.log_ratio.features import (
     Family,
     bin_family,
     evaluated,
@@ -40,13 +40,13 @@ from coffea_ddp.stats.unbinned.features import (
     kernel_family,
     spline_family,
 )
-from coffea_ddp.stats.unbinned.result import Observed, runs_away
+from coffea_ddp.stats.log_ratio.result import Observed, runs_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coffea_ddp._typing import AnyArray, FloatArray
-    from coffea_ddp.stats.unbinned.points import Points
+    from coffea_ddp.stats.samples.points import Points
 
 WIDTHS = (0.3, 1.0, 3.0)
 """Widths of the kernels, in units of half of the central 68 % of every feature, and of the root of their number."""

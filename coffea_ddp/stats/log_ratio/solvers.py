@@ -15,8 +15,8 @@ from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
-    from coffea_ddp.stats.unbinned.engine import NetworkEngine
-    from coffea_ddp.stats.unbinned.points import Points
+    from coffea_ddp.stats.log_ratio.network import NetworkEngine
+    from coffea_ddp.stats.samples.points import Points
 
 
 def check_device(device: str) -> None:
@@ -106,7 +106,7 @@ class NetworkSolver:
         """
         self.check(points.n_a, points.n_b, points.x.shape[1])
         check_device(self.device)
-        from coffea_ddp.stats.unbinned.engine import NetworkEngine
+        from coffea_ddp.stats.log_ratio.network import NetworkEngine
 
         return NetworkEngine(points, self, seed)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coffea_ddp.stats.unbinned.levenberg import Bounds, Data, Minima, minimise, value
-from coffea_ddp.stats.unbinned.perceptron import Perceptron
+from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, Minima, minimise, value
+from coffea_ddp.stats.log_ratio.perceptron import Perceptron
 
 _MIRRORS = (-1.0, -0.6, -0.3, -0.1, 0.0)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from coffea_ddp.stats.unbinned.perceptron import Perceptron
+    from coffea_ddp.stats.log_ratio.perceptron import Perceptron
 
 _FIRST_DAMPING = 1e-2
 _LEAST, _MOST = 1e-8, 1e10

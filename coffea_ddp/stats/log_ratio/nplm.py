@@ -16,14 +16,14 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
+from coffea_ddp.stats.log_ratio.result import NPLMResult, Observed
+from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.samples.permutations import draw_labels
+from coffea_ddp.stats.samples.points import Points, pool, pool_counts
+from coffea_ddp.stats.samples.remaining import Remaining
+from coffea_ddp.stats.samples.threads import small_products
 from coffea_ddp.stats.tail import PermutationP, permutation_p
-from coffea_ddp.stats.unbinned.fixed import BinSolver, FourierSolver, KernelSolver, SplineSolver
-from coffea_ddp.stats.unbinned.labels import draw_labels
-from coffea_ddp.stats.unbinned.network import NetworkSolver
-from coffea_ddp.stats.unbinned.points import Points, pool, pool_counts
-from coffea_ddp.stats.unbinned.remaining import Remaining
-from coffea_ddp.stats.unbinned.result import NPLMResult, Observed
-from coffea_ddp.stats.unbinned.threads import small_products
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
