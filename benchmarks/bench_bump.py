@@ -15,14 +15,14 @@ from bench_scan import fastest
 from iminuit import Minuit
 from scipy import optimize
 
-from coffea_ddp.stats.bumphunt import profile
 from coffea_ddp.stats.bumphunt.features import describe
 from coffea_ddp.stats.bumphunt.finder import shipped
-from coffea_ddp.stats.bumphunt.labels import ideal_significance
-from coffea_ddp.stats.bumphunt.loglinear import legendre
-from coffea_ddp.stats.bumphunt.profile import fit_block
-from coffea_ddp.stats.bumphunt.sampling import draw
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits import bump_fit
+from coffea_ddp.stats.bumphunt.fits.bump_fit import fit_block
+from coffea_ddp.stats.bumphunt.fits.ideal import ideal_significance
+from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.training.sampling import draw
 
 SIGMA = 2.0
 LEAST = {"torch": 3_000, "numpy": 1_000}
@@ -83,7 +83,7 @@ def main() -> int:
         reached &= theirs / ours >= 500
     templates = gaussian_templates(100, SIGMA)
     designs = {f"{terms} terms": legendre(100, terms) for terms in (4, 5)}
-    designs["dijet, 5 terms"] = profile._dijet(np.linspace(500.0, 6_000.0, 101), profile.COLLISION_ENERGY)
+    designs["dijet, 5 terms"] = bump_fit._dijet(np.linspace(500.0, 6_000.0, 101), bump_fit.COLLISION_ENERGY)
     for name, design in designs.items():
         fit_block(batch.counts[:2], design, templates.values)
         ours = fastest(lambda design=design: fit_block(batch.counts[:200], design, templates.values), 9) / 200

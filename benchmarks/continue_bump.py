@@ -20,10 +20,10 @@ import numpy as np
 
 from coffea_ddp.stats.bumphunt.features import CHANNELS
 from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
-from coffea_ddp.stats.bumphunt.making import make_finder
+from coffea_ddp.stats.bumphunt.fits.steps import ESTIMATES, STEPPED
 from coffea_ddp.stats.bumphunt.network import Shape, initial_weights
-from coffea_ddp.stats.bumphunt.stepped import ESTIMATES, STEPPED
-from coffea_ddp.stats.bumphunt.training import Settings
+from coffea_ddp.stats.bumphunt.training.making import make_finder
+from coffea_ddp.stats.bumphunt.training.training import Settings
 
 SEED, STEPS, BATCH, RATE = 2, 20_000, 96, 8e-4
 SMALL = 0.02

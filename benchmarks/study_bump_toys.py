@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
-from coffea_ddp.stats.bumphunt.families import FINAL
-from coffea_ddp.stats.bumphunt.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.families import FINAL
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 
 SEED, LEVELS = 515_151, (0.1, 0.05, 0.01)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coffea_ddp.stats.bumphunt.families import FINAL, TRAINING, log_shapes
+from coffea_ddp.stats.bumphunt.training.families import FINAL, TRAINING, log_shapes
 from coffea_ddp.stats.dispersion import OVERDISPERSED, UNDERDISPERSED, common_factor, poisson_dispersion
 
 SIZE = 500

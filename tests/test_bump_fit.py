@@ -11,12 +11,12 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.bumphunt import joint, profile
-from coffea_ddp.stats.bumphunt.loglinear import legendre
-from coffea_ddp.stats.bumphunt.profile import bump_fit, fit_block
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits import signal_and_background
+from coffea_ddp.stats.bumphunt.fits.bump_fit import _dijet, bump_fit, fit_block
+from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
-DIJET = profile._dijet(np.linspace(500.0, 6000.0, 51), 13_000.0)
+DIJET = _dijet(np.linspace(500.0, 6000.0, 51), 13_000.0)
 
 
 def by_minuit(counts, design, signal):
@@ -92,13 +92,15 @@ def test_an_empty_window_pulls_the_signal_to_its_bound(n_bins, events, sigma):
 def test_series_are_the_functions(size, seed):
     rng = np.random.default_rng(seed)
     change, b = rng.uniform(-size, size, 30), rng.uniform(0.1, 1e6, 30)
-    state = joint._State(b, *(np.empty(30) for _ in range(2)), np.empty((2, 2)), np.empty(2), change, b * 0, b * 0)
-    joint._multiply(state, 1.0, size)
+    state = signal_and_background._State(
+        b, *(np.empty(30) for _ in range(2)), np.empty((2, 2)), np.empty(2), change, b * 0, b * 0
+    )
+    signal_and_background._multiply(state, 1.0, size)
     assert state.increase == pytest.approx(b * np.expm1(change), rel=1e-13)
     assert state.following == pytest.approx(b * np.exp(change), rel=1e-13)
     x = np.maximum(change, -0.99)
     terms = b * np.log1p(x)
-    assert joint._logarithms(b, x, size) == pytest.approx(terms.sum(), abs=1e-14 * np.abs(terms).sum())
+    assert signal_and_background._logarithms(b, x, size) == pytest.approx(terms.sum(), abs=1e-14 * np.abs(terms).sum())
 
 
 EDGES = np.linspace(100.0, 160.0, 31)

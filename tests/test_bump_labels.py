@@ -11,8 +11,8 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.bumphunt.labels import ideal_significance, strength_for_z
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits.ideal import ideal_significance, strength_for_z
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 X = np.arange(60)
 T17 = 1e4 * np.exp(-X / 12.0) + 5.0

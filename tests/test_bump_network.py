@@ -12,16 +12,24 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
-from coffea_ddp.stats.bumphunt import families
-from coffea_ddp.stats.bumphunt.calibrating import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, ORDERS, RIDGE, describe, features
 from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, load, shipped
-from coffea_ddp.stats.bumphunt.loglinear import exponential, fit, legendre, start
-from coffea_ddp.stats.bumphunt.making import make_finder
-from coffea_ddp.stats.bumphunt.nested import adapted
+from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.polynomials import adapted
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, layers
-from coffea_ddp.stats.bumphunt.sampling import Recipe, domain, draw
-from coffea_ddp.stats.bumphunt.training import Settings, lesson, lessons, measured_set, rate_at, resonance, train
+from coffea_ddp.stats.bumphunt.training import families
+from coffea_ddp.stats.bumphunt.training.calibration import STRENGTHS, calibrate, correct, null_scores
+from coffea_ddp.stats.bumphunt.training.making import make_finder
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.training import (
+    Settings,
+    lesson,
+    lessons,
+    measured_set,
+    rate_at,
+    resonance,
+    train,
+)
 
 SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
 
@@ -210,7 +218,7 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
 
 
 def test_learning_finds_the_least_squares():
-    from coffea_ddp.stats.bumphunt.learning import Learner, Pace
+    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, Pace
 
     rng = np.random.default_rng(2)
     inputs, answer = rng.normal(size=(200, 6)), rng.normal(size=(6, 3))

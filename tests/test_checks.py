@@ -592,7 +592,7 @@ def test_masked_values_are_nothing_where_nan_means_nothing():
 
 
 def test_read_only_spectra_are_compiled_for_once():
-    from coffea_ddp.stats.bumphunt.profile import _scan
+    from coffea_ddp.stats.bumphunt.fits.bump_fit import _scan
 
     example = EXAMPLES["bump_fit"]
     _call(example)

@@ -12,7 +12,7 @@ from coffea_ddp import stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.bump_hunt import hunt_spectra, prepare
 from coffea_ddp.spectra.spectrum import MassSpectrum
-from coffea_ddp.stats.bumphunt.families import FINAL, TRAINING, log_shapes
+from coffea_ddp.stats.bumphunt.training.families import FINAL, TRAINING, log_shapes
 from coffea_ddp.stats.status import Status
 
 X = np.arange(60)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from coffea_ddp import MassSpectrum, Resolution, hunt_spectra, resolution_axis, stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.bump_hunt import prepare
-from coffea_ddp.stats.bumphunt.given import JUMP, uneven_bins
+from coffea_ddp.stats.bumphunt.checks import JUMP, uneven_bins
 from coffea_ddp.stats.status import Status
 
 BROKEN = np.r_[np.arange(60.0, 80.0), np.arange(80.0, 121.0, 2.0)]

@@ -44,8 +44,8 @@ def train_bump(output: str, seed: int, folder: str | None, workers: int, device:
         raise InputError(
             f"-o {output}: give it a suffix, as in {output}.npz: the folder of checkpoints has its name without"
         )
-    from coffea_ddp.stats.bumphunt.making import CALIBRATION, make_finder
-    from coffea_ddp.stats.bumphunt.training import Settings
+    from coffea_ddp.stats.bumphunt.training.making import CALIBRATION, make_finder
+    from coffea_ddp.stats.bumphunt.training.training import Settings
 
     chosen: dict[str, Any] = {
         name: value for name, value in options.items() if name != "calibration" and value is not None

@@ -35,8 +35,8 @@ from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
-from coffea_ddp.stats.bumphunt.falling import ends_at, falling_from
-from coffea_ddp.stats.bumphunt.given import LEAST_BINS, uneven_bins, unfit_width
+from coffea_ddp.stats.bumphunt.checks import LEAST_BINS, uneven_bins, unfit_width
+from coffea_ddp.stats.bumphunt.fit_range import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond
 from coffea_ddp.stats.bumphunt.widths import SCANNED
 from coffea_ddp.stats.dispersion import common_factor
@@ -120,8 +120,8 @@ class Prepared:
 def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bool = False) -> Prepared:
     """Return where a spectrum is looked at, by rule.
 
-    It begins behind its turn-on (:func:`~coffea_ddp.stats.bumphunt.falling.falling_from`, known resonances left out)
-    and ends with its events (:func:`~coffea_ddp.stats.bumphunt.falling.ends_at`).
+    It begins behind its turn-on (:func:`~coffea_ddp.stats.bumphunt.fit_range.falling_from`, known resonances left out)
+    and ends with its events (:func:`~coffea_ddp.stats.bumphunt.fit_range.ends_at`).
 
     Parameters
     ----------

@@ -17,9 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coffea_ddp.stats.bumphunt.fits.bump_fit import BumpFitResult, bump_fit
+    from coffea_ddp.stats.bumphunt.fits.ideal import ideal_significance
     from coffea_ddp.stats.bumphunt.hunt import BumpHuntResult, bump_significance
-    from coffea_ddp.stats.bumphunt.labels import ideal_significance
-    from coffea_ddp.stats.bumphunt.profile import BumpFitResult, bump_fit
     from coffea_ddp.stats.classifier.classifier import ClassifierResult, classifier_test
     from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, NetworkLearner
     from coffea_ddp.stats.dispersion import DispersionResult, common_factor, effective_counts, poisson_dispersion
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 # scipy costs 0.2 s: names are resolved on first use (PEP 562).
 _HOME = {
     "bumphunt.hunt": ("BumpHuntResult", "bump_significance"),
-    "bumphunt.labels": ("ideal_significance",),
-    "bumphunt.profile": ("BumpFitResult", "bump_fit"),
+    "bumphunt.fits.ideal": ("ideal_significance",),
+    "bumphunt.fits.bump_fit": ("BumpFitResult", "bump_fit"),
     "dispersion": ("DispersionResult", "common_factor", "effective_counts", "poisson_dispersion"),
     "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
     "nsigma": ("NSigmaResult", "n_sigma"),

@@ -5,7 +5,7 @@ orders at once, what they would leave over, and from that the efficient score of
 of a signal whose background is fitted, to first order). The order, and the strongest candidate, are those with the best
 information criterion of background *and* signal; that candidate is then fitted together with the background, and what
 the background of several orders leaves over without it is the other half of the features. Where a shoulder may
-describe the spectrum better than many terms, it is fitted too (:mod:`~coffea_ddp.stats.bumphunt.stepped`).
+describe the spectrum better than many terms, it is fitted too (:mod:`~coffea_ddp.stats.bumphunt.fits.steps`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.loglinear import dot, exponential, fit, legendre, start
-from coffea_ddp.stats.bumphunt.nested import (
+from coffea_ddp.stats.bumphunt.fits.loglinear import dot, exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.polynomials import (
     LARGEST,
     Problem,
     adapted,
@@ -29,8 +29,8 @@ from coffea_ddp.stats.bumphunt.nested import (
     template,
     whiten,
 )
-from coffea_ddp.stats.bumphunt.stepped import ESTIMATES, STEP_ORDERS, STEPPED, step_table, stepped
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits.steps import ESTIMATES, STEP_ORDERS, STEPPED, step_table, stepped
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,7 +27,7 @@ from coffea_ddp._files import NETWORK, check_input, write_in_place
 from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
 from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
-from coffea_ddp.stats.bumphunt.sampling import domain
+from coffea_ddp.stats.bumphunt.training.sampling import domain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,8 @@ class Estimates:
         """The largest ``z - 1.5 error`` within the domain, shape (n_spectra,); -inf where there is no domain.
 
         Of the multiples of the error tried (0, 0.5, 1, 1.5; and the log-odds), the one whose tails are most alike from
-        family to family among :data:`~coffea_ddp.stats.bumphunt.families.VALIDATION`, at the power of the best.
+        family to family among :data:`~coffea_ddp.stats.bumphunt.training.families.VALIDATION`, at the power of the
+        best.
         """
         return np.asarray(np.where(self.inside, self.z - _CAUTION * self.error, -np.inf).max(axis=1))
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.bumphunt.loglinear import exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.bumphunt.labels import ideal_significance
+from coffea_ddp.stats.bumphunt.fits.ideal import ideal_significance
 from coffea_ddp.stats.bumphunt.toys import without_peak
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.bumphunt.calibrating import STRENGTHS, calibrate, correct, null_scores
-from coffea_ddp.stats.bumphunt.families import TRAINING, VALIDATION
 from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
-from coffea_ddp.stats.bumphunt.training import Settings, describe, measure, measured_set, train
+from coffea_ddp.stats.bumphunt.training.calibration import STRENGTHS, calibrate, correct, null_scores
+from coffea_ddp.stats.bumphunt.training.families import TRAINING, VALIDATION
+from coffea_ddp.stats.bumphunt.training.training import Settings, describe, measure, measured_set, train
 from coffea_ddp.stats.conversion import shown
 
 CALIBRATION = 1_000

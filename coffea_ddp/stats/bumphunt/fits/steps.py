@@ -5,7 +5,7 @@ is already good, beside which the candidate is fitted: with the weights ``w = 1 
 ``y = w (n - b + b log b)``, a polynomial is the column ``w b X``, a step ``w b u``, the candidate ``w s``. The
 polynomials are made orthonormal once (``Q``); the gain of every step beside every number of them, the candidate fitted
 too, is then a few inner products. The best ones are where fits of a shoulder begin
-(:mod:`~coffea_ddp.stats.bumphunt.shoulder`), if they can be any better than the background without one.
+(:mod:`~coffea_ddp.stats.bumphunt.fits.shoulder`), if they can be any better than the background without one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import erf
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.loglinear import backward, dot
-from coffea_ddp.stats.bumphunt.nested import fixed_scores, orthogonal, template
-from coffea_ddp.stats.bumphunt.shoulder import FREE, TALLEST, deviance, improved, shouldered
+from coffea_ddp.stats.bumphunt.fits.loglinear import backward, dot
+from coffea_ddp.stats.bumphunt.fits.polynomials import fixed_scores, orthogonal, template
+from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, TALLEST, deviance, improved, shouldered
 
 STEP_ORDERS = (4, 6)
 """Numbers of polynomials beside a shoulder."""

@@ -27,10 +27,10 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.given import given_spectra, uneven_bins
-from coffea_ddp.stats.bumphunt.joint import Problem, climb, exponential
-from coffea_ddp.stats.bumphunt.loglinear import fit, legendre, start
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.checks import given_spectra, uneven_bins
+from coffea_ddp.stats.bumphunt.fits.loglinear import fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.signal_and_background import Problem, climb, exponential
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.dispersion import scatter_flags
 
@@ -217,7 +217,7 @@ def fit_block(
     design
         Shape (terms, n_bins).
     templates
-        Windows of :class:`~coffea_ddp.stats.bumphunt.templates.Templates`.
+        Windows of :class:`~coffea_ddp.stats.bumphunt.fits.templates.Templates`.
     """
     z = np.empty_like(counts)
     deviance, left = np.empty(len(counts)), np.empty(len(counts))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.loglinear import backward, cholesky, dot, forward
+from coffea_ddp.stats.bumphunt.fits.loglinear import backward, cholesky, dot, forward
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

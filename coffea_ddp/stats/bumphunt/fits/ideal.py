@@ -23,7 +23,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -92,7 +92,7 @@ def ideal_block(counts: FloatArray, background: FloatArray, templates: FloatArra
     counts, background, z
         Shape (n_spectra, n_bins).
     templates
-        Windows of :class:`coffea_ddp.stats.bumphunt.templates.Templates`.
+        Windows of :class:`coffea_ddp.stats.bumphunt.fits.templates.Templates`.
     """
     n_spectra, n_bins = counts.shape
     half = templates.shape[1] // 2

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.loglinear import (
+from coffea_ddp.stats.bumphunt.fits.loglinear import (
     backward,
     cholesky,
     dot,

@@ -1,8 +1,8 @@
 """Training the network: every spectrum is drawn anew from (seed, step), none is seen twice.
 
 Worker processes draw spectra, labels and features; the main process trains. Families that decide between trainings
-(:data:`~coffea_ddp.stats.bumphunt.families.VALIDATION`) are never trained on. A checkpoint is written as it goes, and a
-training that was cut off goes on from it.
+(:data:`~coffea_ddp.stats.bumphunt.training.families.VALIDATION`) are never trained on. A checkpoint is written as it
+goes, and a training that was cut off goes on from it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.stats.bumphunt.families import VALIDATION
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
-from coffea_ddp.stats.bumphunt.sampling import Batch, Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.families import VALIDATION
+from coffea_ddp.stats.bumphunt.training.sampling import Batch, Recipe, domain, draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.stats.bumphunt.learning import Learner
+    from coffea_ddp.stats.bumphunt.training.optimizer import Learner
 
 Report = Callable[[str], None]
 
@@ -226,7 +226,7 @@ def train(
     """
     import torch
 
-    from coffea_ddp.stats.bumphunt.learning import Learner, Pace
+    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, Pace
 
     folder = Path(folder)
     _check_folder(folder)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.bumphunt import families
-from coffea_ddp.stats.bumphunt.labels import ideal_block, strength_for_z
-from coffea_ddp.stats.bumphunt.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.fits.ideal import ideal_block, strength_for_z
+from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
+from coffea_ddp.stats.bumphunt.training import families
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.loglinear import HIGHEST, LOWEST, backward, cholesky, dot, forward
-from coffea_ddp.stats.bumphunt.nested import asimov, folded, orthogonal, sizes
+from coffea_ddp.stats.bumphunt.fits.loglinear import HIGHEST, LOWEST, backward, cholesky, dot, forward
+from coffea_ddp.stats.bumphunt.fits.polynomials import asimov, folded, orthogonal, sizes
 
 ROUNDS = 5
 FREE = 3
