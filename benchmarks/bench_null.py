@@ -29,7 +29,7 @@ from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.scanning.driver import MIN_EVENTS, scan
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.null import relabel
+from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix.binomial import z_table
 from coffea_ddp.stats.submatrix.rectangles import exact_extremes, linear_extremes
 

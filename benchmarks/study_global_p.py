@@ -33,7 +33,7 @@ from coffea_ddp.histograms.stored import StoredEvents
 from coffea_ddp.report.rows import GlobalP
 from coffea_ddp.scanning import driver, pseudo_experiments
 from coffea_ddp.scanning.pseudo_experiments import FamilyNull
-from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.min_p import combine
 from coffea_ddp.testing import make_dataset
 
 TESTS = ("nsigma", "submatrix")

@@ -27,7 +27,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
 from coffea_ddp.stats.nsigma import n_sigma
-from coffea_ddp.stats.null import stream
+from coffea_ddp.stats.relabelling import stream
 from coffea_ddp.stats.submatrix.submatrix import Alternative, Statistic, best_rectangles
 from coffea_ddp.stats.tail import NullSample
 from coffea_ddp.stats.trials import p_from_z, z_from_p

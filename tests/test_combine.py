@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 from scipy.special import ndtr, ndtri
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.combine import combine
+from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.tail import p_among_others
 from coffea_ddp.stats.trials import local_p, p_from_z, sidak
 

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.null import TOYS, check_null, count_labels, event_labels, event_permutation, relabel
+from coffea_ddp.stats.relabelling import TOYS, check_null, count_labels, event_labels, event_permutation, relabel
 
 COUNTS = np.array([0, 1, 2, 30, 64, 65, 700, 5_000])
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp import stats
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.null import relabel
+from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix.binomial import z_table
 from coffea_ddp.stats.submatrix.overlapping import (
     Best,

@@ -17,9 +17,9 @@ from scipy import stats as scipy_stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.corrections import EfficiencyRatio
 from coffea_ddp.stats import n_sigma, p_from_z
+from coffea_ddp.stats.kappa import estimate_kappa
 from coffea_ddp.stats.nsigma import METHOD, method_text
 from coffea_ddp.stats.pulls import block_n_sigma
-from coffea_ddp.stats.ratio import estimate_kappa
 
 BINS = 784
 TOYS = 1_000

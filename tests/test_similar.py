@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.similar import leaders
+from coffea_ddp.stats.grouping import leaders
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)

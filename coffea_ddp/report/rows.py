@@ -72,7 +72,7 @@ class Row:
         where that is what was used.
     like
         The rank of the strongest row of the same symmetry and direction that holds mostly the same events
-        (see :func:`coffea_ddp.stats.similar.leaders`); its own rank where there is none stronger, ``None`` without
+        (see :func:`coffea_ddp.stats.grouping.leaders`); its own rank where there is none stronger, ``None`` without
         a rank.
     position, width, z_error
         Of a bump: its mass and the standard deviation of the signal in GeV, and the uncertainty of its z.

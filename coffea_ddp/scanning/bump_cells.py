@@ -17,7 +17,7 @@ from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
-from coffea_ddp.stats.similar import leaders
+from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:

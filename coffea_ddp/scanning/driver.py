@@ -46,7 +46,7 @@ from coffea_ddp.scanning.ranking import Candidate, Collector, Where
 from coffea_ddp.scanning.unbinned_scan import EventScan, FullFits
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.null import NullKind
+from coffea_ddp.stats.relabelling import NullKind
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def scan(
     permutations
         Pseudo-experiments with relabelled events, from which global p-values come; 0: the Sidak bound.
     null
-        How they are relabelled: ``"binomial"``, or ``"fixed"`` with N_A kept (:mod:`coffea_ddp.stats.null`). By default
-        the one that is right: fixed for ``kappa="global"`` without corrections and systematic errors, else binomial
-        (with kappa estimated anew in every pseudo-experiment where it is estimated).
+        How they are relabelled: ``"binomial"``, or ``"fixed"`` with N_A kept (:mod:`coffea_ddp.stats.relabelling`). By
+        default the one that is right: fixed for ``kappa="global"`` without corrections and systematic errors, else
+        binomial (with kappa estimated anew in every pseudo-experiment where it is estimated).
     seed
         Of the pseudo-experiments.
     min_events

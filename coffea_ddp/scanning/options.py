@@ -27,7 +27,7 @@ from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
-from coffea_ddp.stats.null import NullKind, check_null
+from coffea_ddp.stats.relabelling import NullKind, check_null
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms

@@ -25,7 +25,7 @@ import numpy as np
 from coffea_ddp.histograms.stored import opposite_sides
 from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.null import NullKind, count_labels, relabel, relabelled_events
+from coffea_ddp.stats.relabelling import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.side_weights import pooled_variance
 from coffea_ddp.stats.submatrix.overlapping import Best, Labels, Members, Pieces
 
@@ -121,7 +121,7 @@ def permute(
     permutations
         How many.
     null
-        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.null`).
+        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.relabelling`).
     seed
         With the names of symmetry and observable the source of all random numbers.
     jobs

@@ -15,7 +15,7 @@ import numpy as np
 
 from coffea_ddp.report.ordering import sort_key
 from coffea_ddp.report.rows import Row, ZHistogram
-from coffea_ddp.stats.similar import leaders
+from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 

@@ -12,7 +12,7 @@ import numpy as np
 from coffea_ddp.scanning.binned_tests import Found
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.log_ratio.score_test import LARGEST
-from coffea_ddp.stats.null import NullKind, relabelled_events
+from coffea_ddp.stats.relabelling import NullKind, relabelled_events
 from coffea_ddp.stats.samples.points import Points, pool
 
 if TYPE_CHECKING:

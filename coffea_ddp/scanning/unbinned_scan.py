@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
     from coffea_ddp.scanning.expectation import ChannelExpectation, Expectation
     from coffea_ddp.scanning.pseudo_experiments import Family
-    from coffea_ddp.stats.null import NullKind
+    from coffea_ddp.stats.relabelling import NullKind
 
 FITS = 10
 """So many of the best rows of NPLM are fitted in full."""

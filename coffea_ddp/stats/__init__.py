@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.classifier.classifier import ClassifierResult, classifier_test
     from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, NetworkLearner
     from coffea_ddp.stats.dispersion import DispersionResult, common_factor, effective_counts, poisson_dispersion
+    from coffea_ddp.stats.kappa import KappaResult, estimate_kappa
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
     from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
     from coffea_ddp.stats.log_ratio.nplm import nplm, nplm_counts
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.log_ratio.result import NPLMResult
     from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
-    from coffea_ddp.stats.null import relabel
-    from coffea_ddp.stats.ratio import KappaResult, estimate_kappa
+    from coffea_ddp.stats.relabelling import relabel
     from coffea_ddp.stats.status import Status
     from coffea_ddp.stats.submatrix.submatrix import BestRectangles, SubmatrixResult, best_rectangles, scan_submatrices
     from coffea_ddp.stats.tail import PermutationP, permutation_p
@@ -45,8 +45,8 @@ _HOME = {
     "dispersion": ("DispersionResult", "common_factor", "effective_counts", "poisson_dispersion"),
     "likelihood": ("LikelihoodResult", "asimov_l1", "asimov_l2", "q0_l1", "q0_l2", "signal_for_z"),
     "nsigma": ("NSigmaResult", "n_sigma"),
-    "null": ("relabel",),
-    "ratio": ("KappaResult", "estimate_kappa"),
+    "relabelling": ("relabel",),
+    "kappa": ("KappaResult", "estimate_kappa"),
     "status": ("Status",),
     "submatrix.submatrix": ("BestRectangles", "SubmatrixResult", "best_rectangles", "scan_submatrices"),
     "tail": ("PermutationP", "permutation_p"),

@@ -38,7 +38,7 @@ from scipy import optimize
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.profile import l1_problems, l2_problems
+from coffea_ddp.stats.likelihood_fits import l1_problems, l2_problems
 from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ rho))``. rho is 1 where weights are of one law on both sides; where they belong 
 leptons, it is the ratio of their sizes (:mod:`coffea_ddp.stats.side_weights`).
 
 kappa may differ from bin to bin, have an uncertainty, or be estimated from the pair's own totals, which makes the
-test one of shape (:mod:`coffea_ddp.stats.ratio`). A relative error eps of kappa, independent from bin to bin, enters
+test one of shape (:mod:`coffea_ddp.stats.kappa`). A relative error eps of kappa, independent from bin to bin, enters
 the bin's variance: ``kappa n + eps^2 (kappa n / (1 + kappa))^2``. One that the bins share is ``kappa_error``. All of
 it changes its sign, exactly, with A and B swapped and kappa to 1 / kappa with the same relative errors.
 
@@ -46,8 +46,8 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.given import aligned, errors_of_bins, given_kappa, given_side, relative_error, squares_of_both
+from coffea_ddp.stats.kappa import TOTALS, estimate_kappa
 from coffea_ddp.stats.pulls import BlockNSigma, block_n_sigma, entries
-from coffea_ddp.stats.ratio import TOTALS, estimate_kappa
 from coffea_ddp.stats.side_weights import pooled_variance, side_ratio
 from coffea_ddp.stats.trials import p_from_z
 
@@ -147,7 +147,7 @@ def n_sigma(
 
     Notes
     -----
-    arXiv:2203.07529; for what the uncertainty of kappa does, see :mod:`coffea_ddp.stats.ratio`. An
+    arXiv:2203.07529; for what the uncertainty of kappa does, see :mod:`coffea_ddp.stats.kappa`. An
     efficiency difference eps between the sides gives a mean of ``eps sqrt(N/2)`` at N events a side: it grows without
     limit, so compare ``asymmetry`` with what is known of the efficiencies.
 

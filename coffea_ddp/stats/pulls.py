@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.ratio import common_asymmetry, given_variance, sample_variance
+from coffea_ddp.stats.kappa import common_asymmetry, given_variance, sample_variance
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray

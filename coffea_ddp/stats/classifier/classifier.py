@@ -17,8 +17,8 @@ from scipy.stats import rankdata
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
-from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import pool
 from coffea_ddp.stats.samples.remaining import Remaining

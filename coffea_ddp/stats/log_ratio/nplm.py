@@ -14,11 +14,11 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.combine import combine
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
 from coffea_ddp.stats.log_ratio.result import NPLMResult, Observed
 from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import Points, pool, pool_counts
 from coffea_ddp.stats.samples.remaining import Remaining

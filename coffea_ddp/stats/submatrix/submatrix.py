@@ -9,7 +9,7 @@ A matrix of 28 x 28 bins has 164,836 rectangles, a spectrum of 28 bins 406. Two 
     N_sigma of the sub-matrix, ``M_w^(-1/2) sum_i (B_i - kappa A_i) / sqrt(kappa (A_i + B_i))`` (arXiv:2203.07529).
 
 Rectangles overlap, so the trials cannot be counted: the p-value after all of them comes from pseudo-experiments with
-relabelled events (:mod:`coffea_ddp.stats.null`), or is the Sidak bound where none are made.
+relabelled events (:mod:`coffea_ddp.stats.relabelling`), or is the Sidak bound where none are made.
 
 Examples
 --------
@@ -34,7 +34,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.null import MOST_ERROR, check_null, relabel
+from coffea_ddp.stats.relabelling import MOST_ERROR, check_null, relabel
 from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z
 from coffea_ddp.stats.submatrix.matrix import Matrix, one_sided
