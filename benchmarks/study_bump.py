@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from scipy.special import gammaincc, ndtri
 
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.finder import load, shipped
 from coffea_ddp.stats.bumphunt.fits.bump_fit import bump_fit
 from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.bumphunt.training.families import FINAL, MILD, VALIDATION
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 
 SETTINGS = ((100, 1.0), (100, 2.0), (100, 3.0), (50, 2.0), (200, 2.0), (200, 5.0))
 STRENGTHS = (0.0, 3.0, 5.0, 7.0, 10.0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, ORDERS, RIDGE, describe, features
 from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, load, shipped
 from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
@@ -20,7 +21,7 @@ from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, lay
 from coffea_ddp.stats.bumphunt.training import families
 from coffea_ddp.stats.bumphunt.training.calibration import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.training.making import make_finder
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 from coffea_ddp.stats.bumphunt.training.training import (
     Settings,
     lesson,

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from scipy import optimize
 from scipy.special import erf
 
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, RIDGE, describe, features
 from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
 from coffea_ddp.stats.bumphunt.fits.polynomials import Problem, asimov, folded, template
 from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, deviance, ending, improved, shoulder, shouldered
 from coffea_ddp.stats.bumphunt.fits.steps import begin, scoring, step_gains, step_table
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 
 N_BINS = 80
 ORDERS = np.array([4, 6])

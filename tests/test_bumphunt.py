@@ -11,11 +11,12 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.fit_range import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.toys import draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.training.families import FINAL, MILD
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 from coffea_ddp.stats.bumphunt.widths import likeliest_width
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

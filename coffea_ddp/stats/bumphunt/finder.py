@@ -25,9 +25,9 @@ from scipy.special import expit, log_ndtr, ndtri, ndtri_exp
 
 from coffea_ddp._files import NETWORK, check_input, write_in_place
 from coffea_ddp.errors import FileError, FormatError
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
 from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
-from coffea_ddp.stats.bumphunt.training.sampling import domain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,11 +16,11 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.checks import Spectra, given_spectra, uneven_bins
+from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
 from coffea_ddp.stats.bumphunt.fit_range import falling_from
 from coffea_ddp.stats.bumphunt.rebinning import BINS, joined, joined_bins, spread_out
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
-from coffea_ddp.stats.bumphunt.training.sampling import WIDTHS
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.dispersion import scatter_flags

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.finder import Estimates
-from coffea_ddp.stats.bumphunt.training.sampling import WIDTHS
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, looks
 from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.training.families import TRAINING
-from coffea_ddp.stats.bumphunt.training.sampling import WIDTHS, Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
 from coffea_ddp.stats.bumphunt.training.training import Measured
 
 if TYPE_CHECKING:

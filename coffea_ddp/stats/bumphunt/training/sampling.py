@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.fits.ideal import ideal_block, strength_for_z
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.bumphunt.training import families
@@ -23,13 +24,11 @@ from coffea_ddp.stats.bumphunt.training import families
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray
 
 LOWEST = 1e-3
 """Expected background is nowhere below this many events a bin."""
 _LAST = 0.02
-WIDTHS = (0.7, 5.0)
-"""Standard deviations of signals, in bins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,20 +154,3 @@ def _mask(rng: Generator, recipe: Recipe, size: int, n_bins: int) -> FloatArray:
     bins = np.arange(n_bins)
     inside = (bins >= first[:, None]) & (bins < (first + length)[:, None]) & masked[:, None]
     return np.where(inside, 0.0, 1.0)
-
-
-def domain(background: FloatArray, use: FloatArray, sigma: FloatArray | float, *, edges: float = 3.0) -> BoolArray:
-    """Return where an estimate means something; shape (n_spectra, n_bins).
-
-    Not within ``edges`` sigma of either end, not in or beside a mask, and where 0.01 events a bin or more are expected.
-    """
-    n_bins = background.shape[-1]
-    bins = np.arange(n_bins)
-    near = np.minimum(bins, n_bins - 1 - bins) < edges * np.asarray(sigma) - 0.5
-    if np.all(use):
-        return np.asarray((background >= 0.01) & ~near)
-    reach = int(np.ceil(2.0 * float(np.max(sigma))))
-    closed = np.zeros_like(use)
-    for shift in range(-reach, reach + 1):
-        closed = np.maximum(closed, np.where(np.roll(use, shift, axis=-1) > 0, 0.0, 1.0))
-    return np.asarray((background >= 0.01) & ~near & (closed == 0))

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FileError, InputError
+from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
 from coffea_ddp.stats.bumphunt.training.families import VALIDATION
-from coffea_ddp.stats.bumphunt.training.sampling import Batch, Recipe, domain, draw
+from coffea_ddp.stats.bumphunt.training.sampling import Batch, Recipe, draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
