@@ -168,7 +168,12 @@ def _is_local(module: types.ModuleType) -> bool:
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py") or _is_own_name(module.__name__):
         return False
-    return not any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
+    return not _is_installed(file)
+
+
+@functools.cache
+def _is_installed(file: str) -> bool:
+    return any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
 
 
 @functools.cache
