@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coffea_ddp.cli.comparing import read_matrix
+from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.errors import DDPError, FileError
 from coffea_ddp.scanning.corrections import EfficiencyRatio, efficiency_ratio
 from coffea_ddp.stats.bumphunt import finder

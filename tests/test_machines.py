@@ -19,7 +19,7 @@ import pytest
 from coffea_ddp import testing
 from coffea_ddp._files import check_input
 from coffea_ddp.cli import main
-from coffea_ddp.cli.around import said_by_system
+from coffea_ddp.cli.terminal import said_by_system
 from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.selections import GoodRuns

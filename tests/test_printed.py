@@ -20,7 +20,7 @@ import coffea_ddp as ddp
 from coffea_ddp import testing
 from coffea_ddp._text import printable
 from coffea_ddp.cli import main
-from coffea_ddp.cli.around import PlainFormatter, steps_bar
+from coffea_ddp.cli.terminal import PlainFormatter, steps_bar
 from coffea_ddp.errors import DDPError, UnknownNameError
 
 HOSTILE = "\x1b]0;x\x07\x1b[31m\r\u202e\x9b2J\x00[red]\nwrote"

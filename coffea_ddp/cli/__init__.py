@@ -15,7 +15,15 @@ from collections.abc import Sequence
 
 import click
 
-from coffea_ddp.cli.around import (
+from coffea_ddp.cli.arrays import compare
+from coffea_ddp.cli.bumps import bump
+from coffea_ddp.cli.reporting import report
+from coffea_ddp.cli.running import merge, run, validate
+from coffea_ddp.cli.scanning import demo, scan
+from coffea_ddp.cli.sensitivities import sensitivity
+from coffea_ddp.cli.spectra import spectra
+from coffea_ddp.cli.streams import prepare
+from coffea_ddp.cli.terminal import (
     DONE,
     INTERRUPTED,
     TERMINATED,
@@ -25,14 +33,6 @@ from coffea_ddp.cli.around import (
     said_by_system,
     warn,
 )
-from coffea_ddp.cli.bumps import bump
-from coffea_ddp.cli.comparing import compare
-from coffea_ddp.cli.passes import merge, run, validate
-from coffea_ddp.cli.reports import report
-from coffea_ddp.cli.scans import demo, scan
-from coffea_ddp.cli.sensitivities import sensitivity
-from coffea_ddp.cli.spectra import spectra
-from coffea_ddp.cli.streams import prepare
 from coffea_ddp.cli.training import train_bump
 from coffea_ddp.errors import DDPError
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coffea_ddp._files import BUMP_REPORT, TABLE
-from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar, terminal
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from coffea_ddp._files import TEXTS, Ours, check_output
-from coffea_ddp.cli.around import note
+from coffea_ddp.cli.terminal import note
 from coffea_ddp.errors import FileError
 
 STDOUT = "-"

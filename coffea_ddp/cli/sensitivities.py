@@ -8,9 +8,9 @@ import click
 import numpy as np
 
 from coffea_ddp._files import SENSITIVITY, write_text
-from coffea_ddp.cli.around import DONE, steps_bar, terminal
-from coffea_ddp.cli.comparing import read_matrix
+from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.terminal import DONE, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 

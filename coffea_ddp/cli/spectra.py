@@ -8,8 +8,8 @@ import click
 
 from coffea_ddp._files import SPECTRA
 from coffea_ddp._root_files import is_spectra
-from coffea_ddp.cli.around import DONE
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering
+from coffea_ddp.cli.terminal import DONE
 from coffea_ddp.errors import InputError
 
 if TYPE_CHECKING:

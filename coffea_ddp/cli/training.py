@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from coffea_ddp._files import NETWORK
-from coffea_ddp.cli.around import DONE, note
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering
+from coffea_ddp.cli.terminal import DONE, note
 from coffea_ddp.errors import InputError
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from coffea_ddp._files import REPORT, TABLE
-from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, show, steps_bar, tell_missing
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, show, steps_bar, tell_missing
 from coffea_ddp.cli.unused import is_given, refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.running.progress import events_bar

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from coffea_ddp._files import OUTPUT, PERFORMANCE
-from coffea_ddp.cli.around import (
+from coffea_ddp.cli.outputs import Command, OutputFile, check_files, delivering
+from coffea_ddp.cli.terminal import (
     DONE,
     WRONG_INPUT,
     dask_client,
@@ -20,7 +21,6 @@ from coffea_ddp.cli.around import (
     tell_missing,
     terminal,
 )
-from coffea_ddp.cli.outputs import Command, OutputFile, check_files, delivering
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 

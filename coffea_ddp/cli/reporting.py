@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from coffea_ddp.cli.around import DONE, SOMETHING_MISSING, note, steps_bar
 from coffea_ddp.cli.outputs import Command, OutputFolder
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar
 from coffea_ddp.cli.unused import refuse_unused
 
 

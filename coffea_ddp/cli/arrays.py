@@ -11,8 +11,8 @@ import numpy as np
 
 from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, check_input, what_is, write_text
 from coffea_ddp._text_tables import text_table
-from coffea_ddp.cli.around import DONE, note, steps_bar, terminal
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.terminal import DONE, note, steps_bar, terminal
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.report.display import counted_p, number, probability
 from coffea_ddp.report.rows import SMALLEST_P
