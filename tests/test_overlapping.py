@@ -12,10 +12,11 @@ from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix.binomial import z_table
 from coffea_ddp.stats.submatrix.overlapping import (
-    Best,
-    Labels,
-    Members,
-    Pieces,
+    Entries,
+    FloatingKappaLabels,
+    KnownKappaLabels,
+    MaxScores,
+    Membership,
     exact_cells,
     linear_cells,
     nsigma_cells,
@@ -39,7 +40,7 @@ def pieces_of(n, *, kappa=1.0, extra=0.0, common=0.0):
     starts = np.searchsorted(code, np.arange(len(n) + 1))
     ratio = np.broadcast_to(kappa, 20)
     return (
-        Pieces(
+        Entries(
             starts,
             place,
             n[code, place],
@@ -56,7 +57,7 @@ def members_of(inside, keep=None, scale=None, v_scale=None):
     cell, code = np.nonzero(inside)
     ones = np.ones(len(inside))
     keep = np.arange(len(inside)) if keep is None else keep
-    return Members(
+    return Membership(
         np.searchsorted(cell, np.arange(len(inside) + 1)),
         code,
         ones if scale is None else scale,
@@ -66,7 +67,7 @@ def members_of(inside, keep=None, scale=None, v_scale=None):
 
 
 def outcome(n_cells, sign=0):
-    return Best(sign, np.full(TOYS, -np.inf, np.float32), np.zeros((n_cells, TOYS), np.float32))
+    return MaxScores(sign, np.full(TOYS, -np.inf, np.float32), np.zeros((n_cells, TOYS), np.float32))
 
 
 def matrices(n, inside, labels):
@@ -88,7 +89,7 @@ def test_nsigma_of_every_cell(seed, kappa, sign):
     labels = relabel(pieces.n, kappa=kappa, seed=seed)
     x = (labels - ratio[:, None] * (pieces.n[:, None] - labels)).astype(np.float32)
     out = outcome(len(inside), sign)
-    nsigma_cells(pieces, members_of(inside), Labels(x, labels, False), out)
+    nsigma_cells(pieces, members_of(inside), KnownKappaLabels(x, labels), out)
     a, b = matrices(n, inside, labels)
     for cell in range(len(inside)):
         if a[cell].any() or b[cell].any():
@@ -108,8 +109,8 @@ def test_rectangles_of_every_cell(seed, kappa, sign):
     table = z_table(kappa, 256)
     exact, linear = outcome(len(inside), sign), outcome(len(inside), sign)
     x = (labels - ratio[:, None] * (pieces.n[:, None] - labels)).astype(np.float32)
-    exact_cells(pieces, members_of(inside), SHAPE, table, Labels(labels, labels, False), exact)
-    linear_cells(pieces, members_of(inside), SHAPE, True, Labels(x, labels, False), linear)
+    exact_cells(pieces, members_of(inside), SHAPE, table, labels, exact)
+    linear_cells(pieces, members_of(inside), SHAPE, True, KnownKappaLabels(x, labels), linear)
     a, b = matrices(n, inside, labels)
     alternative = {0: "two-sided", 1: "greater", -1: "less"}[sign]
     for cell in range(len(inside)):
@@ -128,8 +129,8 @@ def test_floating_kappa_is_that_of_each_cell_and_pseudo_experiment():
     members = members_of(inside, v_scale=kappas)
     a_labels = (pieces.n[:, None] - labels).astype(np.float32)
     out, windows = outcome(len(inside)), outcome(len(inside))
-    nsigma_cells(pieces, members, Labels(labels, a_labels, True), out)
-    linear_cells(pieces, members, SHAPE, True, Labels(labels, a_labels, True), windows)
+    nsigma_cells(pieces, members, FloatingKappaLabels(labels, a_labels), out)
+    linear_cells(pieces, members, SHAPE, True, FloatingKappaLabels(labels, a_labels), windows)
     a, b = matrices(n, inside, labels)
     own = b.sum(axis=(2, 3), keepdims=True) / a.sum(axis=(2, 3), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -145,9 +146,9 @@ def test_systematic_errors_and_scales_enter():
     labels = relabel(n[np.nonzero(n)], seed=1)
     x = (2 * labels - n[np.nonzero(n)][:, None]).astype(np.float32)
     plain, wide, scaled = (outcome(len(inside)) for _ in range(3))
-    nsigma_cells(pieces_of(n)[0], members_of(inside), Labels(x, x, False), plain)
-    nsigma_cells(pieces_of(n, extra=0.05**2 / 4)[0], members_of(inside), Labels(x, x, False), wide)
-    nsigma_cells(pieces_of(n)[0], members_of(inside, scale=np.full(len(inside), 2.0)), Labels(x, x, False), scaled)
+    nsigma_cells(pieces_of(n)[0], members_of(inside), KnownKappaLabels(x, x), plain)
+    nsigma_cells(pieces_of(n, extra=0.05**2 / 4)[0], members_of(inside), KnownKappaLabels(x, x), wide)
+    nsigma_cells(pieces_of(n)[0], members_of(inside, scale=np.full(len(inside), 2.0)), KnownKappaLabels(x, x), scaled)
     np.testing.assert_allclose(scaled.kept, 2 * plain.kept, rtol=1e-5)
     a, b = matrices(n, inside, labels)
     total = a + b
@@ -163,11 +164,11 @@ def test_only_the_cells_to_keep_are_kept():
     labels = relabel(pieces.n, seed=1)
     x = (2 * labels - pieces.n[:, None]).astype(np.float32)
     everything = outcome(len(inside))
-    nsigma_cells(pieces, members_of(inside), Labels(x, labels, False), everything)
+    nsigma_cells(pieces, members_of(inside), KnownKappaLabels(x, labels), everything)
     keep = np.full(len(inside), -1)
     keep[[4, 2]] = [0, 1]
     some = outcome(2)
-    nsigma_cells(pieces, members_of(inside, keep), Labels(x, labels, False), some)
+    nsigma_cells(pieces, members_of(inside, keep), KnownKappaLabels(x, labels), some)
     np.testing.assert_array_equal(some.kept, everything.kept[[4, 2]])
     np.testing.assert_array_equal(some.best, everything.best)
 
@@ -179,6 +180,6 @@ def test_cells_without_events_do_not_count():
     labels = relabel(pieces.n, seed=1)
     out = outcome(2)
     inside = np.array([[True, False], [False, True]])
-    nsigma_cells(pieces, members_of(inside), Labels((2 * labels - 4).astype(np.float32), labels, False), out)
+    nsigma_cells(pieces, members_of(inside), KnownKappaLabels((2 * labels - 4).astype(np.float32), labels), out)
     assert (out.kept[0] == 0).all()
     assert out.best == pytest.approx(np.abs(2 * labels[0] - 4) / 2)

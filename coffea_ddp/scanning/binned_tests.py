@@ -24,10 +24,10 @@ from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, dilution_of, z_table
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
 from coffea_ddp.stats.submatrix.overlapping import (
-    Best,
+    Entries,
     Labels,
-    Members,
-    Pieces,
+    MaxScores,
+    Membership,
     exact_cells,
     linear_cells,
     nsigma_cells,
@@ -95,12 +95,12 @@ class Look(Told, Protocol):
 
     def relabelled(
         self,
-        pieces: Pieces,
-        members: Members,
+        pieces: Entries,
+        members: Membership,
         shape: tuple[int, int],
         labels: Labels,
         expected: ChannelExpectation,
-        out: Best,
+        out: MaxScores,
     ) -> None:
         """Test all cells in a block of pseudo-experiments."""
         ...  # fmt: skip
@@ -152,8 +152,8 @@ class NSigma:
         return total if block.variance is None else total**2 / block.variance.sum(axis=1)
 
     def relabelled(
-        self, pieces: Pieces, members: Members, shape: tuple[int, int], labels: Labels, expected: ChannelExpectation,
-        out: Best,
+        self, pieces: Entries, members: Membership, shape: tuple[int, int], labels: Labels,
+        expected: ChannelExpectation, out: MaxScores,
     ) -> None:  # fmt: skip
         """Test all cells in a block of pseudo-experiments."""
         del shape, expected
@@ -248,14 +248,14 @@ class Rectangles:
         return np.asarray(rows & columns)
 
     def relabelled(
-        self, pieces: Pieces, members: Members, shape: tuple[int, int], labels: Labels, expected: ChannelExpectation,
-        out: Best,
+        self, pieces: Entries, members: Membership, shape: tuple[int, int], labels: Labels,
+        expected: ChannelExpectation, out: MaxScores,
     ) -> None:  # fmt: skip
         """Test all cells in a block of pseudo-experiments."""
         if self._exact(expected):
             # One table for all cells: the largest cell holds at most all events.
             table = z_table(expected.kappa, round_up(int(pieces.n.sum())), expected.kappa_error)
-            exact_cells(pieces, members, shape, table, Labels(labels.y, labels.y, False), out)
+            exact_cells(pieces, members, shape, table, labels.b, out)
         else:
             linear_cells(pieces, members, shape, self.pulls, labels, out)
 

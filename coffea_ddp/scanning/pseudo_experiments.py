@@ -27,7 +27,14 @@ from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.side_weights import pooled_variance
-from coffea_ddp.stats.submatrix.overlapping import Best, Labels, Members, Pieces
+from coffea_ddp.stats.submatrix.overlapping import (
+    Entries,
+    FloatingKappaLabels,
+    KnownKappaLabels,
+    Labels,
+    MaxScores,
+    Membership,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,8 +167,8 @@ class _Work:
     """One channel, ready for its blocks."""
 
     channel: Channel
-    pieces: Pieces
-    members: Mapping[str, Members]
+    pieces: Entries
+    members: Mapping[str, Membership]
     shape: tuple[int, int]
     weights: FloatArray | None
     events: _Events | None
@@ -195,7 +202,7 @@ class _Work:
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
         # Where each cell has its own kappa, the cell's factor comes later.
         factor = expected.ratio * (1.0 if expected.own else expected.kappa)
-        pieces = Pieces(
+        pieces = Entries(
             starts=np.searchsorted(code, np.arange(len(contents) + 1)),
             bins=place,
             n=n,
@@ -218,7 +225,7 @@ class _Work:
         for test, members in self.members.items():
             best = np.full(TOYS, -np.inf, np.float32)
             kept = np.zeros((len(self.channel.kept[test]), TOYS), np.float32)
-            TESTS[test].relabelled(self.pieces, members, self.shape, labels, expected, Best(0, best, kept))
+            TESTS[test].relabelled(self.pieces, members, self.shape, labels, expected, MaxScores(0, best, kept))
             found.append((best, kept))
         return found
 
@@ -236,11 +243,11 @@ class _Work:
                 kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
                 # In widths of the observed kappa's, with which the weights are made.
                 x = (b - kappa * all_ratios * a) * np.sqrt(expected.kappa / kappa)
-                return Labels(x[:-1].astype(np.float32), b[:-1], False)
+                return KnownKappaLabels(x[:-1].astype(np.float32), b[:-1])
             b, a = b[:-1], a[:-1]
         if expected.own:
-            return Labels(b, (a * ratio[:, None]).astype(np.float32), True)
-        return Labels((b - (expected.kappa * ratio)[:, None] * a).astype(np.float32), b, False)
+            return FloatingKappaLabels(b, (a * ratio[:, None]).astype(np.float32))
+        return KnownKappaLabels((b - (expected.kappa * ratio)[:, None] * a).astype(np.float32), b)
 
     def _drawn(self, number: int, ratio: FloatArray) -> tuple[Single, Single]:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
@@ -265,7 +272,7 @@ class _Work:
         return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
-def _members(channel: Channel, test: str) -> Members:
+def _members(channel: Channel, test: str) -> Membership:
     tested = channel.tested[test]
     keep = np.full(len(tested), -1)
     keep[np.searchsorted(tested, channel.kept[test])] = np.arange(len(channel.kept[test]))
@@ -277,7 +284,7 @@ def _members(channel: Channel, test: str) -> Members:
         sizes.append(np.bincount(cell, minlength=len(tested[start : start + _ROWS])))
         codes.append(code.astype(np.int32))
     starts = np.cumsum(np.concatenate(sizes))
-    return Members(starts, np.concatenate(codes), channel.scale[test], own, keep)
+    return Membership(starts, np.concatenate(codes), channel.scale[test], own, keep)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,8 +32,8 @@ _NONE = np.float32(1e-15)
 """Less than any side holds; keeps ratios finite where a side is empty."""
 
 
-class Pieces(NamedTuple):
-    """What all cells are made of, whatever the labels.
+class Entries(NamedTuple):
+    """Occupied bins of the exclusive cells: what all cells are made of, whatever the labels.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class Pieces(NamedTuple):
     common: FloatArray
 
 
-class Members(NamedTuple):
-    """The exclusive cells that each cell is made of.
+class Membership(NamedTuple):
+    """Exclusive cells that each cell is made of.
 
     Attributes
     ----------
@@ -86,25 +86,41 @@ class Members(NamedTuple):
     keep: IntArray
 
 
-class Labels(NamedTuple):
-    """One block of pseudo-experiments, per entry.
+class KnownKappaLabels(NamedTuple):
+    """Labels of one block of pseudo-experiments where kappa is that of the observed data.
 
     Attributes
     ----------
-    x, y
-        ``B - kappa A`` and nothing, or (``floating``) B and A, for kappa = sum(B) / sum(A) of each cell in each
-        pseudo-experiment; A may carry a factor per bin. Shape (n_entries, TOYS).
-    floating
-        Which of the two.
+    residual
+        ``B - kappa A`` of every entry; shape (n_entries, TOYS).
+    b
+        B of every entry; shape (n_entries, TOYS).
     """
 
-    x: Single
-    y: Single
-    floating: bool
+    residual: Single
+    b: Single
 
 
-class Best(NamedTuple):
-    """What is taken from a block of pseudo-experiments.
+class FloatingKappaLabels(NamedTuple):
+    """Labels of one block of pseudo-experiments in which every cell has its own kappa, ``sum(B) / sum(A)``.
+
+    Attributes
+    ----------
+    b
+        B of every entry; shape (n_entries, TOYS).
+    a
+        A of every entry, which may carry a factor per bin; shape (n_entries, TOYS).
+    """
+
+    b: Single
+    a: Single
+
+
+Labels = KnownKappaLabels | FloatingKappaLabels
+
+
+class MaxScores(NamedTuple):
+    """Largest scores of all cells, and the scores of some, in a block of pseudo-experiments.
 
     Attributes
     ----------
@@ -121,68 +137,76 @@ class Best(NamedTuple):
     kept: Single
 
 
-@compiled
-def nsigma_cells(pieces: Pieces, members: Members, labels: Labels, out: Best) -> None:
+def nsigma_cells(entries: Entries, membership: Membership, labels: Labels, out: MaxScores) -> None:
     """Take the largest N_sigma of all cells in every pseudo-experiment."""
-    v, m = np.zeros(len(pieces.extra)), np.zeros(len(pieces.extra))
-    weight = np.zeros(len(pieces.extra), np.float32)
+    _nsigma_cells(entries, membership, *_summed(labels), out)
+
+
+@compiled
+def _nsigma_cells(
+    entries: Entries, membership: Membership, x: Single, a: Single, floating: bool, out: MaxScores
+) -> None:
+    v, m = np.zeros(len(entries.extra)), np.zeros(len(entries.extra))
+    weight = np.zeros(len(entries.extra), np.float32)
     value = np.zeros(TOYS, np.float32)
-    for cell in range(len(members.scale)):
-        n_bins = _weights(pieces, members, cell, v, m, weight)
+    for cell in range(len(membership.scale)):
+        n_bins = _weights(entries, membership, cell, v, m, weight)
         if n_bins == 0:
             continue
         value[:] = 0.0
-        for member in range(members.starts[cell], members.starts[cell + 1]):
-            code = members.codes[member]
-            for entry in range(pieces.starts[code], pieces.starts[code + 1]):
-                w = weight[pieces.bins[entry]]
+        for member in range(membership.starts[cell], membership.starts[cell + 1]):
+            code = membership.codes[member]
+            for entry in range(entries.starts[code], entries.starts[code + 1]):
+                w = weight[entries.bins[entry]]
                 for t in range(TOYS):
-                    value[t] += w * labels.x[entry, t]
-        if labels.floating:
-            _subtract_ratio(pieces, members, cell, labels, weight, value)
-        factor = np.float32(members.scale[cell] / np.sqrt(n_bins))
+                    value[t] += w * x[entry, t]
+        if floating:
+            _subtract_ratio(entries, membership, cell, x, a, weight, value)
+        factor = np.float32(membership.scale[cell] / np.sqrt(n_bins))
         for t in range(TOYS):
             value[t] *= factor
-        _take(value, value, members.keep[cell], out)
+        _take(value, value, membership.keep[cell], out)
 
 
 @compiled
-def _subtract_ratio(pieces: Pieces, members: Members, cell: int, labels: Labels, weight: Single, value: Single) -> None:
+def _subtract_ratio(
+    entries: Entries, membership: Membership, cell: int, b: Single, a: Single, weight: Single, value: Single
+) -> None:
     """Subtract ``kappa A`` from the weighted sum of B, with the cell's own kappa in every pseudo-experiment.
 
     The weights were made with the observed kappa; the variances, ``kappa n``, are put right for all bins at once. A
     cell with an empty side comes out as 0: it would not have been tested.
     """
-    other, sum_x, sum_y = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
-    for member in range(members.starts[cell], members.starts[cell + 1]):
-        code = members.codes[member]
-        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
-            w = weight[pieces.bins[entry]]
+    other, sum_b, sum_a = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
+    for member in range(membership.starts[cell], membership.starts[cell + 1]):
+        code = membership.codes[member]
+        for entry in range(entries.starts[code], entries.starts[code + 1]):
+            w = weight[entries.bins[entry]]
             for t in range(TOYS):
-                other[t] += w * labels.y[entry, t]
-                sum_x[t] += labels.x[entry, t]
-                sum_y[t] += labels.y[entry, t]
+                other[t] += w * a[entry, t]
+                sum_b[t] += b[entry, t]
+                sum_a[t] += a[entry, t]
     for t in range(TOYS):
-        kappa = max(sum_x[t], _NONE) / max(sum_y[t], _NONE)
-        value[t] = (value[t] - other[t] * kappa) * np.sqrt(np.float32(members.v_scale[cell]) / kappa)
+        kappa = max(sum_b[t], _NONE) / max(sum_a[t], _NONE)
+        value[t] = (value[t] - other[t] * kappa) * np.sqrt(np.float32(membership.v_scale[cell]) / kappa)
 
 
 @compiled
-def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, m: FloatArray, weight: Single) -> int:
+def _weights(entries: Entries, membership: Membership, cell: int, v: FloatArray, m: FloatArray, weight: Single) -> int:
     """Fill v, m and ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
     v[:] = 0.0
     m[:] = 0.0
-    for member in range(members.starts[cell], members.starts[cell + 1]):
-        code = members.codes[member]
-        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
-            v[pieces.bins[entry]] += pieces.v[entry]
-            m[pieces.bins[entry]] += pieces.m[entry]
+    for member in range(membership.starts[cell], membership.starts[cell + 1]):
+        code = membership.codes[member]
+        for entry in range(entries.starts[code], entries.starts[code + 1]):
+            v[entries.bins[entry]] += entries.v[entry]
+            m[entries.bins[entry]] += entries.m[entry]
     n_bins = 0
-    scale = members.v_scale[cell]
+    scale = membership.v_scale[cell]
     for i in range(len(v)):
         variance = v[i] * scale
         if variance > 0.0:
-            weight[i] = 1.0 / np.sqrt(variance + pieces.extra[i] * (m[i] * scale) ** 2)
+            weight[i] = 1.0 / np.sqrt(variance + entries.extra[i] * (m[i] * scale) ** 2)
             n_bins += 1
         else:
             weight[i] = 0.0
@@ -191,77 +215,91 @@ def _weights(pieces: Pieces, members: Members, cell: int, v: FloatArray, m: Floa
 
 @compiled
 def exact_cells(
-    pieces: Pieces, members: Members, shape: tuple[int, int], table: ZTable, labels: Labels, out: Best
+    entries: Entries, membership: Membership, shape: tuple[int, int], table: ZTable, b: Single, out: MaxScores
 ) -> None:
     """Take the largest binomial z of all rectangles of all cells in every pseudo-experiment.
 
     Parameters
     ----------
-    pieces, members, out
+    entries, membership, out
         As everywhere here.
     shape
         Rows and columns of the bins.
     table
         z of few events.
-    labels
-        With x the events on side B.
+    b
+        Events on side B of every entry; shape (n_entries, TOYS).
     """
     n_all = np.zeros(shape[0] * shape[1], np.int64)
     high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
-    for cell in range(len(members.scale)):
+    for cell in range(len(membership.scale)):
         n_all[:] = 0
-        for member in range(members.starts[cell], members.starts[cell + 1]):
-            code = members.codes[member]
-            for entry in range(pieces.starts[code], pieces.starts[code + 1]):
-                n_all[pieces.bins[entry]] += pieces.n[entry]
+        for member in range(membership.starts[cell], membership.starts[cell + 1]):
+            code = membership.codes[member]
+            for entry in range(entries.starts[code], entries.starts[code + 1]):
+                n_all[entries.bins[entry]] += entries.n[entry]
         place, n_rows, n_columns = squeeze(n_all, shape)
         if n_rows == 0:
             continue
         n = np.zeros(n_rows * n_columns, np.int64)
         for i in range(len(n_all)):
             n[place[i]] += n_all[i]
-        found = _gather(pieces, members, cell, place, len(n), labels.x).reshape(n_rows, n_columns, TOYS)
+        found = _gather(entries, membership, cell, place, len(n), b).reshape(n_rows, n_columns, TOYS)
         _reset(high, low)
         exact_extremes(found, n.reshape(n_rows, n_columns), table, high, low)
-        _take(high, low, members.keep[cell], out)
+        _take(high, low, membership.keep[cell], out)
 
 
-@compiled
 def linear_cells(
-    pieces: Pieces, members: Members, shape: tuple[int, int], pulls: bool, labels: Labels, out: Best
+    entries: Entries, membership: Membership, shape: tuple[int, int], pulls: bool, labels: Labels, out: MaxScores
 ) -> None:
     """Take the largest linear score of all rectangles of all cells in every pseudo-experiment.
 
     Parameters
     ----------
-    pieces, members, labels, out
+    entries, membership, labels, out
         As everywhere here.
     shape
         Rows and columns of the bins.
     pulls
         Whether the score is N_sigma of the rectangle, or the significance of its sum.
     """
+    _linear_cells(entries, membership, shape, pulls, *_summed(labels), out)
+
+
+@compiled
+def _linear_cells(
+    entries: Entries, membership: Membership, shape: tuple[int, int], pulls: bool, x: Single, a: Single,
+    floating: bool, out: MaxScores,
+) -> None:  # fmt: skip
     v, m = np.zeros(shape[0] * shape[1]), np.zeros(shape[0] * shape[1])
     weight = np.zeros(shape[0] * shape[1], np.float32)
     high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
-    for cell in range(len(members.scale)):
-        if _weights(pieces, members, cell, v, m, weight) == 0:
+    for cell in range(len(membership.scale)):
+        if _weights(entries, membership, cell, v, m, weight) == 0:
             continue
         place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
-        found = _gather(pieces, members, cell, place, n_rows * n_columns, labels.x)
-        if labels.floating:
-            others = _gather(pieces, members, cell, place, n_rows * n_columns, labels.y)
-            _float_ratio(found, others, members.v_scale[cell])
+        found = _gather(entries, membership, cell, place, n_rows * n_columns, x)
+        if floating:
+            others = _gather(entries, membership, cell, place, n_rows * n_columns, a)
+            _float_ratio(found, others, membership.v_scale[cell])
         variances, common = np.zeros(n_rows * n_columns), np.zeros(n_rows * n_columns)
         for i in np.flatnonzero(weight):
             if pulls:
                 found[place[i]] *= weight[i]
             variances[place[i]] = 1.0 if pulls else 1.0 / (weight[i] * weight[i])
-            common[place[i]] = pieces.common[i] * m[i] * (weight[i] if pulls else 1.0)
+            common[place[i]] = entries.common[i] * m[i] * (weight[i] if pulls else 1.0)
         _reset(high, low)
         shaped = found.reshape(n_rows, n_columns, TOYS)
         linear_extremes(shaped, variances.reshape(n_rows, n_columns), common.reshape(n_rows, n_columns), high, low)
-        _take(high, low, members.keep[cell], out)
+        _take(high, low, membership.keep[cell], out)
+
+
+def _summed(labels: Labels) -> tuple[Single, Single, bool]:
+    """Return the labels to sum, those of A to subtract with the kappa of a cell, and whether there is such a kappa."""
+    if isinstance(labels, FloatingKappaLabels):
+        return labels.b, labels.a, True
+    return labels.residual, labels.b, False
 
 
 @compiled
@@ -288,7 +326,7 @@ def _float_ratio(b: Single, a: Single, known: float) -> None:
 
 
 @compiled
-def _take(high: Single, low: Single, place: int, out: Best) -> None:
+def _take(high: Single, low: Single, place: int, out: MaxScores) -> None:
     """Take the scores of one cell."""
     for t in range(TOYS):
         score = high[t] if out.sign > 0 else -low[t] if out.sign < 0 else max(high[t], -low[t])
@@ -298,13 +336,13 @@ def _take(high: Single, low: Single, place: int, out: Best) -> None:
 
 
 @compiled
-def _gather(pieces: Pieces, members: Members, cell: int, place: IntArray, n_places: int, x: Single) -> Single:
+def _gather(entries: Entries, membership: Membership, cell: int, place: IntArray, n_places: int, x: Single) -> Single:
     """Return the sums of x over a cell, per place and pseudo-experiment; shape (n_places, TOYS)."""
     total = np.zeros((n_places, TOYS), np.float32)
-    for member in range(members.starts[cell], members.starts[cell + 1]):
-        code = members.codes[member]
-        for entry in range(pieces.starts[code], pieces.starts[code + 1]):
-            i = place[pieces.bins[entry]]
+    for member in range(membership.starts[cell], membership.starts[cell + 1]):
+        code = membership.codes[member]
+        for entry in range(entries.starts[code], entries.starts[code + 1]):
+            i = place[entries.bins[entry]]
             for t in range(TOYS):
                 total[i, t] += x[entry, t]
     return total
