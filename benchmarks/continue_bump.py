@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.features import CHANNELS
-from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration
 from coffea_ddp.stats.bumphunt.fits.steps import ESTIMATES, STEPPED
 from coffea_ddp.stats.bumphunt.network import Shape, initial_weights
 from coffea_ddp.stats.bumphunt.training.making import make_finder
@@ -30,7 +30,7 @@ SMALL = 0.02
 """Standard deviation of the weights with which new features enter."""
 
 
-def extended(path: str, shape: Shape) -> Finder:
+def extended(path: str, shape: Shape) -> BumpFinder:
     """Return the network of 38 features with the new ones added."""
     with np.load(path, allow_pickle=False) as archive:
         old = {name[8:]: archive[name] for name in archive.files if name.startswith("weights/")}
@@ -52,7 +52,7 @@ def extended(path: str, shape: Shape) -> Finder:
         else:
             weights[name] = values
     nothing = Calibration(np.array([1.0, 2.0]), np.array([0.5, 0.1]), np.array([[0.0, 1.0], [0.0, 1.0]]))
-    return Finder(shape, weights, nothing, about)
+    return BumpFinder(shape, weights, nothing, about)
 
 
 def main() -> int:

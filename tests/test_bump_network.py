@@ -14,7 +14,7 @@ from scipy import stats
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
 from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, ORDERS, RIDGE, describe, features
-from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, load, shipped
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, load, shipped
 from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
 from coffea_ddp.stats.bumphunt.fits.polynomials import adapted
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, layers
@@ -349,6 +349,6 @@ def test_null_scores_have_a_value_for_every_spectrum_with_a_domain():
     assert len(score) == len(room) > 300
     assert np.isfinite(score).all()
     assert (room > 0).all()
-    uncalibrated = Finder(made.shape, made.weights, Calibration(np.ones(2), np.ones(2), np.ones((2, 2))), {})
+    uncalibrated = BumpFinder(made.shape, made.weights, Calibration(np.ones(2), np.ones(2), np.ones((2, 2))), {})
     assert np.array_equal(null_scores(uncalibrated, 12, 2)[0], score)
     assert N_SCORES == 15

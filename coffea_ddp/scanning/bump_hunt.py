@@ -45,7 +45,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.stats.bumphunt.finder import Finder
+    from coffea_ddp.stats.bumphunt.finder import BumpFinder
 
 Progress = Callable[[int, int, str], None]
 
@@ -218,7 +218,7 @@ def hunt_spectra(
     seed: int = 0,
     min_events: float = MIN_EVENTS,
     whole: bool = False,
-    finder: Finder | None = None,
+    finder: BumpFinder | None = None,
     backend: str = "numpy",
     progress: Progress | None = None,
     title: str = "spectra",
@@ -301,7 +301,7 @@ def _groups(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
     return list(groups.values())
 
 
-def _hunt_group(group: list[Prepared], finder: Finder, backend: str) -> list[_Found]:
+def _hunt_group(group: list[Prepared], finder: BumpFinder, backend: str) -> list[_Found]:
     counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
     sigma = group[0].sigma
     hunted = hunt(finder, counts, sigma, use, backend=backend)
@@ -369,7 +369,7 @@ def _method(found: _Found, looks: int) -> str:
     return f"bump network, one-sided; spectrum: {spectrum}; global: Sidak over {looks} spectra"
 
 
-def _with_toys(found: _Found, finder: Finder, toys: int, seed: int, backend: str) -> _Found:
+def _with_toys(found: _Found, finder: BumpFinder, toys: int, seed: int, backend: str) -> _Found:
     """Return what was found with its toys counted; where they say more than the calibration, they stand."""
     one = found.prepared
     counts, use = one.counts[None], one.use[None]

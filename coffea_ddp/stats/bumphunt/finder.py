@@ -158,7 +158,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, eq=False)
-class Finder:
+class BumpFinder:
     """Weights with all that is needed to use them.
 
     Attributes
@@ -260,7 +260,7 @@ def looks(inside: BoolArray, sigma: FloatArray) -> FloatArray:
     return np.asarray((inside / np.asarray(sigma)).sum(axis=1))
 
 
-def load(path: str | Path) -> Finder:
+def load(path: str | Path) -> BumpFinder:
     """Read a finder; nothing in the file is executed.
 
     Raises
@@ -288,7 +288,7 @@ def load(path: str | Path) -> Finder:
     except Exception as error:  # there is no end of what a damaged archive does to those who read it
         raise FormatError(f"{path}: no network of a bump hunt ({error}); `coffea-ddp train-bump` makes one") from error
     _check(path, shape, weights)
-    return Finder(shape, weights, calibration, about["about"], correction)
+    return BumpFinder(shape, weights, calibration, about["about"], correction)
 
 
 def _check(path: Any, shape: Shape, weights: Mapping[str, NDArray[np.float32]]) -> None:
@@ -302,13 +302,13 @@ def _check(path: Any, shape: Shape, weights: Mapping[str, NDArray[np.float32]]) 
 
 
 @functools.cache
-def shipped() -> Finder:
+def shipped() -> BumpFinder:
     """Return the finder that comes with the package."""
     with importlib.resources.as_file(importlib.resources.files(__package__) / "weights.npz") as path:
         return load(path)
 
 
-def _in_torch(finder: Finder, features: NDArray[np.float32]) -> tuple[Any, ...]:
+def _in_torch(finder: BumpFinder, features: NDArray[np.float32]) -> tuple[Any, ...]:
     import torch
 
     with torch.inference_mode():
@@ -316,7 +316,7 @@ def _in_torch(finder: Finder, features: NDArray[np.float32]) -> tuple[Any, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _tensors(finder: Finder) -> dict[str, Any]:
+def _tensors(finder: BumpFinder) -> dict[str, Any]:
     import torch
 
     return {name: torch.from_numpy(np.array(value)) for name, value in finder.weights.items()}

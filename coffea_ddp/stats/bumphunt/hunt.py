@@ -17,7 +17,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.checks import Spectra, given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.domain import WIDTHS
-from coffea_ddp.stats.bumphunt.finder import Estimates, Finder, shipped
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Estimates, shipped
 from coffea_ddp.stats.bumphunt.fit_range import falling_from
 from coffea_ddp.stats.bumphunt.rebinning import BINS, joined, joined_bins, spread_out
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
@@ -128,7 +128,7 @@ def bump_significance(
     mask: ArrayLike | None = None,
     toys: int = TOYS,
     seed: int = 0,
-    finder: Finder | None = None,
+    finder: BumpFinder | None = None,
     backend: str = "numpy",
 ) -> BumpHuntResult:
     """Return how significant a bump is at every bin of a falling spectrum; no background is given.
@@ -182,8 +182,8 @@ def bump_significance(
     spectra = given_spectra(counts, edges, width)
     toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
     checks.choice(backend, "backend", ("numpy", "torch"))
-    if finder is not None and not isinstance(finder, Finder):
-        raise InputError(f"finder={shown(finder)}: give a Finder, or None for the one of the package")
+    if finder is not None and not isinstance(finder, BumpFinder):
+        raise InputError(f"finder={shown(finder)}: give a BumpFinder, or None for that of the package")
     use = _used(mask, spectra)
     _check_even(spectra, use)
     _check_falling(spectra, use)
@@ -201,7 +201,7 @@ def bump_significance(
 
 
 def hunt(
-    finder: Finder,
+    finder: BumpFinder,
     counts: FloatArray,
     sigma: FloatArray | None,
     use: FloatArray,
@@ -251,7 +251,7 @@ def _likeliest(found: list[Hunted], best: IntArray, counts: FloatArray, use: Flo
     return out
 
 
-def _at_width(finder: Finder, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Hunted:
+def _at_width(finder: BumpFinder, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Hunted:
     """Return the estimates for one width, bins being joined where it is wider than the network knows."""
     together = joined_bins(len(sigma), sigma)
     kept = len(sigma) // together * together
@@ -266,7 +266,7 @@ def _at_width(finder: Finder, counts: FloatArray, sigma: FloatArray, use: FloatA
 
 
 def toys_beyond(
-    finder: Finder,
+    finder: BumpFinder,
     counts: FloatArray,
     hunted: Hunted,
     sigma: FloatArray | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.domain import WIDTHS
-from coffea_ddp.stats.bumphunt.finder import Calibration, Correction, Finder, looks
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, looks
 from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.training.families import TRAINING
 from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
@@ -35,7 +35,7 @@ _BIAS = 0.2
 
 
 def null_scores(
-    finder: Finder,
+    finder: BumpFinder,
     seed: int,
     batches: int,
     recipe: Recipe = BACKGROUND_ONLY,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.bumphunt.finder import Calibration, Finder
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration
 from coffea_ddp.stats.bumphunt.training.calibration import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.training.families import TRAINING, VALIDATION
 from coffea_ddp.stats.bumphunt.training.training import Settings, describe, measure, measured_set, train
@@ -30,9 +30,9 @@ def make_finder(
     workers: int = 1,
     device: str = "cpu",
     calibration: int = CALIBRATION,
-    start: Finder | None = None,
+    start: BumpFinder | None = None,
     report: Callable[[str], None] = print,
-) -> Finder:
+) -> BumpFinder:
     """Train a network, calibrate its score and measure it on families that it was not trained on.
 
     Parameters
@@ -61,7 +61,7 @@ def make_finder(
     began = time.monotonic()
     first = None if start is None else start.weights
     weights = train(settings, folder, start=first, workers=workers, device=device, report=report)
-    bare = Finder(settings.shape, weights, _UNCALIBRATED, {})
+    bare = BumpFinder(settings.shape, weights, _UNCALIBRATED, {})
     score, room = null_scores(bare, settings.seed + 2_000_003, calibration, report=report)
     sets = [measured_set(settings.seed + 1, number) for number in range(12)]
     resonances = [measured_set(settings.seed + 2, number, strongest=STRENGTHS, signal=1.0) for number in range(12)]
@@ -78,7 +78,7 @@ def make_finder(
     if start is not None:
         about["began with"] = dict(start.about)
     correction = correct(weights, settings.shape, resonances)
-    return Finder(settings.shape, weights, calibrate(score, room), about, correction)
+    return BumpFinder(settings.shape, weights, calibrate(score, room), about, correction)
 
 
 def _check(settings: Settings, workers: int, device: str, calibration: int) -> None:
