@@ -12,12 +12,15 @@ headline = @printf '\n== %s\n' "$(1)"
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test docs bench slow clean
+.PHONY: help demo test lint pytest docs wheel bench slow clean
 
 help:
 	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, write the report (demo/report/index.html)'
-	@echo 'make test    lint, types, import rules, documentation, tests with coverage, the wheel in a clean environment'
+	@echo 'make test    all that a pull request has to pass: lint, docs, pytest, wheel'
+	@echo 'make lint    style, types, import rules, what Scientific Python expects of a project'
 	@echo 'make docs    the documentation, as pages in build/docs'
+	@echo 'make pytest  the tests with coverage, on all cores'
+	@echo 'make wheel   the wheel, used in a clean environment'
 	@echo 'make bench   the benchmarks'
 	@echo 'make slow    the long calibration studies that make test leaves out'
 	@echo 'make clean   remove everything that make made, $(VENV) included'
@@ -26,7 +29,9 @@ help:
 demo: $(VENV)/.stamp-demo
 	$(BIN)/coffea-ddp demo -o demo
 
-test: $(VENV)/.stamp-test
+test: lint docs pytest wheel
+
+lint: $(VENV)/.stamp-test
 	$(call headline,ruff check)
 	$(BIN)/ruff check .
 	$(call headline,ruff format)
@@ -35,16 +40,21 @@ test: $(VENV)/.stamp-test
 	$(BIN)/mypy
 	$(call headline,import-linter)
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(call headline,docs)
-	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
-	$(call headline,pytest)
-	$(BIN)/python -m pytest --cov -n logical --dist loadfile --no-loadscope-reorder
-	$(call headline,wheel)
-	$(BIN)/python tests/check_wheel.py
+	$(call headline,repo-review)
+	$(BIN)/repo-review --show err .
 
 docs: $(VENV)/.stamp-test
+	$(call headline,docs)
 	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
 	@echo 'open build/docs/index.html'
+
+pytest: $(VENV)/.stamp-test
+	$(call headline,pytest)
+	$(BIN)/python -m pytest --cov -n logical --dist loadfile --no-loadscope-reorder
+
+wheel: $(VENV)/.stamp-test
+	$(call headline,wheel)
+	$(BIN)/python tests/check_wheel.py
 
 bench: $(VENV)/.stamp-test
 	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done

@@ -1,3 +1,7 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
 """Checks over several Pythons and over the lower bounds; everyday work is `make test`.
 
 - `nox -s lint`: ruff, mypy, import-linter
@@ -15,11 +19,11 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
-PYTHONS = [OLDEST, "3.12", "3.13"]
+PYTHONS = [OLDEST, "3.12", "3.13", "3.14"]
 EXACT = ("-c", "constraints.txt")
 
 
@@ -37,6 +41,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+    session.run("repo-review", ".")
 
 
 @nox.session(python=PYTHONS)
@@ -45,7 +50,7 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "--cov", *session.posargs)
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=OLDEST, default=False)
 def minimums(session: nox.Session) -> None:
     # Constraints and not requirements: what a lower bound does not name resolves as for any user.
     bounds = Path(session.create_tmp(), "minimums.txt")
@@ -55,14 +60,18 @@ def minimums(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-W", "default", *session.posargs)
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=OLDEST, default=False)
 def bench(session: nox.Session) -> None:
     session.install(*EXACT, "-e", ".[bench]")
     for script in sorted(Path("benchmarks").glob("bench_*.py")):
         session.run("python", str(script))
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=OLDEST, default=False)
 def wheel(session: nox.Session) -> None:
-    session.install(*EXACT, "build", "hatchling")
+    session.install(*EXACT, "build", "hatchling", "hatch-vcs")
     session.run("python", "tests/check_wheel.py")
+
+
+if __name__ == "__main__":
+    nox.main()
