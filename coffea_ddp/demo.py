@@ -99,7 +99,7 @@ def run_demo(
         f"hidden: {signal.n} decays X(300 GeV) -> mu tau, tau -> e nu nu, each beside a hadronic tau and no b jet: "
         f"symmetry {HIDDEN[0]!r}, cell {HIDDEN[1]!r}\n"
         f"made {events:,} events in {made - start:.1f} s, one pass in {filled - made:.1f} s, "
-        f"scanned {report.looks:,} looks in {scanned - filled:.1f} s"
+        f"scanned {report.trials:,} trials in {scanned - filled:.1f} s"
     )
     written = {"NanoAOD files": data, "histograms": folder / "hists.ddp"}
     return DemoResult(hists, report, folder / "report.json", written, story)

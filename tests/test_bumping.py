@@ -82,7 +82,7 @@ def test_why_a_spectrum_is_not_looked_at(expected, options, status):
     assert [row.status for row in report.rows] == ["OK", status.name]
     assert report.rows[1].rank is None
     assert report.rows[1].method == status.value
-    assert report.looks == 1
+    assert report.trials == 1
 
 
 def test_weights_become_effective_counts():
@@ -113,7 +113,7 @@ def test_the_spectrum_with_a_bump_comes_first():
     assert [row.rank for row in report.rows] == list(range(1, 10))
     assert [("toys" in row.method) for row in report.rows] == [True] * 3 + [False] * 6
     assert report.rows[1].p_global > 0.01
-    assert report.looks == 9
+    assert report.trials == 9
     again = ScanReport.from_dict(json.loads(json.dumps(report.to_dict())))
     assert again.rows == report.rows
     assert "m0m1" in str(report.bumps_table().columns[1]._cells)

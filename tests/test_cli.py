@@ -59,7 +59,7 @@ def test_scan_prints_a_ranked_table(capfd: pytest.CaptureFixture[str], hists: Pa
     assert "e/mu" in out
     assert f"wrote {report}" in err
     saved = json.loads(report.read_text())
-    assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 1, "symmetries")
+    assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 2, "symmetries")
     strengths = [abs(row["z_local"]) for row in saved["rows"]]
     assert strengths == sorted(strengths, reverse=True)
     with table.open(newline="") as file:

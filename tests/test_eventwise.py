@@ -203,7 +203,7 @@ def test_p_of_a_few_whole_scans_is_not_too_small():
 def test_what_cannot_be_tested_is_counted():
     lacking = make_events(200, 15, drop_features=True)
     report = scan(lacking, BOTH, min_events=20)
-    assert report.looks == 0
+    assert report.trials == 0
     assert report.summaries[0].statuses["ONE_SIDED"] > 0
     layout = lacking.layout
     fewer = dataclasses.replace(lacking, layout=dataclasses.replace(layout, features=layout.features[1:]))
@@ -211,7 +211,7 @@ def test_what_cannot_be_tested_is_counted():
     assert statuses["NO_FEATURES"] > 0
     assert statuses["OK"] == 0
     empty = Histograms.empty(layout)
-    assert scan(empty, BOTH).looks == 0
+    assert scan(empty, BOTH).trials == 0
     one_side = make_events(200, 15, kappa=1e6)
     assert scan(one_side, BOTH, symmetries=["e/mu"]).summaries[0].statuses["ONE_SIDED"] > 0
 

@@ -27,7 +27,7 @@ def cell_counts(hists, row):
 def test_by_default_the_plan_is_right(hists):
     expected = Expectation().of(hists, "e/mu", "x")
     assert (expected.kappa, expected.plain, expected.exact, expected.fixed) == (1.4, True, True, False)
-    assert all(row.z_plain is None for row in scan(hists, **OPTIONS).rows)
+    assert all(row.z_nominal is None for row in scan(hists, **OPTIONS).rows)
 
 
 def test_a_number_is_for_all(hists):
@@ -35,7 +35,7 @@ def test_a_number_is_for_all(hists):
     for row in report.rows[:5]:
         a, b = cell_counts(hists, row)
         assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.1).statistic)
-        assert row.z_plain == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+        assert row.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
         assert row.kappa == 1.1
     assert report.options["expectation"] == "kappa = 1.1"
 
@@ -72,7 +72,7 @@ def test_errors_make_less_of_an_excess():
         report = scan(hists, permutations=128, tests=["nsigma", "submatrix", "submatrix_nsigma"], **options, **OPTIONS)
         row = next(r for r in report.rows if (r.test, r.observable, r.cell) == ("nsigma", plain.observable, plain.cell))
         assert 0 < row.statistic < plain.statistic
-        assert row.z_plain == pytest.approx(plain.statistic)
+        assert row.z_nominal == pytest.approx(plain.statistic)
         assert "(" in str(report.to_dict()["options"]) or report.options["expectation"]
 
 
@@ -94,9 +94,9 @@ def test_corrections_per_bin(hists):
         if row.test == "nsigma" and row.observable == "x":
             expected = stats.n_sigma(a, b, kappa=1.4 * ratio, systematic=0.02 / ratio)
             assert row.statistic == pytest.approx(expected.statistic)
-            assert row.z_plain == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+            assert row.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
         elif row.observable != "x":
-            assert row.z_plain is None
+            assert row.z_nominal is None
     assert "B corrected" in report.options["expectation"]
 
 
@@ -132,7 +132,7 @@ def test_one_sided_cells_have_a_status():
     report = scan(hists, kappa="cell", min_events=1)
     statuses = {name: sum(s.statuses[name] for s in report.summaries) for name in ("OK", "NO_RATIO")}
     assert statuses["NO_RATIO"] > 0
-    assert statuses["OK"] == report.looks
+    assert statuses["OK"] == report.trials
     assert all(np.isfinite(row.statistic) for row in report.rows)
 
 
@@ -178,7 +178,7 @@ def test_an_array_has_to_say_of_which_observable():
     hists = make_events(300, 1)
     # Both symmetries have an observable of five bins or of six; an array of the right length for two is ambiguous.
     fits = scan(hists, correction=np.ones(6), min_events=10, symmetries=["e/mu"])
-    assert fits.looks > 0
+    assert fits.trials > 0
     import dataclasses
 
     layout = hists.layout
@@ -192,7 +192,7 @@ def test_an_array_has_to_say_of_which_observable():
 def test_an_empty_side_of_everything_is_a_status():
     hists = make_events(50, 1, kappa=1e6)
     report = scan(hists, kappa="global", min_events=1, symmetries=["e/mu"])
-    assert report.looks == 0
+    assert report.trials == 0
     assert sum(s.statuses["NO_RATIO"] for s in report.summaries) > 0
 
 

@@ -29,7 +29,7 @@ from coffea_ddp.stats.bumphunt.finder import shipped
 
 import hist  # isort: skip
 
-REPORT_MADE = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, looks=0, rows=())
+REPORT_MADE = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, trials=0, rows=())
 
 
 @pytest.fixture(scope="module")

@@ -71,13 +71,13 @@ def test_the_cell_with_the_resonance_comes_first(report):
     assert best.p_global < 0.01
     assert (best.n_ge, best.n, best.two_sided) == (0, 100, False)
     assert best.p_local <= best.p_cell <= best.p_global
-    assert best.rank == best.like == 1
+    assert best.rank == best.similar_to == 1
 
 
 def test_every_distinct_cell_is_looked_at_once(hists, report):
     lattice = GRID.n_cells
-    assert sum(report.options["statuses"].values()) == report.looks + report.options["statuses"]["TOO_FEW_ENTRIES"]
-    assert report.looks <= 2 * lattice
+    assert sum(report.options["statuses"].values()) == report.trials + report.options["statuses"]["TOO_FEW_ENTRIES"]
+    assert report.trials <= 2 * lattice
     names = [(row.observable, row.cell) for row in report.rows]
     assert len(set(names)) == len(names)
     contents = {row.cell: row.n_b for row in report.rows if row.observable == "2mu"}
@@ -86,16 +86,16 @@ def test_every_distinct_cell_is_looked_at_once(hists, report):
 
 
 def test_rows_about_the_same_events_follow_the_strongest(report):
-    followers = [row for row in report.rows if row.like == 1 and row.rank != 1]
+    followers = [row for row in report.rows if row.similar_to == 1 and row.rank != 1]
     assert all(abs(row.position - 200.0) < 8.0 for row in followers)
-    assert all(row.like <= row.rank for row in report.rows if row.rank)
+    assert all(row.similar_to <= row.rank for row in report.rows if row.rank)
     apart = [row for row in report.rows if row.observable == "2e"]
-    assert all(row.like != 1 for row in apart)
+    assert all(row.similar_to != 1 for row in apart)
 
 
 def test_what_has_too_few_events_is_counted(hists):
     report = hunt_cells(hists, min_events=10**9, toys=0)
-    assert (report.looks, report.rows) == (0, ())
+    assert (report.trials, report.rows) == (0, ())
     assert report.options["statuses"]["TOO_FEW_ENTRIES"] > 0
     with pytest.raises(UnknownNameError, match="no spectrum '2tau'"):
         hunt_cells(hists, spectra=["2tau"])
@@ -131,10 +131,9 @@ def test_symmetries_and_spectra_are_ranked_together():
     assert [row.rank for row in report.rows if row.rank] == list(range(1, len(kinds) + 1))
     p = [row.p_global for row in report.rows if row.rank]
     assert p == sorted(p)
-    assert (
-        report.looks == sum(summary.n_tested for summary in report.summaries) + report.options["bump"]["statuses"]["OK"]
-    )
-    assert all(row.like <= row.rank for row in report.rows if row.rank)
+    of_symmetries = sum(summary.n_tested for summary in report.summaries)
+    assert report.trials == of_symmetries + report.options["bump"]["statuses"]["OK"]
+    assert all(row.similar_to <= row.rank for row in report.rows if row.rank)
 
 
 def dataclass_replace(value, **changes):
@@ -146,8 +145,8 @@ def dataclass_replace(value, **changes):
 def test_joining_with_nothing_changes_nothing(report):
     nothing = ddp.ScanReport("made", "", 1, {}, 0, ())
     again = joined(nothing, report)
-    assert [(row.cell, row.rank, row.like) for row in again.rows] == [
-        (row.cell, row.rank, row.like) for row in report.rows
+    assert [(row.cell, row.rank, row.similar_to) for row in again.rows] == [
+        (row.cell, row.rank, row.similar_to) for row in report.rows
     ]
 
 

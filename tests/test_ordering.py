@@ -32,14 +32,14 @@ def row(**changes):
     known = {
         "kind": "symmetry", "symmetry": "e/mu", "observable": "met", "cell": "inclusive", "region": None,
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
-        "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "like": 1,
+        "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "similar_to": 1,
     }  # fmt: skip
     return Row(**(known | changes))
 
 
 ROWS = st.builds(
     row, kind=st.sampled_from(["symmetry", "spectrum"]), p_local=P, z_local=Z, p_cell=P, p_symmetry=P, p_global=P,
-    p_tail=P, rank=st.none() | st.just(1), like=st.just(1),
+    p_tail=P, rank=st.none() | st.just(1), similar_to=st.just(1),
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def assert_in_order(rows):
     assert [one.rank for one in having] == list(range(1, len(having) + 1))
     keys = [sort_key(one.p_global, one.z_local) for one in having]
     assert keys == sorted(keys)
-    assert all(one.like is None or one.like <= one.rank for one in having)
+    assert all(one.similar_to is None or one.similar_to <= one.rank for one in having)
 
 
 # -- any rows ------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_a_p_after_more_looks_is_never_below_one_after_fewer(one):
 
 @given(st.lists(ROWS, max_size=8))
 def test_rows_are_in_order_of_p_and_then_of_z(rows):
-    rows = [dataclasses.replace(one, rank=one.rank and i, like=one.rank and i) for i, one in enumerate(rows, 1)]
+    rows = [dataclasses.replace(one, rank=one.rank and i, similar_to=one.rank and i) for i, one in enumerate(rows, 1)]
     found = ranked(rows)
     assert_in_order(found)
     assert len(found) == len(rows)
@@ -96,10 +96,11 @@ def test_rows_are_in_order_of_p_and_then_of_z(rows):
 def test_of_rows_that_nothing_reaches_the_largest_z_comes_first():
     """0 against 107 events is rank 1 though another family's null was wider."""
     sizes = [7.5, -12.0, 3.0]
-    rows = [row(p_global=1 / 101, z_local=z, rank=i, like=1 if i == 2 else i) for i, z in enumerate(sizes, 1)]
-    found = ranked([*rows, row(p_global=0.5, z_local=20.0, rank=4, like=4), row(rank=None, like=None, z_local=50.0)])
+    rows = [row(p_global=1 / 101, z_local=z, rank=i, similar_to=1 if i == 2 else i) for i, z in enumerate(sizes, 1)]
+    others = [row(p_global=0.5, z_local=20.0, rank=4, similar_to=4), row(rank=None, similar_to=None, z_local=50.0)]
+    found = ranked([*rows, *others])
     assert [one.z_local for one in found] == [-12.0, 7.5, 3.0, 20.0, 50.0]
-    assert [(one.rank, one.like) for one in found] == [(1, 1), (2, 1), (3, 3), (4, 4), (None, None)]
+    assert [(one.rank, one.similar_to) for one in found] == [(1, 1), (2, 1), (3, 3), (4, 4), (None, None)]
 
 
 # -- scans -----------------------------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ def test_the_number_that_is_needed_is_the_least(z, two_sided):
 def test_bounds_are_told_wherever_p_is():
     best = row(p_global=1 / 101, z_global=2.5787, n_ge=0, n=100, p_cell=1 / 101, n_ge_cell=0, n_cell=100,
                p_symmetry=1 / 101, p_local=1e-14, z_local=7.7)  # fmt: skip
-    other = row(rank=2, like=2, p_global=0.05, z_global=1.96, n_ge=4, n=99, z_local=12.0, p_local=1e-30)
+    other = row(rank=2, similar_to=2, p_global=0.05, z_global=1.96, n_ge=4, n=99, z_local=12.0, p_local=1e-30)
     whole = GlobalP(scope=None, what="min-p", score=5.0, p_value=1 / 101, n_ge=0, n=100, method="binomial labels")
     report = ScanReport("demo", "", 1, {"events": 10}, 9, (best, other), global_p=(whole,))
     assert worth_of(best) == "p < 0.01 (0 of 100), z > 2.6"

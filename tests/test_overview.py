@@ -30,7 +30,7 @@ def bump(observable, z=1.0, **changes):
 
 
 def report(*rows, **changes):
-    known = {"plan": "p", "fingerprint": "", "seed": 0, "inputs": {"cells": GRID.to_dict()}, "looks": 1, "rows": rows}
+    known = {"plan": "p", "fingerprint": "", "seed": 0, "inputs": {"cells": GRID.to_dict()}, "trials": 1, "rows": rows}
     return ScanReport(**(known | changes))
 
 

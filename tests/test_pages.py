@@ -69,7 +69,7 @@ def row(**changes):
     known = {
         "kind": "symmetry", "symmetry": "e/mu", "observable": "met", "cell": "inclusive", "region": None,
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
-        "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "like": 1,
+        "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "similar_to": 1,
     }  # fmt: skip
     return Row(**(known | changes))
 
@@ -80,7 +80,7 @@ def report_of(rows, **changes):
         "fingerprint": "",
         "seed": 0,
         "inputs": {"events": 11},
-        "looks": len(rows),
+        "trials": len(rows),
         "rows": tuple(rows),
     }
     return ScanReport(**(known | changes))
@@ -151,7 +151,7 @@ def test_the_headline_says_what_the_report_says(written, pages):
     report, _, index = written
     text = next(page.text for page in pages if page.path == index)
     best = report.rows[0]
-    for told in (f"{report.looks:,} looks", best.cell, f"{best.z_local:+.2f}".replace("-", "\u2212"), best.method):
+    for told in (f"{report.trials:,} trials", best.cell, f"{best.z_local:+.2f}".replace("-", "\u2212"), best.method):
         assert told in text
     assert text.count("pseudo-experiments") > 1
 
@@ -278,7 +278,7 @@ def test_a_report_that_fails_half_way_leaves_the_older_one(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_report(report_of([row(), row(rank=2, like=2)]), folder, progress=stop)
+        write_report(report_of([row(), row(rank=2, similar_to=2)]), folder, progress=stop)
     assert (folder / "index.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["html"]
 
@@ -317,7 +317,8 @@ def many_rows(n):
     cells = [f"tau={i % 3} & j>={i % 5} & b={i % 7} & number={i}" for i in range(n // 8)]
     z = rng.normal(size=n)
     return [
-        row(rank=i + 1, like=i + 1, cell=cells[i % len(cells)], z_local=float(z[i]), n_a=int(1e4 * abs(z[i])), n_b=i,
+        row(rank=i + 1, similar_to=i + 1, cell=cells[i % len(cells)], z_local=float(z[i]),
+            n_a=int(1e4 * abs(z[i])), n_b=i,
             region=f"m_ll {i % 997} to {i % 997 + 9} GeV, met {i % 89} to {i % 89 + 5} GeV", test="submatrix",
             observable=f"observable {i % 6}", symmetry=f"symmetry {i % 7}")
         for i in range(n)
@@ -494,7 +495,7 @@ def test_on_paper(browser, written):
 
 @in_a_browser
 def test_strangers_names_stay_text_in_a_browser(browser, tmp_path):
-    evil = [row(symmetry=EVIL, cell=EVIL, region=EVIL, test=EVIL, rank=i, like=i) for i in range(1, 40)]
+    evil = [row(symmetry=EVIL, cell=EVIL, region=EVIL, test=EVIL, rank=i, similar_to=i) for i in range(1, 40)]
     index = write_report(report_of(evil, plan=EVIL), tmp_path / "html")
     ready(browser, index)
     assert browser.run("window.evil") is None
@@ -527,7 +528,7 @@ def test_pages_and_tables_of_any_report_are_bounded():
     known = {"p_local": 1e-4, "z_local": 3.7, "p_global": 0.5, "z_global": 0.0}
     bumps = [row(kind="spectrum", symmetry=None, observable=f"k{i}+q{i}", test="bump", **known) for i in range(4001)]
     tested = [row(symmetry=f"s{i % 900}", cell=f"a{i}>=1", test=f"t{i}", **known) for i in range(4001)]
-    rows = [dataclasses.replace(one, rank=rank, like=rank) for rank, one in enumerate([*bumps, *tested], 1)]
+    rows = [dataclasses.replace(one, rank=rank, similar_to=rank) for rank, one in enumerate([*bumps, *tested], 1)]
     summaries = tuple(SymmetrySummary(f"s{i}", ("a", "b"), 1.0, 5, 0, 5, {}) for i in range(900))
     inputs = {
         "cells": [{"multiplicity": f"a{i}", "last": 2} for i in range(900)],

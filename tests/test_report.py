@@ -86,7 +86,7 @@ REPORTS = st.builds(
     inputs=st.fixed_dictionaries(
         {"partial": st.booleans(), "missing": st.lists(TEXT, max_size=2)}, optional={"x": JSON}
     ),
-    looks=WHOLE,
+    trials=WHOLE,
     rows=st.lists(ROWS, max_size=4).map(in_a_report),
     options=st.dictionaries(TEXT.map("x{}".format), JSON, max_size=2),
     summaries=st.lists(SUMMARIES, max_size=2).map(tuple),
@@ -108,7 +108,7 @@ def make_report(**changes):
     summary = SymmetrySummary("e/mu", ("e", "mu"), 1.0, 105, 5, 40, {"OK": 30, "TOO_FEW_ENTRIES": 10})
     values = {
         "plan": "demo", "fingerprint": "f" * 16, "seed": 1, "inputs": {"partial": False, "missing": []},
-        "looks": 30, "rows": (make_row(), make_row(rank=2, statistic=-1.0, z_local=-1.0)), "summaries": (summary,),
+        "trials": 30, "rows": (make_row(), make_row(rank=2, statistic=-1.0, z_local=-1.0)), "summaries": (summary,),
     }  # fmt: skip
     return ScanReport(**values | changes)
 
@@ -150,8 +150,8 @@ def test_every_face_of_any_report(report, tmp_path_factory):
 
 def test_format(tmp_path):
     data = json.loads(make_report().save(tmp_path / "r.json").read_text())
-    assert (data["format"], data["version"]) == ("coffea-ddp/report", 1)
-    assert {"plan", "fingerprint", "seed", "inputs", "looks", "rows"} <= set(data)
+    assert (data["format"], data["version"]) == ("coffea-ddp/report", 2)
+    assert {"plan", "fingerprint", "seed", "inputs", "trials", "rows"} <= set(data)
     expected = {
         "kind", "symmetry", "observable", "cell", "region", "test", "n_a", "n_b", "statistic", "p_local", "z_local",
         "p_global", "z_global", "method", "status",
@@ -215,7 +215,7 @@ def test_missing_file(tmp_path):
         b"PK\x03\x04",
         b"[" * 100_000,
         b'{"format": "coffea-ddp/histograms", "version": 1}',
-        b'{"format": "coffea-ddp/report", "version": 2}',
+        b'{"format": "coffea-ddp/report", "version": 3}',
         b'{"format": "coffea-ddp/report"}',
         b'{"format": "coffea-ddp/report", "version": 1}',
         b'{"format": "coffea-ddp/report", "version": 1, "seed": NaN}',
@@ -236,7 +236,7 @@ def test_not_a_report(tmp_path, content):
         ("seed", "x"),
         ("seed", True),
         ("inputs", []),
-        ("looks", 1.5),
+        ("trials", 1.5),
         ("rows", {}),
         ("rows", [3]),
         ("rows", [{}]),
@@ -259,7 +259,7 @@ def test_damaged(key, value):
 
 
 @settings(max_examples=100, deadline=None)
-@given(JSON, st.sampled_from(["plan", "seed", "inputs", "looks", "rows", "options", "summaries", "z_histogram"]))
+@given(JSON, st.sampled_from(["plan", "seed", "inputs", "trials", "rows", "options", "summaries", "z_histogram"]))
 def test_any_damage_is_a_format_error_or_a_report(value, key):
     try:
         report = ScanReport.from_dict(make_report().to_dict() | {key: value})
@@ -295,7 +295,7 @@ def test_control_characters_do_not_break_the_csv(tmp_path):
 def test_tables():
     report = make_report()
     text = printed(report.table(1))
-    assert "demo: the best 2 of 30 looks" in text
+    assert "demo: the best 2 of 30 trials" in text
     assert "j>=2 & VBF" in text
     assert "+40.0 %" in text
     assert "-1.00" not in text
@@ -313,11 +313,11 @@ def test_best():
         report.best("x/y")
 
 
-def test_no_looks():
-    report = make_report(rows=(), looks=0)
+def test_no_trials():
+    report = make_report(rows=(), trials=0)
     assert "no cell was tested" in printed(report.table())
     assert "no cell was tested" in report._repr_html_()
-    assert repr(report) == "ScanReport(plan='demo', looks=0, rows=0)"
+    assert repr(report) == "ScanReport(plan='demo', trials=0, rows=0)"
 
 
 def test_partial_is_told_everywhere(tmp_path):

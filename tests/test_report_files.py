@@ -144,7 +144,7 @@ def faces(report):
         (("rows", 2, "p_global"), None, r"rows\[2\]\.z_global has no p_global"),
         (("rows", 2, "rank"), 1, r"rows\[2\]\.rank is that of another row"),
         (("rows", 2, "rank"), 3.0, r"rows\[2\]\.rank is written as a fraction"),
-        (("rows", 2, "like"), 900, r"rows\[2\]\.like is no row's rank"),
+        (("rows", 2, "similar_to"), 900, r"rows\[2\].similar_to is no row's rank"),
         (("rows", 2, "kind"), "else", r"rows\[2\]\.kind must be"),
         (("rows", 2, "n_ge"), 31, r"rows\[2\]\.n_ge is above n = 30"),
         (("rows", 2, "n_cell"), None, r"rows\[2\]\.n_ge_cell and n_cell"),
@@ -167,10 +167,10 @@ def faces(report):
         (("inputs", "missing"), 5, r"inputs\.missing must be array"),
         (("inputs", "partial"), "yes", r"inputs\.partial must be boolean"),
         (("options", "tests"), None, r"options\.tests must be array"),
-        (("looks",), 10**30, "looks must be"),
+        (("trials",), 10**30, "trials must be"),
         (("seed",), -1, "seed must be"),
-        (("version",), True, "version must be integer"),
-        (("version",), 2, "version 2 of the format, this package reads version 1"),
+        (("version",), True, "version True of the format"),
+        (("version",), 3, "version 3 of the format, this package reads versions 1 and 2"),
         (("format",), "other", "not of the format"),
     ],
 )  # fmt: skip
@@ -249,3 +249,13 @@ def test_the_command_line_says_it_in_a_line(real, tmp_path, capsys):
     assert "\x1b" not in told
     assert "Traceback" not in told
     assert not (tmp_path / "pages").exists()
+
+
+def test_names_of_version_1_are_read(real):
+    def renamed(data, names):
+        return {names.get(name, name): value for name, value in data.items()}
+
+    old = renamed(real, {"trials": "looks"}) | {"version": 1}
+    old["rows"] = [renamed(row, {"similar_to": "like", "z_nominal": "z_plain"}) for row in old["rows"]]
+    assert ScanReport.from_dict(old) == ScanReport.from_dict(real)
+    assert ScanReport.from_dict(old).to_dict()["version"] == 2

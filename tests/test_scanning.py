@@ -39,7 +39,7 @@ def naive(hists, symmetry, observable, cell):
 def test_rows_are_what_the_cells_say(kappa, weighted):
     hists = make_histograms(make_layout(kappa, weighted=weighted), 600, seed=1, excess=0.1)
     report = scan(hists, min_events=5, best=10_000)
-    assert len(report.rows) == report.looks > 50
+    assert len(report.rows) == report.trials > 50
     for row in report.rows:
         result, n_a, n_b = naive(hists, row.symmetry, row.observable, row.cell)
         assert row.statistic == pytest.approx(result.statistic, abs=1e-9)
@@ -56,7 +56,7 @@ def test_rows_are_what_the_cells_say(kappa, weighted):
 def test_every_cell_is_accounted_for():
     hists = make_histograms(make_layout(), 300, seed=2)
     report = scan(hists, min_events=10, best=10_000)
-    assert report.looks == sum(report.z_histogram.counts) == len(report.rows)
+    assert report.trials == sum(report.z_histogram.counts) == len(report.rows)
     for summary in report.summaries:
         cells = distinct_cells(GRID, hists.occupied(summary.symmetry))
         n_observables = len(hists.observables(summary.symmetry))
@@ -88,7 +88,7 @@ def test_aliases_are_tested_once():
     keys = [channel.key(ones, np.arange(40) % 2, 1 + np.arange(40) % 5)]
     keys.append(layout.channels[layout.channel_number("e/mu", EVENTS)].key(ones, np.arange(40) % 2, 0 * ones))
     report = scan(with_counts(layout, SparseCounts.from_keys(np.concatenate(keys))), observables=["met"])
-    assert report.looks == 1
+    assert report.trials == 1
     (row,) = report.rows
     assert (row.cell, row.aliases, row.n_a, row.n_b) == ("inclusive", 3, 20, 20)
     assert (row.p_local, row.p_global, row.z_global) == (1.0, 1.0, 0.0)
@@ -98,7 +98,7 @@ def test_aliases_are_tested_once():
 def test_the_bound_over_rectangles_is_made_of_full_p():
     hists = make_histograms(make_layout(kappa=1.5), 900, seed=3, excess=0.15)
     report = scan(hists, tests=["submatrix"], min_events=5)
-    assert len(report.rows) == report.looks > 5
+    assert len(report.rows) == report.trials > 5
     trials = sum(row.n_regions for row in report.rows)
     for row in report.rows:
         full = binomial_p(row.n_b, row.n_a + row.n_b, row.kappa / (1 + row.kappa))
@@ -114,9 +114,9 @@ def test_ranked_with_sidak_over_all_looks():
     assert sizes == sorted(sizes, reverse=True)
     assert report.rows[0].z_local > 3
     for row in report.rows:
-        assert row.p_global == pytest.approx(stats.sidak(row.p_local, report.looks))
+        assert row.p_global == pytest.approx(stats.sidak(row.p_local, report.trials))
         assert abs(row.z_global) <= abs(row.z_local)
-        assert row.method == f"asymptotic normal, two-sided; global: Sidak bound over {report.looks} looks"
+        assert row.method == f"asymptotic normal, two-sided; global: Sidak bound over {report.trials} looks"
         assert row.status == "OK"
         assert row.kind == "symmetry"
         assert row.test == "nsigma"
@@ -127,7 +127,7 @@ def test_keeping_fewer_rows_changes_nothing_else():
     hists = make_histograms(make_layout(), 900, seed=4, excess=0.05)
     everything, few = scan(hists, min_events=5, best=10_000), scan(hists, min_events=5, best=7)
     assert few.rows[:7] == everything.rows[:7]
-    assert few.looks == everything.looks
+    assert few.trials == everything.trials
     assert few.z_histogram == everything.z_histogram
     assert few.summaries == everything.summaries
     # The best of every (symmetry, observable) is there, without a rank where it is not among the best of all.
@@ -173,7 +173,7 @@ def test_blocks_are_bounded():
 def test_any_histograms(seed, n_events, min_events, weighted):
     """Whatever there is to scan, numbers add up and the report survives a JSON round trip."""
     report = scan(make_histograms(make_layout(weighted=weighted), n_events, seed), min_events=min_events)
-    assert report.looks == sum(summary.n_tested for summary in report.summaries)
+    assert report.trials == sum(summary.n_tested for summary in report.summaries)
     assert type(report).from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False))) == report
 
 
@@ -257,15 +257,15 @@ def test_progress_is_told():
 
 def test_no_events():
     report = scan(Histograms.empty(make_layout()))
-    assert (report.looks, report.rows, sum(report.z_histogram.counts)) == (0, (), 0)
+    assert (report.trials, report.rows, sum(report.z_histogram.counts)) == (0, (), 0)
     assert [summary.n_empty for summary in report.summaries] == [GRID.n_cells] * 2
     assert report.inputs["events"] == 0
-    assert scan(Histograms.empty(make_layout(weighted=True))).looks == 0
+    assert scan(Histograms.empty(make_layout(weighted=True))).trials == 0
 
 
 def test_plan_without_symmetries():
     report = scan(Histograms.empty(Layout("none", "f" * 16, GRID, ())))
-    assert (report.looks, report.summaries) == (0, ())
+    assert (report.trials, report.summaries) == (0, ())
 
 
 def test_too_few_events_everywhere():
@@ -284,7 +284,7 @@ def test_effective_entries_decide_with_weights():
         weights = np.full(80, 0.1)
         weights[39] = last
         hists = with_counts(layout, SparseCounts.from_keys(keys, weights))
-        assert scan(hists, observables=["met"], min_events=40 if looks else 2).looks == looks
+        assert scan(hists, observables=["met"], min_events=40 if looks else 2).trials == looks
 
 
 def test_inputs_are_told():

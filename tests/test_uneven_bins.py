@@ -87,7 +87,7 @@ def test_a_report_lists_what_has_uneven_bins():
     report = hunt_spectra([in_file(BROKEN, width=2.0), in_file(np.arange(60.0, 121.0), width=2.0)], toys=0)
     assert [row.status for row in report.rows] == ["OK", "UNEVEN_BINS"]
     assert "1 wide below 80 and 2 above" in report.rows[1].method
-    assert report.looks == 1
+    assert report.trials == 1
 
 
 @pytest.mark.parametrize("width", [1e-300, 1e-18, 1e-7, 61.0, 1e9, 1e300, np.inf, -1.0])

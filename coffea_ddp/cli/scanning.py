@@ -124,7 +124,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         deliver(csv_file, report.to_csv)
         show(report, shown, on_stderr=to_stdout(output, csv_file))
     code = tell_missing(histograms)
-    if not report.looks:
+    if not report.trials:
         note(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
         code = SOMETHING_MISSING
     return code

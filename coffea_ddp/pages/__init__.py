@@ -4,7 +4,7 @@ Examples
 --------
 >>> import tempfile
 >>> from coffea_ddp.report.report import ScanReport
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, looks=0, rows=())
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 0}, trials=0, rows=())
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     index = write_report(report, Path(folder, "report"))
 ...     index.name, "<h1>demo</h1>" in index.read_text()

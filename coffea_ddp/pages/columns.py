@@ -70,7 +70,7 @@ SHOWN = (
     Shown("sided", "num", lambda row: 2 if row.two_sided else 1),
     Shown("asymmetry", "percent", _percent),
     Shown("status", "text", lambda row: None if row.status == "OK" and not row.flags else _status(row)),
-    Shown("leads", "hidden", lambda row: int(row.leads)),
+    Shown("leads", "hidden", lambda row: int(row.is_leading)),
     Shown("none of", "hidden", lambda row: row.n if row.is_bound else None),
 )
 """Columns in the order of the table; of kind "hidden": for filters."""

@@ -65,7 +65,7 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
         How many rows that hold mostly events of their own, the strongest first.
     """
     order = {id(row): number for number, row in enumerate(report.rows)}
-    chosen = [row for row in report.rows if row.leads and row.rank is not None][:leading]
+    chosen = [row for row in report.rows if row.is_leading and row.rank is not None][:leading]
     linked = sorted(_linked(report, chosen), key=lambda row: order[id(row)])[:MOST_LINKED]
     return sorted([*chosen, *linked], key=lambda row: order[id(row)])
 
@@ -124,7 +124,7 @@ def _head(report: ScanReport) -> dict[str, Any]:
     tiles = [
         ("events", _number(report.inputs.get("events"))),
         ("spectra", _number(report.inputs.get("spectra"))),
-        ("looks", _number(report.looks)),
+        ("looks", _number(report.trials)),
         ("symmetries", _number(len(report.summaries) or None)),
         ("pseudo-experiments", _number(report.options.get("permutations") or None)),
         ("largest z, local", "" if largest is None else words.z_text(largest.z_local)),
@@ -143,7 +143,7 @@ def _number(value: Any) -> str:
 
 
 def _headline(report: ScanReport) -> list[Row]:
-    return [row for row in report.rows if row.leads and row.rank is not None][:_HEADLINE]
+    return [row for row in report.rows if row.is_leading and row.rank is not None][:_HEADLINE]
 
 
 def _letters(report: ScanReport) -> dict[str, str]:
@@ -189,7 +189,7 @@ def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> 
 
 def _table_sentence(report: ScanReport) -> str:
     kept = len(report.rows)
-    what = f"{kept:,} rows" if kept >= report.looks else f"The best {kept:,} rows of {report.looks:,} looks"
+    what = f"{kept:,} rows" if kept >= report.trials else f"The best {kept:,} rows of {report.trials:,} looks"
     return f"{what}, ranked. Rows without a number are kept for the tables above, and are not among the best of all."
 
 
@@ -259,7 +259,7 @@ def _region_sentence(row: Row) -> str:
 def _similar(report: ScanReport, row: Row) -> Grid | None:
     if row.rank is None:
         return None
-    mine: Sequence[Row] = [one for one in report.rows if one.like == row.rank and one is not row]
+    mine: Sequence[Row] = [one for one in report.rows if one.similar_to == row.rank and one is not row]
     shown = [column for column in SHOWN if column.kind != "hidden"]
     lines = [[text for text, _ in _line(one)] for one in mine[:_SIMILAR]]
     return Grid.of([(column.name, _kind(column.kind)) for column in shown], lines) if lines else None

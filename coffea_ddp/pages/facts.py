@@ -52,7 +52,7 @@ def region_facts(row: Row) -> Facts:
     """Return what a row says, in words and numbers; what does not apply is left out."""
     n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
     asymmetry = "" if row.asymmetry is None else percent(100.0 * row.asymmetry)
-    z_plain = "" if row.z_plain is None else f"{z_text(row.z_plain)} with the plan's kappa, taken as exact"
+    z_nominal = "" if row.z_nominal is None else f"{z_text(row.z_nominal)} with the plan's kappa, taken as exact"
     mass = "" if row.position is None else f"{row.position:.5g} GeV, width {row.width or 0.0:.3g} GeV"
     span = "" if row.low is None or row.high is None else f"{row.low:.5g} to {row.high:.5g} GeV"
     found = [
@@ -67,7 +67,7 @@ def region_facts(row: Row) -> Facts:
         ("expected B / A", "" if row.kappa is None else f"{row.kappa:.5g}"),
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
         ("z local", _with_error(row)),
-        ("z without corrections", z_plain),
+        ("z without corrections", z_nominal),
         ("p local", p_of(row, "p_local")),
         ("p after this cell" if row.kind == "symmetry" else "p after this spectrum", p_of(row, "p_cell", count=True)),
         ("toys that reach it", toys_of(row)),

@@ -4,7 +4,7 @@ Examples
 --------
 >>> from coffea_ddp.report.report import ScanReport
 >>> labelled(
-...     ScanReport(plan="p", fingerprint="", seed=0, inputs={"events": 1200, "datasets": ["data"]}, looks=0, rows=())
+...     ScanReport(plan="p", fingerprint="", seed=0, inputs={"events": 1200, "datasets": ["data"]}, trials=0, rows=())
 ... )
 'data, 1,200 events'
 """

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from coffea_ddp.report.report import ScanReport
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
 >>> symmetries(symmetry_table(report), {}), states(state_table(report), {})
 (None, None)
 """

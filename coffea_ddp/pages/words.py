@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from coffea_ddp.report.report import ScanReport
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 1200}, looks=0, rows=())
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 1200}, trials=0, rows=())
 >>> sentence(report)
 '1,200 events; nothing was tested.'
 """
@@ -75,7 +75,7 @@ def sentence(report: ScanReport) -> str:
         return f"{what}; nothing was tested."
     worth = worth_of(best)
     return (
-        f"{what}, {report.looks:,} looks; the most significant region: {place(best)} in {best.cell}, "
+        f"{what}, {report.trials:,} looks; the most significant region: {place(best)} in {best.cell}, "
         f"z = {z_text(best.z_local)}{f'; after all of them {minus_in(worth)}' if worth else ''}."
     )
 
@@ -129,9 +129,9 @@ def caveats(report: ScanReport) -> list[str]:
             "Tests on events compare shapes of the stored events alone; where more were met than are stored, a fair "
             "sample of them."
         )
-    if len(rows) < report.looks:
+    if len(rows) < report.trials:
         told.append(
-            f"The report keeps {len(rows):,} rows of {report.looks:,} looks; coffea-ddp scan --best N keeps more. "
+            f"The report keeps {len(rows):,} rows of {report.trials:,} looks; coffea-ddp scan --best N keeps more. "
             "The distribution of z is of all looks at whole cells."
         )
     return told

@@ -67,16 +67,16 @@ def consistent(row: Row) -> Row:
 def ranked(rows: Sequence[Row]) -> list[Row]:
     """Return the rows in their order with ranks from 1: those that have a rank first, then the others as they are.
 
-    Groups of rows about mostly the same events (:attr:`coffea_ddp.report.rows.Row.like`) stay together under the new
-    rank of their first one.
+    Groups of rows about mostly the same events (:attr:`~coffea_ddp.report.rows.Row.similar_to`) stay together under the
+    new rank of their first one.
     """
     having = sorted((row for row in rows if row.rank is not None), key=lambda row: sort_key(row.p_global, row.z_local))
     first: dict[int, int] = {}
     for rank, row in enumerate(having, 1):
-        if row.like is not None:
-            first.setdefault(row.like, rank)
+        if row.similar_to is not None:
+            first.setdefault(row.similar_to, rank)
     new = [
-        dataclasses.replace(row, rank=rank, like=None if row.like is None else first[row.like])
+        dataclasses.replace(row, rank=rank, similar_to=None if row.similar_to is None else first[row.similar_to])
         for rank, row in enumerate(having, 1)
     ]
     return [*new, *(row for row in rows if row.rank is None)]

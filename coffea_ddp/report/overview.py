@@ -7,7 +7,7 @@ its best.
 Examples
 --------
 >>> from coffea_ddp.report.report import ScanReport
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, looks=0, rows=())
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
 >>> symmetry_table(report).symmetries, state_table(report).kinds
 ((), ())
 """

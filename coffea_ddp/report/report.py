@@ -5,9 +5,9 @@ What the input lacked is told wherever the report is shown: PARTIAL.
 
 Examples
 --------
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"partial": False}, looks=0, rows=())
+>>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"partial": False}, trials=0, rows=())
 >>> report
-ScanReport(plan='demo', looks=0, rows=0)
+ScanReport(plan='demo', trials=0, rows=0)
 >>> ScanReport.from_dict(report.to_dict()) == report
 True
 """
@@ -33,7 +33,8 @@ from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
 from coffea_ddp.report.display import more_would_take, number, summary_text, worth_of
-from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
+from coffea_ddp.report.older_files import VERSION, current
+from coffea_ddp.report.report_files import FORMAT, check, read
 from coffea_ddp.report.row_tables import (
     BUMPS,
     BUMPS_NOTE,
@@ -63,8 +64,8 @@ class ScanReport:
         What was looked at, and with which random seed.
     inputs
         Events, files, datasets, cutflow, branch choices, cell axes, and what is missing.
-    looks
-        How many tests were made: the trials of the global p-values.
+    trials
+        Number of tests that were made: the trials factor of the global p-values.
     rows
         The best, ranked.
     options
@@ -81,7 +82,7 @@ class ScanReport:
     fingerprint: str
     seed: int
     inputs: Mapping[str, Any]
-    looks: int
+    trials: int
     rows: tuple[Row, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     summaries: tuple[SymmetrySummary, ...] = ()
@@ -102,7 +103,7 @@ class ScanReport:
     def title(self) -> str:
         """One line: the plan, how many rows and looks, PARTIAL where it is."""
         mark = f"PARTIAL ({len(self.missing)} missing): " if self.partial else ""
-        return f"{mark}{self.plan}: the best {len(self.rows):,} of {self.looks:,} looks"
+        return f"{mark}{self.plan}: the best {len(self.rows):,} of {self.trials:,} trials"
 
     def best(self, symmetry: str | None = None) -> Row | None:
         """Return the best row, of one symmetry where it is named; ``None`` where there is none.
@@ -166,6 +167,7 @@ class ScanReport:
         FormatError
             If it is none; keys that this version does not know are left out.
         """
+        data = current(data)
         check(data)
         try:
             return cls(
@@ -173,7 +175,7 @@ class ScanReport:
                 fingerprint=typed(data, "fingerprint", str),
                 seed=typed(data, "seed", int),
                 inputs=typed(data, "inputs", dict),
-                looks=typed(data, "looks", int),
+                trials=typed(data, "trials", int),
                 rows=tuple(Row.from_dict(item) for item in typed(data, "rows", list)),
                 options=typed(data, "options", dict, {}),
                 summaries=tuple(SymmetrySummary.from_dict(item) for item in typed(data, "summaries", list, [])),
@@ -280,7 +282,7 @@ class ScanReport:
             If ``n`` is negative.
         """
         _check_n(n)
-        rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.leads)]
+        rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.is_leading)]
         caption = f"p: {rows[0].method}\n{BUMPS_NOTE}" if rows else "no spectrum was looked at"
         return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
 
@@ -289,7 +291,7 @@ class ScanReport:
         _check_n(n)
         found = []
         for summary in self.summaries:
-            mine = [row for row in self.rows if row.symmetry == summary.symmetry and row.leads]
+            mine = [row for row in self.rows if row.symmetry == summary.symmetry and row.is_leading]
             found += mine[:n]
         return found
 
@@ -333,11 +335,10 @@ class ScanReport:
 
     def _lines(self, n: int, *, similar: bool) -> list[list[str]]:
         _check_n(n)
-        followers = Counter(row.like for row in self.rows if not row.leads)
-        rows = [row for row in self.rows if similar or row.leads][:n]
-        return [
-            [*row_cells(row), str(followers.get(row.rank, "") if row.leads else f"like {row.like}")] for row in rows
-        ]
+        followers = Counter(row.similar_to for row in self.rows if not row.is_leading)
+        rows = [row for row in self.rows if similar or row.is_leading][:n]
+        similar_rows = [followers.get(row.rank, "") if row.is_leading else f"like {row.similar_to}" for row in rows]
+        return [[*row_cells(row), str(told)] for row, told in zip(rows, similar_rows, strict=True)]
 
     def _caption(self) -> str:
         lines = [f"p: {self.rows[0].method}", *self._bound_note()] if self.rows else ["no cell was tested"]
@@ -355,7 +356,7 @@ class ScanReport:
         mark = " PARTIAL" if self.partial else ""
         top = self.rows[0] if self.rows else None
         best = f", best={top.symmetry} | {top.observable} | {top.cell} z={number(top.z_local)}" if top else ""
-        return printable(f"ScanReport(plan={self.plan!r}, looks={self.looks}, rows={len(self.rows)}{best}){mark}")
+        return printable(f"ScanReport(plan={self.plan!r}, trials={self.trials}, rows={len(self.rows)}{best}){mark}")
 
     def _repr_html_(self) -> str:
         caption = "<br>".join(html.escape(text) for text in self._caption().splitlines())

@@ -9,10 +9,10 @@ Examples
 Traceback (most recent call last):
 ...
 coffea_ddp.errors.FormatError: the name 'format' stands twice in one object
->>> check({"format": "coffea-ddp/report", "version": 2})
+>>> check({"format": "coffea-ddp/report", "version": 3})
 Traceback (most recent call last):
 ...
-coffea_ddp.errors.FormatError: version 2 of the format, this package reads version 1
+coffea_ddp.errors.FormatError: version 3 of the format, this package reads versions 1 and 2
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._files import REPORT, advice, check_input, what_is
 from coffea_ddp.errors import FileError, FormatError, InputError, named
+from coffea_ddp.report.older_files import VERSION
 from coffea_ddp.report.rows import SMALLEST_P, WHOLE
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, z_from_p
@@ -34,7 +35,7 @@ from coffea_ddp.stats.trials import p_from_z, z_from_p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT, VERSION = "coffea-ddp/report", 1
+FORMAT = "coffea-ddp/report"
 MOST_ROWS = 200_000
 """A scan keeps no more; a file may have some more, kept besides the best."""
 
@@ -121,7 +122,7 @@ def check(data: Any) -> None:
         raise FormatError(f"not of the format {FORMAT!r}; give a file made by `coffea-ddp scan`")
     if data.get("version") != VERSION:
         version = _short(data.get("version"))
-        raise FormatError(f"version {version} of the format, this package reads version {VERSION}")
+        raise FormatError(f"version {version} of the format, this package reads versions 1 and {VERSION}")
     _check_values(data)
     from fastjsonschema import JsonSchemaValueException  # 0.1 s, for readers only
 
@@ -221,8 +222,8 @@ def _others(row: Mapping[str, Any], ranks: frozenset[int]) -> Problems:
     for name in WHOLE:
         if isinstance(row.get(name), float):  # 2.0 is an integer to JSON Schema
             yield name, "is written as a fraction"
-    if row.get("like") is not None and row["like"] not in ranks:
-        yield "like", "is no row's rank"
+    if row.get("similar_to") is not None and row["similar_to"] not in ranks:
+        yield "similar_to", "is no row's rank"
     if row.get("low") is not None and row.get("high") is not None and row["low"] > row["high"]:
         yield "low", "is above high"
 

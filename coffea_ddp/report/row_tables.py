@@ -77,7 +77,7 @@ def row_cells(row: Row) -> list[str]:
     """Return the columns :data:`SHOWN` of a row, but the last."""
     # Nothing on side A: no difference of efficiencies explains that.
     asymmetry = _percent(math.inf if not row.n_a and row.n_b else row.asymmetry)
-    z = number(row.z_local) + ("" if row.z_plain is None else f" ({number(row.z_plain)})")
+    z = number(row.z_local) + ("" if row.z_nominal is None else f" ({number(row.z_nominal)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
     sided = "2" if row.two_sided else "1"
     return [str(row.rank or ""), *places, *_contents(row), z, z_global_of(row), sided, asymmetry]

@@ -67,10 +67,10 @@ class Row:
     p_tail, p_tail_low, p_tail_high
         An extrapolation of ``p_global`` beyond what the number of pseudo-experiments resolves, from a fitted tail, and
         its 68 % interval; ``None`` where it is not needed.
-    z_plain
+    z_nominal
         What z_local would be with the plan's kappa, taken as exact, and no correction or systematic error; ``None``
         where that is what was used.
-    like
+    similar_to
         The rank of the strongest row of the same symmetry and direction that holds mostly the same events
         (see :func:`coffea_ddp.stats.grouping.leaders`); its own rank where there is none stronger, ``None`` without
         a rank.
@@ -113,14 +113,14 @@ class Row:
     kappa: float | None = None
     asymmetry: float | None = None
     aliases: int | None = None
-    like: int | None = None
+    similar_to: int | None = None
     n_regions: int | None = None
     p_cell: float | None = None
     p_symmetry: float | None = None
     p_tail: float | None = None
     p_tail_low: float | None = None
     p_tail_high: float | None = None
-    z_plain: float | None = None
+    z_nominal: float | None = None
     position: float | None = None
     width: float | None = None
     z_error: float | None = None
@@ -135,9 +135,9 @@ class Row:
     two_sided: bool | None = None
 
     @property
-    def leads(self) -> bool:
-        """Whether no stronger row holds mostly the same events."""
-        return self.like in (None, self.rank)
+    def is_leading(self) -> bool:
+        """True where no stronger row holds mostly the same events."""
+        return self.similar_to in (None, self.rank)
 
     @property
     def is_bound(self) -> bool:
@@ -177,7 +177,9 @@ class Row:
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
 _TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
-WHOLE = frozenset({"rank", "n_bins", "aliases", "like", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"})
+WHOLE = frozenset(
+    {"rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
+)
 _FLAGS = frozenset({"two_sided"})
 _KINDS = {
     name: (str,) if name in _TEXT else (int,) if name in WHOLE else (bool,) if name in _FLAGS else (int, float)

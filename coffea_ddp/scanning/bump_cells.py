@@ -93,7 +93,7 @@ def hunt_cells(
         statuses[row.status] += 1
     rows = (*_with_leaders(report.rows[:best], by_name), *_besides(report.rows, best))
     return ScanReport(
-        hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.looks, rows,
+        hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,
         {**options, "statuses": statuses},
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
         apart = (spans[:, None, 0] >= spans[None, :, 1]) | (spans[None, :, 0] >= spans[:, None, 1])
         heads = leaders(members, weights, np.ones(len(mine)), apart=apart)
         for i, head in zip(mine, heads.tolist(), strict=True):
-            changed[i] = dataclasses.replace(rows[i], like=rows[mine[head]].rank)
+            changed[i] = dataclasses.replace(rows[i], similar_to=rows[mine[head]].rank)
     return tuple(changed)
 
 
@@ -151,7 +151,7 @@ def _besides(rows: Sequence[Row], best: int) -> list[Row]:
     first: dict[str | None, Row] = {}
     for row in rows[best:]:
         if row.observable not in shown:
-            first.setdefault(row.observable, dataclasses.replace(row, rank=None, like=None))
+            first.setdefault(row.observable, dataclasses.replace(row, rank=None, similar_to=None))
     return list(first.values())
 
 
@@ -182,10 +182,10 @@ def joined(first: ScanReport, second: ScanReport) -> ScanReport:
     rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])
     options = {**second.options, **first.options, "bump": dict(second.options)}
     options["tests"] = [*first.options.get("tests", []), *second.options.get("tests", [])]
-    return dataclasses.replace(first, rows=tuple(rows), looks=first.looks + second.looks, options=options)
+    return dataclasses.replace(first, rows=tuple(rows), trials=first.trials + second.trials, options=options)
 
 
 def _shifted(row: Row, by: int) -> Row:
     """Return a row with its ranks behind those of another report."""
-    rank, like = (None if place is None else place + by for place in (row.rank, row.like))
-    return dataclasses.replace(row, rank=rank, like=like)
+    rank, similar_to = (None if place is None else place + by for place in (row.rank, row.similar_to))
+    return dataclasses.replace(row, rank=rank, similar_to=similar_to)

@@ -287,7 +287,7 @@ def hunt_spectra(
         progress(len(usable), len(usable), "")
     options = {"tests": ["bump"], "toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
     return ScanReport(
-        plan=title, fingerprint="", seed=seed, inputs=_inputs(spectra), looks=len(found), rows=tuple(rows),
+        plan=title, fingerprint="", seed=seed, inputs=_inputs(spectra), trials=len(found), rows=tuple(rows),
         options=options,
     )  # fmt: skip
 
@@ -346,7 +346,7 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         method=_method(found, looks),
         status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
         rank=rank,
-        like=rank,
+        similar_to=rank,
         n_bins=int(found.prepared.use.sum()),
         p_cell=float(p_from_z(found.z_spectrum, two_sided=False)),
         position=found.position,

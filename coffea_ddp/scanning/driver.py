@@ -13,7 +13,7 @@ Examples
 >>> axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
 >>> symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))
 >>> report = scan(Histograms.empty(Layout("demo", "0" * 16, CellGrid((Multiplicity("j", last=2),)), (symmetry,))))
->>> report.looks, len(report.rows), report.summaries[0].n_empty
+>>> report.trials, len(report.rows), report.summaries[0].n_empty
 (0, 0, 5)
 """
 
@@ -200,7 +200,7 @@ def scan(
             "null": kind if permutations else None, "expectation": expectation.method,
             **({"fits": full.told} if "nplm" in on_events else {}),
         },
-        looks=sum(summary.n_tested for summary in summaries),
+        trials=sum(summary.n_tested for summary in summaries),
         rows=rows,
         summaries=tuple(summaries),
         z_histogram=collector.z_histogram,

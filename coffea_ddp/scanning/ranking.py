@@ -271,11 +271,11 @@ def _row(
         kappa=candidate.kappa,
         asymmetry=candidate.asymmetry,
         aliases=int(where.cells.aliases[candidate.cell]),
-        like=ranks[1],
+        similar_to=ranks[1],
         n_regions=None if candidate.region is None else candidate.n_regions,
         p_cell=float(worth.p_cell[number]),
         p_symmetry=float(worth.p_symmetry[number]),
-        z_plain=None if where.expected.plain else candidate.plain,
+        z_nominal=None if where.expected.plain else candidate.plain,
         **tails,
         **counts,
     )

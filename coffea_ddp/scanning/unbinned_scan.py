@@ -228,7 +228,7 @@ class EventScan:
                 continue
             mine = _told(row, told[family], numbers[family, str(row.cell)])
             # One fit for each group of rows about mostly the same events, whatever test leads it.
-            group = (row.symmetry, row.like)
+            group = (row.symmetry, row.similar_to)
             if row.test == "nplm" and group not in fitted and len(fitted) < most:
                 fitted.add(group)
                 if progress is not None:
