@@ -52,9 +52,7 @@ def bench_one_cell(folder: Path) -> None:
     """An output of all cells of all symmetries, each bin filled, as after 10^11 events."""
     layout = load_plan("symmetries").layout
     rng = np.random.default_rng(1)
-    totals = [
-        c.base + np.arange(layout.grid.n_exclusive * 2 * c.extent) for c in layout.channels if c.observable == EVENTS
-    ]
+    totals = [c.base + np.arange(layout.grid.n_exclusive * 2 * c.extent) for c in layout.channels if c.name == EVENTS]
     keys = np.unique(np.concatenate([rng.integers(0, layout.n_keys, 20_000_000), *totals]))
     hists = replace(Histograms.empty(layout), counts=SparseCounts(keys, rng.poisson(100.0, len(keys)) + 1))
     path = str(hists.save(folder / "big.ddp"))

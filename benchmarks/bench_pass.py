@@ -182,11 +182,11 @@ def bench_usual_way(files: list[str], n_cells: int = 3_000) -> None:
         bins = np.ravel_multi_index(
             [axis.index(v) + 1 for axis, v in zip(axes, values, strict=True)], [axis.extent for axis in axes]
         )
-        channel = layout.channels[layout.channel_number(symmetry, observable)]
+        channel = layout.channel(symmetry, observable)
         filled = SparseCounts.from_keys(channel.key(codes, side, bins))
-        exclusive, matrices, _ = replace(hists, counts=hists.counts.between(0, channel.base) + filled).matrices(
-            symmetry, observable
-        )
+        whole = replace(hists, counts=hists.counts.between(0, channel.base) + filled)
+        found = whole.cell_counts(symmetry, observable)
+        exclusive, matrices = found.codes, found.matrices
         rows = np.ones((n_cells, len(exclusive)), dtype=bool)
         for table, choice, values_of_axis in zip(tables, chosen, grid.decode(exclusive), strict=True):
             rows &= table[choice][:, values_of_axis]

@@ -88,7 +88,8 @@ def one_channel(hists: Histograms, symmetry: str, observable: str) -> float:
 def against_loop(hists: Histograms, symmetry: str, observable: str) -> float:
     """Print and return how many times faster the scan is than the loop over all cells of the lattice."""
     grid = hists.layout.grid
-    codes, contents, _ = hists.matrices(symmetry, observable)
+    found = hists.cell_counts(symmetry, observable)
+    codes, contents = found.codes, found.matrices
     names = random_cells(grid, N_SAMPLE)
     start = time.perf_counter()
     found = [loop_step(grid, name, codes, contents) for name in names]

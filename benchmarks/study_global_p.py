@@ -32,7 +32,7 @@ from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents
 from coffea_ddp.report.rows import GlobalP
 from coffea_ddp.scanning import driver, pseudo_experiments
-from coffea_ddp.scanning.pseudo_experiments import FamilyNull
+from coffea_ddp.scanning.pseudo_experiments import NullScores
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.testing import make_dataset
 
@@ -79,35 +79,35 @@ class AnyCell(dict[int, Any]):
         return np.zeros(1)
 
 
-def pool_of(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
+def pool_of(hists: Histograms, number: int) -> dict[Any, NullScores]:
     """Return many pseudo-experiments of all families."""
-    found: dict[Any, FamilyNull] = {}
-    permute = driver.permute
+    found: dict[Any, NullScores] = {}
+    make = driver.pseudo_experiments
 
-    def kept(*args: Any, **kwargs: Any) -> dict[Any, FamilyNull]:
-        found.update(permute(*args, **kwargs))
+    def kept(*args: Any, **kwargs: Any) -> dict[Any, NullScores]:
+        found.update(make(*args, **kwargs))
         return dict(found)
 
-    with mock.patch.object(driver, "permute", kept):
+    with mock.patch.object(driver, "pseudo_experiments", kept):
         ddp.scan(hists, TESTS, permutations=number, seed=123_456, jobs=1)
     return found
 
 
-def scanned(hists: Histograms, seed: int, pool: dict[Any, FamilyNull]) -> GlobalP:
+def scanned(hists: Histograms, seed: int, pool: dict[Any, NullScores]) -> GlobalP:
     """Return what the best of a whole report is worth."""
 
-    def drawn(*args: Any, **kwargs: Any) -> dict[Any, FamilyNull]:
+    def drawn(*args: Any, **kwargs: Any) -> dict[Any, NullScores]:
         del args, kwargs
         n = len(next(iter(pool.values())).best)
         some = np.random.default_rng([seed, 8]).choice(n, PERMUTATIONS, replace=False)
-        return {family: FamilyNull(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
+        return {family: NullScores(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
 
-    with mock.patch.object(driver, "permute", drawn if pool else driver.permute):
+    with mock.patch.object(driver, "pseudo_experiments", drawn if pool else driver.pseudo_experiments):
         report = ddp.scan(hists, TESTS, permutations=PERMUTATIONS, seed=seed, jobs=1)
     return report.global_p[-1]
 
 
-def relabelled(hists: Histograms, number: int) -> dict[Any, FamilyNull]:
+def relabelled(hists: Histograms, number: int) -> dict[Any, NullScores]:
     """Return the scores of so many null data sets with coins of another generator, one an event."""
     known = np.sort(hists.events.hashes)
 
@@ -130,7 +130,7 @@ def worth(data: Any, pool: Any, seed: int) -> float:
     return found.report(max(float(z[0]) for z in found.z)).p_value
 
 
-def without_scans(first: Histograms, pool: dict[Any, FamilyNull], number: int) -> None:
+def without_scans(first: Histograms, pool: dict[Any, NullScores], number: int) -> None:
     """Print how often p is small where data are scored as pseudo-experiments are."""
     drawn = np.stack([null.best for null in pool.values()])
     found = relabelled(null_data(first, -1 & 0xFFFF), number)

@@ -278,7 +278,7 @@ def _count(
         on = np.flatnonzero(side >= 0)
         bins_of = _Binning(symmetry, features, on)
         for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
-            bins, filled = bins_of(channel.observable)
+            bins, filled = bins_of(channel.name)
             not_filled[number] = np.bincount(side[on[~filled]], minlength=2)
             inside = on[filled]
             keys.append(channel.key(cells[inside], side[inside].astype(np.int64), bins[filled]))
@@ -300,7 +300,7 @@ def _count_spectra(plan: ScanPlan, events: SelectedEvents, weighted: FloatArray 
         if len(inside):
             # index() counts the underflow bin as -1.
             bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
-            keys.append(channel.key(cells[inside], bins))
+            keys.append(channel.key(cells[inside], 0, bins))
             rows.append(inside)
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
     all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)

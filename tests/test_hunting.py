@@ -41,11 +41,11 @@ def made(*, signal_code=5, signal=120.0, seed=1, symmetries=()):
     for channel in layout.spectrum_channels:
         for code in range(GRID.n_exclusive):
             expected = falling(3e4 / (1 + code) ** 1.5)
-            if channel.spectrum.name == "2mu" and code == signal_code:
+            if channel.name == "2mu" and code == signal_code:
                 expected = expected + peak(signal, 200.0)
             drawn = rng.poisson(expected)
             filled = np.flatnonzero(drawn)
-            keys.append(channel.key(np.full(len(filled), code), filled + 1))
+            keys.append(channel.key(np.full(len(filled), code), 0, filled + 1))
             counts.append(drawn[filled])
     empty = Histograms.empty(layout)
     return Histograms(

@@ -82,7 +82,7 @@ def test_no_two_bins_have_one_key(layout: Layout) -> None:
     keys = np.concatenate(pieces) if pieces else np.zeros(0, int)
     assert np.array_equal(np.sort(keys), np.arange(layout.n_keys))
     for symmetry in layout.symmetries:
-        mine = [channel.observable for channel in layout.channels if channel.symmetry == symmetry.name]
+        mine = [channel.name for channel in layout.channels if channel.symmetry == symmetry.name]
         assert mine == [EVENTS, *(name for name, _ in symmetry.observables)]
 
 

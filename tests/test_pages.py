@@ -99,7 +99,7 @@ def resonances():
         peak = signal * np.exp(-0.5 * ((centres - 400.0) / 12.0) ** 2)
         counts = rng.poisson(4e3 * (centres / 100.0) ** -2.5 + peak)
         bins = np.repeat(np.arange(1, len(counts) + 1), counts)
-        keys.append(channel.key(rng.integers(0, 3, len(bins)), bins))
+        keys.append(channel.key(rng.integers(0, 3, len(bins)), 0, bins))
     empty = Histograms.empty(layout)
     counts = type(empty.counts).from_keys(np.concatenate(keys))
     return dataclasses.replace(empty, counts=counts)

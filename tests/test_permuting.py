@@ -273,7 +273,7 @@ def test_weights_that_belong_to_a_side(keyed):
         weight, cells = 1 / efficiency[side], np.zeros(450, dtype=np.int64)
         place = [axis.index(v.astype(float)) + 1 for axis, v in ((X, x), (Y, y))]
         bins = {"x x y": place[0] * Y.extent + place[1], "x": place[0], EVENTS: np.zeros(450, dtype=np.int64)}
-        keys = [channel.key(cells, side, bins[channel.observable]) for channel in layout.channels]
+        keys = [channel.key(cells, side, bins[channel.name]) for channel in layout.channels]
         counts = SparseCounts.from_keys(np.concatenate(keys), np.tile(weight, len(keys)))
         columns = stored_columns(layout, 450)
         columns["event"][:], columns["sides"][:] = np.arange(450) + 1000 * seed, side_bits(side[None].astype(np.int8))

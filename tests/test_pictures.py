@@ -105,7 +105,7 @@ AXES = (hist.axis.Variable(np.geomspace(20.0, 400.0, 30), name="pt", label="pT [
 def test_a_region_in_words_is_the_rectangle(first, wide, low, high):
     rectangle = (first, min(first + wide, 29), low, min(low + high, 28))
     channel = SimpleNamespace(axes=AXES)
-    layout = SimpleNamespace(channels=[channel], channel_number=lambda *_: 0)
+    layout = SimpleNamespace(channel=lambda *_: channel)
     where = SimpleNamespace(symmetry="", observable="")
     text = region_text(SimpleNamespace(layout=layout), where, rectangle)
     assert rectangle_of(text, AXES) == rectangle

@@ -161,7 +161,7 @@ def test_the_layout_says_all_and_holds_no_code() -> None:
         weight=lambda ev: ev.met.pt,
     )
     layout = made.layout
-    assert [channel.observable for channel in layout.channels] == [EVENTS, "met"]
+    assert [channel.name for channel in layout.channels] == [EVENTS, "met"]
     assert [feature.name for feature in layout.features] == ["met", "h_t"]
     assert [feature.name for feature in made.all_features] == ["met", "h_t"]
     assert (layout.weighted, layout.fingerprint, layout.max_stored) == (True, made.fingerprint, 5_000)

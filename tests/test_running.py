@@ -219,7 +219,7 @@ def test_nan_and_infinity_are_counted_never_filled(tmp_path: Path) -> None:
     assert hists.not_filled.sum() > 0
     for channel, unfilled in zip(hists.layout.channels, hists.not_filled, strict=True):
         total = hists[channel.symmetry, "events"]
-        pair = hists[channel.symmetry, channel.observable]
+        pair = hists[channel.symmetry, channel.name]
         assert pair.a.sum(flow=True) + unfilled[0] == total.a.sum(flow=True)
         assert pair.b.sum(flow=True) + unfilled[1] == total.b.sum(flow=True)
 

@@ -83,10 +83,10 @@ def naive_entries(hists, symmetry, observable, cell):
 def test_aliases_are_tested_once():
     """All events have one jet: "inclusive", "j=1" and "j>=1" are one look, and the row says so."""
     layout = make_layout(grid=CellGrid((Multiplicity("j", last=2),)))
-    channel = layout.channels[layout.channel_number("e/mu", "met")]
+    channel = layout.channel("e/mu", "met")
     ones = np.ones(40, dtype=np.int64)
     keys = [channel.key(ones, np.arange(40) % 2, 1 + np.arange(40) % 5)]
-    keys.append(layout.channels[layout.channel_number("e/mu", EVENTS)].key(ones, np.arange(40) % 2, 0 * ones))
+    keys.append(layout.channel("e/mu", EVENTS).key(ones, np.arange(40) % 2, 0 * ones))
     report = scan(with_counts(layout, SparseCounts.from_keys(np.concatenate(keys))), observables=["met"])
     assert report.trials == 1
     (row,) = report.rows
@@ -161,7 +161,7 @@ def test_blocks_do_not_show(monkeypatch, block_bytes, weighted):
 def test_blocks_are_bounded():
     hists = make_histograms(make_layout(), 500, seed=5)
     cells = distinct_cells(GRID, hists.occupied("e/mu"))
-    sizes = [len(block.cells) for block in CellBlocks(hists, "e/mu", "met", cells, block_bytes=10_000)]
+    sizes = [len(block.cells) for block in CellBlocks(hists.cell_counts("e/mu", "met"), cells, block_bytes=10_000)]
     assert len(sizes) > 3
     assert sum(sizes) == len(cells)
     assert max(sizes) * 8 * 2 * len(cells.codes) <= 10_000
@@ -277,7 +277,7 @@ def test_too_few_events_everywhere():
 def test_effective_entries_decide_with_weights():
     """40 events of weight 0.1 are 40 entries; one weight of 100 among them makes it little more than one."""
     layout = make_layout(weighted=True, grid=CellGrid(()))
-    met, events = (layout.channels[layout.channel_number("e/mu", name)] for name in ("met", EVENTS))
+    met, events = (layout.channel("e/mu", name) for name in ("met", EVENTS))
     zeros = np.zeros(40, dtype=np.int64)
     keys = np.concatenate([met.key(zeros, np.arange(40) % 2, zeros + 2), events.key(zeros, np.arange(40) % 2, zeros)])
     for last, looks in ((0.1, 1), (100.0, 0)):

@@ -33,7 +33,7 @@ def make_histograms(layout, n_events, seed, *, excess=0.0, flow=0.1):
     rng = np.random.default_rng(seed)
     keys = []
     for channel in layout.channels:
-        if channel.observable == EVENTS:  # the first of its symmetry: new events
+        if channel.name == EVENTS:  # the first of its symmetry: new events
             # Few cells hold most events, as in data.
             cells = np.minimum(rng.geometric(0.15, n_events) - 1, layout.grid.n_exclusive - 1)
             sides = (rng.random(n_events) < 0.5 + excess).astype(np.int64)

@@ -61,6 +61,6 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
 def _in_cells(hists: Histograms, name: str, cells: tuple[str, ...]) -> list[MassSpectrum]:
     if cells:
         return [hists.spectrum(name, cell) for cell in cells]
-    codes, _, _ = hists.spectrum_counts(name)
+    codes = hists.spectrum_counts(name).codes
     exclusive = [hists.layout.grid.exclusive(int(code)) for code in codes]
     return [hists.spectrum(name), *(hists.spectrum(name, cell) for cell in exclusive)]

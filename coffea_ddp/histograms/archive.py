@@ -210,9 +210,8 @@ def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCL
         lowest, highest = layout.grid.code_range(asked)
         ranges = []
         for name in dict.fromkeys((EVENTS, observable)):
-            channel = layout.channels[layout.channel_number(symmetry, name)]
-            first, last = (int(channel.base + code * 2 * channel.extent) for code in (lowest, highest + 1))
-            ranges.append((first, last))
+            channel = layout.channel(symmetry, name)
+            ranges.append((int(channel.end(lowest)), int(channel.end(highest + 1))))
         counts = _rows_between(Path(path), archive, manifest.get("blocks"), sorted(ranges))
         nothing = stored_columns(layout, 0)
         tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.cell_counts import CellCounts, cell_counts
 from coffea_ddp.histograms.cells import INCLUSIVE
 from coffea_ddp.histograms.layout import EVENTS, Channel, Layout
 from coffea_ddp.histograms.ledger import Ledger, Missing
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.spectra.spectrum import MassSpectrum
 
 Counters = Mapping[str, int]
@@ -192,56 +193,43 @@ class Histograms:
             raise InputError(f"hists[{key!r}]: write hists[symmetry, observable] or hists[symmetry, observable, cell]")
         cell = self.layout.grid.cell(key[2] if len(key) == 3 else INCLUSIVE)
         number = self.layout.channel_number(key[0], key[1])
-        channel = self.layout.channels[number]
-        codes, matrices, squares = self.matrices(key[0], key[1], flow=True)
-        inside = self.layout.grid.contains(cell, codes)
-        total = matrices[inside].sum(axis=0)
-        variances = None if squares is None else squares[inside].sum(axis=0)
-        a, b = (as_hist(channel.axes, total[side], None if variances is None else variances[side]) for side in (0, 1))
+        found = self.cell_counts(key[0], key[1], flow=True)
+        inside = self.layout.grid.contains(cell, found.codes)
+        total = found.counts[inside].sum(axis=0).reshape(2, *found.bins)
+        variances = None if found.squares is None else found.squares[inside].sum(axis=0).reshape(total.shape)
+        a, b = (as_hist(found.axes, total[side], None if variances is None else variances[side]) for side in (0, 1))
         kappa = self.layout.symmetry(key[0]).kappa
         unfilled = (int(self.not_filled[number, 0]), int(self.not_filled[number, 1]))
         return MatrixPair(key[0], key[1], cell, a, b, kappa, unfilled, self.partial)
 
-    def matrices(
-        self, symmetry: str, observable: str = EVENTS, *, flow: bool = False, entries: bool = False
-    ) -> tuple[IntArray, FloatArray, FloatArray | None]:
-        """Return the matrices of all occupied exclusive cells.
+    def cell_counts(self, symmetry: str, observable: str = EVENTS, *, flow: bool = False) -> CellCounts:
+        """Return the contents of all exclusive cells in which a symmetry has events.
 
         Parameters
         ----------
         symmetry, observable
-            Names; without an observable the numbers of events, in matrices of one bin.
+            Names; without an observable the numbers of events, one bin.
         flow
             Whether the flow bins are kept.
-        entries
-            The numbers of events in a weighted plan, too, and no squares.
 
-        Returns
-        -------
-        codes
-            The exclusive cells in which this symmetry has events, shape (n_codes,).
-        matrices
-            Contents (sums of weights in a weighted plan), shape (n_codes, 2, *bins): A, then B.
-        squares
-            Sums of squared weights of the same shape; ``None`` without weights.
+        Raises
+        ------
+        UnknownNameError
+            If one of the names does not exist.
         """
-        number = self.layout.channel_number(symmetry, observable)
-        channel = self.layout.channels[number]
-        codes = self.occupied(symmetry)
-        part = self._counts_of(channel)
-        cell_side, place = np.divmod(part.keys - channel.base, channel.extent)
-        where = (np.searchsorted(codes, cell_side // 2) * 2 + cell_side % 2) * channel.extent + place
+        channel = self.layout.channel(symmetry, observable)
+        return cell_counts(self._counts_of(channel), channel, self.occupied(symmetry), flow=flow)
 
-        def dense(values: AnyArray) -> FloatArray:
-            flat = np.zeros(len(codes) * 2 * channel.extent)
-            flat[where] = values
-            matrix = flat.reshape(len(codes), 2, *channel.shape)
-            inside: tuple[Any, ...] = (..., *(slice(1, -1) for _ in channel.axes))
-            return matrix if flow else matrix[inside]
+    def spectrum_counts(self, name: str, *, flow: bool = False) -> CellCounts:
+        """Return the contents of a mass spectrum in all exclusive cells in which it has events: one side.
 
-        if entries or part.sum_w is None or part.sum_w2 is None:
-            return codes, dense(part.counts), None
-        return codes, dense(part.sum_w), dense(part.sum_w2)
+        Raises
+        ------
+        UnknownNameError
+            If the spectrum does not exist.
+        """
+        channel = self.layout.spectrum_channel(name)
+        return cell_counts(self._counts_of(channel), channel, flow=flow)
 
     @property
     def spectra(self) -> tuple[str, ...]:
@@ -257,69 +245,33 @@ class Histograms:
             If the spectrum, or an axis of the cell, does not exist.
         """
         chosen = self.layout.grid.cell(cell)
-        codes, contents, squares = self.spectrum_counts(name, flow=True)
-        inside = self.layout.grid.contains(chosen, codes)
+        found = self.spectrum_counts(name, flow=True)
+        inside = self.layout.grid.contains(chosen, found.codes)
         return as_spectrum(
-            self.layout.spectrum(name).spectrum,
+            self.layout.spectrum(name),
             str(chosen),
-            contents[inside].sum(axis=0),
-            None if squares is None else squares[inside].sum(axis=0),
+            found.counts[inside, 0].sum(axis=0),
+            None if found.squares is None else found.squares[inside, 0].sum(axis=0),
             partial=self.partial,
         )
 
-    def spectrum_counts(self, name: str, *, flow: bool = False) -> tuple[IntArray, FloatArray, FloatArray | None]:
-        """Return a spectrum in all exclusive cells in which it has events.
-
-        Parameters
-        ----------
-        name
-            Of the spectrum.
-        flow
-            Whether the flow bins are kept.
-
-        Returns
-        -------
-        codes
-            The exclusive cells, shape (n_codes,), sorted.
-        contents
-            Counts, or sums of weights; shape (n_codes, n_bins).
-        squares
-            Sums of squared weights; ``None`` without weights.
-        """
-        channel = self.layout.spectrum(name)
-        part = self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * channel.extent)
-        cells, bins = np.divmod(part.keys - channel.base, channel.extent)
-        codes, rows = np.unique(cells, return_inverse=True)
-
-        def dense(values: AnyArray) -> FloatArray:
-            found = np.zeros((len(codes), channel.extent))
-            found[rows, bins] = values
-            return found if flow else found[:, 1:-1]
-
-        if part.sum_w is None or part.sum_w2 is None:
-            return codes, dense(part.counts), None
-        return codes, dense(part.sum_w), dense(part.sum_w2)
-
     def _counts_of(self, channel: Channel) -> SparseCounts:
-        return self.counts.between(channel.base, channel.base + self.layout.grid.n_exclusive * 2 * channel.extent)
+        return self.counts.between(channel.base, channel.end(self.layout.grid.n_exclusive))
 
     def occupied(self, symmetry: str) -> IntArray:
         """Return the exclusive cells in which a symmetry has events, sorted."""
-        channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
-        part = self._counts_of(channel)
-        return np.unique((part.keys - channel.base) // 2)
+        channel = self.layout.channel(symmetry)
+        return np.unique((self._counts_of(channel).keys - channel.base) // channel.n_sides)
 
     def cells(self, symmetry: str) -> pd.DataFrame:
         """Return a table of the occupied exclusive cells: the bin of every axis, and the events of A and B."""
         import pandas as pd  # 1 s, never needed in the pass
 
-        channel = self.layout.channels[self.layout.channel_number(symmetry, EVENTS)]
-        part = self._counts_of(channel)
-        codes = self.occupied(symmetry)
-        numbers = np.zeros((len(codes), 2), dtype=np.int64)
-        cell, side = np.divmod(part.keys - channel.base, 2)
-        numbers[np.searchsorted(codes, cell), side] = part.counts
-        axes = dict(zip((axis.name for axis in self.layout.grid.axes), self.layout.grid.decode(codes), strict=True))
+        found = self.cell_counts(symmetry)
+        numbers = found.entries[:, :, 0].astype(np.int64)
+        axes = dict(
+            zip((axis.name for axis in self.layout.grid.axes), self.layout.grid.decode(found.codes), strict=True)
+        )
         return pd.DataFrame({**axes, "n_a": numbers[:, 0], "n_b": numbers[:, 1]})
 
     # -- files and faces ---------------------------------------------------------------------------------------------

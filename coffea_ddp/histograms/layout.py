@@ -35,15 +35,29 @@ MAX_SYMMETRIES = 32
 
 @dataclass(frozen=True)
 class Channel:
-    """One observable of one symmetry: a block of keys.
+    """One observable of one symmetry, or one mass spectrum: a block of keys.
 
-    The key of an event is ``base + (cell * 2 + side) * extent + bin``; ``bin`` runs over the flow bins too.
+    The key of an event is ``base + (cell * n_sides + side) * extent + bin``; ``bin`` runs over the flow bins too.
+
+    Attributes
+    ----------
+    name
+        Of the observable or the spectrum.
+    axes
+        ``hist`` axes with flow bins; none for :data:`EVENTS`.
+    base
+        The first key.
+    n_sides
+        2 for a symmetry, A and B; 1 for a spectrum.
+    symmetry
+        Its name; empty for a spectrum.
     """
 
-    symmetry: str
-    observable: str
+    name: str
     axes: tuple[Any, ...]
     base: int
+    n_sides: int
+    symmetry: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,9 +69,13 @@ class Channel:
         """Number of bins of the matrix, flow bins included."""
         return math.prod(self.shape)
 
-    def key(self, cells: IntArray, sides: IntArray, bins: IntArray) -> IntArray:
+    def key(self, cells: IntArray, sides: IntArray | int, bins: IntArray) -> IntArray:
         """Return the keys of events in cells, on sides (0 is A, 1 is B) and in bins; all of shape (n_events,)."""
-        return self.base + (cells * 2 + sides) * self.extent + bins
+        return self.base + (cells * self.n_sides + sides) * self.extent + bins
+
+    def end(self, n_exclusive: int) -> int:
+        """Return one more than the largest key of the first so many exclusive cells."""
+        return self.base + n_exclusive * self.n_sides * self.extent
 
 
 @dataclass(frozen=True)
@@ -105,23 +123,6 @@ class SpectrumLayout:
     resolution: Resolution | None = None
     masks: tuple[tuple[float, float, str], ...] = ()
     exchange_name: str = ""
-
-
-@dataclass(frozen=True)
-class SpectrumChannel:
-    """The keys of one spectrum: ``base + cell * extent + bin``; ``bin`` runs over the flow bins too."""
-
-    spectrum: SpectrumLayout
-    base: int
-
-    @property
-    def extent(self) -> int:
-        """Number of bins, flow bins included."""
-        return int(self.spectrum.axis.extent)
-
-    def key(self, cells: IntArray, bins: IntArray) -> IntArray:
-        """Return the keys of events in cells and in bins, both of shape (n_events,)."""
-        return self.base + cells * self.extent + bins
 
 
 @dataclass(frozen=True)
@@ -179,37 +180,45 @@ class Layout:
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
-        """All channels, in the order of their keys; each symmetry begins with its :data:`EVENTS`."""
+        """All channels of symmetries, in the order of their keys; each symmetry begins with its :data:`EVENTS`."""
         channels = []
         base = 0
         for symmetry in self.symmetries:
             for name, axes in ((EVENTS, ()), *symmetry.observables):
-                channels.append(Channel(symmetry.name, name, axes, base))
-                base += self.grid.n_exclusive * 2 * channels[-1].extent
+                channels.append(Channel(name, axes, base, 2, symmetry.name))
+                base = channels[-1].end(self.grid.n_exclusive)
         return tuple(channels)
 
     @cached_property
-    def spectrum_channels(self) -> tuple[SpectrumChannel, ...]:
+    def spectrum_channels(self) -> tuple[Channel, ...]:
         """The channels of the spectra, in the order of their keys."""
         channels = []
         base = self._n_symmetry_keys
         for spectrum in self.spectra:
-            channels.append(SpectrumChannel(spectrum, base))
-            base += self.grid.n_exclusive * channels[-1].extent
+            channels.append(Channel(spectrum.name, (spectrum.axis,), base, 1))
+            base = channels[-1].end(self.grid.n_exclusive)
         return tuple(channels)
 
     @property
     def _n_symmetry_keys(self) -> int:
-        last = self.channels[-1] if self.channels else None
-        return last.base + self.grid.n_exclusive * 2 * last.extent if last else 0
+        return self.channels[-1].end(self.grid.n_exclusive) if self.channels else 0
 
     @property
     def n_keys(self) -> int:
         """One more than the largest possible key."""
-        last = self.spectrum_channels[-1] if self.spectra else None
-        return last.base + self.grid.n_exclusive * last.extent if last else self._n_symmetry_keys
+        return self.spectrum_channels[-1].end(self.grid.n_exclusive) if self.spectra else self._n_symmetry_keys
 
-    def spectrum(self, name: str) -> SpectrumChannel:
+    def spectrum(self, name: str) -> SpectrumLayout:
+        """Return a spectrum by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        return self.spectra[self._spectrum_number(name)]
+
+    def spectrum_channel(self, name: str) -> Channel:
         """Return the channel of a spectrum by name.
 
         Raises
@@ -217,9 +226,12 @@ class Layout:
         UnknownNameError
             If the plan has none of that name.
         """
-        for channel in self.spectrum_channels:
-            if channel.spectrum.name == name:
-                return channel
+        return self.spectrum_channels[self._spectrum_number(name)]
+
+    def _spectrum_number(self, name: str) -> int:
+        for number, spectrum in enumerate(self.spectra):
+            if spectrum.name == name:
+                return number
         known = ", ".join(repr(spectrum.name) for spectrum in self.spectra[:40])
         raise UnknownNameError(f"no spectrum {name!r} in plan {self.plan!r}; it has: {known or 'none'}")
 
@@ -248,13 +260,23 @@ class Layout:
         """
         found = self.symmetry(symmetry)
         for number, channel in enumerate(self.channels):
-            if channel.symmetry == symmetry and channel.observable == observable:
+            if channel.symmetry == symmetry and channel.name == observable:
                 return number
         known = ", ".join(repr(name) for name, _ in found.observables)
         near = did_you_mean(observable, [name for name, _ in found.observables])
         raise UnknownNameError(
             f"no observable {observable!r} in symmetry {symmetry!r}; it has: {known or 'none'}{near}"
         )
+
+    def channel(self, symmetry: str, observable: str = EVENTS) -> Channel:
+        """Return the channel of an observable of a symmetry.
+
+        Raises
+        ------
+        UnknownNameError
+            If the symmetry, or the observable in it, does not exist.
+        """
+        return self.channels[self.channel_number(symmetry, observable)]
 
     def check_same(self, other: Layout) -> None:
         """Fail where outputs of the two must not be added.

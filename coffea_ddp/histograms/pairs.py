@@ -26,7 +26,8 @@ from coffea_ddp.spectra.spectrum import MassSpectrum
 if TYPE_CHECKING:
     import pandas as pd
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray
+    from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.layout import SpectrumLayout
 
 
@@ -142,9 +143,7 @@ def as_spectrum(
     )
 
 
-def spectra_table(
-    spectra: Iterable[SpectrumLayout], counts: Callable[[str], tuple[IntArray, FloatArray, FloatArray | None]]
-) -> pd.DataFrame:
+def spectra_table(spectra: Iterable[SpectrumLayout], counts: Callable[[str], CellCounts]) -> pd.DataFrame:
     """Return one row per mass spectrum, the fullest first.
 
     Its name; the entries within its axis, below and above; exclusive cells with any; the axis's range in GeV and bins;
@@ -155,21 +154,21 @@ def spectra_table(
     spectra
         What they are.
     counts
-        Gives the exclusive cells of one by name, and its contents there, flow bins included.
+        Gives the contents of one by name, flow bins included.
     """
     import pandas as pd
 
     rows = []
     for spectrum in spectra:
-        codes, contents, _ = counts(spectrum.name)
-        total, edges = contents.sum(axis=0), spectrum.axis.edges
+        found = counts(spectrum.name)
+        total, edges = found.counts[:, 0].sum(axis=0), spectrum.axis.edges
         rows.append(
             {
                 "spectrum": spectrum.name,
                 "entries": float(total[1:-1].sum()),
                 "below": float(total[0]),
                 "above": float(total[-1]),
-                "exclusive cells": len(codes),
+                "exclusive cells": len(found.codes),
                 "low": float(edges[0]),
                 "high": float(edges[-1]),
                 "bins": len(spectrum.axis),

@@ -19,7 +19,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ import numpy as np
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.histograms.cells import INCLUSIVE, Cell
-from coffea_ddp.histograms.stored import ALL, opposite_sides
+from coffea_ddp.histograms.stored import ALL, IDENTITY_NAMES, opposite_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -154,6 +154,65 @@ class Samples:
         return np.flatnonzero(inside[self.code] & self.below(threshold)) if len(self) else np.zeros(0, np.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class SymmetryEvents:
+    """The stored events on either side of one symmetry, as they are stored.
+
+    Attributes
+    ----------
+    hashes
+        Of the events' identity; shape (n_events,), as of all that follows.
+    cell
+        The exclusive cell.
+    is_b
+        Whether an event is on side B.
+    opposite
+        See :func:`coffea_ddp.histograms.stored.opposite_sides`.
+    features
+        Name -> values, NaN where an event has none.
+    weights
+        ``None`` without.
+    identity
+        Run, luminosity block and event; shape (n_events, 3).
+    """
+
+    hashes: NDArray[np.uint64]
+    cell: IntArray
+    is_b: BoolArray
+    opposite: BoolArray
+    features: Mapping[str, FloatArray]
+    weights: FloatArray | None
+    identity: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.hashes)
+
+    @classmethod
+    def of(cls, hists: Histograms, symmetry: str) -> SymmetryEvents:
+        """Return the stored events of a symmetry of an output.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such symmetry.
+        """
+        hists.layout.symmetry(symmetry)
+        number = hists.symmetries.index(symmetry)
+        stored, columns = hists.events, hists.events.columns
+        on = np.flatnonzero(stored.on_symmetry(number))
+        sides = columns["sides"][on]
+        return cls(
+            hashes=stored.hashes[on],
+            cell=columns["cell"][on].astype(np.int64),
+            is_b=sides >> np.uint64(2 * number + 1) & np.uint64(1) != 0,
+            opposite=opposite_sides(sides, number),
+            features={one.name: columns[one.name][on].astype(np.float64) for one in hists.layout.features},
+            weights=columns["weight"][on].astype(np.float64) if hists.layout.weighted else None,
+            identity=np.stack([columns[name][on].astype(np.uint64) for name in IDENTITY_NAMES], axis=1),
+        )
+
+
 def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Samples:
     """Return the stored events of a symmetry with all of some features.
 
@@ -164,7 +223,7 @@ def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Sam
     InputError
         If no events are stored at all, or no feature is named.
     """
-    layout, stored = hists.layout, hists.events
+    layout = hists.layout
     layout.symmetry(symmetry)
     if not layout.max_stored:
         raise InputError(
@@ -176,29 +235,24 @@ def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Sam
             raise UnknownNameError(f"no stored feature {name!r}; there are: {', '.join(map(repr, known)) or 'none'}")
     if not len(features):
         raise InputError(f"no feature is named; there are: {', '.join(map(repr, known)) or 'none'}")
-    number = hists.symmetries.index(symmetry)
-    columns = stored.columns
-    on = np.flatnonzero(stored.on_symmetry(number))
+    mine = SymmetryEvents.of(hists, symmetry)
     # By their hashes: neither chunks nor the executor decide in which order sums are taken.
-    on = on[np.argsort(stored.hashes[on], kind="stable")]
-    x = np.stack([columns[name][on].astype(np.float64) for name in features], axis=1)
+    on = np.argsort(mine.hashes, kind="stable")
+    x = np.stack([mine.features[name][on] for name in features], axis=1)
     usable = np.isfinite(x).all(axis=1)
     on, x = on[usable], x[usable]
-    codes = hists.occupied(symmetry)
-    _, events, _ = hists.matrices(symmetry, entries=True)
+    events = hists.cell_counts(symmetry)
     return Samples(
         features=tuple(features),
         x=x,
-        hashes=stored.hashes[on],
-        code=np.searchsorted(codes, columns["cell"][on].astype(np.int64)),
-        is_b=columns["sides"][on] >> np.uint64(2 * number + 1) & np.uint64(1) != 0,
-        opposite=opposite_sides(columns["sides"][on], number),
-        weights=columns["weight"][on].astype(np.float64) if layout.weighted else None,
-        thresholds=stored.threshold(number, codes),
-        events=events.sum(axis=tuple(range(1, events.ndim))),
-        identity=np.stack(
-            [columns[name][on].astype(np.uint64) for name in ("run", "luminosityBlock", "event")], axis=1
-        ),
+        hashes=mine.hashes[on],
+        code=np.searchsorted(events.codes, mine.cell[on]),
+        is_b=mine.is_b[on],
+        opposite=mine.opposite[on],
+        weights=None if mine.weights is None else mine.weights[on],
+        thresholds=hists.events.threshold(hists.symmetries.index(symmetry), events.codes),
+        events=events.entries.sum(axis=(1, 2)),
+        identity=mine.identity[on],
     )
 
 

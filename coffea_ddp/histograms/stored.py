@@ -37,7 +37,8 @@ IDENTITY: tuple[tuple[str, type[np.generic]], ...] = (
 )
 """The columns that every table of stored events has, before the features (float32)."""
 
-_IDENTITY = ("run", "luminosityBlock", "event")
+IDENTITY_NAMES = ("run", "luminosityBlock", "event")
+"""The columns that tell events apart."""
 
 ALL = np.uint64(2**64 - 1)
 """The threshold of a group from which nothing was dropped."""
@@ -224,7 +225,7 @@ class StoredEvents:
         for values in identity:
             same &= np.diff(values[order].astype(np.int64)) == 0
         if same.any():  # rarely: events that are there twice, told apart by all that they have
-            others = [values for name, values in self.columns.items() if name not in _IDENTITY]
+            others = [values for name, values in self.columns.items() if name not in IDENTITY_NAMES]
             order = np.lexsort([*reversed(others), *identity])
         return self._with({n: values[order] for n, values in self.columns.items()}, self.groups, self.thresholds)
 

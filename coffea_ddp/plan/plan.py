@@ -13,7 +13,7 @@ Any two exclusive properties of an event make a symmetry:
 ...     observables=(observable(pt_l0, met), observable(pt_l0)),
 ... )
 >>> plan = ScanPlan("charge", symmetries=(charge,), cells=(Multiplicity("j", last=3),))
->>> charge.sides, plan.layout.grid.n_cells, [channel.observable for channel in plan.layout.channels]
+>>> charge.sides, plan.layout.grid.n_cells, [channel.name for channel in plan.layout.channels]
 (('l-', 'l+'), 7, ['events', 'pt_l0 x met', 'pt_l0'])
 """
 

@@ -57,7 +57,7 @@ class Validation:
         """Per axis of the cells, the bins that no event of any symmetry or spectrum is in."""
         hists = self.histograms
         seen = [np.asarray(hists.occupied(name)) for name in hists.symmetries]
-        seen += [hists.spectrum_counts(name)[0] for name in hists.spectra]
+        seen += [hists.spectrum_counts(name).codes for name in hists.spectra]
         bins = hists.layout.grid.decode(np.unique(np.concatenate(seen)) if seen else np.zeros(0, np.int64))
         empty = {}
         for axis, found in zip(hists.layout.grid.axes, bins, strict=True):

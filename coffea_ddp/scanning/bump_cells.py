@@ -100,9 +100,10 @@ def hunt_cells(
 
 def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, list[MassSpectrum], int]:
     """Return a spectrum in all distinct cells with enough events, and how many have too few."""
-    layout = hists.layout.spectrum(name).spectrum
-    codes, contents, squares = hists.spectrum_counts(name, flow=True)
-    cells = distinct_cells(hists.layout.grid, codes)
+    layout = hists.layout.spectrum(name)
+    counts = hists.spectrum_counts(name, flow=True)
+    contents, squares = counts.counts[:, 0], None if counts.squares is None else counts.squares[:, 0]
+    cells = distinct_cells(hists.layout.grid, counts.codes)
     inside = contents[:, 1:-1]
     totals = np.concatenate(
         [

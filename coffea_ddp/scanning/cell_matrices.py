@@ -9,7 +9,7 @@ Examples
 >>> from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 >>> from coffea_ddp.histograms.histograms import Histograms
 >>> from coffea_ddp.histograms.lattice import distinct_cells
->>> from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
+>>> from coffea_ddp.histograms.layout import Layout, SymmetryLayout
 >>> from coffea_ddp.histograms.sparse import SparseCounts
 >>> layout = Layout("demo", "", CellGrid((Multiplicity("j", last=1),)), (SymmetryLayout("a/b", ("a", "b"), 1.0, ()),))
 >>> keys = layout.channels[0].key(np.array([0, 0, 1]), np.array([0, 1, 1]), np.zeros(3, dtype=int))
@@ -18,7 +18,7 @@ Examples
 >>> cells = distinct_cells(layout.grid, hists.occupied("a/b"))
 >>> [
 ...     (str(cells.cell(i)), a.item(), b.item())
-...     for x in CellBlocks(hists, "a/b", EVENTS, cells)
+...     for x in CellBlocks(hists.cell_counts("a/b"), cells)
 ...     for i, a, b in zip(x.cells, x.n_a, x.n_b)
 ... ]
 [('j=0', 1.0, 1.0), ('j>=1', 0.0, 1.0), ('inclusive', 1.0, 2.0)]
@@ -26,7 +26,6 @@ Examples
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,7 +35,7 @@ from coffea_ddp.stats.side_weights import pooled_variance
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.lattice import DistinctCells
 
 BLOCK_BYTES = 8 * 2**20
@@ -78,10 +77,8 @@ class CellBlocks:
 
     Parameters
     ----------
-    hists
-        The output of a pass.
-    symmetry, observable
-        Names that exist.
+    counts
+        The contents of the exclusive cells.
     cells
         The distinct cells above the exclusive cells that the symmetry occupies.
     min_events
@@ -95,30 +92,26 @@ class CellBlocks:
 
     def __init__(
         self,
-        hists: Histograms,
-        symmetry: str,
-        observable: str,
+        counts: CellCounts,
         cells: DistinctCells,
         *,
         min_events: float = 1,
         side_ratio: float = 1.0,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        _, contents, squares = hists.matrices(symmetry, observable)
-        shape = (len(contents), 2, math.prod(contents.shape[2:]))
-        flat, flat_squares = contents.reshape(shape), None if squares is None else squares.reshape(shape)
+        squares = counts.squares
         # Bins that are empty in every cell say nothing: leaving them out shortens the products.
-        used = np.flatnonzero((flat if flat_squares is None else flat_squares).any(axis=(0, 1)))
+        used = np.flatnonzero((counts.counts if squares is None else squares).any(axis=(0, 1)))
         self._used = used
-        self._shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
-        self._contents = np.ascontiguousarray(flat[:, :, used])
+        self._shape = counts.shape
+        self._contents = np.ascontiguousarray(counts.counts[:, :, used])
         self._variance = None
-        if flat_squares is not None:
-            self._variance = pooled_variance(flat_squares[:, 0, used], flat_squares[:, 1, used], side_ratio)
+        if squares is not None:
+            self._variance = pooled_variance(squares[:, 0, used], squares[:, 1, used], side_ratio)
         self._cells = cells
         self._min_events = min_events
         # Per cell: its membership row twice (all, and selected), A, B and about five matrices inside a test.
-        self._size = max(1, block_bytes // (8 * (2 * len(contents) + 7 * len(used) + 1)))
+        self._size = max(1, block_bytes // (8 * (2 * len(counts.codes) + 7 * len(used) + 1)))
 
     def __iter__(self) -> Iterator[Block]:
         """Yield the cells with enough entries, in the order of the distinct cells."""

@@ -19,6 +19,7 @@ Examples
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
+from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.report.ordering import consistent, ranked
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.report_files import MOST_ROWS
@@ -41,7 +43,7 @@ from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.global_p import Significance, bounds, from_nulls
 from coffea_ddp.scanning.options import BUMP, channels_of, check_used, null_of, tests_of
 from coffea_ddp.scanning.provenance import inputs
-from coffea_ddp.scanning.pseudo_experiments import Channel, Family, permute
+from coffea_ddp.scanning.pseudo_experiments import Family, ScannedObservable, pseudo_experiments
 from coffea_ddp.scanning.ranking import Candidate, Collector, Where
 from coffea_ddp.scanning.unbinned_scan import EventScan, FullFits
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
@@ -159,7 +161,7 @@ def scan(
         bumps = hunt_cells(hists, best=best, toys=BUMP_TOYS if toys is None else toys, seed=seed, progress=progress)
     _check_numbers(min_events, best, permutations)
     channels = channels_of(hists, symmetries, observables)
-    expectation.check(hists, channels)
+    expectation.check(hists.layout, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
     collector = Collector(best)
     events = EventScan(hists, on_events, expectation, min_events=min_events, seed=seed)
@@ -168,13 +170,14 @@ def scan(
     steps = _Steps(progress, n_places, -(-permutations // TOYS))
     summaries, looked = [], []
     for symmetry, names in channels:
-        cells = distinct_cells(hists.layout.grid, hists.occupied(symmetry))
+        all_events, kappa = hists.cell_counts(symmetry), hists.layout.symmetry(symmetry).kappa
+        cells = distinct_cells(hists.layout.grid, all_events.codes)
         statuses = dict.fromkeys((status.name for status in Status), 0)
         for observable in names if chosen else ():
             steps.begin(f"{symmetry}: {observable}")
-            expected = expectation.of(hists, symmetry, observable)
-            rho = expected.side_ratio
-            blocks = CellBlocks(hists, symmetry, observable, cells, min_events=min_events, side_ratio=rho)
+            counts = hists.cell_counts(symmetry, observable)
+            expected = expectation.of(counts, all_events, kappa)
+            blocks = CellBlocks(counts, cells, min_events=min_events, side_ratio=expected.side_ratio)
             families = [Where(test, symmetry, observable, cells, TESTS[test], expected) for test in chosen]
             looked.append([(where, _run(where, blocks, collector, statuses)) for where in families])
             steps.done += 1
@@ -300,9 +303,9 @@ def _worth(
     if not draw.permutations or not candidates:
         return bounds(families, np.array([candidate.bound for candidate in candidates]), trials)
     binned, events = looked
-    channels = _to_relabel(binned, candidates)
-    nulls = permute(
-        hists, channels, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.block
+    observables = _to_relabel(hists, binned, candidates)
+    nulls = pseudo_experiments(
+        observables, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.block
     )
     nulls |= events.nulls(
         candidates, draw.permutations, null=draw.null, seed=draw.seed, jobs=draw.jobs, progress=steps.part
@@ -312,8 +315,11 @@ def _worth(
     return from_nulls(families, cells, statistics, nulls, how=how)
 
 
-def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Candidate]) -> Iterator[Channel]:
-    """Return the observables in which any cell was tested, and which cells' pseudo-experiments are wanted."""
+def _to_relabel(
+    hists: Histograms, looked: list[list[tuple[Where, _Tested]]], candidates: list[Candidate]
+) -> Iterator[ScannedObservable]:
+    """Yield the observables in which any cell was tested, and which cells' pseudo-experiments are wanted."""
+    events_of = functools.lru_cache(1)(functools.partial(SymmetryEvents.of, hists))
     kept: dict[Family, set[int]] = {}
     for candidate in candidates:
         kept.setdefault(candidate.where.family, set()).add(candidate.cell)
@@ -321,9 +327,10 @@ def _to_relabel(looked: list[list[tuple[Where, _Tested]]], candidates: list[Cand
         used = [(where, tested) for where, tested in tests if len(tested.cells)]
         if used:
             where = used[0][0]
-            yield Channel(
-                where.symmetry,
-                where.observable,
+            yield ScannedObservable(
+                hists.cell_counts(where.symmetry, where.observable),
+                hists.cell_counts(where.symmetry),
+                events_of(where.symmetry),
                 where.cells,
                 {where.test: tested.cells for where, tested in used},
                 {where.test: np.array(sorted(kept[where.family]), dtype=np.int64) for where, _ in used},

@@ -13,7 +13,6 @@ Examples
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +28,8 @@ from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.layout import Layout
 
 KINDS = ("plan", "global", "cell")
 
@@ -124,23 +124,27 @@ class Expectation:
         parts = {name: _words(self.of_symmetry(name)) for name in named} | {"others": _words(self.of_symmetry(OTHERS))}
         return "; ".join([*(f"{name}: {', '.join(words)}" for name, words in parts.items() if words), *corrected])
 
-    def of(self, hists: Histograms, symmetry: str, observable: str) -> ChannelExpectation:
+    def of(self, counts: CellCounts, events: CellCounts, plan_kappa: float) -> ChannelExpectation:
         """Return what is expected of one observable of one symmetry.
+
+        Parameters
+        ----------
+        counts, events
+            The contents of its exclusive cells, and the numbers of all events of the symmetry.
+        plan_kappa
+            The plan's.
 
         Raises
         ------
         InputError, FileError
             If the correction cannot be used; if kappa is to be estimated and a side is empty.
         """
-        mine = self.of_symmetry(symmetry)
-        layout = hists.layout.symmetry(symmetry)
-        axes = hists.layout.channels[hists.layout.channel_number(symmetry, observable)].axes
-        _, contents, squares = hists.matrices(symmetry, observable)
-        n_bins = math.prod(contents.shape[2:])
-        ratio, spread = _bins(mine, self._source(symmetry, observable), axes, n_bins)
-        kappa, estimated_from, status = layout.kappa, None, None
+        mine = self.of_symmetry(counts.symmetry)
+        source = self._source(counts.symmetry, counts.observable)
+        ratio, spread = _bins(mine, source, counts.axes, counts.n_bins)
+        kappa, estimated_from, status = plan_kappa, None, None
         if mine.estimated:
-            found = _totals(hists, symmetry, contents.reshape(len(contents), 2, n_bins), squares, ratio)
+            found = _totals(counts, events, ratio)
             if min(found[0], found[1]) > 0:
                 kappa, estimated_from = found[1] / found[0], found[2] if mine.kappa == "global" else None
             else:
@@ -154,10 +158,10 @@ class Expectation:
             spread=spread,
             kappa_error=float(mine.kappa_error),  # type: ignore[arg-type]
             estimated_from=estimated_from,
-            plan_kappa=layout.kappa,
-            weighted=squares is not None,
+            plan_kappa=plan_kappa,
+            weighted=counts.squares is not None,
             status=status,
-            side_ratio=_side_ratio(contents, squares),
+            side_ratio=_side_ratio(counts),
         )
 
     def _source(self, symmetry: str, observable: str) -> tuple[Any, bool]:
@@ -169,7 +173,7 @@ class Expectation:
                 return self.correction[key], key != symmetry
         return None, False
 
-    def check(self, hists: Histograms, channels: Channels) -> None:
+    def check(self, layout: Layout, channels: Channels) -> None:
         """Stop where something is said that holds for nothing in a scan, or for more than it was meant for.
 
         Raises
@@ -195,7 +199,7 @@ class Expectation:
             if not known:
                 raise InputError(f"kappa_error={self.kappa_error}: no kappa of this scan is given; leave it out")
         for symmetry in symmetries:
-            checks.ratio(hists.layout.symmetry(symmetry).kappa, f"the plan's kappa of {symmetry!r}")
+            checks.ratio(layout.symmetry(symmetry).kappa, f"the plan's kappa of {symmetry!r}")
         if self.correction is None:
             return
         if isinstance(self.correction, Mapping):
@@ -205,18 +209,17 @@ class Expectation:
                 f"the correction is of one symmetry, and {len(symmetries)} are scanned ({listed(symmetries)}); say of "
                 f"which it is, as in {{{symmetries[0]!r}: correction}} (--correction '{symmetries[0]}=FILE')"
             )
-        self._check_fits(hists, channels)
+        self._check_fits(layout, channels)
 
-    def _check_fits(self, hists: Histograms, channels: Channels) -> None:
+    def _check_fits(self, layout: Layout, channels: Channels) -> None:
         """Stop where a correction does not fit its observable, or none of its symmetry's."""
         from coffea_ddp.scanning.corrections import efficiency_ratio
 
-        layout = hists.layout
         for symmetry, observables in channels:
             loose, fitting = None, []
             for observable in observables:
                 source, must_fit = self._source(symmetry, observable)
-                axes = layout.channels[layout.channel_number(symmetry, observable)].axes
+                axes = layout.channel(symmetry, observable).axes
                 if source is None:
                     continue
                 if must_fit:
@@ -278,28 +281,26 @@ def _check_kappa(value: Any, where: str) -> None:
     checks.ratio(value, where)
 
 
-def _totals(
-    hists: Histograms, symmetry: str, contents: FloatArray, squares: FloatArray | None, ratio: FloatArray
-) -> tuple[float, float, float]:
+def _totals(counts: CellCounts, events: CellCounts, ratio: FloatArray) -> tuple[float, float, float]:
     """Return what kappa is estimated from: A (as if it had B's efficiency), B, and the (effective) events of both.
 
     All events of the symmetry; with a correction those in range, as it says nothing of the others.
     """
     if (ratio == 1).all():
-        _, events, all_squares = hists.matrices(symmetry)
-        sides, width = events.sum(axis=0), None if all_squares is None else float(all_squares.sum())
+        sides, source = events.counts[:, :, 0].sum(axis=0), events
     else:
-        within = contents.sum(axis=0) * np.stack([ratio, np.ones_like(ratio)])
-        sides, width = within.sum(axis=1), None if squares is None else float(squares.sum())
-    total = float(sides.sum() if (ratio == 1).all() else contents.sum())
+        within = counts.counts.sum(axis=0) * np.stack([ratio, np.ones_like(ratio)])
+        sides, source = within.sum(axis=1), counts
+    width = None if source.squares is None else float(source.squares.sum())
+    total = float(sides.sum() if (ratio == 1).all() else counts.counts.sum())
     return float(sides[0]), float(sides[1]), total if width is None else total**2 / width
 
 
-def _side_ratio(contents: FloatArray, squares: FloatArray | None) -> float:
-    """Return the relative size of B's weights, from all exclusive cells and bins; both of shape (n_codes, 2, *bins)."""
-    if squares is None:
+def _side_ratio(counts: CellCounts) -> float:
+    """Return the relative size of B's weights, from all exclusive cells and bins."""
+    if counts.squares is None:
         return 1.0
-    sides = [values[:, side].reshape(-1) for values in (contents, squares) for side in (0, 1)]
+    sides = [values[:, side].reshape(-1) for values in (counts.counts, counts.squares) for side in (0, 1)]
     return float(side_ratio(*sides))
 
 

@@ -26,7 +26,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.scanning.pseudo_experiments import Family, FamilyNull
+    from coffea_ddp.scanning.pseudo_experiments import Family, NullScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def from_nulls(
     families: Sequence[Family],
     cells: Sequence[int],
     statistics: FloatArray,
-    nulls: Mapping[Family, FamilyNull],
+    nulls: Mapping[Family, NullScores],
     *,
     how: str,
 ) -> Significance:
@@ -157,7 +157,7 @@ class _Looks(NamedTuple):
     shared: bool
 
     @classmethod
-    def of(cls, scores: FloatArray, nulls: Iterable[FamilyNull]) -> _Looks:
+    def of(cls, scores: FloatArray, nulls: Iterable[NullScores]) -> _Looks:
         found = list(nulls)
         return cls(NullSample(scores), len(found) == 1 or all(null.keyed for null in found))
 
@@ -201,7 +201,7 @@ def _best_of_symmetries(
 
 
 def _best_of_tests(
-    families: Sequence[Family], scores: FloatArray, nulls: Mapping[Family, FamilyNull], how: str
+    families: Sequence[Family], scores: FloatArray, nulls: Mapping[Family, NullScores], how: str
 ) -> list[GlobalP]:
     best: dict[str, float] = {}
     for (test, _, _), score in zip(families, scores.tolist(), strict=True):

@@ -13,7 +13,6 @@ Work is cut into (symmetry, observable, block of 64 pseudo-experiments). Random 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.histograms.stored import opposite_sides
 from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import NullKind, count_labels, relabel, relabelled_events
@@ -40,8 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.lattice import DistinctCells
+    from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
 
     Single = NDArray[np.float32]
@@ -53,13 +52,15 @@ MISMATCH = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Channel:
-    """What is relabelled: one observable of one symmetry, with the cells that were tested.
+class ScannedObservable:
+    """One observable of one symmetry, with the cells that were tested: the input of its pseudo-experiments.
 
     Attributes
     ----------
-    symmetry, observable
-        Names.
+    counts, events
+        The contents of its exclusive cells, and the numbers of all events of the symmetry.
+    stored
+        The stored events of the symmetry.
     cells
         The distinct cells of the symmetry.
     tested
@@ -74,8 +75,9 @@ class Channel:
         What is expected of side B.
     """
 
-    symmetry: str
-    observable: str
+    counts: CellCounts
+    events: CellCounts
+    stored: SymmetryEvents
     cells: DistinctCells
     tested: Mapping[str, IntArray]
     kept: Mapping[str, IntArray]
@@ -83,10 +85,15 @@ class Channel:
     kappa: Mapping[str, FloatArray]
     expected: ChannelExpectation
 
+    @property
+    def name(self) -> str:
+        """Symmetry and observable, as progress is told of them."""
+        return f"{self.counts.symmetry}: {self.counts.observable}"
+
 
 @dataclass(frozen=True, eq=False)
-class FamilyNull:
-    """The pseudo-experiments of one test of one observable.
+class NullScores:
+    """Scores of the pseudo-experiments of one test of one observable.
 
     Attributes
     ----------
@@ -107,26 +114,23 @@ Family = tuple[str, str, str]
 """Test, symmetry, observable."""
 
 
-def permute(
-    hists: Histograms,
-    channels: Iterable[Channel],
-    permutations: int,
+def pseudo_experiments(
+    observables: Iterable[ScannedObservable],
+    toys: int,
     *,
     null: NullKind,
     seed: int,
     jobs: int | None = None,
     progress: Callable[[str], None] | None = None,
-) -> dict[Family, FamilyNull]:
+) -> dict[Family, NullScores]:
     """Make the pseudo-experiments of a scan.
 
     Parameters
     ----------
-    hists
-        The output of a pass.
-    channels
+    observables
         What was tested.
-    permutations
-        How many.
+    toys
+        How many pseudo-experiments.
     null
         ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.relabelling`).
     seed
@@ -139,22 +143,22 @@ def permute(
     Returns
     -------
     dict
-        One :class:`FamilyNull` per test, symmetry and observable that tested any cell.
+        One :class:`NullScores` per test, symmetry and observable that tested any cell.
     """
-    found: dict[Family, FamilyNull] = {}
-    blocks = range(-(-permutations // TOYS))
+    found: dict[Family, NullScores] = {}
+    blocks = range(-(-toys // TOYS))
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        for channel in channels:
-            work = _Work.make(hists, channel, null, seed)
+        for tested in observables:
+            work = _Work.make(tested, null, seed)
             results = []
             for result in pool.map(work.block, blocks):
                 results.append(result)
                 if progress is not None:
-                    progress(f"{channel.symmetry}: {channel.observable}")
-            for i, (test, cells) in enumerate(channel.kept.items()):
-                best = np.concatenate([result[i][0] for result in results])[:permutations]
-                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, :permutations]
-                found[test, channel.symmetry, channel.observable] = FamilyNull(
+                    progress(tested.name)
+            for i, (test, cells) in enumerate(tested.kept.items()):
+                best = np.concatenate([result[i][0] for result in results])[:toys]
+                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, :toys]
+                found[test, tested.counts.symmetry, tested.counts.observable] = NullScores(
                     best.astype(np.float64),
                     {cell: kept[k].astype(np.float64) for k, cell in enumerate(cells.tolist())},
                     work.keyed,
@@ -164,9 +168,9 @@ def permute(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One channel, ready for its blocks."""
+    """One observable, ready for its blocks."""
 
-    channel: Channel
+    of: ScannedObservable
     pieces: Entries
     members: Mapping[str, Membership]
     shape: tuple[int, int]
@@ -182,20 +186,16 @@ class _Work:
         return self.events is not None
 
     @classmethod
-    def make(cls, hists: Histograms, channel: Channel, null: NullKind, seed: int) -> _Work:
-        _, contents, squares = hists.matrices(channel.symmetry, channel.observable)
-        n_bins = math.prod(contents.shape[2:])
-        shape = (math.prod(contents.shape[2:-1]), contents.shape[-1]) if contents.ndim > 2 else (1, 1)
-        flat = contents.reshape(len(contents), 2, n_bins)
-        expected = channel.expected
+    def make(cls, of: ScannedObservable, null: NullKind, seed: int) -> _Work:
+        expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
+        n_codes, _, n_bins = contents.shape
         # Labels by event have equal odds; and kappa of their totals is only that of the data where N_A is kept.
         drawn = expected.varying or (expected.fixed and null == "binomial")
-        events = None if drawn else _Events.make(hists, channel)
-        counts = _entries(hists, channel)
-        sides = None if squares is None else squares.reshape(len(contents), 2, n_bins)
-        v = counts if sides is None else pooled_variance(sides[:, 0], sides[:, 1], expected.side_ratio)
+        events = None if drawn else _Events.make(of)
+        counts = of.counts.entries.sum(axis=1)
+        v = counts if squares is None else pooled_variance(squares[:, 0], squares[:, 1], expected.side_ratio)
         if events is not None:
-            counts, v = events.tables(len(contents), n_bins)
+            counts, v = events.tables(n_codes, n_bins)
         code, place = np.nonzero(counts)
         if events is not None:
             events = events.placed(code * n_bins + place, n_bins)
@@ -203,34 +203,34 @@ class _Work:
         # Where each cell has its own kappa, the cell's factor comes later.
         factor = expected.ratio * (1.0 if expected.own else expected.kappa)
         pieces = Entries(
-            starts=np.searchsorted(code, np.arange(len(contents) + 1)),
+            starts=np.searchsorted(code, np.arange(n_codes + 1)),
             bins=place,
             n=n,
             v=factor[place] * variances,
-            m=factor[place] * np.abs(flat.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
+            m=factor[place] * np.abs(contents.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
             extra=(expected.spread / (1 + expected.kappa * expected.ratio)) ** 2,
             common=expected.kappa_error / (1 + expected.kappa * expected.ratio),
         )
-        members = {test: _members(channel, test) for test in channel.kept}
+        members = {test: _members(of, test) for test in of.kept}
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events; of those in range where a correction knows no others.
-        _, sides, _ = hists.matrices(channel.symmetry, entries=True)
-        n_b, n_other = int(sides[:, 1].sum()), int(sides.sum() - n.sum()) if (expected.ratio == 1).all() else 0
-        return cls(channel, pieces, members, shape, weights, events, null, n_b, n_other, seed)
+        sides = of.events.entries.sum(axis=(0, 2))
+        n_b, n_other = int(sides[1]), int(sides.sum() - n.sum()) if (expected.ratio == 1).all() else 0
+        return cls(of, pieces, members, of.counts.shape, weights, events, null, n_b, n_other, seed)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
         """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
         labels = self._labels(number)
-        expected, found = self.channel.expected, []
+        expected, found = self.of.expected, []
         for test, members in self.members.items():
             best = np.full(TOYS, -np.inf, np.float32)
-            kept = np.zeros((len(self.channel.kept[test]), TOYS), np.float32)
+            kept = np.zeros((len(self.of.kept[test]), TOYS), np.float32)
             TESTS[test].relabelled(self.pieces, members, self.shape, labels, expected, MaxScores(0, best, kept))
             found.append((best, kept))
         return found
 
     def _labels(self, number: int) -> Labels:
-        expected, n = self.channel.expected, self.pieces.n[:, None]
+        expected, n = self.of.expected, self.pieces.n[:, None]
         ratio = expected.ratio[self.pieces.bins]
         if self.events is not None:
             fixed = self.n_b if self.null == "fixed" else None
@@ -251,7 +251,7 @@ class _Work:
 
     def _drawn(self, number: int, ratio: FloatArray) -> tuple[Single, Single]:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
-        expected, n = self.channel.expected, np.append(self.pieces.n, self.n_other)
+        expected, n = self.of.expected, np.append(self.pieces.n, self.n_other)
         spread = np.append(expected.spread[self.pieces.bins], 0.0)
         # With weights that belong to a side the odds are those of events, and each side has its weights again.
         kappa, root = expected.kappa / expected.side_ratio, np.sqrt(expected.side_ratio)
@@ -262,7 +262,7 @@ class _Work:
             spread=spread,
             common=expected.kappa_error,
             seed=self.seed,
-            key=f"{self.channel.symmetry}|{self.channel.observable}",
+            key=f"{self.of.counts.symmetry}|{self.of.counts.observable}",
             block=number,
         )
         a = (n[:, None] - b).astype(np.float32)
@@ -272,19 +272,19 @@ class _Work:
         return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
-def _members(channel: Channel, test: str) -> Membership:
-    tested = channel.tested[test]
+def _members(of: ScannedObservable, test: str) -> Membership:
+    tested = of.tested[test]
     keep = np.full(len(tested), -1)
-    keep[np.searchsorted(tested, channel.kept[test])] = np.arange(len(channel.kept[test]))
-    own = channel.kappa[test] if channel.expected.own else np.ones(len(tested))
+    keep[np.searchsorted(tested, of.kept[test])] = np.arange(len(of.kept[test]))
+    own = of.kappa[test] if of.expected.own else np.ones(len(tested))
     sizes, codes = [np.zeros(1, np.int64)], []
     # Rows of the membership matrix are long: a block of them at a time.
     for start in range(0, len(tested), _ROWS):
-        cell, code = np.nonzero(channel.cells.members(tested[start : start + _ROWS]))
+        cell, code = np.nonzero(of.cells.members(tested[start : start + _ROWS]))
         sizes.append(np.bincount(cell, minlength=len(tested[start : start + _ROWS])))
         codes.append(code.astype(np.int32))
     starts = np.cumsum(np.concatenate(sizes))
-    return Membership(starts, np.concatenate(codes), channel.scale[test], own, keep)
+    return Membership(starts, np.concatenate(codes), of.scale[test], own, keep)
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,35 +301,25 @@ class _Events:
     entries: IntArray
 
     @classmethod
-    def make(cls, hists: Histograms, channel: Channel) -> _Events | None:
+    def make(cls, of: ScannedObservable) -> _Events | None:
         """Return the events, or ``None`` where they are not all there or are not those of the histogram."""
-        number = hists.symmetries.index(channel.symmetry)
-        stored, layout = hists.events, hists.layout
-        axes = layout.channels[layout.channel_number(channel.symmetry, channel.observable)].axes
-        on = np.flatnonzero(stored.on_symmetry(number))
-        columns = stored.columns
-        codes = hists.occupied(channel.symmetry)
-        if hists.matrices(channel.symmetry, entries=True)[1].sum() != len(on) or any(
-            axis.name not in columns for axis in axes
-        ):
+        stored, axes = of.stored, of.counts.axes
+        if of.events.entries.sum() != len(stored) or any(axis.name not in stored.features for axis in axes):
             return None
-        bins, inside = np.zeros(len(on), dtype=np.int64), np.ones(len(on), dtype=bool)
+        bins, inside = np.zeros(len(stored), dtype=np.int64), np.ones(len(stored), dtype=bool)
         for axis in axes:
-            values = columns[axis.name][on].astype(np.float64)
+            values = stored.features[axis.name]
             index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
             inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
             bins = bins * axis.size + index
-        within, bins = on[inside], bins[inside]
-        code = np.searchsorted(codes, columns["cell"][within].astype(np.int64))
-        opposite = opposite_sides(columns["sides"][on], number)
-        weights = None
-        if layout.weighted:
-            on_b = (columns["sides"][within] >> np.uint64(2 * number + 1)) & np.uint64(1) != 0
-            root = np.sqrt(channel.expected.side_ratio)
-            weights = columns["weight"][within] * np.where(on_b, 1 / root, root)
         places = np.flatnonzero(inside)
-        found = cls(stored.hashes[on], opposite, places, code, bins, weights, np.zeros(0, np.int64))
-        truth = _entries(hists, channel)
+        weights = None
+        if stored.weights is not None:
+            root = np.sqrt(of.expected.side_ratio)
+            weights = stored.weights[places] * np.where(stored.is_b[places], 1 / root, root)
+        code = np.searchsorted(of.counts.codes, stored.cell[places])
+        found = cls(stored.hashes, stored.opposite, places, code, bins[places], weights, np.zeros(0, np.int64))
+        truth = of.counts.entries.sum(axis=1)
         moved = np.abs(found.tables(*truth.shape)[0] - truth).sum() / 2
         return found if moved <= MISMATCH * max(truth.sum(), 1) else None
 
@@ -357,9 +347,3 @@ class _Events:
             root * count_labels(labels, self.entries, n_entries, self.weights),
             count_labels(~labels, self.entries, n_entries, self.weights) / root,
         )
-
-
-def _entries(hists: Histograms, channel: Channel) -> FloatArray:
-    """Return the number of events of every exclusive cell and bin, both sides; shape (n_codes, n_bins)."""
-    _, counts, _ = hists.matrices(channel.symmetry, channel.observable, entries=True)
-    return np.asarray(counts.sum(axis=1).reshape(len(counts), math.prod(counts.shape[2:])))

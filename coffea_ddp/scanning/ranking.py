@@ -209,8 +209,7 @@ class _Contents:
     def __init__(self, hists: Histograms, symmetry: str) -> None:
         self._hists, self._symmetry = hists, symmetry
         self._sums: dict[str, FloatArray] = {}
-        _, events, _ = hists.matrices(symmetry)
-        self._all: FloatArray = np.maximum(events.sum(axis=1), 0.0)
+        self._all: FloatArray = np.maximum(hists.cell_counts(symmetry).counts[:, :, 0].sum(axis=1), 0.0)
 
     def of(self, candidate: Candidate) -> FloatArray:
         """Return the numbers, shape (n_codes,)."""
@@ -218,9 +217,8 @@ class _Contents:
             return self._all
         name = candidate.where.observable
         if name not in self._sums:
-            _, contents, _ = self._hists.matrices(self._symmetry, name)
-            sums = np.maximum(contents.sum(axis=1), 0.0)
-            self._sums[name] = sums if sums.ndim == 3 else sums.reshape(len(sums), 1, -1)
+            counts = self._hists.cell_counts(self._symmetry, name)
+            self._sums[name] = np.maximum(counts.counts.sum(axis=1), 0.0).reshape(-1, *counts.shape)
         first_row, stop_row, first_column, stop_column = candidate.region
         inside = self._sums[name][:, first_row:stop_row, first_column:stop_column]
         found: FloatArray = inside.sum(axis=(1, 2))
@@ -283,7 +281,7 @@ def _row(
 
 def region_text(hists: Histograms, where: Where, region: tuple[int, ...]) -> str:
     """Return a rectangle in the units of its axes, as in ``"m_ll 514 to 683 GeV, met 0 to 40 GeV"``."""
-    channel = hists.layout.channels[hists.layout.channel_number(where.symmetry, where.observable)]
+    channel = hists.layout.channel(where.symmetry, where.observable)
     spans = (region[:2], region[2:])[2 - len(channel.axes) :]
     texts = []
     for axis, (start, stop) in zip(channel.axes, spans, strict=True):

@@ -25,7 +25,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import features_of, sample_pair, samples_of
-from coffea_ddp.scanning.pseudo_experiments import FamilyNull
+from coffea_ddp.scanning.pseudo_experiments import NullScores
 from coffea_ddp.scanning.ranking import Candidate, Collector, Where
 from coffea_ddp.scanning.unbinned_input import Field, Seen, Toys
 from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, observe, repeat
@@ -141,7 +141,8 @@ class EventScan:
         statuses: dict[str, int],
     ) -> None:  # fmt: skip
         """Test all cells, keeping the best in the collector and counting what became of all."""
-        expected = self._expectation.of(self._hists, symmetry, EVENTS)
+        events = self._hists.cell_counts(symmetry)
+        expected = self._expectation.of(events, events, self._hists.layout.symmetry(symmetry).kappa)
         where = Where(test, symmetry, observable, cells, EVENT_TESTS[test], expected)
         place = self._field(symmetry, observable, cells, expected)
         if isinstance(place, Status):
@@ -172,7 +173,7 @@ class EventScan:
     def nulls(
         self, candidates: Sequence[Candidate], permutations: int, *, null: NullKind, seed: int, jobs: int | None,
         progress: Callable[[str, int, int], None],
-    ) -> dict[Family, FamilyNull]:  # fmt: skip
+    ) -> dict[Family, NullScores]:  # fmt: skip
         """Return the pseudo-experiments of everything that was looked at.
 
         Parameters
@@ -180,11 +181,11 @@ class EventScan:
         candidates
             Those of whose cells all scores are wanted.
         permutations, null, seed, jobs
-            As for :func:`coffea_ddp.scanning.pseudo_experiments.permute`.
+            As for :func:`coffea_ddp.scanning.pseudo_experiments.pseudo_experiments`.
         progress
             Told the field, and how many pieces of how many are done.
         """
-        found: dict[Family, FamilyNull] = {}
+        found: dict[Family, NullScores] = {}
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
             for where, place, tested in self._looked:
                 kept = {candidate.cell for candidate in candidates if candidate.where.family == where.family}
@@ -196,7 +197,7 @@ class EventScan:
                 best, scores = repeat(EVENT_TESTS[where.test], place, tested.cells, kept, toys)
                 # Labels of a fixed number are those of other tests only where all see the same events.
                 keyed = null == "binomial" or not place.samples.thinned
-                found[where.family] = FamilyNull(best, scores, keyed and not place.expected.fixed)
+                found[where.family] = NullScores(best, scores, keyed and not place.expected.fixed)
         return found
 
     def finished(
