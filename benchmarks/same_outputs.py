@@ -33,7 +33,7 @@ def make(inputs: list[Path], out: Path) -> None:
     """Write outputs, reports and pages of a set of files into a folder."""
     out.mkdir(parents=True)
     for plan, options in (("symmetries", {"tests": ALL_TESTS, "permutations": 50}), ("resonances", {})):
-        hists = ddp.run(plan, inputs, chunksize=20_000)
+        hists = ddp.run(plan, inputs, reading=ddp.Reading(chunksize=20_000))
         hists.save(out / f"{plan}.ddp")
         report = ddp.scan(hists, seed=1, jobs=1, **options)
         report.save(out / f"{plan}.json")

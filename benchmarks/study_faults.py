@@ -26,6 +26,7 @@ SEED, CHUNK = 20_240, 1_500
 sys.path.insert(0, str(ROOT))
 
 from coffea_ddp.running.driver import run  # noqa: E402
+from coffea_ddp.running.options import Reading  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from tests.clusters import Facility, command, facility  # noqa: E402
 
@@ -98,7 +99,7 @@ def main() -> int:
         sources = sorted(SHARED.glob("*.root")) or make_dataset(folder / "own", files=4, events=120_000, seed=1)
         copies = [make_copies(path, folder / "files", 5, seed=n) for n, path in enumerate(sources)]
         files = [str(path) for some in copies for path in some]
-        whole = run("symmetries", files, chunksize=CHUNK).save(folder / "whole.ddp")
+        whole = run("symmetries", files, reading=Reading(chunksize=CHUNK)).save(folder / "whole.ddp")
         wanted = hashlib.sha256(whole.read_bytes()).hexdigest()
         print(f"undisturbed: {wanted[:16]}, {run('symmetries', files).n_events:,} events", flush=True)
         equal = []

@@ -31,6 +31,8 @@ from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
 from coffea_ddp.plan.plan_files import load_plan  # noqa: E402
 from coffea_ddp.running.driver import run  # noqa: E402
+from coffea_ddp.running.executors import Cluster, DaskAwkward  # noqa: E402
+from coffea_ddp.running.options import Reading  # noqa: E402
 from coffea_ddp.running.workers import connect  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 from tests.clusters import Facility, command, facility  # noqa: E402
@@ -71,8 +73,9 @@ def throughput(folder: Path) -> None:
             where = folder / f"t{time.monotonic_ns()}"
             with facility(where, workers=workers) as found, connect(found.address) as client:
                 client.wait_for_workers(workers, timeout=60)
-                run(plan, files[:4], client=client, chunksize=100_000)  # compiled and imported
-                seconds, hists = timed(lambda client=client: run(plan, files, client=client, chunksize=100_000))
+                options = {"executor": Cluster(client), "reading": Reading(chunksize=100_000)}
+                run(plan, files[:4], **options)  # compiled and imported
+                seconds, hists = timed(lambda options=options: run(plan, files, **options))
                 kept.append(hists.n_events / seconds)
                 print(f"  {workers} workers: {hists.n_events:,} events in {seconds:.1f} s", flush=True)
         half = len(files) // 2
@@ -123,11 +126,11 @@ def overhead(folder: Path) -> None:
     events = run(plan, files[0]).n_events
     with facility(folder / "overhead", workers=1) as found, connect(found.address) as client:
         client.wait_for_workers(1, timeout=60)
-        run(plan, files[:2], client=client)
+        run(plan, files[:2], executor=Cluster(client))
         pairs = []
         for _ in range(TURNS):
             here, _ = timed(lambda: run(plan, files))
-            there, _ = timed(lambda: run(plan, files, client=client))
+            there, _ = timed(lambda: run(plan, files, executor=Cluster(client)))
             pairs.append((here, there))
         here, there = (min(column) for column in zip(*pairs, strict=True))
         show(f"iterative, a chunk of {events:,} events", here / len(files), "s")
@@ -245,10 +248,11 @@ def roads(folder: Path) -> None:
     with facility(folder / "roads", workers=2) as found, connect(found.address) as client:
         client.wait_for_workers(2, timeout=60)
         times: dict[str, list[float]] = {"dask": [], "dask-awkward": []}
+        kinds = {"dask": Cluster(client), "dask-awkward": DaskAwkward(client)}
         for turn in range(TURNS + 1):
             for road, kept in times.items():
                 seconds, hists = timed(
-                    lambda road=road: run(plan, files, client=client, executor=road, chunksize=100_000)
+                    lambda road=road: run(plan, files, executor=kinds[road], reading=Reading(chunksize=100_000))
                 )
                 if turn:
                     kept.append(seconds)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from coffea_ddp.report.overview import state_table, symmetry_table
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.running.driver import run, run_by_dataset
+    from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
+    from coffea_ddp.running.options import Checkpoint, Reading
     from coffea_ddp.running.processor import ScanProcessor
     from coffea_ddp.scanning.bump_hunt import hunt_spectra
     from coffea_ddp.scanning.driver import scan
@@ -67,6 +69,8 @@ _HOME = {
     "report.report": ("ScanReport",),
     "histograms.merging": ("merge_files",),
     "running.driver": ("run", "run_by_dataset"),
+    "running.executors": ("Cluster", "DaskAwkward", "Iterative", "Local"),
+    "running.options": ("Checkpoint", "Reading"),
     "histograms.samples": ("SamplePair", "sample_pair"),
     "histograms.archive": ("load", "read_pair"),
     "scanning.driver": ("scan",),
@@ -89,21 +93,27 @@ __all__ = [
     "Candidate",
     "Cell",
     "CellGrid",
+    "Checkpoint",
+    "Cluster",
     "Combination",
     "ComputedCut",
     "Cut",
     "DDPError",
+    "DaskAwkward",
     "Feature",
     "FirstAvailable",
     "FullFits",
     "GoodRuns",
     "Histograms",
+    "Iterative",
+    "Local",
     "MassSpectrum",
     "MatrixPair",
     "MergedObject",
     "Multiplicity",
     "ObjectDefinition",
     "Observable",
+    "Reading",
     "Recent",
     "Resolution",
     "SamplePair",

@@ -13,6 +13,7 @@ from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.executors import Local
 from coffea_ddp.scanning.driver import scan
 from coffea_ddp.testing import LFVSignal, make_dataset
 
@@ -90,7 +91,7 @@ def run_demo(
     start = time.perf_counter()
     files = make_dataset(data, files=N_FILES, events=events, seed=seed, signals=[signal])
     made = time.perf_counter()
-    hists = run(PLAN, files, executor="futures", workers=workers, progress=progress)
+    hists = run(PLAN, files, executor=Local(workers), progress=progress)
     filled = time.perf_counter()
     hists.save(folder / "hists.ddp")
     report = scan(hists)

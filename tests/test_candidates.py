@@ -40,6 +40,7 @@ from coffea_ddp.plan.masses.combinations import combination, four_momenta
 from coffea_ddp.plan.plan import ScanPlan, Spectrum
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.executors import Local
 from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
 
 ANY = (0.0, 1e6)
@@ -244,7 +245,7 @@ def test_the_ready_plan_sees_the_top_quark_and_masks_it(shared):
     plan = load_plan("resonances")
     assert len(plan.spectra) == 203 + 91 + 39
     files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
-    hists = run(plan, files, executor="futures", workers=2)
+    hists = run(plan, files, executor=Local(2))
     spectrum = hists.spectrum("W(mu+nu)+b", "inclusive")
     assert [(low, high) for low, high, _ in spectrum.masks] == [(140.0, 210.0)]
     edges, counts = spectrum.hist.axes[0].edges, spectrum.hist.values()

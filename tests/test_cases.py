@@ -37,11 +37,11 @@ def made(here: Path, events: int, files: int = 1) -> list[str]:
 # -- 01: the steps of a fileset ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures"])
-def test_steps_are_what_is_counted(here: Path, executor: str) -> None:
+@pytest.mark.parametrize("executor", [ddp.Iterative(), ddp.Local(1)], ids=repr)
+def test_steps_are_what_is_counted(here: Path, executor: ddp.Iterative | ddp.Local) -> None:
     (file,) = made(here, 1_000)
     fileset = {"d": {"files": {file: {"object_path": "Events", "steps": [[0, 100], [500, 600]]}}}}
-    hists = ddp.run("dimuon_charge", fileset, executor=executor, workers=1)
+    hists = ddp.run("dimuon_charge", fileset, executor=executor)
     assert hists.n_events == 200
     assert not hists.partial
 

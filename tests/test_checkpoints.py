@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.shards import Shards, check_folder, remove
 from coffea_ddp.testing import make_nanoaod
 
@@ -78,9 +79,9 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, resume: bool) -> N
     before = contents(folder)
     data = make_nanoaod(tmp_path / "nano.root", events=50, seed=1)
     with pytest.raises(FileError, match="work: holds other files than checkpoints"):
-        run(PLAN, data, checkpoint=folder, resume=resume)
+        run(PLAN, data, checkpoint=Checkpoint(folder, resume=resume))
     with pytest.raises((FileError, InputError), match=r"is a file|there is no .* to go on from"):
-        run(PLAN, data, checkpoint=data, resume=resume)
+        run(PLAN, data, checkpoint=Checkpoint(data, resume=resume))
     remove(folder)
     assert contents(folder) == before
     check_folder(tmp_path / "nowhere")
@@ -92,7 +93,7 @@ def test_a_run_leaves_what_others_put_beside_its_chunks(tmp_path: Path) -> None:
     for resume in (True, False):
         filled(folder)
         (folder / "notes.txt").write_text("mine")
-        run(PLAN, data, checkpoint=folder, resume=resume)
+        run(PLAN, data, checkpoint=Checkpoint(folder, resume=resume))
         assert contents(folder) == {"notes.txt": b"mine"}
         (folder / "notes.txt").unlink()
     assert contents(tmp_path).keys() == {"nano.root", "parts/"}
@@ -112,7 +113,7 @@ def test_a_folder_that_cannot_be_written_to_any_more_is_told_once(
             if instead == "a file":
                 folder.write_text("somebody's")
 
-    hists = run("symmetries", data, chunksize=100, checkpoint=folder, progress=spoil)
+    hists = run("symmetries", data, reading=Reading(chunksize=100), checkpoint=folder, progress=spoil)
     assert (hists.n_events, hists.partial) == (600, False)
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     if instead == "nothing":

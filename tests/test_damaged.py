@@ -22,6 +22,7 @@ from coffea_ddp.errors import FileError, InputError, PlanError
 from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running.driver import run, run_by_dataset
+from coffea_ddp.running.options import Reading
 from coffea_ddp.testing.generator.branches import branches
 
 # coffea's own, of RNTuples: as for users, no error.
@@ -67,7 +68,7 @@ def test_the_damaged_file_is_missing_and_the_others_are_counted(
     bad = testing.make_damaged(good, tmp_path / "bad.root", damage=damage, branch=branch)
     alone = result(run(PLAN, other))
     for skip in SKIP:
-        found = run(PLAN, [bad, other], skip_bad_files=skip)
+        found = run(PLAN, [bad, other], reading=Reading(skip_bad_files=skip))
         assert [Path(one.filename).name for one in found.missing] == ["bad.root"]
         assert f"{bad}: damaged: the lengths of Muon_" in found.missing[0].reason
         assert result(found) == alone
@@ -80,14 +81,14 @@ def test_every_executor_sees_it(good: Path, tmp_path: Path, executor: str) -> No
         with pytest.raises(FileError, match=r"bad\.root: damaged: the lengths of Muon_"):
             run(PLAN, bad, executor=executor)
         return
-    found = run(PLAN, bad, executor=executor, skip_bad_files=True)
+    found = run(PLAN, bad, executor=executor, reading=Reading(skip_bad_files=True))
     assert found.n_events == 0
     assert "damaged: the lengths of Muon_" in found.missing[0].reason
 
 
 def test_only_the_chunks_that_touch_the_damage_are_missing(good: Path, tmp_path: Path) -> None:
     bad = testing.make_damaged(good, tmp_path / "bad.root", damage="zeroed offsets", branch="Muon_eta")
-    found = run(PLAN, bad, chunksize=CLUSTER)
+    found = run(PLAN, bad, reading=Reading(chunksize=CLUSTER))
     assert [(one.start, one.stop) for one in found.missing] == [(CLUSTER, 2 * CLUSTER)]
     assert found.n_events == EVENTS - CLUSTER
 
@@ -123,7 +124,7 @@ def test_the_command_ends_with_2_and_names_the_file(
 )
 def test_a_fault_of_the_plan_still_stops_the_run(other: Path, options: dict[str, Any], skip: bool) -> None:
     with pytest.raises(PlanError, match=r"other\.root: the plan failed with .*test_damaged\.py, line"):
-        run(make_plan(**options), other, skip_bad_files=skip)
+        run(make_plan(**options), other, reading=Reading(skip_bad_files=skip))
 
 
 def test_damage_that_cannot_be_done_is_explained(good: Path, other: Path, tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_whatever_happens_to_a_file_it_is_missing_or_counted_as_it_is(kind: str,
     for seed in range(40):
         files[f"seed {seed}"] = source.with_stem(f"bad_{seed}")
         files[f"seed {seed}"].write_bytes(mutated(source.read_bytes(), seed))
-    found = run_by_dataset(PLAN, {name: [path] for name, path in files.items()}, skip_bad_files=True)
+    found = run_by_dataset(PLAN, {name: [path] for name, path in files.items()}, reading=Reading(skip_bad_files=True))
     assert found.keys() == files.keys()
     good = found.pop("good")
     assert good.n_events == EVENTS

@@ -21,6 +21,7 @@ from coffea_ddp.plan.observables import met, observable, pt_l0
 from coffea_ddp.plan.plan import ScanPlan, Symmetry
 from coffea_ddp.running.driver import run, run_by_dataset
 from coffea_ddp.running.duplicates import repeated
+from coffea_ddp.running.options import Checkpoint, Reading
 
 EVENTS = 800
 MU, E = "HLT_IsoMu24", "HLT_Ele32_WPTight_Gsf"
@@ -62,18 +63,18 @@ def entry(*paths: Path, **metadata: object) -> dict[str, object]:
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask-awkward"])
 def test_results_by_dataset_are_merged_on_demand(files: dict[str, Path], executor: str) -> None:
     fileset = {"b": entry(files["other"]), "a": entry(files["one"])}
-    found = run_by_dataset("symmetries", fileset, executor=executor, chunksize=200)
+    found = run_by_dataset("symmetries", fileset, executor=executor, reading=Reading(chunksize=200))
     assert list(found) == ["b", "a"]
     assert found["a"].counts == run("symmetries", files["one"]).counts
     assert {record.dataset for record in found["b"].ledger.files.values()} == {"b"}
-    assert sum(found.values()) == run("symmetries", fileset, chunksize=200)
+    assert sum(found.values()) == run("symmetries", fileset, reading=Reading(chunksize=200))
 
 
 def test_what_is_missing_is_missing_in_its_dataset(files: dict[str, Path], tmp_path: Path) -> None:
     broken = testing.make_corrupt(files["other"], tmp_path / "broken.root")
     text = testing.make_not_root(tmp_path / "text.root")
     fileset = {"good": [str(files["one"])], "bad": [str(broken)], "worse": [str(text)]}
-    found = run_by_dataset("symmetries", fileset, skip_bad_files=True)
+    found = run_by_dataset("symmetries", fileset, reading=Reading(skip_bad_files=True))
     assert {name: len(hists.missing) for name, hists in found.items()} == {"good": 0, "bad": 1, "worse": 1}
 
 
@@ -140,9 +141,9 @@ def test_a_shard_of_other_metadata_is_never_met(files: dict[str, Path], tmp_path
     broken = testing.make_corrupt(files["other"], tmp_path / "broken.root")
     parts = tmp_path / "parts"
 
-    def of(weight: float, **options: object) -> Histograms:
+    def of(weight: float, *, resume: bool = False) -> Histograms:
         fileset = {"one": entry(files["one"], weight=weight), "bad": entry(broken)}
-        return run(weighted, fileset, checkpoint=parts, **options)  # type: ignore[arg-type]
+        return run(weighted, fileset, checkpoint=Checkpoint(parts, resume=resume))
 
     first, second = of(1.0), of(3.0, resume=True)
     assert sides(second) == pytest.approx(tuple(3.0 * side for side in sides(first)))
@@ -173,13 +174,13 @@ def test_triggers_tell_whose_an_event_is(files: dict[str, Path]) -> None:
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask-awkward"])
 def test_events_are_taken_once_by_their_numbers(files: dict[str, Path], executor: str) -> None:
     fileset = {"a": entry(files["one"]), "b": entry(files["copy"], files["other"])}
-    hists = run("symmetries", fileset, deduplicate=True, chunksize=200, executor=executor)
+    hists = run("symmetries", fileset, deduplicate=True, reading=Reading(chunksize=200), executor=executor)
     alone = run("symmetries", [files["one"], files["other"]])
     assert hists.counts == alone.counts
     assert hists.events == alone.events
     assert hists.n_events == 3 * EVENTS
     assert hists.cutflows["b"]["not counted elsewhere"] == EVENTS
-    assert run("symmetries", fileset, chunksize=200).cutflow["events"] == 3 * EVENTS
+    assert run("symmetries", fileset, reading=Reading(chunksize=200)).cutflow["events"] == 3 * EVENTS
 
 
 def test_a_first_look_that_fails_counts_nothing_twice(
@@ -212,7 +213,7 @@ def test_a_first_look_that_fails_counts_nothing_twice(
 
 
 def test_the_cutflow_of_comparing_counts_all_chunks(files: dict[str, Path]) -> None:
-    hists = run("symmetries", {"a": entry(files["one"])}, deduplicate=True, chunksize=200)
+    hists = run("symmetries", {"a": entry(files["one"])}, deduplicate=True, reading=Reading(chunksize=200))
     assert hists.cutflow["not counted elsewhere"] == hists.cutflow["events"] == EVENTS
 
 

@@ -26,6 +26,8 @@ from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running.dask_cluster import ClusterExecutor
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.executors import Cluster, DaskAwkward, Local
+from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.shards import Shards
 from coffea_ddp.running.workers import Certificates, check_workers, connect, unfit
 from tests.clusters import Facility, command, facility
@@ -87,7 +89,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(plan: Path, files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the undisturbed output as the bytes of its file."""
-    return run(plan, files, chunksize=CHUNK).save(tmp_path_factory.mktemp("whole") / "h.ddp").read_bytes()
+    return (
+        run(plan, files, reading=Reading(chunksize=CHUNK)).save(tmp_path_factory.mktemp("whole") / "h.ddp").read_bytes()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +148,14 @@ def test_a_plan_reaches_workers_that_do_not_have_it(
 def test_both_roads(cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> None:
     seen: list[int] = []
     with connect(cluster.address) as client:
-        one = run(plan, files, client=client, chunksize=CHUNK, progress=lambda done, _: seen.append(done))
-        two = run(plan, files, client=client, executor="dask-awkward", chunksize=CHUNK)
+        one = run(
+            plan,
+            files,
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            progress=lambda done, _: seen.append(done),
+        )
+        two = run(plan, files, executor=DaskAwkward(client), reading=Reading(chunksize=CHUNK))
     assert one.save(tmp_path / "one.ddp").read_bytes() == whole
     assert two == one
     assert seen == list(range(0, EVENTS + 1, CHUNK))
@@ -159,17 +169,22 @@ def test_what_workers_cannot_reach_is_kept_here(
         broken = [*files[:2], tmp_path / "lost.root"]
         shutil.copy(files[2], broken[2])
         first = run(
-            plan, broken, client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts",
+            plan, broken, executor=Cluster(client), reading=Reading(chunksize=CHUNK), checkpoint=tmp_path / "parts",
             progress=lambda done, _: broken[2].unlink(missing_ok=True) if done == CHUNK else None,
         )  # fmt: skip
         assert first.partial
         kept = len(list((tmp_path / "parts").rglob("*-*.ddp")))
         assert kept == EVENTS // CHUNK - len(first.missing)
         shutil.copy(files[2], broken[2])
-        second = run(plan, broken, client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts", resume=True)
-    assert second.save(tmp_path / "h.ddp").read_bytes() == run(
-        plan, broken, chunksize=CHUNK
-    ).save(tmp_path / "w.ddp").read_bytes()  # fmt: skip
+        second = run(
+            plan,
+            broken,
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            checkpoint=Checkpoint(tmp_path / "parts", resume=True),
+        )
+    here = run(plan, broken, reading=Reading(chunksize=CHUNK))
+    assert second.save(tmp_path / "h.ddp").read_bytes() == here.save(tmp_path / "w.ddp").read_bytes()
     assert second.counts == load_bytes(whole, tmp_path).counts
 
 
@@ -189,7 +204,13 @@ def test_a_chunk_that_cannot_be_kept_here_counts(
     original = Shards.save
     monkeypatch.setattr(Shards, "save", save)
     with connect(cluster.address) as client:
-        hists = run(plan, files, client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts", keep_checkpoint=True)
+        hists = run(
+            plan,
+            files,
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            checkpoint=Checkpoint(tmp_path / "parts", keep=True),
+        )
     assert hists.save(tmp_path / "h.ddp").read_bytes() == whole
     assert sorted((tmp_path / "parts").rglob("*-*.ddp")) == sorted(saved)
 
@@ -269,7 +290,14 @@ def test_a_worker_of_other_code_that_joins_late_makes_nothing(
                 client.wait_for_workers(2, timeout=300)
 
         checkpoint = None if kept == "not at all" else tmp_path / "parts"
-        hists = run(plan, files, client=client, chunksize=CHUNK, progress=join, checkpoint=checkpoint)
+        hists = run(
+            plan,
+            files,
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            progress=join,
+            checkpoint=checkpoint,
+        )
     assert hists.save(tmp_path / "h.ddp").read_bytes() == whole
     assert not hists.partial
 
@@ -296,7 +324,14 @@ def test_only_workers_of_other_code_are_left(
             if done == 3 * CHUNK:
                 found.kill_a_worker(for_good=True)
 
-        hists = run(plan, files, client=client, chunksize=CHUNK, progress=swap, checkpoint=tmp_path / "parts")
+        hists = run(
+            plan,
+            files,
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            progress=swap,
+            checkpoint=tmp_path / "parts",
+        )
     assert 3 * CHUNK <= hists.n_events < EVENTS
     reasons = {missing.reason for missing in hists.missing}
     assert any("no worker has the code of this run" in reason for reason in reasons), reasons
@@ -306,18 +341,25 @@ def test_only_workers_of_other_code_are_left(
 def test_shards_of_other_code_are_not_taken(plan: Path, files: list[Path], tmp_path: Path) -> None:
     """An edit of the package leaves its version as it is, and must not be undone by --resume."""
     other = edited(tmp_path, *WRONG_COUNTS)
-    parts, options = tmp_path / "parts", {"chunksize": CHUNK, "keep_checkpoint": True}
-    code = f"from coffea_ddp import run; run({str(plan)!r}, {str(files[0])!r}, checkpoint={str(parts)!r}, **{options})"
+    parts, reading = tmp_path / "parts", Reading(chunksize=CHUNK)
+    code = (
+        "from coffea_ddp import Checkpoint, Reading, run; "
+        f"run({str(plan)!r}, {str(files[0])!r}, checkpoint=Checkpoint({str(parts)!r}, keep=True), reading={reading!r})"
+    )
     environment = {**os.environ, "PYTHONPATH": str(other)}
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
     stale = sorted(parts.rglob("*-*-*.ddp"))
     assert len(stale) == 4
-    hists = run(plan, files[0], checkpoint=parts, resume=True, **options)
+    hists = run(plan, files[0], checkpoint=Checkpoint(parts, resume=True, keep=True), reading=reading)
     fresh = sorted(set(parts.rglob("*-*-*.ddp")) - set(stale))
     assert len(fresh) == 4
-    assert hists.counts == run(plan, files[0], chunksize=CHUNK).counts != Histograms.sum([*map(load, stale)]).counts
+    assert (
+        hists.counts
+        == run(plan, files[0], reading=Reading(chunksize=CHUNK)).counts
+        != Histograms.sum([*map(load, stale)]).counts
+    )
     before = {path: path.stat().st_mtime_ns for path in fresh}
-    run(plan, files[0], checkpoint=parts, resume=True, **options)
+    run(plan, files[0], checkpoint=Checkpoint(parts, resume=True, keep=True), reading=reading)
     assert {path: path.stat().st_mtime_ns for path in fresh} == before
 
 
@@ -344,7 +386,7 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
         connect("tcp://127.0.0.1:9", timeout=1.0)
     with pytest.raises(InputError, match=r"no such file: nowhere\.pem"):
         connect("tls://127.0.0.1:9", tls=Certificates(ca_file="nowhere.pem"))
-    with pytest.raises(InputError, match="needs client"):
+    with pytest.raises(InputError, match=r"needs a client: give executor=Cluster\(client\)"):
         run(plan, files, executor="dask")
 
 
@@ -370,7 +412,7 @@ def test_a_fault_of_the_plan_ends_all_work(cluster: Facility, plan: Path, files:
     overlapping.write_text(slow.replace(".charge < 0", ".charge != 0"))
     with connect(cluster.address) as client:
         with pytest.raises(OverlapError, match=r"symmetry 'mu-/mu\+'"):
-            run(overlapping, files, client=client, chunksize=CHUNK)
+            run(overlapping, files, executor=Cluster(client), reading=Reading(chunksize=CHUNK))
         deadline = time.monotonic() + 15.0  # two chunks may have been under way; the other ten would take 20 s and more
         while any(client.processing().values()):
             assert time.monotonic() < deadline
@@ -422,7 +464,13 @@ def test_why_a_chunk_was_given_up_is_told_whatever_happens_later(
         eval(adding, {"__name__": "__main__", "os": os, "add_all": merging.add_all}),
     )
     with facility(tmp_path / "facility") as found, connect(found.address) as client:
-        hists = run(deadly, [*files, odd], client=client, chunksize=CHUNK, checkpoint=tmp_path / "parts")
+        hists = run(
+            deadly,
+            [*files, odd],
+            executor=Cluster(client),
+            reading=Reading(chunksize=CHUNK),
+            checkpoint=tmp_path / "parts",
+        )
     (missing,) = hists.missing
     assert (Path(missing.filename), missing.start, missing.stop) == (odd, 0, ODD)
     assert "died, again and again" in missing.reason
@@ -476,13 +524,13 @@ def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Pa
 
         threading.Thread(target=kill, daemon=True).start()
         with pytest.raises(ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; this road keeps nothing"):
-            run(telling, files, client=client, executor="dask-awkward", chunksize=CHUNK)
+            run(telling, files, executor=DaskAwkward(client), reading=Reading(chunksize=CHUNK))
 
 
 def test_a_process_that_dies_here(plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path) -> None:
     deadly = tmp_path / "deadly.py"
     deadly.write_text(plan.read_text().replace('DEADLY = ""', 'DEADLY = "signal"'))
-    hists = run(deadly, [odd, *files], executor="futures", workers=2, chunksize=CHUNK)
+    hists = run(deadly, [odd, *files], executor=Local(2), reading=Reading(chunksize=CHUNK))
     (missing,) = hists.missing
     assert (Path(missing.filename), missing.start, missing.stop) == (odd, 0, ODD)
     assert "a worker process died with it, twice" in missing.reason
@@ -516,14 +564,14 @@ def test_a_file_that_changes_during_the_run(
     plan: Path, files: list[Path], whole: bytes, tmp_path: Path, change: Callable[[Path], None], reason: str
 ) -> None:
     here = [Path(shutil.copy(path, tmp_path)) for path in files]
-    undisturbed = run(plan, here, chunksize=CHUNK).save(tmp_path / "whole.ddp").read_bytes()
+    undisturbed = run(plan, here, reading=Reading(chunksize=CHUNK)).save(tmp_path / "whole.ddp").read_bytes()
 
     def disturb(done: int, _total: int) -> None:
         if done == 6 * CHUNK:
             change(here[1])
 
     parts = tmp_path / "parts"
-    first = run(plan, here, chunksize=CHUNK, checkpoint=parts, progress=disturb)
+    first = run(plan, here, reading=Reading(chunksize=CHUNK), checkpoint=parts, progress=disturb)
     assert [(Path(m.filename), m.start, m.stop) for m in first.missing] == [
         (here[1], 500, 750),
         (here[1], 750, 1000),
@@ -532,7 +580,13 @@ def test_a_file_that_changes_during_the_run(
     assert first.n_events == EVENTS - 2 * CHUNK
     shutil.copy(files[1], here[1])
     done: list[int] = []
-    second = run(plan, here, chunksize=CHUNK, checkpoint=parts, resume=True, progress=lambda n, _: done.append(n))
+    second = run(
+        plan,
+        here,
+        reading=Reading(chunksize=CHUNK),
+        checkpoint=Checkpoint(parts, resume=True),
+        progress=lambda n, _: done.append(n),
+    )
     assert second.save(tmp_path / "second.ddp").read_bytes() == undisturbed
     assert second.counts == load_bytes(whole, tmp_path).counts
 
@@ -583,7 +637,7 @@ def test_a_server_that_stalls(
     """Files behind a server, as with xrootd: read in ranges; what it does not answer in time is missing, and named."""
     address, handler = server
     urls = [f"{address}/{path.name}" for path in files]
-    hists = run(plan, urls, chunksize=1000, timeout=20.0)
+    hists = run(plan, urls, reading=Reading(chunksize=1000, timeout=20.0))
     assert hists.counts == load_bytes(whole, tmp_path).counts
     assert not hists.partial
     parts = tmp_path / "parts"
@@ -592,11 +646,11 @@ def test_a_server_that_stalls(
         if done >= 1000:
             handler.stalled = (files[1].name,)
 
-    late = run(plan, urls, chunksize=1000, timeout=2.0, retries=1, checkpoint=parts, progress=stall)
+    late = run(plan, urls, reading=Reading(chunksize=1000, timeout=2.0, retries=1), checkpoint=parts, progress=stall)
     assert [(m.filename, m.start, m.stop) for m in late.missing] == [(urls[1], 0, 1000)]
     handler.stalled = ()
     served = handler.served
-    again = run(plan, urls, chunksize=1000, timeout=20.0, checkpoint=parts, resume=True)
+    again = run(plan, urls, reading=Reading(chunksize=1000, timeout=20.0), checkpoint=Checkpoint(parts, resume=True))
     assert again.counts == hists.counts
     assert handler.served > served
     assert dataclasses.asdict(again.ledger) == dataclasses.asdict(hists.ledger)

@@ -153,7 +153,7 @@ def test_joining_with_nothing_changes_nothing(report):
 def test_resonances_of_the_simulated_events(shared):
     """250 Z' of 600 GeV to two muons, before acceptance, among the masses of everything."""
     files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
-    hists = ddp.run("resonances", files, executor="futures", workers=2)
+    hists = ddp.run("resonances", files, executor=ddp.Local(2))
     assert len(hists.spectra) == 203 + 91 + 39
     report = hunt_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
     best = report.rows[0]

@@ -24,6 +24,7 @@ from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.selections import GoodRuns
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.executors import Iterative, Local
 from coffea_ddp.running.workers import connect
 from tests.clusters import command
 
@@ -65,12 +66,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return testing.make_dataset(tmp_path_factory.mktemp("files"), files=2, events=800, seed=5, cluster=100)
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures"])
+@pytest.mark.parametrize("executor", [Iterative(), Local(1)], ids=repr)
 def test_a_chunk_for_which_memory_does_not_suffice_is_missing(
-    plan: Path, files: list[Path], tmp_path: Path, executor: str
+    plan: Path, files: list[Path], tmp_path: Path, executor: Iterative | Local
 ) -> None:
     odd = testing.make_nanoaod(tmp_path / "odd.root", events=ODD, seed=9)
-    hists = run(plan, [odd, *files], executor=executor, workers=1)
+    hists = run(plan, [odd, *files], executor=executor)
     (missing,) = hists.missing
     assert (missing.filename, missing.start, missing.stop) == (str(odd), 0, ODD)
     assert "not enough memory for a chunk" in missing.reason

@@ -10,15 +10,16 @@ import pytest
 
 from coffea_ddp import testing
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.options import Reading
 from coffea_ddp.running.progress import in_notebook, lines, telling
 
 
 def test_nobody_is_told_unless_asked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = testing.make_nanoaod(tmp_path / "nano.root", events=300, seed=1, cluster=100)
-    run("dimuon_charge", path, chunksize=100)
+    run("dimuon_charge", path, reading=Reading(chunksize=100))
     assert capfd.readouterr() == ("", "")
     seen: list[tuple[int, int]] = []
-    run("dimuon_charge", path, chunksize=100, progress=lambda done, total: seen.append((done, total)))
+    run("dimuon_charge", path, reading=Reading(chunksize=100), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(0, 300), (100, 300), (200, 300), (300, 300)]
     assert capfd.readouterr() == ("", "")
 

@@ -106,7 +106,7 @@ def test_the_encoding_does_not_depend_on_the_chunk(tmp_path: Path) -> None:
     for name, values in (("number", found), ("bits", np.where(found == 5, 31, found))):
         path = tmp_path / f"{name}.root"
         _write(path, ak.unflatten(np.asarray(values, np.uint8), np.ones(len(found), np.int64)))
-        whole, parts = ddp.run(plan, str(path)), ddp.run(plan, str(path), chunksize=100)
+        whole, parts = ddp.run(plan, str(path)), ddp.run(plan, str(path), reading=ddp.Reading(chunksize=100))
         assert whole == parts
         expected = np.count_nonzero(found >= 5) if name == "number" else 100
         assert whole.spectrum_counts("pt").counts.sum() == expected

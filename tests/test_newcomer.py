@@ -220,7 +220,7 @@ def test_mistakes_in_a_plan(capfd, tmp_path, old, new, parts):
         (lambda: ddp.run("data/*.root"), PlanError, "where the plan belongs"),
         (lambda: ddp.run("good.py"), InputError, "no input files"),
         (lambda: ddp.run("good.py", "data/ones.root"), FileError, "no such file: data/ones.root"),
-        (lambda: ddp.run("good.py", "ntuple.root"), FileError, "tree='analysis/ntuple' in Python"),
+        (lambda: ddp.run("good.py", "ntuple.root"), FileError, r"Reading\(tree='analysis/ntuple'\) in Python"),
         (lambda: ddp.run("good.py", "custom.root"), MissingBranchError, "no branch Electron_pt"),
         (lambda: ddp.run("symetries", "data/one.root"), FileError, "Did you mean 'symmetries'"),
         (lambda: ddp.run({"plan": 1}, "data/one.root"), PlanError, "got a dict; give a ScanPlan"),

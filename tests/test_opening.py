@@ -22,6 +22,7 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running.chunks import find_chunks
 from coffea_ddp.running.driver import run, run_by_dataset
 from coffea_ddp.running.fileset import normalise
+from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.reader import look
 from coffea_ddp.running.validating import validate
 
@@ -75,7 +76,7 @@ def intervals(hists: Histograms) -> list[tuple[int, int]]:
 )
 def test_steps_are_what_is_counted(file: str, parquet: str, executor: str, kind: str) -> None:
     given = file if kind == "root" else parquet
-    hists = run(PLAN, of(given, steps=STEPS), executor=executor, chunksize=70)
+    hists = run(PLAN, of(given, steps=STEPS), executor=executor, reading=Reading(chunksize=70))
     assert (hists.n_events, hists.partial) == (150, False)
     assert intervals(hists) == [(0, 100), (400, 450)]
     assert hists.counts == run(PLAN, of(file, steps=STEPS)).counts
@@ -95,7 +96,7 @@ def test_chunks_are_the_steps_whatever_their_size(file: str, borders: set[int], 
     steps = [[a, b] for a, b in zip(edges[::2], edges[1::2], strict=False)]
     if not any(b > a for a, b in steps):
         return
-    chunks, lost = find_chunks(normalise(of(file, steps=steps)), chunksize, skip_bad_files=False)
+    chunks, lost = find_chunks(normalise(of(file, steps=steps)), Reading(chunksize=chunksize))
     entries = [entry for chunk in chunks for entry in range(chunk.entrystart, chunk.entrystop)]
     assert entries == [entry for start, stop in steps for entry in range(start, stop)]
     assert (lost, min(len(chunk) for chunk in chunks) > 0) == ([], True)
@@ -117,7 +118,7 @@ def test_what_was_not_asked_for_is_not_missing(file: str, tmp_path: Path) -> Non
     broken = testing.make_corrupt(copy, tmp_path / "broken.root", branch="Muon_pt")
     text = testing.make_not_root(tmp_path / "text.root")
     fileset = {"data": {"files": {f: {"steps": STEPS} for f in (file, str(broken), str(text))}}}
-    hists = run(PLAN, fileset, skip_bad_files=True)
+    hists = run(PLAN, fileset, reading=Reading(skip_bad_files=True))
     assert sorted((one.filename, one.start, one.stop) for one in hists.missing) == [
         (str(broken), 0, 100), (str(broken), 400, 450), (str(text), 0, 100), (str(text), 400, 450),
     ]  # fmt: skip
@@ -140,7 +141,7 @@ def test_another_file_than_the_fileset_describes(file: str, tmp_path: Path) -> N
         for executor in ("iterative", "dask-awkward"):
             with pytest.raises(FileError, match=message):
                 run(PLAN, of(file, **told), executor=executor)
-        skipped = run(PLAN, of(file, **told), skip_bad_files=True)
+        skipped = run(PLAN, of(file, **told), reading=Reading(skip_bad_files=True))
         assert (skipped.n_events, skipped.partial) == (0, True)
 
 
@@ -155,9 +156,9 @@ def test_steps_deduplicated_resumed_and_validated(file: str, tmp_path: Path) -> 
     assert hists.cutflows["b"]["not counted elsewhere"] == 100
     parts = tmp_path / "parts"
     text = str(testing.make_not_root(tmp_path / "text.root"))
-    run(PLAN, {"data": [file, text]}, checkpoint=parts, skip_bad_files=True)
+    run(PLAN, {"data": [file, text]}, checkpoint=parts, reading=Reading(skip_bad_files=True))
     with_text = {"data": {"files": {file: {"steps": STEPS}, text: None}}}
-    resumed = run(PLAN, with_text, checkpoint=parts, resume=True, skip_bad_files=True)
+    resumed = run(PLAN, with_text, checkpoint=Checkpoint(parts, resume=True), reading=Reading(skip_bad_files=True))
     assert intervals(resumed) == [(0, 100), (400, 450)]
     assert validate(PLAN, of(file, steps=[[400, 450], [500, 520]]), events=10_000).histograms.n_events == 50
 
@@ -227,7 +228,8 @@ def test_uproots_way_to_name_a_tree_works_for_every_name(file: str, tmp_path: Pa
     [*(("iterative", size) for size in (100, 200, 10_000)), ("futures", 200), ("dask-awkward", 200)],
 )
 def test_parquet_equals_root(file: str, parquet: str, executor: str, chunksize: int) -> None:
-    first, second = run("symmetries", file), run("symmetries", parquet, executor=executor, chunksize=chunksize)
+    first = run("symmetries", file)
+    second = run("symmetries", parquet, executor=executor, reading=Reading(chunksize=chunksize))
     assert (first.counts, first.events, first.cutflow) == (second.counts, second.events, second.cutflow)
     assert first.choices == second.choices
 
@@ -242,7 +244,7 @@ def test_parquet_with_collections_as_records(file: str, parquet: str, tmp_path: 
     single = {f: flat[f] for f in flat.fields if flat[f].ndim == 1}
     path = str(tmp_path / "nested.parquet")
     ak.to_parquet(ak.zip(single | nested, depth_limit=1), path, row_group_size=170)
-    assert run("symmetries", path, chunksize=100).counts == run("symmetries", file).counts
+    assert run("symmetries", path, reading=Reading(chunksize=100)).counts == run("symmetries", file).counts
 
 
 def test_parquet_beside_root_and_twice(file: str, parquet: str, tmp_path: Path) -> None:
@@ -259,7 +261,7 @@ def test_parquet_beside_root_and_twice(file: str, parquet: str, tmp_path: Path) 
     cut.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileError, match=r"cut\.parquet: a Parquet file that cannot be read"):
         run(PLAN, cut)
-    hists = run(PLAN, [file, cut], skip_bad_files=True)
+    hists = run(PLAN, [file, cut], reading=Reading(skip_bad_files=True))
     assert (hists.n_events, len(hists.missing)) == (EVENTS, 1)
 
 

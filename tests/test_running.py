@@ -20,6 +20,8 @@ from coffea_ddp.plan.plan import ScanPlan, Symmetry
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks
 from coffea_ddp.running.driver import run
+from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
+from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.processor import ScanProcessor
 from coffea_ddp.running.schema import DDPSchema
 
@@ -58,10 +60,12 @@ def test_everything_is_counted(whole: Histograms) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"chunksize": 250}, {"chunksize": 600}, {"executor": "futures", "workers": 2, "chunksize": 500}]
+    ("executor", "chunksize"), [("iterative", 250), (Iterative(), 600), ("futures", 500), (Local(1), 500)]
 )
-def test_chunks_and_executors_do_not_matter(files: list[Path], whole: Histograms, options: dict[str, object]) -> None:
-    assert run("symmetries", files, **options) == whole  # type: ignore[arg-type]
+def test_chunks_and_executors_do_not_matter(
+    files: list[Path], whole: Histograms, executor: str | Iterative | Local, chunksize: int
+) -> None:
+    assert run("symmetries", files, executor=executor, reading=Reading(chunksize=chunksize)) == whole
 
 
 def test_order_of_files_does_not_matter(files: list[Path], whole: Histograms) -> None:
@@ -88,7 +92,7 @@ def test_coffeas_own_runner_takes_the_processor(files: list[Path], whole: Histog
 
 def test_progress_counts_events(files: list[Path]) -> None:
     seen: list[tuple[int, int]] = []
-    run(charge_plan(), files, chunksize=500, progress=lambda done, total: seen.append((done, total)))
+    run(charge_plan(), files, reading=Reading(chunksize=500), progress=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == list(range(0, EVENTS + 1, 500))
     assert {total for _, total in seen} == {EVENTS}
 
@@ -197,7 +201,7 @@ def test_a_bad_file_can_be_skipped(
     files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]], kind: str, executor: str
 ) -> None:
     path, message = bad[kind]
-    hists = run("symmetries", [files[0], path, *files[1:]], skip_bad_files=True, executor=executor)
+    hists = run("symmetries", [files[0], path, *files[1:]], reading=Reading(skip_bad_files=True), executor=executor)
     assert hists.counts == whole.counts
     assert hists.n_events == EVENTS
     assert hists.partial
@@ -208,7 +212,7 @@ def test_a_bad_file_can_be_skipped(
 
 
 def test_all_files_bad(bad: dict[str, tuple[Path, str]]) -> None:
-    hists = run("symmetries", [path for path, _ in bad.values()], skip_bad_files=True)
+    hists = run("symmetries", [path for path, _ in bad.values()], reading=Reading(skip_bad_files=True))
     assert (hists.n_events, len(hists.missing)) == (0, len(KINDS))
 
 
@@ -231,21 +235,13 @@ def test_nan_and_infinity_are_counted_never_filled(tmp_path: Path) -> None:
 def test_overlapping_sides_name_symmetry_file_and_count(files: list[Path], executor: str) -> None:
     plan = charge_plan(a=lambda ev: ev.count("lepton") > 0)
     with pytest.raises(OverlapError, match=r"symmetry 'l-/l\+': \d+ of 1000 events in .*nano_0\.root"):
-        run(plan, files[0], skip_bad_files=True, executor=executor)
+        run(plan, files[0], reading=Reading(skip_bad_files=True), executor=executor)
 
 
 def test_a_failing_function_names_its_line(files: list[Path]) -> None:
     plan = charge_plan(a=lambda ev: ev.leading("lepton").chargeless < 0)
     with pytest.raises(PlanError, match=r"nano_0\.root: the plan failed with AttributeError.*test_running\.py, line"):
-        run(plan, files[0], skip_bad_files=True)
-
-
-@pytest.mark.parametrize(
-    "options", [{"executor": "slurm"}, {"workers": 0}, {"chunksize": 0}, {"resume": True}], ids=lambda o: next(iter(o))
-)
-def test_bad_options(files: list[Path], options: dict[str, object]) -> None:
-    with pytest.raises(InputError):
-        run(charge_plan(), files, **options)  # type: ignore[arg-type]
+        run(plan, files[0], reading=Reading(skip_bad_files=True))
 
 
 # -- going on where one stopped ----------------------------------------------------------------------------------------
@@ -259,7 +255,7 @@ def test_resume_does_only_what_is_missing(tmp_path: Path, files: list[Path], who
     whole_here = run("symmetries", broken)
     intact = lost.read_bytes()
     lost.write_bytes(intact[:100])
-    first = run("symmetries", broken, skip_bad_files=True, checkpoint=parts, chunksize=500)
+    first = run("symmetries", broken, reading=Reading(skip_bad_files=True, chunksize=500), checkpoint=parts)
     assert first.partial
     shards = sorted(parts.rglob("*.ddp"))
     assert len(shards) == 4
@@ -272,7 +268,11 @@ def test_resume_does_only_what_is_missing(tmp_path: Path, files: list[Path], who
         _hollow(path, path.with_suffix(".moved"))
     try:
         second = run(
-            "symmetries", broken, checkpoint=parts, resume=True, chunksize=500, progress=lambda d, t: done.append(d)
+            "symmetries",
+            broken,
+            checkpoint=Checkpoint(parts, resume=True),
+            reading=Reading(chunksize=500),
+            progress=lambda d, t: done.append(d),
         )
     finally:
         for path in moved:
@@ -286,7 +286,7 @@ def test_resume_does_only_what_is_missing(tmp_path: Path, files: list[Path], who
 def test_a_file_that_workers_do_not_reach() -> None:
     """The client sees it, the machine that opens it does not."""
     elsewhere = {"data": {"files": {"/nowhere/nano.root": "Events"}, "metadata": {}}}
-    chunks, (lost,) = find_chunks(elsewhere, 1000, skip_bad_files=True)
+    chunks, (lost,) = find_chunks(elsewhere, Reading(skip_bad_files=True))
     assert chunks == []
     assert re.search(r"nano\.root: no such file on .*the workers of a cluster need files by a path", lost.reason)
 
@@ -313,19 +313,20 @@ def test_shards_of_another_plan_are_never_met(
 ) -> None:
     inputs = [files[0], bad["not root"][0]]
     parts = tmp_path / "parts"
-    run(charge_plan(), inputs, checkpoint=parts, skip_bad_files=True)
+    run(charge_plan(), inputs, checkpoint=parts, reading=Reading(skip_bad_files=True))
     other = charge_plan(selection=lambda ev: ev.count("lepton") > 1)
-    resumed = run(other, inputs, checkpoint=parts, resume=True, skip_bad_files=True)
+    resumed = run(other, inputs, checkpoint=Checkpoint(parts, resume=True), reading=Reading(skip_bad_files=True))
     assert resumed.counts == run(other, files[0]).counts
 
 
 def test_a_damaged_shard_is_done_again(tmp_path: Path, files: list[Path], bad: dict[str, tuple[Path, str]]) -> None:
     inputs = [files[0], bad["not root"][0]]
     parts = tmp_path / "parts"
-    first = run(charge_plan(), inputs, checkpoint=parts, skip_bad_files=True)
+    first = run(charge_plan(), inputs, checkpoint=parts, reading=Reading(skip_bad_files=True))
     (shard,) = parts.rglob("*.ddp")
     shard.write_bytes(shard.read_bytes()[:50])
-    assert run(charge_plan(), inputs, checkpoint=parts, resume=True, skip_bad_files=True) == first
+    reading = Reading(skip_bad_files=True)
+    assert run(charge_plan(), inputs, checkpoint=Checkpoint(parts, resume=True), reading=reading) == first
 
 
 def test_a_fileset_json_keeps_datasets(tmp_path: Path, files: list[Path], whole: Histograms) -> None:
@@ -352,11 +353,11 @@ def test_one_file_under_two_names_is_refused(tmp_path: Path, files: list[Path]) 
 
 def test_dask_awkward_equals_the_runner(files: list[Path], whole: Histograms, tmp_path: Path) -> None:
     empty = testing.make_empty(tmp_path / "empty.root")
-    hists = run("symmetries", [*files, empty], executor="dask-awkward", chunksize=500)
+    hists = run("symmetries", [*files, empty], executor="dask-awkward", reading=Reading(chunksize=500))
     assert hists == run("symmetries", [*files, empty])
     assert hists.counts == whole.counts
     with pytest.raises(InputError, match="neither skips bad files"):
-        run("symmetries", files, executor="dask-awkward", skip_bad_files=True)
+        run("symmetries", files, executor="dask-awkward", reading=Reading(skip_bad_files=True))
 
 
 def test_dask_awkward_names_what_fails(files: list[Path], bad: dict[str, tuple[Path, str]]) -> None:
@@ -374,10 +375,10 @@ def test_a_dask_cluster_equals_the_runner(
     distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with cluster, distributed.Client(cluster) as client:
-        assert run("symmetries", files, client=client, chunksize=500) == whole
-        assert run("symmetries", files, client=client, executor="dask-awkward", chunksize=500) == whole
-        skipped = run("symmetries", [*files, bad["corrupt basket"][0]], client=client)
+        assert run("symmetries", files, executor=Cluster(client), reading=Reading(chunksize=500)) == whole
+        assert run("symmetries", files, executor=DaskAwkward(client), reading=Reading(chunksize=500)) == whole
+        skipped = run("symmetries", [*files, bad["corrupt basket"][0]], executor=Cluster(client))
         with pytest.raises(MissingBranchError, match=r"nomet\.root"):
-            run("symmetries", [*files, bad["missing branch"][0]], client=client)
+            run("symmetries", [*files, bad["missing branch"][0]], executor=Cluster(client))
     assert skipped.counts == whole.counts
     assert [Path(missing.filename).name for missing in skipped.missing] == ["corrupt.root"]

@@ -13,7 +13,7 @@ import coffea_ddp as ddp
 @pytest.fixture(scope="module")
 def report(shared):
     files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
-    hists = ddp.run("symmetries", files, executor="futures", workers=2)
+    hists = ddp.run("symmetries", files, executor=ddp.Local(2))
     return ddp.scan(hists, tests=["nsigma", "submatrix"], permutations=250, seed=1)
 
 

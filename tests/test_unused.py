@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coffea_ddp import run, scan, testing
+from coffea_ddp import Checkpoint, run, scan, testing
 from coffea_ddp.cli import cli, main
 from coffea_ddp.errors import DDPError, InputError
 from coffea_ddp.scanning.unbinned_scan import FullFits
@@ -237,4 +237,4 @@ def test_what_is_said_of_symmetries_needs_one(places, options):
 
 def test_nothing_to_go_on_from(places):
     with pytest.raises(InputError, match="to go on from"):
-        run("symmetries", f"{places['folder']}/*.root", checkpoint=f"{places['folder']}/none", resume=True)
+        run("symmetries", f"{places['folder']}/*.root", checkpoint=Checkpoint(f"{places['folder']}/none", resume=True))

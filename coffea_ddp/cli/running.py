@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,8 +23,12 @@ from coffea_ddp.cli.terminal import (
     terminal,
 )
 from coffea_ddp.cli.unused import refuse_unused
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, did_you_mean
 
+if TYPE_CHECKING:
+    from coffea_ddp.running.executors import Executor
+
+EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global.cern.ch/."
 
 
@@ -83,27 +88,33 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     from coffea_ddp.running.driver import run as run_plan
     from coffea_ddp.running.driver import run_by_dataset
     from coffea_ddp.running.fileset import normalise
+    from coffea_ddp.running.options import Checkpoint, Reading
     from coffea_ddp.running.shards import remove  # each command imports what it needs, so that --help is quick
     from coffea_ddp.running.workers import Certificates
 
     _check_used(output, options)
     loaded = load_plan(plan)
-    scheduler, report = options.pop("scheduler"), options.pop("performance_report")
-    by_dataset = options.pop("by_dataset")
-    if by_dataset:
-        where = {"tree": options["tree"], "redirector": options["redirector"]}
-        check_files(_outputs(output, normalise(list(fileset), **where)), OUTPUT)
-    tls = Certificates(*(options.pop(f"tls_{name}") for name in ("ca_file", "cert", "key")))
-    options["workers"] = options["workers"] or os.cpu_count() or 1
+    reading = Reading(**{field.name: options[field.name] for field in dataclasses.fields(Reading)})
+    if options["by_dataset"]:
+        datasets = normalise(list(fileset), tree=reading.tree, redirector=reading.redirector)
+        check_files(_outputs(output, datasets), OUTPUT)
+    tls = Certificates(*(options[f"tls_{name}"] for name in ("ca_file", "cert", "key")))
+    name, workers = options["executor"], options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
-    parts = None if options["executor"] == "dask-awkward" else f"{output}.parts"
-    cluster = dask_client(options["executor"], scheduler, options["workers"], report, tls)
-    options |= {"checkpoint": parts, "keep_checkpoint": True, "progress": True}
-    with cluster as client:
+    parts = None if name == "dask-awkward" else f"{output}.parts"
+    checkpoint = None if parts is None else Checkpoint(parts, resume=options["resume"], keep=True)
+    with dask_client(name, options["scheduler"], workers, options["performance_report"], tls) as client:
+        asked: dict[str, Any] = {
+            "executor": _executor(name, workers, client),
+            "reading": reading,
+            "checkpoint": checkpoint,
+            "deduplicate": options["deduplicate"],
+            "progress": True,
+        }
         found = (
-            run_by_dataset(loaded, list(fileset), client=client, **options)
-            if by_dataset
-            else {"": run_plan(loaded, list(fileset), client=client, **options)}
+            run_by_dataset(loaded, list(fileset), **asked)
+            if options["by_dataset"]
+            else {"": run_plan(loaded, list(fileset), **asked)}
         )
     code = DONE
     with delivering() as deliver:
@@ -116,9 +127,23 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     return code
 
 
+def _executor(name: str, workers: int, client: Any) -> Executor:
+    """Return the executor of a name and, where there is one, of a client."""
+    from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
+
+    if name == "dask-awkward":
+        return DaskAwkward(client)
+    if client is not None:
+        return Cluster(client)
+    return Local(workers) if name == "futures" else Iterative()
+
+
 def _check_used(output: str, options: dict[str, Any]) -> None:
     """Stop where an option was given that the executor has no use for, or there is nothing to go on from."""
     executor, scheduler = options["executor"], options["scheduler"]
+    if executor not in EXECUTORS:
+        near = did_you_mean(executor, EXECUTORS)
+        raise InputError(f"--executor {executor!r}: the executors are {', '.join(EXECUTORS)}{near}")
     on_dask = executor in ("dask", "dask-awkward")
     refuse_unused({
         "executor": (scheduler is None or on_dask, "no --scheduler, whose workers do the work (or --executor dask)"),
@@ -184,9 +209,10 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirect
     \b
     coffea-ddp validate processors/mine.py 'data/*.root'
     """
+    from coffea_ddp.running.options import Reading
     from coffea_ddp.running.validating import validate as check
 
-    result = check(plan, list(fileset), events=events, tree=tree, redirector=redirector)
+    result = check(plan, list(fileset), events=events, reading=Reading(tree=tree, redirector=redirector))
     if result.histograms.n_events:
         stdout = terminal()
         for table in result.tables():

@@ -126,7 +126,7 @@ def expand(path: str, redirector: str = "") -> list[str]:
         if not redirector:
             raise FileError(
                 f"{path}: a logical name of CMS, which leads nowhere on this machine; say who serves it: --redirector "
-                f"{REDIRECTORS} (redirector={REDIRECTORS!r} in Python), or write {REDIRECTORS}/... yourself"
+                f"{REDIRECTORS} (Reading(redirector={REDIRECTORS!r}) in Python), or write {REDIRECTORS}/... yourself"
             )
         return [f"{redirector.rstrip('/')}//{path.lstrip('/')}"]
     if not is_glob(path):

@@ -7,7 +7,7 @@ Examples
 >>> from coffea_ddp.testing import make_nanoaod
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = make_nanoaod(f"{folder}/nano.root", events=500, seed=1)
-...     chunks, lost = find_chunks(normalise(path), 200_000, skip_bad_files=False)
+...     chunks, lost = find_chunks(normalise(path), Reading())
 >>> [len(chunk) for chunk in chunks], lost
 ([500], [])
 """
@@ -34,10 +34,11 @@ from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.running.addresses import is_remote
-from coffea_ddp.running.duplicates import Reading, Steps, counted_elsewhere, no_steps
+from coffea_ddp.running.duplicates import Steps, counted_elsewhere, no_steps
 from coffea_ddp.running.fileset import Fileset, sources
 from coffea_ddp.running.guarding import wait_at_most
-from coffea_ddp.running.reader import ROWS, TIMEOUT, Holding, NotATreeError, is_parquet, look, open_root, structure
+from coffea_ddp.running.options import Reading
+from coffea_ddp.running.reader import ROWS, Holding, NotATreeError, is_parquet, look, open_root, structure
 from coffea_ddp.running.sources import Source, asked_twice
 
 _OPENERS = 8
@@ -68,10 +69,8 @@ Opener = Callable[[Callable[[Wanted], Holding | Lost], list[Wanted]], Opened]
 
 def find_chunks(
     files: Fileset,
-    chunksize: int,
+    reading: Reading,
     *,
-    skip_bad_files: bool,
-    timeout: float = TIMEOUT,
     opener: Opener | None = None,
     by_dataset: bool = False,
     tell: Steps = no_steps,
@@ -82,12 +81,9 @@ def find_chunks(
     ----------
     files
         A normalised fileset.
-    chunksize
-        Events a chunk; chunks end where the file's clusters do, or a step.
-    skip_bad_files
-        Whether files that cannot be opened are returned; else they are an error.
-    timeout
-        Seconds that a server may take for one answer.
+    reading
+        Its chunk size (chunks end where the file's clusters do, or a step) and timeout; with ``skip_bad_files`` the
+        files that cannot be opened are returned, else they are an error.
     opener
         Applies a function to every file, on a cluster's workers; threads of this process by default.
     by_dataset
@@ -107,26 +103,26 @@ def find_chunks(
         Wanted(dataset, dataclasses.replace(source, path=full_name(source.path))) for dataset, source in sources(files)
     ]
     opened: list[Holding | Lost] = []
-    for one in (opener or _in_threads)(partial(_open, timeout=timeout), wanted):
+    for one in (opener or _in_threads)(partial(_open, timeout=reading.timeout), wanted):
         opened.append(one)
         tell(len(opened), len(wanted))
     pairs = list(zip(wanted, opened, strict=True))
     bad = [(one, told) for one, told in pairs if isinstance(told, Lost)]
-    if bad and not skip_bad_files:
+    if bad and not reading.skip_bad_files:
         more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
         reasons = "; ".join(lost.reason for _, lost in bad[:5])
         others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
         raise FileError(f"{reasons}{more}{others if len(bad) < len(opened) else ''}")
     found = [(one, told) for one, told in pairs if isinstance(told, Holding)]
     again = asked_twice([_known(one, told, by_dataset) for one, told in found])
-    if again and not skip_bad_files:
+    if again and not reading.skip_bad_files:
         raise MergeError(next(iter(again.values())))
     bad += [(found[number][0], Lost(problem)) for number, problem in again.items()]
     chunks = [
         chunk
         for number, (one, told) in enumerate(found)
         if number not in again
-        for chunk in _chunks(one, told, files[one.dataset]["metadata"], chunksize)
+        for chunk in _chunks(one, told, files[one.dataset]["metadata"], reading.chunksize)
     ]
     return chunks, [missing for one, lost in bad for missing in _missing(one, lost.reason)]
 
@@ -196,7 +192,7 @@ def with_datasets(
     chunks, about
         The chunks, and what the fileset says of their datasets.
     first_look
-        How the events of all chunks are compared before the pass; ``None`` does not compare them.
+        The reading with which the events of all chunks are compared before the pass; ``None`` does not compare them.
     tell
         Called after every chunk that was compared.
 
@@ -325,7 +321,7 @@ def _other_trees(source: Source) -> str:
         return f"it has: no tree{bumps if spectra else ''}; a pass needs files of events"
     name = trees[0] if len(trees) == 1 else "NAME"
     return (
-        f"it has: {', '.join(trees)} (use --tree {name}, tree={name!r} in Python, or "
+        f"it has: {', '.join(trees)} (use --tree {name}, Reading(tree={name!r}) in Python, or "
         f'"treename": "{name}" in a fileset){did_you_mean(source.tree, trees)}'
     )
 

@@ -21,29 +21,26 @@ from typing import Any
 
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.errors import InputError, did_you_mean
+from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.merging import EVERYTHING
 from coffea_ddp.plan.datasets import Dataset, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running.chunks import Opener, find_chunks, with_datasets, with_preload
+from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
 from coffea_ddp.running.dask_cluster import ClusterExecutor, opener
-from coffea_ddp.running.duplicates import Reading
-from coffea_ddp.running.fileset import TREE, Fileset, check_files_apart, normalise
+from coffea_ddp.running.executors import Cluster, DaskAwkward, Executor, Local, executor_of
+from coffea_ddp.running.fileset import Fileset, check_files_apart, normalise
 from coffea_ddp.running.guarding import Guard, unaccounted
 from coffea_ddp.running.local import LocalExecutor
+from coffea_ddp.running.options import Checkpoint, Reading, checkpoint_of, flag, reading_of
 from coffea_ddp.running.processor import ScanProcessor
 from coffea_ddp.running.progress import Progress, steps, telling
-from coffea_ddp.running.reader import TIMEOUT, FileRunner
+from coffea_ddp.running.reader import FileRunner
 from coffea_ddp.running.schema import OPENING, DDPSchema
 from coffea_ddp.running.shards import Shards, file_uuid, remove
 from coffea_ddp.running.workers import check_workers
-
-EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
-CHUNKSIZE = 200_000
-"""Default number of events a chunk; chunks end where the file's clusters do."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,19 +49,10 @@ def run(
     plan: ScanPlan | ScanProcessor | str | Path,
     fileset: Any = (),
     *,
-    executor: str = "iterative",
-    workers: int = 2,
-    client: Any = None,
-    chunksize: int = CHUNKSIZE,
+    executor: Executor | str = "iterative",
+    reading: Reading | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
     deduplicate: bool = False,
-    tree: str = TREE,
-    redirector: str = "",
-    skip_bad_files: bool = False,
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
-    keep_checkpoint: bool = False,
-    timeout: float = TIMEOUT,
-    retries: int = 2,
     progress: Progress | bool | None = None,
 ) -> Histograms:
     """Run a plan over files and return what was accumulated.
@@ -77,39 +65,19 @@ def run(
         coffea's fileset (its ``steps`` are what is counted), the path of its JSON, or ROOT and Parquet files, globs and
         lists (:func:`coffea_ddp.running.fileset.normalise` tells all forms). Without any, it is said what is forgotten.
     executor
-        ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` (coffea's Runner on a Dask
-        cluster) or ``"dask-awkward"`` (a graph of delayed partitions; on ``client``, or on this machine without).
-    workers
-        Number of worker processes, for ``"futures"``.
-    client
-        A ``distributed.Client``; implies ``"dask"`` unless ``"dask-awkward"`` is asked for.
-    chunksize
-        Events a chunk.
+        ``"iterative"`` (this process), ``"futures"`` (two worker processes here), or one of
+        :class:`~coffea_ddp.running.executors.Iterative`, :class:`~coffea_ddp.running.executors.Local`,
+        :class:`~coffea_ddp.running.executors.Cluster` (coffea's Runner on a Dask cluster) and
+        :class:`~coffea_ddp.running.executors.DaskAwkward` (a graph of delayed partitions).
+    reading
+        The size of chunks, the tree, addresses, and what is done about files that cannot be read.
+    checkpoint
+        A folder for the results of finished chunks, or a :class:`~coffea_ddp.running.options.Checkpoint`, which can
+        resume an interrupted run.
     deduplicate
         Take events that are in several datasets, or twice in one, once: by run, luminosity block and event, which are
         read beforehand; the first in the order of the fileset counts. Datasets with ``triggers`` in their metadata
         need no such reading (:mod:`coffea_ddp.plan.datasets`).
-    tree
-        The tree of files given without one.
-    redirector
-        Put before logical names (``/store/...``), as in ``root://cms-xrd-global.cern.ch/``.
-    skip_bad_files
-        A file that cannot be opened, or lacks a branch, is left out, named in ``missing``, and the output is PARTIAL;
-        else it stops the run. What fails later (a file that vanishes, a basket that cannot be read, a chunk with which
-        workers die) never stops it: the rest is done, and what failed is named.
-    checkpoint
-        A folder for the results of finished chunks: a new or empty one, or that of an earlier run. They are removed
-        when everything is done; other files in it are never touched. On a cluster the workers write there if they
-        reach it, else this process does.
-    resume
-        Take the chunks in that folder for done; without it, they are removed first. The result has the same bits as
-        that of a run that was never interrupted.
-    keep_checkpoint
-        Leave the folder when everything is done: for those who remove it once the result is saved.
-    timeout
-        Seconds that a server may take for one answer.
-    retries
-        How often a chunk of a file that is not on a local disk is tried again.
     progress
         Called at the start and after every chunk with the events done and the events in all; ``True`` draws a bar, in
         a terminal or a notebook.
@@ -123,24 +91,39 @@ def run(
     ------
     DDPError
         With what went wrong, the file and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp.running.options import Reading
+    >>> from coffea_ddp.testing import make_nanoaod
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = make_nanoaod(f"{folder}/nano.root", events=500, seed=1)
+    ...     hists = run("symmetries", path, reading=Reading(chunksize=100))
+    >>> hists.n_events
+    500
     """
-    options = Options(
-        executor, workers, client, chunksize, deduplicate, tree, redirector, skip_bad_files, checkpoint, resume,
-        keep_checkpoint, timeout, retries, progress,
-    )  # fmt: skip
-    (total,) = _run(_as_plan(plan), fileset, options, by_dataset=False).values()
+    settings = _Settings.of(executor, reading, checkpoint, deduplicate, progress)
+    (total,) = _run(_as_plan(plan), fileset, settings, by_dataset=False).values()
     return total
 
 
-def run_by_dataset(plan: ScanPlan | ScanProcessor | str | Path, fileset: Any, **options: Any) -> dict[str, Histograms]:
+def run_by_dataset(
+    plan: ScanPlan | ScanProcessor | str | Path,
+    fileset: Any = (),
+    *,
+    executor: Executor | str = "iterative",
+    reading: Reading | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
+    deduplicate: bool = False,
+    progress: Progress | bool | None = None,
+) -> dict[str, Histograms]:
     """Run a plan over files and return what was accumulated of each dataset.
 
     Parameters
     ----------
-    plan, fileset
+    plan, fileset, executor, reading, checkpoint, deduplicate, progress
         As for :func:`run`.
-    options
-        Those of :func:`run`.
 
     Returns
     -------
@@ -162,80 +145,69 @@ def run_by_dataset(plan: ScanPlan | ScanProcessor | str | Path, fileset: Any, **
     >>> {dataset: hists.n_events for dataset, hists in found.items()}
     {'2022': 200, '2023': 200}
     """
-    return _run(_as_plan(plan), fileset, Options(**options), by_dataset=True)
+    settings = _Settings.of(executor, reading, checkpoint, deduplicate, progress)
+    return _run(_as_plan(plan), fileset, settings, by_dataset=True)
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options of :func:`run`, which explains them; checked when made."""
+class _Settings:
+    """Keywords of :func:`run`, checked one by one and together."""
 
-    executor: str = "iterative"
-    workers: int = 2
-    client: Any = None
-    chunksize: int = CHUNKSIZE
-    deduplicate: bool = False
-    tree: str = TREE
-    redirector: str = ""
-    skip_bad_files: bool = False
-    checkpoint: str | Path | None = None
-    resume: bool = False
-    keep_checkpoint: bool = False
-    timeout: float = TIMEOUT
-    retries: int = 2
-    progress: Progress | bool | None = None
+    executor: Executor
+    reading: Reading
+    checkpoint: Checkpoint | None
+    deduplicate: bool
+    progress: Progress | bool | None
 
-    def __post_init__(self) -> None:
-        if self.executor not in EXECUTORS:
-            near = did_you_mean(self.executor, EXECUTORS)
-            raise InputError(f"executor={self.executor!r}: the executors are {', '.join(EXECUTORS)}{near}")
-        if self.client is not None and self.executor != "dask-awkward":
-            object.__setattr__(self, "executor", "dask")
-        if self.executor == "dask" and self.client is None:
-            raise InputError("executor='dask' needs client=Client(...), of dask.distributed")
-        for name, lowest in {"workers": 1, "chunksize": 1, "timeout": 1e-3, "retries": 0}.items():
-            if not isinstance(value := getattr(self, name), int | float) or not value >= lowest:
-                raise InputError(f"{name}={value!r}: give {lowest} or more")
-        if self.resume and self.checkpoint is None:
-            raise InputError("resume=True needs checkpoint=FOLDER, the one that the interrupted run wrote to")
-        if self.executor == "dask-awkward" and (self.skip_bad_files or self.checkpoint is not None):
-            raise InputError("the executor 'dask-awkward' neither skips bad files nor writes checkpoints; 'dask' does")
+    @classmethod
+    def of(cls, executor: Any, reading: Any, checkpoint: Any, deduplicate: Any, progress: Any) -> _Settings:
+        """Return what was asked for.
+
+        Raises
+        ------
+        InputError
+            If an object is of another kind, or the executor cannot do what is asked.
+        """
+        settings = cls(executor_of(executor), reading_of(reading), checkpoint_of(checkpoint), deduplicate, progress)
+        flag(deduplicate, "deduplicate")
+        if not (progress is None or isinstance(progress, bool) or callable(progress)):
+            raise InputError(f"progress: got {named(progress)}; give True, or a function of the events done and in all")
+        if isinstance(settings.executor, DaskAwkward) and (
+            settings.reading.skip_bad_files or settings.checkpoint is not None
+        ):
+            raise InputError(
+                "the executor 'dask-awkward' neither skips bad files nor writes checkpoints; a cluster does: "
+                "executor=Cluster(client), --executor dask"
+            )
+        return settings
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """Where finished chunks are kept, if they are, and whether the workers or this process write them."""
+class _Keeping:
+    """The shards of a run, if any are kept, and who writes them: the workers or this process."""
 
     shards: Shards | None
+    resume: bool
     by_workers: bool
 
 
-def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) -> dict[str, Histograms]:
-    files = normalise(fileset, tree=options.tree, redirector=options.redirector)
+def _run(plan: ScanPlan, fileset: Any, settings: _Settings, *, by_dataset: bool) -> dict[str, Histograms]:
+    files = normalise(fileset, tree=settings.reading.tree, redirector=settings.reading.redirector)
     if not by_dataset:
         check_files_apart(files)
     about = datasets(files)
-    if options.resume and not Path(str(options.checkpoint)).is_dir():
-        raise InputError(f"resume=True: there is no {options.checkpoint} to go on from; leave it out, or name another")
-    shards = None if options.checkpoint is None else Shards.of(options.checkpoint, plan.layout)
-    reached, opened = True, None
-    if options.client is not None:
-        reached, opened = check_workers(options.client, shards.folder if shards else None), opener(options.client)
-    chunks, lost = _opened(files, options, opened, by_dataset=by_dataset)
-    if shards is not None and not options.resume:  # not before all files are open, or a mistyped name would lose them
-        remove(shards.folder.parent)
-        shards.make()
-    chunks, not_compared = _compared(chunks, about, options)
+    keeping, chunks, lost = _prepared(plan, files, settings, by_dataset=by_dataset)
+    chunks, not_compared = _compared(chunks, about, settings)
     lost += not_compared
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
-    with telling(options.progress) as tell:
+    with telling(settings.progress) as tell:
         counter = _Counter(sum(len(chunk) for chunk in chunks), tell)
         counter.begin()
-        if options.executor == "dask-awkward":
-            found = _run_delayed(plan, chunks, options.client, by_dataset=by_dataset)
+        if isinstance(settings.executor, DaskAwkward):
+            found = _run_delayed(plan, chunks, settings.executor.client, by_dataset=by_dataset)
             counter.finish()
         else:
-            keeping = Keeping(shards, by_workers=reached)
-            found = _run_chunks(plan, chunks, options, counter, keeping, by_dataset=by_dataset)
+            found = _run_chunks(plan, chunks, settings, counter, keeping, by_dataset=by_dataset)
     names = about if by_dataset else {EVERYTHING: None}
     whole = {name: found.get(name, Histograms.empty(plan.layout)) for name in names}
     missing = [*lost, *_not_in([hists.ledger for hists in whole.values()], chunks)]
@@ -243,67 +215,75 @@ def _run(plan: ScanPlan, fileset: Any, options: Options, *, by_dataset: bool) ->
         name: hists.with_missing([one for one in missing if not by_dataset or one.dataset == name])
         for name, hists in whole.items()
     }
-    if options.checkpoint is not None and not (options.keep_checkpoint or any(h.partial for h in result.values())):
-        remove(options.checkpoint)
+    kept = settings.checkpoint
+    if kept is not None and not (kept.keep or any(hists.partial for hists in result.values())):
+        remove(kept.folder)
     return result
 
 
-def _opened(
-    files: Fileset, options: Options, opened: Opener | None, *, by_dataset: bool
-) -> tuple[list[WorkItem], list[Missing]]:
-    with steps(options.progress, "opening", "files") as tell:
-        return find_chunks(
-            files,
-            options.chunksize,
-            skip_bad_files=options.skip_bad_files,
-            timeout=options.timeout,
-            opener=opened,
-            by_dataset=by_dataset,
-            tell=tell,
+def _prepared(
+    plan: ScanPlan, files: Fileset, settings: _Settings, *, by_dataset: bool
+) -> tuple[_Keeping, list[WorkItem], list[Missing]]:
+    """Return what is kept of finished chunks, the chunks that are asked for, and what cannot be opened."""
+    checkpoint = settings.checkpoint
+    resume = checkpoint is not None and checkpoint.resume
+    if checkpoint is not None and resume and not Path(checkpoint.folder).is_dir():
+        raise InputError(
+            f"Checkpoint(resume=True): there is no {checkpoint.folder} to go on from; leave it out, or name another"
         )
+    shards = None if checkpoint is None else Shards.of(checkpoint.folder, plan.layout)
+    reached, opened = True, None
+    client = getattr(settings.executor, "client", None)
+    if client is not None:
+        reached, opened = check_workers(client, shards.folder if shards else None), opener(client)
+    with steps(settings.progress, "opening", "files") as tell:
+        chunks, lost = find_chunks(files, settings.reading, opener=opened, by_dataset=by_dataset, tell=tell)
+    if shards is not None and not resume:  # not before all files are open, or a mistyped name would lose them
+        remove(shards.folder.parent)
+        shards.make()
+    return _Keeping(shards, resume, reached), chunks, lost
 
 
 def _compared(
-    chunks: list[WorkItem], about: Mapping[str, Dataset], options: Options
+    chunks: list[WorkItem], about: Mapping[str, Dataset], settings: _Settings
 ) -> tuple[list[WorkItem], list[Missing]]:
-    if not options.deduplicate:
+    if not settings.deduplicate:
         return with_datasets(chunks, about)
-    first_look = Reading(options.timeout, options.retries)
-    with steps(options.progress, "comparing events", "chunks") as tell:
-        return with_datasets(chunks, about, first_look=first_look, tell=tell)
+    with steps(settings.progress, "comparing events", "chunks") as tell:
+        return with_datasets(chunks, about, first_look=settings.reading, tell=tell)
 
 
 def _run_chunks(
     plan: ScanPlan,
     chunks: Sequence[WorkItem],
-    options: Options,
+    settings: _Settings,
     counter: _Counter,
-    keeping: Keeping,
+    keeping: _Keeping,
     *,
     by_dataset: bool,
 ) -> dict[str, Histograms]:
     if not chunks:
         return {}
     work, shards = with_preload(plan, chunks), keeping.shards
-    if shards is not None and options.resume:
+    if shards is not None and keeping.resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(work), len(work))
     mine, theirs = (None, shards) if keeping.by_workers else (shards, None)
-    guard = Guard(plan.layout, options.skip_bad_files, theirs, options.timeout, options.retries)
+    executor, guard = settings.executor, Guard(plan.layout, settings.reading, theirs)
     if mine is not None:
         _LOG.info("the workers do not reach %s: finished chunks are kept from here", mine.folder)
-    if options.executor == "dask":
+    if isinstance(executor, Cluster):
         engine: Any = ClusterExecutor(
-            client=options.client, status=False, guard=guard, keep=mine, done=counter, by_dataset=by_dataset
+            client=executor.client, status=False, guard=guard, keep=mine, done=counter, by_dataset=by_dataset
         )
     else:
-        workers = options.workers if options.executor == "futures" else 0
+        workers = executor.workers if isinstance(executor, Local) else 0
         engine = LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
-    wait = max(int(options.timeout), 1)
+    wait = max(int(settings.reading.timeout), 1)
     # The plan is not packed by coffea, which would unpack and build it anew for every chunk.
     runner = FileRunner(
         engine,
         schema=DDPSchema,
-        chunksize=options.chunksize,
+        chunksize=settings.reading.chunksize,
         metadata_cache={},
         xrootdtimeout=wait,
         processor_compression=None,

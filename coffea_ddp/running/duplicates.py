@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,8 @@ from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.stored import IDENTITY, identity_hash
 from coffea_ddp.plan.datasets import Dataset
 from coffea_ddp.running.guarding import unaccounted, wait_at_most
-from coffea_ddp.running.reader import TIMEOUT, file_id, per_event
+from coffea_ddp.running.options import Reading
+from coffea_ddp.running.reader import file_id, per_event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,24 +69,8 @@ def no_steps(_done: int, _total: int) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How events are looked at before the pass.
-
-    Attributes
-    ----------
-    timeout
-        Seconds that a server may take for one answer.
-    retries
-        How often a file that cannot be read is tried again.
-    """
-
-    timeout: float = TIMEOUT
-    retries: int = 2
-
-
 def counted_elsewhere(
-    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], reading: Reading = Reading(), tell: Steps = no_steps
+    chunks: Sequence[WorkItem], about: Mapping[str, Dataset], reading: Reading, tell: Steps = no_steps
 ) -> list[IntArray | Missing]:
     """Return, for each chunk, its entries that stand in a chunk before it; simulation has no duplicates.
 
@@ -100,7 +84,7 @@ def counted_elsewhere(
     about
         The datasets.
     reading
-        How often, and how long, it is tried.
+        Its timeout and retries.
     tell
         Called after every chunk.
 

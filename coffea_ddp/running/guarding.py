@@ -25,7 +25,8 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.running.addresses import is_remote
-from coffea_ddp.running.reader import TIMEOUT, DamagedError, file_id
+from coffea_ddp.running.options import Reading
+from coffea_ddp.running.reader import DamagedError, file_id
 from coffea_ddp.running.shards import Shards, file_uuid
 
 _PACKAGE = Path(__file__).parents[1]
@@ -47,22 +48,16 @@ class Guard:
     ----------
     layout
         Of the outputs.
-    skip_bad_files
-        Whether a file is missing that lacks a branch which the plan needs, or has nonsense in it; else it stops the
-        run. A file that cannot be read is missing, always.
+    reading
+        Its timeout and retries; and, with ``skip_bad_files``, a file is missing that lacks a branch which the plan
+        needs, or has nonsense in it; else it stops the run. A file that cannot be read is missing, always.
     shards
         Where finished chunks are kept, if the machine that does the work keeps them.
-    timeout
-        Seconds that a server may take for one answer.
-    retries
-        How often a chunk of a file that is not on a local disk is tried again.
     """
 
     layout: Layout
-    skip_bad_files: bool = False
+    reading: Reading
     shards: Shards | None = None
-    timeout: float = TIMEOUT
-    retries: int = 2
 
     def __call__(self, function: Function) -> Function:
         """Return the guarded function."""
@@ -87,20 +82,21 @@ class _Guarded:
         kept = self.guard.shards.load(work) if self.guard.shards else None
         if kept is not None:
             return {"out": kept}
-        wait_at_most(self.guard.timeout)
+        wait_at_most(self.guard.reading.timeout)
         found = self._tried(item, work)
         if isinstance(found, dict):
             self._keep(work, found)
             return found
-        if isinstance(found, FileError) or (self.guard.skip_bad_files and isinstance(found, BranchError)):
+        if isinstance(found, FileError) or (self.guard.reading.skip_bad_files and isinstance(found, BranchError)):
             return self.guard.missing(work, str(found))
         # Raised here, as a new error: one that carries uproot's as its cause cannot travel between processes.
         raise found
 
     def _tried(self, item: Any, work: WorkItem) -> Output | DDPError:
-        for attempt in range(self.guard.retries + 1):
+        retries = self.guard.reading.retries
+        for attempt in range(retries + 1):
             found = self._once(item, work)
-            if not isinstance(found, FileError) or not is_remote(work.filename) or attempt == self.guard.retries:
+            if not isinstance(found, FileError) or not is_remote(work.filename) or attempt == retries:
                 break
             _LOG.warning("%s; trying again", found)
             time.sleep(0.5 * 2**attempt)
@@ -114,7 +110,7 @@ class _Guarded:
             found: Output | DDPError = type(problem)(str(problem))
         else:
             found = output
-        gone = what_changed(work, self.guard.timeout)
+        gone = what_changed(work, self.guard.reading.timeout)
         if gone:
             return FileError(f"{work.filename}: {gone}")
         if isinstance(found, dict | DamagedError) or work.preload is None:

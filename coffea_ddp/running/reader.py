@@ -34,14 +34,13 @@ from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
 from coffea_ddp.plan.datasets import ENTRIES, KEY
 from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.options import TIMEOUT
 from coffea_ddp.running.schema import OPENING, DDPSchema
 from coffea_ddp.running.shards import file_uuid
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
 
-TIMEOUT = 60.0
-"""Seconds that a server may take for one answer."""
 ROWS = "rows"
 """What stands for the tree of a Parquet file, which has none."""
 _PARQUET = (".parquet", ".parq", ".pq")

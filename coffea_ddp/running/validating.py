@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from coffea_ddp.plan.datasets import datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
-from coffea_ddp.running.fileset import TREE, check_files_apart, normalise
+from coffea_ddp.running.fileset import check_files_apart, normalise
 from coffea_ddp.running.guarding import Guard
 from coffea_ddp.running.local import LocalExecutor
+from coffea_ddp.running.options import Reading, reading_of, whole
 from coffea_ddp.running.processor import ScanProcessor
 from coffea_ddp.running.reader import FileRunner
 from coffea_ddp.running.schema import OPENING, DDPSchema
@@ -106,16 +108,18 @@ class Validation:
 
 
 def validate(
-    plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, tree: str = TREE, redirector: str = ""
+    plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, reading: Reading | None = None
 ) -> Validation:
     """Try a plan on the first events of every file, of those that are asked for.
 
     Parameters
     ----------
-    plan, fileset, tree, redirector
+    plan, fileset
         As for :func:`coffea_ddp.running.driver.run`.
     events
-        How many events of each file are read, at most a cluster more.
+        Number of events that are read of each file, at most a cluster more.
+    reading
+        As for :func:`coffea_ddp.running.driver.run`; ``events`` are its chunks, and bad files are always skipped.
 
     Raises
     ------
@@ -123,14 +127,16 @@ def validate(
         If the plan itself is at fault: it cannot be loaded, its sides overlap, a function of it fails.
     """
     loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
-    files = normalise(fileset, tree=tree, redirector=redirector)
+    n_events = whole(events, "validate", "events", 1)
+    reading = dataclasses.replace(reading_of(reading), chunksize=n_events, skip_bad_files=True)
+    files = normalise(fileset, tree=reading.tree, redirector=reading.redirector)
     check_files_apart(files)
-    chunks, lost = find_chunks(files, events, skip_bad_files=True)
+    chunks, lost = find_chunks(files, reading)
     chunks, _ = with_datasets(chunks, datasets(files))
     firsts = list({(chunk.dataset, chunk.filename, chunk.treename): chunk for chunk in reversed(chunks)}.values())[::-1]
     found = Histograms.empty(loaded.layout)
     if firsts:
-        engine = LocalExecutor(guard=Guard(loaded.layout, skip_bad_files=True))
+        engine = LocalExecutor(guard=Guard(loaded.layout, reading))
         runner = FileRunner(engine, schema=DDPSchema, metadata_cache={})
         found = runner.run(with_preload(loaded, firsts), ScanProcessor(loaded), uproot_options=dict(OPENING))["out"][
             EVERYTHING

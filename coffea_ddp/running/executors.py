@@ -1,0 +1,191 @@
+"""Executors: where the chunks of a run are processed.
+
+Each is a description, made before anything runs; :func:`coffea_ddp.run` makes what runs the chunks from it.
+
+Examples
+--------
+>>> executor_of("futures"), executor_of(Local(4))
+(Local(workers=2), Local(workers=4))
+>>> executor_of("dask")
+Traceback (most recent call last):
+...
+coffea_ddp.errors.InputError: executor='dask' needs a client: give executor=Cluster(client), of dask.distributed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from coffea_ddp.errors import InputError, did_you_mean, named
+from coffea_ddp.running.options import whole
+
+_KINDS = "Iterative(), Local(workers=2), Cluster(client) or DaskAwkward(client)"
+
+
+@dataclass(frozen=True)
+class Iterative:
+    """Processing in this process, one chunk after another.
+
+    Examples
+    --------
+    >>> Iterative()
+    Iterative()
+    """
+
+
+@dataclass(frozen=True)
+class Local:
+    """Processing in worker processes on this machine.
+
+    Parameters
+    ----------
+    workers
+        Number of worker processes.
+
+    Raises
+    ------
+    InputError
+        If there is not at least one worker.
+
+    Examples
+    --------
+    >>> Local(workers=4)
+    Local(workers=4)
+    """
+
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workers", whole(self.workers, "Local", "workers", 1))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Processing on the workers of a Dask cluster, by coffea's Runner.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client`` of the cluster.
+
+    Raises
+    ------
+    InputError
+        If that is not a client.
+
+    Examples
+    --------
+    >>> Cluster("tcp://host:8786")
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.InputError: Cluster(client): got the text 'tcp://host:8786'; give a dask.distributed.Client, as in
+    Cluster(Client('tcp://host:8786'))
+    """
+
+    client: Any
+
+    def __post_init__(self) -> None:
+        _check_client(self.client, "Cluster")
+
+
+@dataclass(frozen=True)
+class DaskAwkward:
+    """Processing as a dask-awkward graph of delayed partitions, without checkpoints and skipped files.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``; ``None`` computes in this process.
+
+    Raises
+    ------
+    InputError
+        If that is not a client.
+
+    Examples
+    --------
+    >>> DaskAwkward()
+    DaskAwkward(client=None)
+    """
+
+    client: Any = None
+
+    def __post_init__(self) -> None:
+        if self.client is not None:
+            _check_client(self.client, "DaskAwkward")
+
+
+Executor = Iterative | Local | Cluster | DaskAwkward
+
+_BY_NAME: dict[str, Executor] = {"iterative": Iterative(), "futures": Local(), "dask-awkward": DaskAwkward()}
+
+
+def executor_of(given: Executor | str) -> Executor:
+    """Return the executor that was given by name or as an object.
+
+    Parameters
+    ----------
+    given
+        One of the executors; or ``"iterative"``, ``"futures"`` (two local workers) or ``"dask-awkward"`` (this
+        process).
+
+    Raises
+    ------
+    InputError
+        If it is neither; the message names the executor that was probably meant.
+    """
+    if isinstance(given, Executor):
+        return given
+    if isinstance(given, str):
+        if given in _BY_NAME:
+            return _BY_NAME[given]
+        if given == "dask":
+            raise InputError("executor='dask' needs a client: give executor=Cluster(client), of dask.distributed")
+        known = ", ".join(map(repr, _BY_NAME))
+        raise InputError(
+            f"executor={given!r}: the executors are {known}, or an object: {_KINDS}{did_you_mean(given, _BY_NAME)}"
+        )
+    raise InputError(f"executor: got {named(given)}; give {_probably_meant(given)}")
+
+
+def _probably_meant(given: Any) -> str:
+    """Return the executor that was probably meant where an object of another kind was given."""
+    if isinstance(given, type):
+        known = issubclass(given, Executor)
+        return f"an object of it: {given.__name__}({_ARGUMENTS.get(given, '')})" if known else _KINDS
+    if _is_client(given):
+        return "Cluster(client)"
+    if hasattr(given, "get_client") and hasattr(given, "scheduler_address"):
+        return "Cluster(cluster.get_client())"
+    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
+        return f"Local(workers={given}) for worker processes on this machine"
+    own = _OF_OTHERS.get(type(given).__name__)
+    return own or f"'iterative', 'futures', or an object: {_KINDS}"
+
+
+_ARGUMENTS: dict[type, str] = {Iterative: "", Local: "workers=2", Cluster: "client", DaskAwkward: "client"}
+_OF_OTHERS = {
+    "IterativeExecutor": "Iterative(), instead of coffea's executor",
+    "FuturesExecutor": "Local(workers=2), instead of coffea's executor",
+    "DaskExecutor": "Cluster(client), instead of coffea's executor",
+    "ProcessPoolExecutor": "Local(workers=2), which makes its own processes",
+    "ThreadPoolExecutor": "Local(workers=2), which makes its own processes",
+}
+"""Executors of coffea and Python, and what takes their places."""
+
+
+def _check_client(client: Any, kind: str) -> None:
+    if _is_client(client):
+        return
+    cure = ""
+    if isinstance(client, str) and client:
+        cure = f", as in {kind}(Client({client!r}))"
+    elif hasattr(client, "get_client"):
+        cure = f", as in {kind}(cluster.get_client())"
+    raise InputError(f"{kind}(client): got {named(client)}; give a dask.distributed.Client{cure}")
+
+
+def _is_client(value: Any) -> bool:
+    # By what it can do: `distributed` may not be installed, and clients of other packages stand in for its own.
+    return not isinstance(value, type) and all(hasattr(value, name) for name in ("submit", "scheduler_info"))
