@@ -27,6 +27,7 @@ from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
 from coffea_ddp.report.overview import symmetry_table
+from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row, SymmetrySummary
 from coffea_ddp.spectra.spectrum import Resolution
@@ -214,7 +215,7 @@ def test_the_best_bump_is_where_it_was_put():
 
 
 def test_names_from_strangers_are_text(tmp_path):
-    evil = row(symmetry=EVIL, observable=EVIL, cell=EVIL, region=EVIL, method=EVIL, test=EVIL, flags=EVIL)
+    evil = row(symmetry=EVIL, observable=EVIL, cell=EVIL, region=Region(label=EVIL), method=EVIL, test=EVIL, flags=EVIL)
     inputs = {"events": 11, "datasets": [EVIL], "cutflow": {EVIL: {EVIL: 1}}, "choices": {EVIL: [EVIL]},
               "missing": [EVIL], "partial": True, "cells": [{"topology": EVIL}], "package": EVIL}  # fmt: skip
     index = write_report(report_of([evil], plan=EVIL, inputs=inputs, options={EVIL: EVIL}), tmp_path / "html")
@@ -319,7 +320,8 @@ def many_rows(n):
     return [
         row(rank=i + 1, similar_to=i + 1, cell=cells[i % len(cells)], z_local=float(z[i]),
             n_a=int(1e4 * abs(z[i])), n_b=i,
-            region=f"m_ll {i % 997} to {i % 997 + 9} GeV, met {i % 89} to {i % 89 + 5} GeV", test="submatrix",
+            region=Region((Range("m_ll", i % 997, i % 997 + 9, "GeV"), Range("met", i % 89, i % 89 + 5, "GeV"))),
+            test="submatrix",
             observable=f"observable {i % 6}", symmetry=f"symmetry {i % 7}")
         for i in range(n)
     ]  # fmt: skip
@@ -495,7 +497,9 @@ def test_on_paper(browser, written):
 
 @in_a_browser
 def test_strangers_names_stay_text_in_a_browser(browser, tmp_path):
-    evil = [row(symmetry=EVIL, cell=EVIL, region=EVIL, test=EVIL, rank=i, similar_to=i) for i in range(1, 40)]
+    evil = [
+        row(symmetry=EVIL, cell=EVIL, region=Region(label=EVIL), test=EVIL, rank=i, similar_to=i) for i in range(1, 40)
+    ]
     index = write_report(report_of(evil, plan=EVIL), tmp_path / "html")
     ready(browser, index)
     assert browser.run("window.evil") is None

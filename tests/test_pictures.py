@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 
-import hist
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from toys import GRID, make_histograms, make_layout
 
 import coffea_ddp as ddp
 from coffea_ddp.pages.pictures import Permuting, pictures_of
 from coffea_ddp.pages.pictures.cells import rectangle_of
-from coffea_ddp.pages.pictures.drawn import quantity
-from coffea_ddp.scanning.ranking import region_text
+from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.testing import LFVSignal, make_dataset
 
 
@@ -97,25 +91,16 @@ def test_cells_of_any_plan(observable, weighted):
     assert "kappa = 1.5" in drawn.pictures[-1].caption or row.kappa == 1.0
 
 
-AXES = (hist.axis.Variable(np.geomspace(20.0, 400.0, 30), name="pt", label="pT [GeV]"),
-        hist.axis.Regular(28, -2.8, 2.8, name="eta", label="eta"))  # fmt: skip
-
-
-@given(st.integers(0, 28), st.integers(1, 29), st.integers(0, 27), st.integers(1, 28))
-def test_a_region_in_words_is_the_rectangle(first, wide, low, high):
-    rectangle = (first, min(first + wide, 29), low, min(low + high, 28))
-    channel = SimpleNamespace(axes=AXES)
-    layout = SimpleNamespace(channel=lambda *_: channel)
-    where = SimpleNamespace(symmetry="", observable="")
-    text = region_text(SimpleNamespace(layout=layout), where, rectangle)
-    assert rectangle_of(text, AXES) == rectangle
-
-
-@pytest.mark.parametrize("region", [None, "", "m 1 to 2", "m 3 to 1, n 1 to 2", "587 to 613 GeV"])
-def test_no_rectangle_of_other_words(region):
-    assert rectangle_of(region, AXES) is None
-
-
-def test_names_and_units_of_axes():
-    assert quantity(AXES[0]) == ("pT", "GeV")
-    assert quantity(AXES[1]) == ("eta", "")
+@pytest.mark.parametrize(
+    "region",
+    [
+        None,
+        Region(label="m_ll 20 to 40 GeV, met 0 to 10 GeV"),
+        Region((Range("m", 587.0, 613.0, "GeV"),)),
+        Region((Range("m", 1.0, 2.0, "GeV", 0, 1),)),
+        Region((Range("m", 1.0, 2.0, "GeV", 0, 1), Range("n", 1.0, 2.0))),
+        Region((Range("m", 1.0, 2.0, "GeV", 0, 1), Range("n", 1.0, 9.0, "", 0, 6))),
+    ],
+)
+def test_no_rectangle_without_bins_of_the_matrix(region):
+    assert rectangle_of(region, (10, 5)) is None

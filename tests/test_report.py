@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
+from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import FORMAT, ScanReport
 from coffea_ddp.report.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
 from coffea_ddp.stats.status import Status
@@ -23,6 +24,10 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 ANY_FLOAT = st.none() | st.floats(-1e8, 1e8)
 P = st.none() | st.floats(1e-290, 1.0)
 WHOLE = st.integers(0, 2**53)
+REGIONS = st.builds(
+    lambda name, low, unit, first: Region((Range(name, low, low + 1.0, unit, first, first + 2),)),
+    TEXT, st.floats(-1e8, 1e8), TEXT, st.integers(0, 100),
+) | st.builds(Region, label=TEXT)  # fmt: skip
 
 ROWS = st.builds(
     Row,
@@ -30,7 +35,7 @@ ROWS = st.builds(
     symmetry=st.none() | TEXT,
     observable=st.none() | TEXT,
     cell=st.none() | TEXT,
-    region=st.none() | TEXT,
+    region=st.none() | REGIONS,
     test=TEXT,
     n_a=st.none() | WHOLE | st.floats(0.0, 1e12),
     n_b=st.none() | WHOLE | st.floats(0.0, 1e12),
@@ -340,7 +345,9 @@ def test_partial_is_told_everywhere(tmp_path):
 
 
 def test_strings_from_a_stranger_are_harmless():
-    row = make_row(symmetry=NASTY, observable=NASTY, cell=NASTY, region=NASTY, method=NASTY)
+    row = make_row(
+        symmetry=NASTY, observable=NASTY, cell=NASTY, region=Region((Range(NASTY, 0.0, 1.0, NASTY),)), method=NASTY
+    )
     summary = SymmetrySummary(NASTY, (NASTY, NASTY), 1.0, 5, 1, 2, {"OK": 1})
     report = make_report(plan=NASTY, rows=(row,), summaries=(summary,), inputs={"partial": True, "missing": [NASTY]})
     for page in (report._repr_html_(),):

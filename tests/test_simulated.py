@@ -24,8 +24,8 @@ def test_the_hidden_resonance_is_found(report):
     assert best.z_local > 10
     assert best.n_a < 5
     assert best.n_b > 80
-    low, high = (float(word) for word in best.region.split(" GeV")[0].split(" ", 1)[1].split(" to "))
-    assert low < 600 < high
+    mass = best.region.axes[0]
+    assert mass.low < 600 < mass.high
     assert best.p_global == 1 / 251
     assert best.p_tail < 1e-4
 

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.report.display import p_of, z_global_of
+from coffea_ddp.report.display import p_of, region_of, z_global_of
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -61,7 +61,7 @@ SHOWN = (
     Shown("test", "text", lambda row: row.test),
     Shown("observable", "text", lambda row: row.observable if row.symmetry else None),
     Shown("cell", "text", lambda row: row.cell),
-    Shown("region", "text", lambda row: row.region),
+    Shown("region", "text", lambda row: region_of(row) or None),
     Shown("A", "num", lambda row: _rounded(row.n_a, 7)),
     Shown("B", "num", lambda row: _rounded(row.n_b, 7)),
     Shown("z", "z", lambda row: _rounded(row.z_local, 4)),

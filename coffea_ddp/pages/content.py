@@ -19,7 +19,7 @@ from coffea_ddp.pages.facts import (
     summary_grid,
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
-from coffea_ddp.report.display import p_of, worth_of, z_global_of
+from coffea_ddp.report.display import p_of, region_of, worth_of, z_global_of
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
         "page": links.get(id(row)),
         "observable": row.observable,
         "cell": row.cell,
-        "region": row.region,
+        "region": region_of(row),
         "n_a": words.content(row.n_a),
         "n_b": words.content(row.n_b),
         "z": words.z_text(row.z_local),

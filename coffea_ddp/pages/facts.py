@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
-from coffea_ddp.report.display import convention_of, is_bound, p_of, probability, tail_text, toys_of, z_global_of
+from coffea_ddp.report.display import (
+    convention_of,
+    is_bound,
+    p_of,
+    probability,
+    region_of,
+    tail_text,
+    toys_of,
+    z_global_of,
+)
 from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
@@ -60,7 +69,7 @@ def region_facts(row: Row) -> Facts:
         ("symmetry", row.symmetry or ""),
         ("observable" if row.symmetry else "spectrum", row.observable or ""),
         ("cell", row.cell or ""),
-        ("region", row.region or ""),
+        ("region", region_of(row)),
         ("test", row.test),
         (n_a, content(row.n_a)),
         (n_b, content(row.n_b)),

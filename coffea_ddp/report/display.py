@@ -69,6 +69,11 @@ def counted_p(p: float | None, n_ge: int | None, n: int | None) -> str:
     return f"{bound(n)} ({n_ge} of {n})" if n is not None and is_bound(p, n_ge, n) else probability(p)
 
 
+def region_of(row: Row) -> str:
+    """Return the region of a row as text; nothing where the row is about the whole range."""
+    return "" if row.region is None else str(row.region)
+
+
 def p_of(row: Row, name: str, *, count: bool = False) -> str:
     """Return a p of a row as text; nothing where it has none.
 

@@ -1,6 +1,6 @@
 """Reports of version 1 of the format, in the columns of today.
 
-Version 1 had other names for some columns. What it did not tell stays unknown.
+Version 1 had other names for some columns, and told a region in words alone. What it did not tell stays unknown.
 
 Examples
 --------
@@ -30,7 +30,10 @@ def current(data: Any) -> Any:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return _renamed(row, _ROW_NAMES)
+    new = _renamed(row, _ROW_NAMES)
+    if isinstance(new.get("region"), str):
+        new["region"] = {"axes": [], "label": new["region"]}
+    return new
 
 
 def _renamed(data: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class ScanReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready data; what is not finite is ``None``."""
         data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        data["rows"] = [dict(vars(row)) for row in self.rows]
+        data["rows"] = [row.to_dict() for row in self.rows]
         data["summaries"] = [dataclasses.asdict(summary) for summary in self.summaries]
         data["global_p"] = [dataclasses.asdict(found) for found in self.global_p]
         data["z_histogram"] = dataclasses.asdict(self.z_histogram)
@@ -202,7 +202,7 @@ class ScanReport:
         writer.writerow((*COLUMNS, "is_bound", "partial"))
         # None is an empty field.
         for row in self.rows:
-            values = (printable(value) if isinstance(value, str) else value for value in vars(row).values())
+            values = (printable(value) if isinstance(value, str) else value for value in row.to_flat().values())
             writer.writerow((*values, row.is_bound, self.partial))
         return write_text(path, text.getvalue(), TABLE)
 
@@ -215,7 +215,7 @@ class ScanReport:
         """
         import pandas as pd  # 0.5 s, and not needed for files
 
-        frame = pd.DataFrame([vars(row) for row in self.rows], columns=list(COLUMNS))
+        frame = pd.DataFrame([row.to_flat() for row in self.rows], columns=list(COLUMNS))
         frame["is_bound"] = [row.is_bound for row in self.rows]
         frame["partial"] = self.partial
         return frame

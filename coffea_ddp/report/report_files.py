@@ -224,6 +224,10 @@ def _others(row: Mapping[str, Any], ranks: frozenset[int]) -> Problems:
             yield name, "is written as a fraction"
     if row.get("similar_to") is not None and row["similar_to"] not in ranks:
         yield "similar_to", "is no row's rank"
+    for one in (row["region"] or {}).get("axes", ()):
+        ends, bins = (one["low"], one["high"]), (one.get("first"), one.get("stop"))
+        if (None not in ends and ends[0] > ends[1]) or (None not in bins and bins[0] >= bins[1]):
+            yield "region", "ends before it begins"
     if row.get("low") is not None and row.get("high") is not None and row["low"] > row["high"]:
         yield "low", "is above high"
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from coffea_ddp.report.display import number, p_of, tail_text, toys_of, z_global_of
+from coffea_ddp.report.display import number, p_of, region_of, tail_text, toys_of, z_global_of
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -102,7 +102,7 @@ def bump_cells(row: Row) -> list[str]:
 
 
 def _place(row: Row) -> str:
-    return "\n".join(filter(None, (row.cell, row.region)))
+    return "\n".join(filter(None, (row.cell, region_of(row))))
 
 
 def _contents(row: Row) -> list[str]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import FormatError
+from coffea_ddp.report.regions import Region
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -39,8 +40,10 @@ class Row:
     ----------
     kind
         ``"symmetry"`` or ``"spectrum"``.
-    symmetry, observable, cell, region
-        Where: the cell by its shortest name; the region is a part of the observable's range.
+    symmetry, observable, cell
+        The place: the cell by its shortest name.
+    region
+        A part of the observable's range, or of the spectrum around a bump; ``None`` for all of it.
     test, method, status
         Which test, how its p-values were made, and the name of a :class:`coffea_ddp.stats.Status`.
     n_a, n_b
@@ -97,7 +100,7 @@ class Row:
     symmetry: str | None
     observable: str | None
     cell: str | None
-    region: str | None
+    region: Region | None
     test: str
     n_a: Number | None
     n_b: Number | None
@@ -154,9 +157,17 @@ class Row:
         if self.two_sided is None:
             object.__setattr__(self, "two_sided", self.kind != "spectrum")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON-ready data, one key for each of :data:`COLUMNS`."""
+        return {**vars(self), "region": None if self.region is None else self.region.to_dict()}
+
+    def to_flat(self) -> dict[str, Any]:
+        """Return the row as one line of a table, one value for each of :data:`COLUMNS`; the region is text."""
+        return {**vars(self), "region": None if self.region is None else str(self.region)}
+
     @classmethod
     def from_dict(cls, data: Any) -> Row:
-        """Return the row that ``vars(row)`` described; keys of later versions are left out.
+        """Return the row that :meth:`to_dict` described; keys of later versions are left out.
 
         Raises
         ------
@@ -171,12 +182,15 @@ class Row:
             value = data.get(name)
             if value is not None and type(value) not in kinds:
                 raise FormatError(f"a row's {name!r} is {type(value).__name__}; make it again with `coffea-ddp scan`")
-        return cls(**{name: data[name] for name in COLUMNS if name in data})
+        values = {name: data[name] for name in COLUMNS if name in data}
+        if values["region"] is not None:
+            values["region"] = Region.from_dict(values["region"])
+        return cls(**values)
 
 
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
-_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "region", "test", "method", "status", "flags"})
+_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "test", "method", "status", "flags"})
 WHOLE = frozenset(
     {"rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
 )
@@ -184,6 +198,7 @@ _FLAGS = frozenset({"two_sided"})
 _KINDS = {
     name: (str,) if name in _TEXT else (int,) if name in WHOLE else (bool,) if name in _FLAGS else (int, float)
     for name in COLUMNS
+    if name != "region"
 }
 _P = frozenset(name for name in COLUMNS if name.startswith("p_"))
 

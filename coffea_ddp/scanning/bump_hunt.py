@@ -31,6 +31,7 @@ import numpy as np
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
 from coffea_ddp.spectra.given import as_spectra
@@ -334,7 +335,7 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         symmetry=None,
         observable=spectrum.title or spectrum.combination,
         cell=spectrum.cell,
-        region=f"{found.position - 2 * found.width:.5g} to {found.position + 2 * found.width:.5g} GeV",
+        region=Region((Range("", found.position - 2 * found.width, found.position + 2 * found.width, "GeV"),)),
         test="bump",
         n_a=None,
         n_b=float(found.prepared.counts.sum()),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.rows import Row, ZHistogram
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
@@ -253,7 +254,7 @@ def _row(
         symmetry=where.symmetry,
         observable=where.observable,
         cell=str(where.cells.cell(candidate.cell)),
-        region=None if candidate.region is None else region_text(hists, where, candidate.region),
+        region=None if candidate.region is None else region_of(hists, where, candidate.region),
         test=where.test,
         n_a=kind(candidate.n_a),
         n_b=kind(candidate.n_b),
@@ -279,13 +280,13 @@ def _row(
     )
 
 
-def region_text(hists: Histograms, where: Where, region: tuple[int, ...]) -> str:
-    """Return a rectangle in the units of its axes, as in ``"m_ll 514 to 683 GeV, met 0 to 40 GeV"``."""
+def region_of(hists: Histograms, where: Where, bins: tuple[int, ...]) -> Region:
+    """Return a rectangle of bins (first and one-past-last row, then column) in the units of its axes."""
     channel = hists.layout.channel(where.symmetry, where.observable)
-    spans = (region[:2], region[2:])[2 - len(channel.axes) :]
-    texts = []
-    for axis, (start, stop) in zip(channel.axes, spans, strict=True):
-        unit = axis.label[axis.label.rindex("[") + 1 : -1] if axis.label.endswith("]") else ""
-        low, high = float(axis.edges[start]), float(axis.edges[stop])
-        texts.append(f"{axis.name or axis.label} {low:.5g} to {high:.5g} {unit}".rstrip())
-    return ", ".join(texts)
+    spans = (bins[:2], bins[2:])[2 - len(channel.axes) :]
+    return Region(
+        tuple(
+            Range(one.name, float(axis.edges[start]), float(axis.edges[stop]), one.unit, start, stop)
+            for one, axis, (start, stop) in zip(channel.quantities, channel.axes, spans, strict=True)
+        )
+    )

@@ -2,22 +2,21 @@
 
 Examples
 --------
->>> import hist
->>> axes = (hist.axis.Regular(10, 0.0, 100.0, name="m_ll"), hist.axis.Regular(5, 0.0, 50.0, name="met"))
->>> rectangle_of("m_ll 20 to 40 GeV, met 0 to 10 GeV", axes)
+>>> from coffea_ddp.report.regions import Range, Region
+>>> rectangle_of(Region((Range("m_ll", 20.0, 40.0, "GeV", 2, 4), Range("met", 0.0, 10.0, "GeV", 0, 1))), (10, 5))
 (2, 4, 0, 1)
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.axes import quantity
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.pages.pictures.drawn import Picture, axis_label, quantity
+from coffea_ddp.pages.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import matrices, overlay
 from coffea_ddp.plotting.given import compared
 from coffea_ddp.stats import scan_submatrices
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.pairs import MatrixPair
+    from coffea_ddp.report.regions import Region
     from coffea_ddp.report.rows import Row
 
 Rectangle = tuple[int, int, int, int]
-_SPAN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)", re.IGNORECASE)
 
 
 def cell_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...]:
@@ -62,27 +61,23 @@ def cell_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...
     return _matrices(row, pair, sides, kappa, label), *projections
 
 
-def rectangle_of(region: str | None, axes: tuple[Any, ...]) -> Rectangle | None:
-    """Return the bins of a region as a report names it, first and one past the last of every axis.
+def rectangle_of(region: Region | None, shape: tuple[int, ...]) -> Rectangle | None:
+    """Return the bins of a region of a matrix, first and one past the last of both axes.
 
-    ``None`` where it does not name two ranges.
+    ``None`` where it has no bins, or none of a matrix of this shape.
     """
-    spans = _SPAN.findall(region or "")
-    if len(spans) != 2 or len(axes) != 2:
+    bins = None if region is None else region.bins
+    if bins is None or len(bins) != 2 or len(shape) != 2:
         return None
-    bins = [
-        int(np.abs(np.asarray(axis.edges) - float(value)).argmin())
-        for axis, span in zip(axes, spans, strict=True)
-        for value in span
-    ]
-    first, stop, low, high = bins
-    return (first, stop, low, high) if first < stop and low < high else None
+    (first, stop), (low, high) = bins
+    inside = 0 <= first < stop <= shape[0] and 0 <= low < high <= shape[1]
+    return (first, stop, low, high) if inside else None
 
 
 def _matrices(row: Row, pair: MatrixPair, sides: tuple[str, str], kappa: float, label: str) -> Picture:
     a, b = pair.counts
     x, y = pair.a.axes
-    rectangle, whose = rectangle_of(row.region, (x, y)), "the region of this row"
+    rectangle, whose = rectangle_of(row.region, a.shape), "the region of this row"
     if rectangle is None and a.sum() + b.sum() > 0:
         rectangle, whose = _best_rectangle(a, b, kappa), "the best of all rectangles, by its summed counts"
     figure = matrices(
@@ -119,7 +114,7 @@ def _overlaid(pair: MatrixPair, number: int, sides: tuple[str, str], kappa: floa
         title=f"{pair.symmetry}: {pair.cell}", label=label,
     )  # fmt: skip
     pulls = compared(a, b, a.shape, kappa, along).pulls
-    name, _ = quantity(axis)
+    name = quantity(axis).label
     scaled = "" if kappa == 1.0 else f", A multiplied with kappa = {kappa:.4g}"
     whose = pair.symmetry if len(pair.a.axes) == 1 else f"projected on {name}"
     caption = f"A ({sides[0]}) and B ({sides[1]}) {whose}{scaled}, their ratio, and the pull of every bin."
@@ -140,8 +135,8 @@ def _largest(pulls: FloatArray, axis: Any) -> str:
 
 
 def _range(axis: Any, span: tuple[int, int]) -> str:
-    name, unit = quantity(axis)
-    return f"{name} from {axis.edges[span[0]]:.5g} to {axis.edges[span[1]]:.5g} {unit}".rstrip()
+    shown = quantity(axis)
+    return f"{shown.label} from {axis.edges[span[0]]:.5g} to {axis.edges[span[1]]:.5g} {shown.unit}".rstrip()
 
 
 def _variances(pair: MatrixPair) -> tuple[FloatArray, FloatArray] | None:

@@ -73,9 +73,3 @@ class Drawn:
 def axis_label(axis: Any) -> str:
     """Return the label of a ``hist`` axis, or its name."""
     return str(axis.label or axis.name)
-
-
-def quantity(axis: Any) -> tuple[str, str]:
-    """Return name and unit of what an axis shows, from a label as in ``"m(ll) [GeV]"``."""
-    name, bracket, unit = axis_label(axis).rpartition("[")
-    return (name.strip(), unit.rstrip("]")) if bracket and unit.endswith("]") else (axis_label(axis), "")
