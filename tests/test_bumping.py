@@ -81,7 +81,7 @@ def test_why_a_spectrum_is_not_looked_at(expected, options, status):
     report = hunt_spectra([spectrum, made(falling())], toys=0)
     assert [row.status for row in report.rows] == ["OK", status.name]
     assert report.rows[1].rank is None
-    assert report.rows[1].method == status.value
+    assert report.rows[1].reason == status.value
     assert report.trials == 1
 
 
@@ -109,9 +109,9 @@ def test_the_spectrum_with_a_bump_comes_first():
     assert best.p_global < 1e-3
     assert (best.n_ge, best.n) == (0, 200)
     assert best.p_local is None or best.p_local <= best.p_cell <= best.p_global
-    assert "200 toys" in best.method
+    assert "200 toys" in best.p_method
     assert [row.rank for row in report.rows] == list(range(1, 10))
-    assert [("toys" in row.method) for row in report.rows] == [True] * 3 + [False] * 6
+    assert [("toys" in row.p_method) for row in report.rows] == [True] * 3 + [False] * 6
     assert report.rows[1].p_global > 0.01
     assert report.trials == 9
     again = ScanReport.from_dict(json.loads(json.dumps(report.to_dict())))
@@ -164,7 +164,7 @@ def test_bump_of_masses_with_masks(tmp_path, capsys):
     code, out, err = run(capsys, "bump", path, *options[:6], "--min-events", 10**6)
     assert code == 2
     assert "TOO_FEW_ENTRIES" in out
-    assert "not looked at: masses" in err
+    assert "not tested: masses" in err
 
 
 @pytest.mark.parametrize(

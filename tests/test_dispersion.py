@@ -157,8 +157,8 @@ def test_what_is_looked_at(contents, variances, status):
 def test_a_report_tells_why():
     report = hunt_spectra([made(COUNTS), made(COUNTS * 1000), made(COUNTS * 0.3), made(np.rint(23.7 * COUNTS))], toys=0)
     by_status = {row.status: row for row in report.rows if row.rank is None}
-    assert "give --scale 1000" in by_status["SCALED"].method
-    assert "variances" in by_status["NOT_COUNTS"].method
+    assert "give --scale 1000" in by_status["SCALED"].reason
+    assert "variances" in by_status["NOT_COUNTS"].reason
     assert [("OVERDISPERSED" in row.flags) for row in report.rows if row.rank].count(True) == 1
 
 

@@ -42,7 +42,7 @@ def test_all_tests_stand_side_by_side(scanned, tmp_path):
     assert {row.test for row in scanned.rows} == {"nsigma", "submatrix", "nplm", "classifier"}
     for row in scanned.rows:
         assert 1 / 201 <= row.p_global <= 1
-        assert "pseudo-experiments" in row.method
+        assert "pseudo-experiments" in row.global_method
         assert row.status == "OK"
     assert ScanReport.load(scanned.save(tmp_path / "report.json")) == scanned
     assert scanned.options["tests"] == ["nsigma", "submatrix", "nplm", "classifier"]
@@ -113,7 +113,7 @@ def test_the_best_are_fitted_in_full(signal, scanned):
         assert row.statistic == pytest.approx(found.t)
         assert row.p_cell == found.p_value
         assert row.p_local == pytest.approx(found.p_analytic)
-        assert "p cell: 99 permutations" in row.method
+        assert "p cell: 99 permutations" in row.p_method
 
 
 def test_networks_can_be_what_fits(signal):
@@ -145,7 +145,7 @@ def test_neither_threads_nor_order_nor_other_tests_change_a_score(signal):
 def test_without_pseudo_experiments_p_is_a_bound(signal):
     report = scan(signal, BOTH, min_events=40, fits=NONE)
     row = best_of(report, "nplm")
-    assert "Sidak bound" in row.method
+    assert "Sidak bound" in row.global_method
     assert row.p_cell is None
     assert row.p_local < row.p_global < 1
     assert report.z_histogram.counts == (0,) * len(report.z_histogram.counts)

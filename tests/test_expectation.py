@@ -54,8 +54,8 @@ def test_kappa_of_the_totals_of_each_observable(hists):
     assert expected.estimated_from == sum(whole)
     report = scan(hists, kappa="global", observables=["x x y"], permutations=64, **OPTIONS)
     assert report.options["null"] == "fixed"
-    assert "N_A kept" in report.rows[0].method
-    assert "kappa from the totals" in report.rows[0].method
+    assert "N_A kept" in report.rows[0].global_method
+    assert "kappa from the totals" in report.rows[0].p_method
     for row in report.rows[:5]:
         a, b = (side.ravel()[None] for side in cell_counts(hists, row))
         found = block_n_sigma(a, b, expected.kappa, estimated_from=float(sum(whole)))
@@ -227,7 +227,7 @@ def test_an_uncertain_kappa_widens_rectangles_as_it_does_their_pseudo_experiment
     sharp, wide = (scan(hists, kappa_error=error, **options) for error in (0.0, 0.3))
     assert abs(sharp.rows[0].z_local) > 5
     assert abs(wide.rows[0].z_local) < 3.5
-    assert "uncertainty of kappa propagated" in wide.rows[0].method
+    assert "uncertainty of kappa propagated" in wide.rows[0].p_method
     # z and its p agree: the row is not far from what pseudo-experiments reach.
     assert wide.global_p[-1].p_value > 0.05
     row = wide.rows[0]

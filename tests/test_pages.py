@@ -26,6 +26,7 @@ from coffea_ddp.histograms.layout import Layout, SpectrumLayout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
+from coffea_ddp.report.display import method_of
 from coffea_ddp.report.overview import symmetry_table
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
@@ -152,7 +153,12 @@ def test_the_headline_says_what_the_report_says(written, pages):
     report, _, index = written
     text = next(page.text for page in pages if page.path == index)
     best = report.rows[0]
-    for told in (f"{report.trials:,} trials", best.cell, f"{best.z_local:+.2f}".replace("-", "\u2212"), best.method):
+    for told in (
+        f"{report.trials:,} trials",
+        best.cell,
+        f"{best.z_local:+.2f}".replace("-", "\u2212"),
+        method_of(best),
+    ):
         assert told in text
     assert text.count("pseudo-experiments") > 1
 

@@ -134,8 +134,8 @@ def test_the_excess_is_found_and_its_p_values_are_told(report):
         assert row.n_regions is None or row.n_regions > 1
     scopes = {(found.scope, found.what) for found in report.global_p}
     assert {("e/mu", "min-p"), ("l-/l+", "min-p"), (None, "min-p"), (None, "max nsigma")} <= scopes
-    assert "keyed to the events" in top.method
-    assert "200 + 1" in top.method
+    assert "keyed to the events" in top.global_method
+    assert "200 + 1" in top.global_method
 
 
 def test_p_values_grow_with_the_number_of_looks(report):
@@ -148,15 +148,15 @@ def test_p_values_grow_with_the_number_of_looks(report):
 def test_dropped_events_are_a_bound_and_named():
     hists = make_events(1_500, 1, excess=40, max_stored=20)
     report = scan(hists, permutations=100, min_events=10)
-    assert "a bound" in report.rows[0].method
+    assert "a bound" in report.rows[0].global_method
     # One observable of one symmetry is not a bound: there is nothing to put together.
     one = scan(hists, permutations=100, min_events=10, symmetries=["l-/l+"])
-    assert "keyed to the events" in one.rows[0].method
+    assert "keyed to the events" in one.rows[0].global_method
 
 
 def test_stored_features_that_are_not_those_of_the_histograms_are_not_used():
     hists = make_events(1_500, 1, drop_features=True)
-    assert "a bound" in scan(hists, permutations=64, min_events=10).rows[0].method
+    assert "a bound" in scan(hists, permutations=64, min_events=10).rows[0].global_method
 
 
 def test_labels_by_event_and_by_channel_are_the_same_null():

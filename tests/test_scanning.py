@@ -116,7 +116,8 @@ def test_ranked_with_sidak_over_all_looks():
     for row in report.rows:
         assert row.p_global == pytest.approx(stats.sidak(row.p_local, report.trials))
         assert abs(row.z_global) <= abs(row.z_local)
-        assert row.method == f"asymptotic normal, two-sided; global: Sidak bound over {report.trials} looks"
+        assert (row.method, row.p_method) == ("N_sigma", "asymptotic normal, two-sided")
+        assert row.global_method == f"Sidak bound over {report.trials} trials"
         assert row.status == "OK"
         assert row.kind == "symmetry"
         assert row.test == "nsigma"

@@ -86,7 +86,7 @@ def test_one_side_of_a_jump_can_be_left_out_and_a_jump_behind_a_mask_stays_one()
 def test_a_report_lists_what_has_uneven_bins():
     report = hunt_spectra([in_file(BROKEN, width=2.0), in_file(np.arange(60.0, 121.0), width=2.0)], toys=0)
     assert [row.status for row in report.rows] == ["OK", "UNEVEN_BINS"]
-    assert "1 wide below 80 and 2 above" in report.rows[1].method
+    assert "1 wide below 80 and 2 above" in report.rows[1].reason
     assert report.trials == 1
 
 

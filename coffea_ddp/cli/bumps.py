@@ -109,7 +109,7 @@ def _tell_problems(rows: Sequence[Row]) -> None:
             note(f"no Poisson counts: {_called(row)}: {row.flags}; z is not a significance: give --scale, or variances")
     for row in rows:
         if row.rank is None:
-            note(f"not looked at: {_called(row)}: {row.status}, {row.method}")
+            note(f"not tested: {_called(row)}: {row.status}, {row.reason}")
 
 
 def _called(row: Row) -> str:

@@ -19,7 +19,7 @@ from coffea_ddp.pages.facts import (
     summary_grid,
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
-from coffea_ddp.report.display import p_of, region_of, worth_of, z_global_of
+from coffea_ddp.report.display import method_of, p_of, region_of, worth_of, z_global_of
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _headline(report: ScanReport) -> list[Row]:
 
 def _letters(report: ScanReport) -> dict[str, str]:
     """Return a letter for each way in which p-values of the headline were made."""
-    methods = dict.fromkeys(row.method for row in _headline(report))
+    methods = dict.fromkeys(method_of(row) for row in _headline(report))
     return {method: chr(ord("a") + number) for number, method in enumerate(methods)}
 
 
@@ -183,7 +183,7 @@ def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> 
         "place": words.place(row),
         "z_global": words.minus_in(z_global_of(row)),
         "sided": 2 if row.two_sided else 1,
-        "method": letters[row.method],
+        "method": letters[method_of(row)],
     }
 
 

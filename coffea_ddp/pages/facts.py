@@ -18,6 +18,7 @@ from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
 from coffea_ddp.report.display import (
     convention_of,
     is_bound,
+    method_of,
     p_of,
     probability,
     region_of,
@@ -85,7 +86,7 @@ def region_facts(row: Row) -> Facts:
         ("z global", minus_in(z_global_of(row))),
         ("z and p are", convention_of(row)),
         ("extrapolated p global", tail_text(row)),
-        ("how p was made", row.method),
+        ("how p was made", method_of(row)),
         ("asymmetry that would explain it", asymmetry),
         ("bins that are not empty", f"{row.n_bins:,}" if row.n_bins else ""),
         ("regions looked at in the cell", "" if row.n_regions is None else f"{row.n_regions:,}"),
@@ -94,6 +95,7 @@ def region_facts(row: Row) -> Facts:
         ("range looked at", span),
         ("events not seen by the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
         ("status", "" if row.status == "OK" else row.status),
+        ("not tested as", row.reason or ""),
         ("flags", row.flags or ""),
     ]
     return [(name, value) for name, value in found if name and value]

@@ -74,6 +74,16 @@ def region_of(row: Row) -> str:
     return "" if row.region is None else str(row.region)
 
 
+def local_method_of(row: Row) -> str:
+    """Return the test of a row and how its local p was made, as one sentence."""
+    return "; ".join(filter(None, (row.method, row.p_method and f"p: {row.p_method}")))
+
+
+def method_of(row: Row) -> str:
+    """Return the test of a row and how its p-values were made, as one sentence."""
+    return "; ".join(filter(None, (local_method_of(row), row.global_method and f"global p: {row.global_method}")))
+
+
 def p_of(row: Row, name: str, *, count: bool = False) -> str:
     """Return a p of a row as text; nothing where it has none.
 

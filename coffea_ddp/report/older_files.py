@@ -1,6 +1,7 @@
 """Reports of version 1 of the format, in the columns of today.
 
-Version 1 had other names for some columns, and told a region in words alone. What it did not tell stays unknown.
+Version 1 had other names for some columns, told a region in words alone, and
+all methods (or why nothing was tested) in one sentence. What it did not tell stays unknown.
 
 Examples
 --------
@@ -33,6 +34,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     new = _renamed(row, _ROW_NAMES)
     if isinstance(new.get("region"), str):
         new["region"] = {"axes": [], "label": new["region"]}
+    if new.get("z_local") is None and new.get("status") not in (None, "OK") and "reason" not in new:
+        new |= {"method": "", "reason": new.get("method")}
     return new
 
 

@@ -32,7 +32,7 @@ from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
-from coffea_ddp.report.display import more_would_take, number, summary_text, worth_of
+from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, summary_text, worth_of
 from coffea_ddp.report.older_files import VERSION, current
 from coffea_ddp.report.report_files import FORMAT, check, read
 from coffea_ddp.report.row_tables import (
@@ -283,7 +283,7 @@ class ScanReport:
         """
         _check_n(n)
         rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.is_leading)]
-        caption = f"p: {rows[0].method}\n{BUMPS_NOTE}" if rows else "no spectrum was looked at"
+        caption = f"{method_of(rows[0])}\n{BUMPS_NOTE}" if rows else "no spectrum was looked at"
         return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
 
     def best_regions(self, n: int = 3) -> list[Row]:
@@ -312,7 +312,7 @@ class ScanReport:
         return [first[pair] for pair in known]
 
     def _tests_caption(self) -> str:
-        methods = {row.test: row.method.partition("; global")[0] for row in reversed(self.best_of_tests())}
+        methods = {row.test: local_method_of(row) for row in reversed(self.best_of_tests())}
         return "\n".join(f"{test}: {method}" for test, method in sorted(methods.items()))
 
     def _region_caption(self) -> str:
@@ -341,7 +341,7 @@ class ScanReport:
         return [[*row_cells(row), str(told)] for row, told in zip(rows, similar_rows, strict=True)]
 
     def _caption(self) -> str:
-        lines = [f"p: {self.rows[0].method}", *self._bound_note()] if self.rows else ["no cell was tested"]
+        lines = [method_of(self.rows[0]), *self._bound_note()] if self.rows else ["no cell was tested"]
         lines += [SIDED_NOTE] if self.rows else []
         lines += [f"missing: {item}" for item in self.missing]
         return "\n".join(lines)

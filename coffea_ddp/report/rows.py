@@ -44,8 +44,13 @@ class Row:
         The place: the cell by its shortest name.
     region
         A part of the observable's range, or of the spectrum around a bump; ``None`` for all of it.
-    test, method, status
-        Which test, how its p-values were made, and the name of a :class:`coffea_ddp.stats.Status`.
+    test, status
+        The name of the test, and of a :class:`coffea_ddp.stats.Status`.
+    method, p_method, global_method
+        The test, how its local p (and that of the cell or spectrum) was made, and how its global p was made, in words;
+        empty where there is no p. Reports of version 1 of the format have all in ``method``.
+    reason
+        Of what was not tested: why, in words.
     n_a, n_b
         In-range contents of A and of B: events, or sums of weights.
     statistic
@@ -111,6 +116,9 @@ class Row:
     z_global: float | None
     method: str
     status: str
+    p_method: str = ""
+    global_method: str = ""
+    reason: str | None = None
     rank: int | None = None
     n_bins: int | None = None
     kappa: float | None = None
@@ -185,12 +193,15 @@ class Row:
         values = {name: data[name] for name in COLUMNS if name in data}
         if values["region"] is not None:
             values["region"] = Region.from_dict(values["region"])
-        return cls(**values)
+        return cls(**{name: value for name, value in values.items() if value is not None or name in _REQUIRED})
 
 
 COLUMNS = tuple(item.name for item in dataclasses.fields(Row))
 _REQUIRED = frozenset(item.name for item in dataclasses.fields(Row) if item.default is dataclasses.MISSING)
-_TEXT = frozenset({"kind", "symmetry", "observable", "cell", "test", "method", "status", "flags"})
+_TEXT = frozenset(
+    {"kind", "symmetry", "observable", "cell", "test", "method", "status", "flags"}
+    | {"p_method", "global_method", "reason"}
+)
 WHOLE = frozenset(
     {"rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
 )

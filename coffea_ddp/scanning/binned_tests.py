@@ -82,8 +82,12 @@ class Told(Protocol):
     def normal(self) -> bool:
         """Whether its statistic is normal under the null."""
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
 
 
 class Look(Told, Protocol):
@@ -121,6 +125,7 @@ class NSigma:
     """N_sigma of the whole matrix (arXiv:2203.07529)."""
 
     normal: ClassVar[bool] = True
+    described: ClassVar[str] = "N_sigma"
 
     def observed(self, block: Block, expected: ChannelExpectation) -> Found:
         """Test a block of cells."""
@@ -159,8 +164,8 @@ class NSigma:
         del shape, expected
         nsigma_cells(pieces, members, labels, out)
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
         return method_text(
             from_totals=expected.own or expected.fixed,
             kappa_error=bool(expected.kappa_error),
@@ -259,9 +264,14 @@ class Rectangles:
         else:
             linear_cells(pieces, members, shape, self.pulls, labels, out)
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value of the rectangle is made."""
-        exact = "z: binomial mid-p of the rectangle; p: its full binomial p"
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+        return f"best sub-matrix by its {'N_sigma' if self.pulls else 'summed counts'}"
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value of the rectangle is made, in words."""
+        exact = "full binomial p of the rectangle (z: of its mid-p)"
         how = exact if self._exact(expected) else "asymptotic normal of the rectangle"
         wide = "; uncertainty of kappa propagated" if expected.kappa_error else ""
         return f"{how}, two-sided{wide}"

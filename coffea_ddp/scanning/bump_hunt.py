@@ -344,7 +344,9 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         z_local=found.z,
         p_global=float(p_from_z(z_global, two_sided=False)),
         z_global=z_global,
-        method=_method(found, looks),
+        method="bump network",
+        p_method=_p_method(found),
+        global_method=f"Sidak over {looks} spectra",
         status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
         rank=rank,
         similar_to=rank,
@@ -361,13 +363,13 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
     )
 
 
-def _method(found: _Found, looks: int) -> str:
-    """Return how the p-values of a spectrum were made."""
+def _p_method(found: _Found) -> str:
+    """Return how the p-values of a spectrum were made, in words."""
     spectrum = "calibrated on background-only spectra"
     if found.n_ge is not None:
         toys = f"{found.n} toys of its own smooth background"
         spectrum += f", the larger of this p and that of {toys}" if found.n_ge else f", none of {toys} reaches it"
-    return f"bump network, one-sided; spectrum: {spectrum}; global: Sidak over {looks} spectra"
+    return f"one-sided; p spectrum: {spectrum}"
 
 
 def _with_toys(found: _Found, finder: BumpFinder, toys: int, seed: int, backend: str) -> _Found:
@@ -388,7 +390,8 @@ def _lost(one: Prepared) -> Row:
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None, p_local=None, z_local=None,
-        p_global=None, z_global=None, method=one.reason or one.status.value, status=one.status.name,
+        p_global=None, z_global=None, method="bump network", status=one.status.name,
+        reason=one.reason or one.status.value,
         low=float(edges[0]), high=float(edges[-1]),
     )  # fmt: skip
 

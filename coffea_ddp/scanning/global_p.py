@@ -78,7 +78,7 @@ def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[s
     nothing = np.full(len(statistics), np.nan)
     z_global = np.array([sidak_z(z, n) for z, n in zip(statistics.tolist(), looks.tolist(), strict=True)])
     total = " + ".join(f"{number:,} of {test}" for test, number in trials.items()) if n_tests > 1 else ""
-    total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} looks"
+    total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} trials"
     return Significance(
         nothing, nothing, p_from_z(z_global, two_sided=True), z_global, nothing, nothing, 0,
         np.full((len(statistics), 3), np.nan), (), f"Sidak bound over {total}",

@@ -155,8 +155,12 @@ class EventLook(Protocol):
         (n_kept, n).
         """
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
 
 
 def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

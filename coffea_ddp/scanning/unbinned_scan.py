@@ -247,13 +247,12 @@ class EventScan:
             found = nplm(pair.a, pair.b, backend=fits.solver, permutations=fits.permutations, seed=self._seed)
         except InputError as error:
             # Fewer events than the solver has parameters, say: the score version stands.
-            return dataclasses.replace(row, method=f"{row.method}; no full fit: {error}")
+            return dataclasses.replace(row, method=f"{row.method}, no full fit: {error}")
         best = found.families[found.best]
         # Of too few events there is no analytic p, unless there is no other.
         analytic = None if best.is_sparse and found.permutation else best.p_analytic
         p_local = found.p_value if analytic is None else analytic
-        how = "p: permutations" if analytic is None else "p: weighted sum of chi2"
-        _, _, last = row.method.partition("; global:")
+        how = "permutations" if analytic is None else "weighted sum of chi2"
         return dataclasses.replace(
             row,
             statistic=found.t,
@@ -262,7 +261,9 @@ class EventScan:
             p_cell=found.p_value if found.permutation else row.p_cell,
             n_ge_cell=found.permutation.n_ge if found.permutation else row.n_ge_cell,
             n_cell=found.permutation.n if found.permutation else row.n_cell,
-            method=f"NPLM of shapes, {best.family}, fitted; {how}; p cell: {found.method}; global, by score:{last}",
+            method=f"NPLM of shapes, {best.family}, fitted",
+            p_method=f"{how}; p cell: {found.method}",
+            global_method=f"by score: {row.global_method}",
         )
 
 
@@ -274,8 +275,6 @@ def _told(row: Row, tested: Seen, cell: int) -> Row:
     else:
         cuts = [f"excess of {side} in {cut:.0%}" for side in "AB" for cut in CUTS]
         what = f"classifier, {'AUC' if not look else 'the best of ' + ', '.join(cuts)}"
-    first, _, rest = row.method.partition("; ")
-    del first
     return dataclasses.replace(
-        row, statistic=float(tested.t[place]), n_dropped=int(tested.n_dropped[place]), method=f"{what}; {rest}"
+        row, statistic=float(tested.t[place]), n_dropped=int(tested.n_dropped[place]), method=what
     )

@@ -83,6 +83,7 @@ class NPLMLook:
 
     widths: tuple[float, ...] = WIDTHS
     normal: ClassVar[bool] = False
+    described: ClassVar[str] = "NPLM of shapes, score version, kernels"
 
     def observed(self, where: Field) -> Seen:
         """Test all cells with enough events as they are."""
@@ -131,10 +132,10 @@ class NPLMLook:
                 sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights)
                 yield number, _Part(cells[levels == level], rows, phi[rows], sums)
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
         del expected
-        return "NPLM of shapes, score version, kernels; p: chi2 of three cumulants"
+        return "chi2 of three cumulants"
 
 
 Scored = tuple["FloatArray", "IntArray", "FloatArray"]
@@ -222,10 +223,15 @@ class ClassifierLook:
         scores = self.learner.scorer(own, folds, where.seed)(labels)
         return statistics(within_folds(scores, folds), labels, ends=2)[0]
 
-    def method(self, expected: ChannelExpectation) -> str:
-        """Tell how the local p-value is made."""
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+        return f"classifier ({self.learner.name}, {FOLDS} folds)"
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
         del expected
-        return f"classifier ({self.learner.name}, {FOLDS} folds); p: normal, of the better of AUC and cuts"
+        return "normal, of the better of AUC and cuts"
 
 
 def _learned_from(where: Field, cell: int, level: np.uint64) -> IntArray:

@@ -53,7 +53,7 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
         masks=found.masks, title=f"{row.observable}: {row.cell}", label=label,
     )  # fmt: skip
     if not looked:
-        caption = f"The spectrum; it was not looked at: {row.method}."
+        caption = f"The spectrum; it was not tested: {row.reason or row.status}."
         return (Picture("spectrum", figure, caption, caption),)
     caption = (
         "Counts of the spectrum where it was looked at, and z of every bin: the network's estimate of what an ideal "
