@@ -44,7 +44,7 @@ ROWS = st.builds(
 
 
 def assert_consistent(one):
-    """No p is below one after fewer looks, nor told by a floor, and z_global is that of p_global."""
+    """No p is below one after fewer trials, nor told by a floor, and z_global is that of p_global."""
     known = [p for name in STEPS if (p := getattr(one, name)) is not None]
     assert known == sorted(known)
     assert all(p >= SMALLEST_P for p in known)
@@ -62,7 +62,7 @@ def assert_consistent(one):
 
 
 def assert_in_order(rows):
-    """Ranks go up with p after all looks, and down with the size of z where it is equal."""
+    """Ranks go up with the global p, and down with the size of z where it is equal."""
     having = [one for one in rows if one.rank is not None]
     assert [one.rank for one in having] == list(range(1, len(having) + 1))
     keys = [sort_key(one.p_global, one.z_local) for one in having]
@@ -74,7 +74,7 @@ def assert_in_order(rows):
 
 
 @given(ROWS)
-def test_a_p_after_more_looks_is_never_below_one_after_fewer(one):
+def test_a_p_after_more_trials_is_never_below_one_after_fewer(one):
     made = consistent(one)
     known = [p for name in STEPS if (p := getattr(made, name)) is not None]
     assert known == sorted(known)
@@ -234,7 +234,7 @@ def test_no_floor_is_shown_as_a_number(bumps, tmp_path):
     huge = bumps.rows[0]
     assert [p_of(huge, name) for name in ("p_local", "p_cell", "p_global")] == ["< 1e-300"] * 3
     assert worth_of(huge).startswith("p < 1e-300, z = +")
-    old = Row.from_dict(vars(huge) | {"p_local": 2.2250738585072014e-308})
+    old = Row.from_dict(huge.to_dict() | {"p_local": 2.2250738585072014e-308})
     assert old.p_local is None
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from boost_histogram.serialization import from_uhi, to_uhi
 
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
-from coffea_ddp.histograms.axes import Quantity, quantity
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.spectra.spectrum import Resolution
 
@@ -64,11 +63,6 @@ class Channel:
     def shape(self) -> tuple[int, ...]:
         """Number of bins of every axis, flow bins included."""
         return tuple(axis.extent for axis in self.axes)
-
-    @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        """Name, label and unit of every axis."""
-        return tuple(map(quantity, self.axes))
 
     @property
     def extent(self) -> int:

@@ -155,8 +155,8 @@ def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Map
         n = sum(told.counts)
         outside = told.counts[0] + told.counts[-1]
         caption = (
-            f"z of all {n:,} looks at whole cells, and what is expected if nothing is there. Cells overlap, so looks "
-            "are not independent: the tails scatter more than Poisson errors say. "
+            f"z of all {n:,} tests of whole cells, and the expectation under the null hypothesis. Cells overlap, so "
+            "tests are correlated: the tails scatter more than Poisson errors say. "
             f"{outside:,} are beyond the ends of the histogram."
         )
         picture = written(Picture("z", figure, caption, caption), place / "assets", "z.png", prefix="assets/")

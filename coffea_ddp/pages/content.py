@@ -124,7 +124,7 @@ def _head(report: ScanReport) -> dict[str, Any]:
     tiles = [
         ("events", _number(report.inputs.get("events"))),
         ("spectra", _number(report.inputs.get("spectra"))),
-        ("looks", _number(report.trials)),
+        ("trials", _number(report.trials)),
         ("symmetries", _number(len(report.summaries) or None)),
         ("pseudo-experiments", _number(report.options.get("permutations") or None)),
         ("largest z, local", "" if largest is None else words.z_text(largest.z_local)),
@@ -189,7 +189,7 @@ def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> 
 
 def _table_sentence(report: ScanReport) -> str:
     kept = len(report.rows)
-    what = f"{kept:,} rows" if kept >= report.trials else f"The best {kept:,} rows of {report.trials:,} looks"
+    what = f"{kept:,} rows" if kept >= report.trials else f"The best {kept:,} rows of {report.trials:,} trials"
     return f"{what}, ranked. Rows without a number are kept for the tables above, and are not among the best of all."
 
 
@@ -252,7 +252,7 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
 def _region_sentence(row: Row) -> str:
     where = f" ({row.region})" if row.region else ""
     worth = worth_of(row)
-    after = f"; after all looks {words.minus_in(worth)}" if worth else ""
+    after = f"; global {words.minus_in(worth)}" if worth else ""
     return f"{row.test}{where}: z = {words.z_text(row.z_local)}{after}."
 
 

@@ -59,7 +59,7 @@ class Titled(NamedTuple):
 
 
 def region_facts(row: Row) -> Facts:
-    """Return what a row says, in words and numbers; what does not apply is left out."""
+    """Return the numbers and words of a row; what does not apply is left out."""
     n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
     asymmetry = "" if row.asymmetry is None else percent(100.0 * row.asymmetry)
     z_nominal = "" if row.z_nominal is None else f"{z_text(row.z_nominal)} with the plan's kappa, taken as exact"
@@ -77,23 +77,23 @@ def region_facts(row: Row) -> Facts:
         ("expected B / A", "" if row.kappa is None else f"{row.kappa:.5g}"),
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
         ("z local", _with_error(row)),
-        ("z without corrections", z_nominal),
+        ("z nominal", z_nominal),
         ("p local", p_of(row, "p_local")),
-        ("p after this cell" if row.kind == "symmetry" else "p after this spectrum", p_of(row, "p_cell", count=True)),
-        ("toys that reach it", toys_of(row)),
-        ("p after this symmetry", p_of(row, "p_symmetry", count=True)),
+        ("p of this cell" if row.kind == "symmetry" else "p of this spectrum", p_of(row, "p_cell", count=True)),
+        ("toys above it", toys_of(row)),
+        ("p of this symmetry", p_of(row, "p_symmetry", count=True)),
         ("p global", p_of(row, "p_global", count=True)),
         ("z global", minus_in(z_global_of(row))),
         ("z and p are", convention_of(row)),
         ("extrapolated p global", tail_text(row)),
-        ("how p was made", method_of(row)),
+        ("method", method_of(row)),
         ("asymmetry that would explain it", asymmetry),
         ("bins that are not empty", f"{row.n_bins:,}" if row.n_bins else ""),
-        ("regions looked at in the cell", "" if row.n_regions is None else f"{row.n_regions:,}"),
+        ("regions tested in the cell", "" if row.n_regions is None else f"{row.n_regions:,}"),
         ("cells with exactly these events", "" if row.aliases is None else f"{row.aliases:,}"),
         ("mass", mass),
-        ("range looked at", span),
-        ("events not seen by the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
+        ("fit range", span),
+        ("events outside of the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
         ("status", "" if row.status == "OK" else row.status),
         ("not tested as", row.reason or ""),
         ("flags", row.flags or ""),
@@ -107,7 +107,7 @@ def _with_error(row: Row) -> str:
 
 
 def provenance_facts(report: ScanReport) -> Facts:
-    """Return where the numbers come from."""
+    """Return the provenance of the numbers."""
     inputs = report.inputs
     versions = inputs.get("versions")
     found = [
@@ -214,9 +214,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def summary_grid(report: ScanReport) -> Grid | None:
-    """Return what became of the lattice of every symmetry; ``None`` where there is none."""
+    """Return the numbers of cells and trials of every symmetry; ``None`` where there is none."""
     columns = [("symmetry", "text"), ("A", "text"), ("B", "text"), ("expected B / A", "num"), ("cells", "num"),
-               ("filled", "num"), ("distinct", "num"), ("looks", "num")]  # fmt: skip
+               ("filled", "num"), ("distinct", "num"), ("trials", "num")]  # fmt: skip
     lines = [
         [one.symmetry, *one.sides, f"{one.kappa:.5g}", f"{one.n_cells:,}", f"{one.n_cells - one.n_empty:,}",
          f"{one.n_distinct:,}", f"{one.n_tested:,}"]
@@ -226,15 +226,15 @@ def summary_grid(report: ScanReport) -> Grid | None:
 
 
 def global_grid(report: ScanReport) -> Grid | None:
-    """Return what the best of every symmetry and of all is worth; ``None`` without pseudo-experiments."""
+    """Return the global p-values of the best of every symmetry and of all; ``None`` without pseudo-experiments."""
     columns = [
         ("best of", "text"),
         ("what", "text"),
         ("score", "num"),
         ("p", "num"),
-        ("reached by", "text"),
+        ("n_ge of n", "text"),
         ("tail", "text"),
-        ("how", "text"),
+        ("method", "text"),
     ]
     lines = [
         [one.scope or "the whole report", one.what, z_text(one.score),

@@ -98,7 +98,7 @@ def _symmetry_entry(entry: Entry, pages: Mapping[int, str]) -> DrawnEntry | None
 
 def _title(row: Row) -> str:
     p = p_of(row, "p_global", count=True)
-    worth = f", p after all looks {p}" if p else ""
+    worth = f", global p {p}" if p else ""
     return (
         f"{place(row)}, {row.cell}{f', {row.region}' if row.region else ''}: {row.test} z {z_text(row.z_local)}{worth}"
     )

@@ -1,4 +1,4 @@
-"""What a report's pages say in words: the headline, how p was made, and what to be careful about.
+"""The words of a report's pages: the headline, the methods of the p-values, and the caveats.
 
 Examples
 --------
@@ -62,12 +62,12 @@ def levels() -> list[tuple[str, str]]:
 
 
 def place(row: Row) -> str:
-    """Return where a row is, without its cell."""
+    """Return the place of a row, without its cell."""
     return f"{row.symmetry}: {row.observable}" if row.symmetry else str(row.observable or "")
 
 
 def sentence(report: ScanReport) -> str:
-    """Return one line: how much was looked at, and the strongest row."""
+    """Return one line: the amount of data, the number of trials, and the most significant row."""
     events = report.inputs.get("events")
     what = f"{events:,} events" if isinstance(events, int) else f"{report.inputs.get('spectra', 'no')} spectra"
     best = report.best()
@@ -75,13 +75,13 @@ def sentence(report: ScanReport) -> str:
         return f"{what}; nothing was tested."
     worth = worth_of(best)
     return (
-        f"{what}, {report.trials:,} looks; the most significant region: {place(best)} in {best.cell}, "
-        f"z = {z_text(best.z_local)}{f'; after all of them {minus_in(worth)}' if worth else ''}."
+        f"{what}, {report.trials:,} trials; the most significant region: {place(best)} in {best.cell}, "
+        f"z = {z_text(best.z_local)}{f'; global {minus_in(worth)}' if worth else ''}."
     )
 
 
 def paragraphs(report: ScanReport) -> list[str]:
-    """Return what the headline says beside its numbers."""
+    """Return the paragraphs of the headline."""
     found = [
         f"Best of the whole report ({one.what}): {'; '.join(filter(None, (summary_text(one), more_would_take(one))))}; "
         f"{one.method}."
@@ -90,14 +90,14 @@ def paragraphs(report: ScanReport) -> list[str]:
     ]
     if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
         found.append(
-            "No pseudo-experiments were made: global p-values of symmetries are the Sidak bound over all looks, which "
+            "No pseudo-experiments were made: global p-values of symmetries are the Sidak bound over all trials, which "
             "is conservative as cells overlap. coffea-ddp scan --permutations 1000 counts them."
         )
     return found
 
 
 def caveats(report: ScanReport) -> list[str]:
-    """Return what to be careful about in this report, and in any."""
+    """Return the caveats of this report, and of any."""
     rows, inputs = report.rows, report.inputs
     tests = {row.test for row in rows}
     told = [
@@ -131,7 +131,7 @@ def caveats(report: ScanReport) -> list[str]:
         )
     if len(rows) < report.trials:
         told.append(
-            f"The report keeps {len(rows):,} rows of {report.trials:,} looks; coffea-ddp scan --best N keeps more. "
-            "The distribution of z is of all looks at whole cells."
+            f"The report keeps {len(rows):,} rows of {report.trials:,} trials; coffea-ddp scan --best N keeps more. "
+            "The distribution of z is of all tests of whole cells."
         )
     return told

@@ -107,14 +107,14 @@ def p_of(row: Row, name: str, *, count: bool = False) -> str:
 
 
 def z_global_of(row: Row) -> str:
-    """Return z after all looks as text, a bound where p is one: its size is at least that."""
+    """Return the global z as text, a bound where p is one: its size is at least that."""
     if row.z_global is None or not row.is_bound:
         return number(row.z_global)
     return f"{'<' if row.z_global < 0 else '>'} {number(math.trunc(100.0 * row.z_global) / 100.0)}"
 
 
 def worth_of(row: Row) -> str:
-    """Return p and z after all looks as text; nothing where there is no p."""
+    """Return the global p and z as text; nothing where there is no p."""
     if row.is_bound and row.p_global is not None and row.n_ge is not None and row.n is not None:
         return counted(row.p_global, row.n_ge, row.n, two_sided=bool(row.two_sided))
     p = p_of(row, "p_global")
@@ -123,17 +123,17 @@ def worth_of(row: Row) -> str:
 
 
 def toys_of(row: Row) -> str:
-    """Return what the toys of a bump say: how many reach it, of how many; nothing where there are none."""
+    """Return how many toys of a bump reach it, of how many; nothing where there are none."""
     return f"{row.n_ge} of {row.n}" if row.kind == "spectrum" and row.n is not None else ""
 
 
 def convention_of(row: Row) -> str:
-    """Return which p and z belong together in a row, in words."""
+    """Return the convention that ties z to p in a row, in words."""
     return "two-sided: a deviation of either sign" if row.two_sided else "one-sided: an excess"
 
 
 def summary_text(found: GlobalP) -> str:
-    """Return what the best of many looks is worth, with its fitted tail."""
+    """Return the global p of the best of many trials, with its fitted tail."""
     told = counted(found.p_value, found.n_ge, found.n, two_sided=True)
     return " ".join(filter(None, (told, tail_text(found))))
 

@@ -1,9 +1,9 @@
-"""The order of rows: by p after all looks, equal ones by the size of z.
+"""The order of rows: by global p, equal ones by the size of local z.
 
-p after all looks is what a row is worth, however it was made; a fitted tail never ranks. Many rows have one p: all that
-no pseudo-experiment reaches share 1/(N + 1). Among them |z_local| decides, which is the z of one region of one test:
-those of different tests are not on one scale, as the best of 10^5 rectangles has a larger z than one look at a whole
-cell.
+The global p is the significance of a row, however it was made; a fitted tail never ranks. Many rows have one p: all
+that no pseudo-experiment reaches share 1/(N + 1). Among them abs(z_local) decides, which is the z of one region of one
+test: those of different tests are not on one scale, as the best of 10^5 rectangles has a larger z than one test of a
+whole cell.
 
 Examples
 --------
@@ -27,14 +27,14 @@ UNDERFLOW = 37.0
 
 
 def sort_key(p_global: float | None, z_local: float | None) -> tuple[float, float]:
-    """Return what rows are sorted by, the smallest first.
+    """Return the key by which rows are sorted, the smallest first.
 
     Parameters
     ----------
     p_global
-        After all looks; ``None`` of a row with a z is an underflow, the smallest of all.
+        Global p; ``None`` of a row with a z is an underflow, the smallest of all.
     z_local
-        Of the look alone; ``None`` where there is none, which comes last.
+        Local z; ``None`` where there is none, which comes last.
     """
     if z_local is None:
         return (1.0 if p_global is None else p_global, 0.0)
@@ -45,7 +45,7 @@ def sort_key(p_global: float | None, z_local: float | None) -> tuple[float, floa
 def consistent(row: Row) -> Row:
     """Return the row with p_local <= p_cell <= p_symmetry <= p_global, none of which is lowered.
 
-    A p after more looks cannot be below one after fewer; where they were made in different ways (a formula, and
+    A p after more trials cannot be below one after fewer; where they were made in different ways (a formula, and
     pseudo-experiments), the larger one stands. z_global is that of p_global.
     """
     changed: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def consistent(row: Row) -> Row:
         if not name.startswith("p_tail"):
             least = max(least, p or 0.0)
         if name == "p_global":
-            least = row.p_local or 0.0  # an extrapolation is below what was counted, and never below the look alone
+            least = row.p_local or 0.0  # an extrapolation is below what was counted, and never below p_local
     if "p_global" in changed:
         size = float(z_from_p(changed["p_global"], two_sided=bool(row.two_sided)))
         changed["z_global"] = -size if row.two_sided and (row.z_local or 0.0) < 0 else size

@@ -215,8 +215,8 @@ def symmetry_table(report: ScanReport | str | Path) -> SymmetryTable:
 
     Notes
     -----
-    Entries are the best of all tests and observables, so each is after more looks than one: what it is worth is told
-    by the global p of its row.
+    Entries are the best of all tests and observables, so each is the best of several trials: its significance is
+    the global p of its row.
     """
     report = as_report("symmetry_table", report)
     every = _columns(report.inputs.get("cells", ()))

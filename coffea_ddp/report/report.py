@@ -61,7 +61,7 @@ class ScanReport:
     Attributes
     ----------
     plan, fingerprint, seed
-        What was looked at, and with which random seed.
+        The plan, its digest, and the random seed.
     inputs
         Events, files, datasets, cutflow, branch choices, cell axes, and what is missing.
     trials
@@ -73,9 +73,9 @@ class ScanReport:
     summaries
         One per symmetry.
     z_histogram
-        Of all looks at whole cells.
+        Of all tests of whole cells.
     global_p
-        What the best of every symmetry, of every test, and of all are worth; empty without pseudo-experiments.
+        Global p-values of the best of every symmetry, of every test, and of all; empty without pseudo-experiments.
     """
 
     plan: str
@@ -91,17 +91,17 @@ class ScanReport:
 
     @property
     def partial(self) -> bool:
-        """Whether the input lacks something that was expected."""
+        """True where the input lacks something that was expected."""
         return bool(self.inputs.get("partial", False))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the input lacks, in words."""
+        """The missing parts of the input, in words."""
         return tuple(str(item) for item in self.inputs.get("missing", ()))
 
     @property
     def title(self) -> str:
-        """One line: the plan, how many rows and looks, PARTIAL where it is."""
+        """One line: the plan, how many rows and trials, PARTIAL where it is."""
         mark = f"PARTIAL ({len(self.missing)} missing): " if self.partial else ""
         return f"{mark}{self.plan}: the best {len(self.rows):,} of {self.trials:,} trials"
 
@@ -239,13 +239,13 @@ class ScanReport:
         return text_table(self.title, self._caption(), SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
-        """Return one line per symmetry for terminals: its lattice, its looks, and its best row."""
+        """Return one line per symmetry for terminals: its lattice, its trials, and its best row."""
         return text_table(
             self._summary_title(), "", SUMMARY, [self._summary_cells(summary) for summary in self.summaries]
         )
 
     def regions_table(self, n: int = 3) -> Table:
-        """Return the best regions of every symmetry for terminals, with their p-values before and after all looks.
+        """Return the best regions of every symmetry for terminals, with their local and global p-values.
 
         Parameters
         ----------
@@ -267,7 +267,7 @@ class ScanReport:
         return text_table(f"{self.plan}: the best of every test", self._tests_caption(), REGIONS, lines)
 
     def bumps_table(self, n: int = 20, *, similar: bool = False) -> Table:
-        """Return the best spectra for terminals, and those that could not be looked at.
+        """Return the best spectra for terminals, and those that could not be tested.
 
         Parameters
         ----------
@@ -283,7 +283,7 @@ class ScanReport:
         """
         _check_n(n)
         rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.is_leading)]
-        caption = f"{method_of(rows[0])}\n{BUMPS_NOTE}" if rows else "no spectrum was looked at"
+        caption = f"{method_of(rows[0])}\n{BUMPS_NOTE}" if rows else "no spectrum was tested"
         return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
 
     def best_regions(self, n: int = 3) -> list[Row]:
@@ -347,12 +347,12 @@ class ScanReport:
         return "\n".join(lines)
 
     def _bound_note(self) -> list[str]:
-        """Return what the best row is worth where pseudo-experiments can say no more."""
+        """Return the global p of the best row, where it is a bound."""
         best = self.rows[0]
         return [f"best: {worth_of(best)}"] if best.is_bound else []
 
     def __repr__(self) -> str:
-        """Return the plan, the number of looks and the best row."""
+        """Return the plan, the number of trials and the best row."""
         mark = " PARTIAL" if self.partial else ""
         top = self.rows[0] if self.rows else None
         best = f", best={top.symmetry} | {top.observable} | {top.cell} z={number(top.z_local)}" if top else ""

@@ -66,7 +66,7 @@ SUMMARY: Mapping[str, Literal["left", "right"]] = {
     "cells": "right",
     "filled": "right",
     "distinct": "right",
-    "looks": "right",
+    "trials": "right",
     "best in": "left",
     "cell": "left",
     "z": "right",

@@ -56,10 +56,10 @@ class Row:
     statistic
         Of the test; positive where B is in excess.
     p_local, z_local, p_global, z_global
-        Of this look alone, and after all looks of the report. Every z belongs to its p by the one convention of
+        Of this test alone, and after all trials of the report. Every z belongs to its p by the one convention of
         ``two_sided``. A p below 1e-300 is ``None``, as no double can hold it: its z tells it.
     rank
-        Place among all looks, 1 is the best; ``None`` for what is not among the best of all but is the best of a
+        Place among all trials, 1 is the best; ``None`` for what is not among the best of all but is the best of a
         (test, symmetry, observable), of a column of the table of symmetries, or of a spectrum.
     n_bins, kappa
         Non-empty bins, and the expected ratio B / A.
@@ -68,15 +68,15 @@ class Row:
     aliases
         How many cells of the lattice hold exactly these events.
     n_regions
-        How many regions of the cell were looked at; ``None`` where it was tested as a whole.
+        Number of regions of the cell that were tested; ``None`` where it was tested as a whole.
     p_cell, p_symmetry
-        After all regions of this cell (all bins and widths of this spectrum), and after all looks at this symmetry.
+        After the trials in this cell (all its regions; all bins and widths of this spectrum), and in this symmetry.
         p_local <= p_cell <= p_symmetry <= p_global.
     p_tail, p_tail_low, p_tail_high
         An extrapolation of ``p_global`` beyond what the number of pseudo-experiments resolves, from a fitted tail, and
         its 68 % interval; ``None`` where it is not needed.
     z_nominal
-        What z_local would be with the plan's kappa, taken as exact, and no correction or systematic error; ``None``
+        z_local with the plan's kappa, taken as exact, and no correction or systematic error; ``None``
         where that is what was used.
     similar_to
         The rank of the strongest row of the same symmetry and direction that holds mostly the same events
@@ -85,7 +85,7 @@ class Row:
     position, width, z_error
         Of a bump: its mass and the standard deviation of the signal in GeV, and the uncertainty of its z.
     low, high
-        Of a spectrum: the range that was looked at, in GeV.
+        Of a spectrum: the fit range, in GeV.
     flags
         Of a spectrum: what is outside of the network's experience, in words; empty where nothing is.
     n_dropped
@@ -152,7 +152,7 @@ class Row:
 
     @property
     def is_bound(self) -> bool:
-        """Whether ``p_global`` is all that n pseudo-experiments can say: none reaches the row, and p is below it."""
+        """True where ``p_global`` is a bound: no pseudo-experiment reaches the row, so p is below 1 / (n + 1)."""
         if self.kind == "spectrum" or self.n is None or self.n_ge != 0 or self.p_global is None:
             return False
         return math.isclose(self.p_global, 1.0 / (self.n + 1), rel_tol=1e-9)
@@ -216,12 +216,12 @@ _P = frozenset(name for name in COLUMNS if name.startswith("p_"))
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalP:
-    """What the best of many looks is worth, from pseudo-experiments of all of them.
+    """Global p-value of the best of many trials, from pseudo-experiments of all of them.
 
     Attributes
     ----------
     scope
-        Which looks: the name of a symmetry, or ``None`` for the whole report.
+        The trials: the name of a symmetry, or ``None`` for the whole report.
     what
         ``"min-p"``: the smallest p of all tests and observables; or ``"max NAME"``: the largest z of one test.
     score
@@ -270,7 +270,7 @@ class GlobalP:
 
 @dataclass(frozen=True)
 class SymmetrySummary:
-    """What became of the lattice of one symmetry.
+    """Numbers of cells and of trials of one symmetry.
 
     Attributes
     ----------
@@ -297,7 +297,7 @@ class SymmetrySummary:
 
     @property
     def n_tested(self) -> int:
-        """Number of looks."""
+        """Number of trials."""
         return self.statuses.get("OK", 0)
 
     @classmethod
@@ -323,7 +323,7 @@ class SymmetrySummary:
 
 @dataclass(frozen=True)
 class ZHistogram:
-    """The distribution of z over all looks, the ones that are not kept as rows included.
+    """The distribution of z over all trials, those that are not kept as rows included.
 
     Attributes
     ----------

@@ -331,15 +331,9 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
     z_global = found.z_global(looks)
     nowhere = "NO_DOMAIN" in found.flags
     return Row(
-        kind="spectrum",
-        symmetry=None,
-        observable=spectrum.title or spectrum.combination,
-        cell=spectrum.cell,
+        kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=Region((Range("", found.position - 2 * found.width, found.position + 2 * found.width, "GeV"),)),
-        test="bump",
-        n_a=None,
-        n_b=float(found.prepared.counts.sum()),
-        statistic=found.z,
+        test="bump", n_a=None, n_b=float(found.prepared.counts.sum()), statistic=found.z,
         p_local=float(p_from_z(found.z, two_sided=False)),
         z_local=found.z,
         p_global=float(p_from_z(z_global, two_sided=False)),
@@ -360,7 +354,7 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         flags=" ".join(found.flags),
         n_ge=found.n_ge,
         n=found.n,
-    )
+    )  # fmt: skip
 
 
 def _p_method(found: _Found) -> str:
@@ -391,8 +385,7 @@ def _lost(one: Prepared) -> Row:
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None, p_local=None, z_local=None,
         p_global=None, z_global=None, method="bump network", status=one.status.name,
-        reason=one.reason or one.status.value,
-        low=float(edges[0]), high=float(edges[-1]),
+        reason=one.reason or one.status.value, low=float(edges[0]), high=float(edges[-1]),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.histograms.axes import quantity
 from coffea_ddp.report.ordering import sort_key
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.rows import Row, ZHistogram
@@ -289,6 +290,6 @@ def region_of(hists: Histograms, where: Where, bins: tuple[int, ...]) -> Region:
     return Region(
         tuple(
             Range(one.name, float(axis.edges[start]), float(axis.edges[stop]), one.unit, start, stop)
-            for one, axis, (start, stop) in zip(channel.quantities, channel.axes, spans, strict=True)
+            for one, axis, (start, stop) in zip(map(quantity, channel.axes), channel.axes, spans, strict=True)
         )
     )

@@ -1,4 +1,4 @@
-"""Pictures of a row of a report: what was looked at, taken from the histograms and drawn.
+"""Pictures of a row of a report, drawn from the histograms.
 
 A row names a place (symmetry or spectrum, observable, cell) and a test; its matrices, spectrum or events are in the
 output of the pass. What a scan does not keep (z of every bin of a spectrum, the fit of NPLM) is made again by the

@@ -1,4 +1,4 @@
-"""Pictures of a mass spectrum: the counts, and what the network says of every bin."""
+"""Pictures of a mass spectrum: the counts, and the network's z of every bin."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
     if not found.counts.any():
         raise InputError(f"the spectrum {row.observable!r} is empty in {row.cell}")
     prepared = prepare(found, min_events=1)
-    looked = prepared.status is Status.OK and row.status == Status.OK.name
-    span = prepared.span if looked else slice(0, int(np.flatnonzero(found.counts)[-1]) + 1)
+    tested = prepared.status is Status.OK and row.status == Status.OK.name
+    span = prepared.span if tested else slice(0, int(np.flatnonzero(found.counts)[-1]) + 1)
     counts, edges = found.counts[span], found.edges[span.start : span.stop + 1]
-    z, error = _z(prepared) if looked else (np.full(len(counts), np.nan), None)
+    z, error = _z(prepared) if tested else (np.full(len(counts), np.nan), None)
     figure = spectrum_figure(
         counts, edges, z, xlabel=axis_label(found.hist.axes[0]), z_error=error, position=row.position, width=row.width,
         masks=found.masks, title=f"{row.observable}: {row.cell}", label=label,
     )  # fmt: skip
-    if not looked:
+    if not tested:
         caption = f"The spectrum; it was not tested: {row.reason or row.status}."
         return (Picture("spectrum", figure, caption, caption),)
     caption = (
-        "Counts of the spectrum where it was looked at, and z of every bin: the network's estimate of what an ideal "
+        "Counts of the spectrum in its fit range, and z of every bin: the network's estimate of what an ideal "
         "analysis would see, with its error. Shaded: known resonances that are left out."
     )
     return (Picture("spectrum", figure, caption, f"{caption} {_told(row, counts.sum())}"),)
