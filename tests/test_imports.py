@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import coffea_ddp as ddp
+from coffea_ddp.testing import make_nanoaod
 
 
 def modules_after(code: str) -> set[str]:
@@ -34,6 +36,19 @@ def test_the_bump_hunt_needs_no_torch() -> None:
     code = "from coffea_ddp import stats; stats.bump_significance([900 - 10 * i for i in range(60)], width=2.0, toys=5)"
     # numba loads awkward itself, which extends it.
     assert not modules_after(code) & {"coffea", "dask", "hist", "torch", "matplotlib"}
+
+
+def test_what_reads_no_events_and_compiles_nothing_loads_no_sympy(tmp_path: Path) -> None:
+    """Elsewhere coffea, or numba (which ``vector`` extends), loads ``vector``, and that sympy: more than a second."""
+    data = make_nanoaod(tmp_path / "nano.root", events=300, seed=1)
+    ddp.run("symmetries", data).save(tmp_path / "hists.ddp")
+    code = """
+from coffea_ddp.cli import cli
+for command in ("merge hists.ddp -o all.ddp", "scan all.ddp -o report.json", "report report.json -o pages"):
+    cli.main(command.split(), standalone_mode=False)"""
+    loaded = modules_after(f"import os; os.chdir({str(tmp_path)!r}){code}")
+    assert (tmp_path / "pages" / "index.html").is_file()
+    assert not loaded & {"sympy", "vector", "coffea", "torch"}
 
 
 def test_help_is_quick() -> None:

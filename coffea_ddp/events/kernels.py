@@ -8,27 +8,17 @@ nothing depends on what else is in the chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
+
+from coffea_ddp._compiled import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def _compiled(function: _F) -> _F:
-    """Compile lazily; keep the machine code on disk where that is possible (some containers are read-only)."""
-    try:
-        return cast("_F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:
-        return cast("_F", numba.njit(nogil=True, error_model="numpy")(function))
-
-
-@_compiled
+@compiled
 def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
     counts: IntArray,
     eta: AnyArray,
@@ -74,7 +64,7 @@ def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
     return result
 
 
-@_compiled
+@compiled
 def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[IntArray, IntArray]:
     """Return the kept objects of every event, the largest value first; equal values stay in their order.
 
@@ -106,7 +96,7 @@ def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[
     return index, kept
 
 
-@_compiled
+@compiled
 def sum_each(starts: IntArray, counts: IntArray, values: AnyArray) -> FloatArray:
     """Return the sum of every event's values, added in their order in float64; 0 for an event that has none."""
     sums = np.zeros(len(starts), np.float64)
@@ -118,7 +108,7 @@ def sum_each(starts: IntArray, counts: IntArray, values: AnyArray) -> FloatArray
     return sums
 
 
-@_compiled
+@compiled
 def interleave(counts_1: IntArray, counts_2: IntArray) -> IntArray:
     """Return the index that puts two collections, stored one after the other, together event by event (1 before 2)."""
     index = np.empty(counts_1.sum() + counts_2.sum(), np.int64)

@@ -1,11 +1,11 @@
-"""Compilation of loops over numbers by numba, kept on disk, and the block of pseudo-experiments that they share."""
+"""Compilation of loops over numbers in fast arithmetic, and the block of pseudo-experiments that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import numba
+from coffea_ddp._compiled import compiled_with
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -17,9 +17,5 @@ _FAST = {"nnan", "nsz", "contract", "reassoc"}
 
 
 def compiled(function: _F) -> _F:
-    """Compile lazily; keep the machine code on disk where that is possible (some containers are read-only)."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FAST}
-    try:
-        return cast("_F", numba.njit(cache=True, **options)(function))
-    except RuntimeError:
-        return cast("_F", numba.njit(**options)(function))
+    """Return a function that is compiled at its first call; its arithmetic is fast and knows no NaN."""
+    return compiled_with(function, fastmath=_FAST)
