@@ -1,4 +1,4 @@
-"""Tables of text for terminals and notebooks.
+"""Tables of text: for terminals and notebooks.
 
 Examples
 --------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,12 @@ def test_reference_is_whole() -> None:
     assert sorted(set(coffea_ddp.__all__) - names - {"plotting", "stats"}) == []
     assert sorted(set(stats.__all__) - names) == []
     assert sorted(set(plotting.__all__) - names) == []
+
+
+def test_picture_of_the_layers_is_that_of_the_contracts() -> None:
+    layers = runpy.run_path(str(DOCS / "layers.py"))
+    assert layers["PICTURE"].read_text("utf-8") == layers["drawn"](), "run: python docs/layers.py"
+    assert "docs/_static/layers.svg" in (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
 def test_no_page_asks_a_server() -> None:

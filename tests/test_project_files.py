@@ -206,3 +206,7 @@ def test_version_comes_from_the_tags() -> None:
     assert "version" in PROJECT["project"]["dynamic"]
     assert "version" not in parsed("CITATION.cff")
     assert re.fullmatch(r"\d+\.\d+\.\d+\.dev0", PROJECT["tool"]["hatch"]["version"]["fallback-version"])
+
+
+def test_architecture_is_two_pages() -> None:
+    assert len(text("ARCHITECTURE.md").splitlines()) <= 110

@@ -1,4 +1,4 @@
-"""NanoAOD-shaped ROOT files with chosen signals inside, and files that are broken in chosen ways.
+"""Generated NanoAOD files: with chosen signals inside, or broken in chosen ways.
 
 The events are a toy: masses, angles and multiplicities come from parametric shapes and isotropic decays,
 without matrix elements, parton densities or pile-up, in the proportions of a lepton skim. What it keeps
