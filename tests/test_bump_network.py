@@ -35,6 +35,16 @@ from coffea_ddp.stats.bumphunt.training.training import (
 SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """Draw the lessons in this process: that other processes give the same is a test of its own."""
+
+    def drawn(settings, first, _workers):
+        return (lesson(settings, step) for step in range(first, settings.steps))
+
+    monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.lessons", drawn)
+
+
 # -- families and spectra ------------------------------------------------------------------------------------------
 
 
@@ -193,6 +203,7 @@ def test_resonances_are_marked_where_they_are():
     assert marked[rows, batch.place[rows]].all()
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_training_that_was_cut_off_goes_on(tmp_path):
     quiet = {"report": lambda _: None, "every": 3}
     whole = train(SMALL, tmp_path / "whole", **quiet)
@@ -212,6 +223,7 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path):
         assert resumed[name] == pytest.approx(value, abs=1e-6), name
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_folder_of_another_training_is_refused(tmp_path):
     train(SMALL, tmp_path, report=lambda _: None)
     with pytest.raises(InputError, match="other settings"):
