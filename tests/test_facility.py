@@ -248,11 +248,15 @@ def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> Non
 
 
 def edited(folder: Path, module: str, before: str, after: str) -> Path:
-    """Make a copy of the package in which a module is another; return the folder to put on a path."""
+    """Make a copy of the package in which a module is another; return the folder to put on a path.
+
+    What numba compiled goes with it, so that workers do not compile it again; Python's own caches do not, which know
+    no more of a file than its second and its size.
+    """
     import coffea_ddp
 
     other = folder / "other" / "coffea_ddp"
-    shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("*.pyc"))
     text = (other / module).read_text()
     assert before in text
     (other / module).write_text(text.replace(before, after))
