@@ -219,7 +219,7 @@ def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: 
         "--tests",
         "nsigma,submatrix",
         "--permutations",
-        128,
+        24,
         "--seed",
         5,
         "--symmetry",
@@ -229,13 +229,13 @@ def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: 
     )
     code, out, err = invoke(capfd, "scan", hists, "-o", report, *options, "--jobs", 2)
     assert code == 0
-    for text in ("the best regions of every symmetry", "p local", "p global", "whole report, min-p", "128 + 1"):
+    for text in ("the best regions of every symmetry", "p local", "p global", "whole report, min-p", "24 + 1"):
         assert text in out
     assert "scanning" in err
     saved = json.loads(report.read_text())
-    assert saved["options"]["permutations"] == 128
+    assert saved["options"]["permutations"] == 24
     assert saved["global_p"]
-    assert all(row["p_global"] >= 1 / 129 for row in saved["rows"])
+    assert all(row["p_global"] >= 1 / 25 for row in saved["rows"])
     assert any(row["region"] for row in saved["rows"])
     invoke(capfd, "scan", hists, "-o", tmp_path / "again.json", *options, "--jobs", 1)
     assert (tmp_path / "again.json").read_text() == report.read_text()
