@@ -31,6 +31,10 @@ _FIRST = (
 The first compiles what the other tests of the bump hunt then find on disk; two at a time would both compile it.
 """
 
+_LONG_NOTEBOOKS = ("02_symmetries", "03_bump_hunt", "04_symmetrized_nplm")
+"""Notebooks that compute for half a minute and more: they run among the slow tests, and what they call is looked at
+in ``test_notebooks.py`` every time."""
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -48,7 +52,10 @@ def shared() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the files that take long, and the notebooks, begin first (with ``--no-loadscope-reorder``)."""
+    """Mark the notebooks that take long; have them, and the files that do, begin first (``--no-loadscope-reorder``)."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.stem in _LONG_NOTEBOOKS:
+            item.add_marker(pytest.mark.slow)
     places = {name: place for place, name in enumerate(_FIRST)}
 
     def place(item: pytest.Item) -> float:

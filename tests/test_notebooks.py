@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -33,6 +38,66 @@ def test_a_notebook_is_stored_with_its_outputs_and_nothing_else(execute, path):
     code = [one for one in notebook.cells if one.cell_type == "code"]
     assert [one.execution_count for one in code] == list(range(1, len(code) + 1))
     assert execute.stripped(nbformat.read(path, as_version=4)) == notebook
+
+
+def _tree(path: Path) -> ast.Module:
+    """Return the code of a notebook, without the lines that speak to IPython."""
+    cells = [one.source for one in nbformat.read(path, as_version=4).cells if one.cell_type == "code"]
+    lines = [line for text in cells for line in text.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    return ast.parse("\n".join(lines))
+
+
+def _imported(tree: ast.Module) -> dict[str, Any]:
+    """Return what a notebook imports of the package, by the names that it has there; fail where it is not there."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "coffea_ddp":
+            for one in node.names:
+                module = importlib.import_module(node.module)
+                if not hasattr(module, one.name):
+                    importlib.import_module(f"{node.module}.{one.name}")
+                found[one.asname or one.name] = getattr(module, one.name)
+        elif isinstance(node, ast.Import):
+            for one in node.names:
+                if one.name.split(".")[0] == "coffea_ddp":
+                    module = importlib.import_module(one.name)
+                    found[one.asname or "coffea_ddp"] = module if one.asname else importlib.import_module("coffea_ddp")
+    return found
+
+
+def _resolved(node: ast.expr, names: dict[str, Any]) -> Any:
+    """Return what ``ddp.stats.n_sigma`` stands for; None for what a notebook made itself."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute):
+        of = _resolved(node.value, names)
+        return None if of is None or not inspect.ismodule(of) else getattr(of, node.attr)
+    return None
+
+
+def _calls(tree: ast.Module, names: dict[str, Any]) -> Iterator[tuple[ast.Call, Any]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            _resolved(node, names)  # an AttributeError where it is not there
+        if isinstance(node, ast.Call):
+            called = _resolved(node.func, names)
+            assert not inspect.ismodule(called), f"{ast.unparse(node.func)} is a module"
+            if callable(called):
+                yield node, called
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_calls_is_there_and_has_these_options(path):
+    """Also of those that are executed among the slow tests: a name or an option that changed is seen at once."""
+    tree = _tree(path)
+    n_calls = 0
+    for call, called in _calls(tree, _imported(tree)):
+        parameters = inspect.signature(called).parameters
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+            unknown = {one.arg for one in call.keywords if one.arg} - set(parameters)
+            assert not unknown, f"{path.name}: {ast.unparse(call.func)} has no {sorted(unknown)}"
+        n_calls += 1
+    assert n_calls > 3
 
 
 def test_pieces_of_a_stream_are_joined_and_times_are_left_out(execute):
