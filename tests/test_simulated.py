@@ -9,7 +9,6 @@ import pytest
 
 import coffea_ddp as ddp
 
-
 SOME = ["m_ll x met", "pt_l0 x met", "dphi_ll"]
 """One observable of two dimensions for either number of leptons, and one of one dimension."""
 
