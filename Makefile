@@ -7,22 +7,25 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 # What an installation depends on: nothing is installed again before one of these changes.
 RECIPE := pyproject.toml constraints.txt hatch_build.py
+# On all cores, a file of tests to one process, the long files first.
+SHARED_OUT := -n logical --dist loadfile --no-loadscope-reorder
 headline = @printf '\n== %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint pytest docs wheel bench slow clean
+.PHONY: help demo test lint pytest docs wheel bench slow coverage clean
 
 help:
 	@echo 'make demo    make NanoAOD files with a hidden signal, scan them, write the report (demo/report/index.html)'
 	@echo 'make test    all that a pull request has to pass: lint, docs, pytest, wheel'
 	@echo 'make lint    style, types, import rules, what Scientific Python expects of a project'
 	@echo 'make docs    the documentation, as pages in build/docs'
-	@echo 'make pytest  the tests with coverage, on all cores'
+	@echo 'make pytest  the tests but the slow ones, on all cores'
 	@echo 'make wheel   the wheel, used in a clean environment'
 	@echo 'make bench   the benchmarks'
-	@echo 'make slow    the long calibration studies that make test leaves out'
+	@echo 'make slow    what make test leaves out: long calibration studies, notebooks that compute for long'
+	@echo 'make coverage  all tests, the slow ones too, and which lines none of them reaches'
 	@echo 'make clean   remove everything that make made, $(VENV) included'
 	@echo 'PYTHON=python3.12 make ... takes another Python (>= 3.11); run make clean first'
 
@@ -50,7 +53,7 @@ docs: $(VENV)/.stamp-test
 
 pytest: $(VENV)/.stamp-test
 	$(call headline,pytest)
-	$(BIN)/python -m pytest --cov -n logical --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SHARED_OUT)
 
 wheel: $(VENV)/.stamp-test
 	$(call headline,wheel)
@@ -60,7 +63,11 @@ bench: $(VENV)/.stamp-test
 	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done
 
 slow: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest tests -m slow
+	$(BIN)/python -m pytest $(SHARED_OUT) -m slow
+
+# Tracing makes everything 1.7 times as slow (less on Python >= 3.14, which has sys.monitoring for branches).
+coverage: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest $(SHARED_OUT) --cov -m 'slow or not slow'
 
 clean:
 	rm -rf $(VENV) demo build dist .coverage .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
