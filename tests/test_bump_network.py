@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -37,12 +38,14 @@ SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Draw the lessons in this process: that other processes give the same is a test of its own."""
+    """Draw lessons in this process, where a test is not about processes, and measure with few spectra."""
 
     def drawn(settings, first, _workers):
         return (lesson(settings, step) for step in range(first, settings.steps))
 
     monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.lessons", drawn)
+    few = functools.partial(measured_set, size=20)
+    monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.measured_set", few)
 
 
 # -- families and spectra ------------------------------------------------------------------------------------------
