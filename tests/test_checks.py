@@ -493,11 +493,14 @@ def test_what_is_not_an_array_of_numbers_is_refused(name, key):
 
 @pytest.mark.parametrize(("name", "key"), ARRAYS)
 def test_odd_numbers_are_refused_or_taken_as_they_are(name, key):
+    """Of figures, which take their time, only what is masked is drawn a second time: lists are lists in all of them."""
     example = _example(name)
     for kind, make in ALLOWED.items():
         values = make(example.arrays[key])
         found = _outcome(example, key, values)
         if not isinstance(found, Exception):
+            if name.startswith("plotting.") and "masked" not in kind:
+                continue
             plain = [_unmasked(one) for one in values] if isinstance(values, list) else _unmasked(values)
             _same(_plain(found), _plain(_call(example, **{key: plain})))
         else:
