@@ -7,8 +7,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 # What an installation depends on: nothing is installed again before one of these changes.
 RECIPE := pyproject.toml constraints.txt hatch_build.py
-# On all cores, a file of tests to one process, the long files first.
-SHARED_OUT := -n logical --dist loadfile --no-loadscope-reorder
+# A file of tests to one process, the long files first; one process more than there are cores, since tests of a cluster wait.
+TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+SHARED_OUT = -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 headline = @printf '\n== %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
