@@ -34,7 +34,7 @@ def peak(events, mass):
 
 def made(*, signal_code=5, signal=120.0, seed=1, symmetries=()):
     """Spectra in all exclusive cells, a resonance at 200 GeV in one of them."""
-    spectra = tuple(SpectrumLayout(name, AXIS, RESOLUTION, (), name) for name in ("2mu", "2e"))
+    spectra = tuple(SpectrumLayout(name, AXIS, RESOLUTION, (), name, (name[1:],) * 2) for name in ("2mu", "2e"))
     layout = Layout("made", "0" * 16, GRID, symmetries, spectra=spectra)
     rng = np.random.default_rng(seed)
     keys, counts = [], []

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp.errors import PlanError, UnknownNameError
+from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout, axes_from_uhi, axes_to_uhi
+from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
 
 numbers = st.floats(-1e6, 1e6)
 edges = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8, unique=True).map(sorted)

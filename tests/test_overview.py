@@ -1,5 +1,6 @@
 """The two tables: every entry is the best that a scan has seen, whatever it keeps."""
 
+import dataclasses
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from toys import make_histograms, make_layout
 
 from coffea_ddp import scan
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.report.older_files import axes_of, objects_of
 from coffea_ddp.report.overview import KINDS, kinds_of, state_table, symmetry_table, z_of
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
@@ -22,11 +24,13 @@ def row(**changes):
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
         "z_global": 0.0, "method": "asymptotic", "status": "OK",
     }  # fmt: skip
-    return Row(**(known | changes))
+    found = Row(**(known | changes))
+    return found if found.asks else dataclasses.replace(found, asks=tuple(axes_of(found.cell)))
 
 
 def bump(observable, z=1.0, **changes):
-    return row(kind="spectrum", symmetry=None, observable=observable, test="bump", z_local=z, statistic=z, **changes)
+    known = {"kind": "spectrum", "symmetry": None, "test": "bump", "decays_to": tuple(objects_of(observable))}
+    return row(observable=observable, z_local=z, statistic=z, **known, **changes)
 
 
 def report(*rows, **changes):
@@ -106,8 +110,9 @@ def test_a_spectrum_that_was_not_looked_at_gives_way():
 def test_every_spectrum_of_the_shipped_plan_has_a_place():
     from coffea_ddp import load_plan
 
-    names = [spectrum.name for spectrum in load_plan("resonances").spectra]
-    kinds = [kinds_of(name) for name in names]
+    spectra = load_plan("resonances").spectra
+    assert [list(spectrum.decays_to) for spectrum in spectra] == [objects_of(spectrum.name) for spectrum in spectra]
+    kinds = [kinds_of(bump(spectrum.name)) for spectrum in spectra]
     assert all(len(found) >= 2 for found in kinds)
     assert {kind for found in kinds for kind in found} == set(KINDS)
 
@@ -117,3 +122,32 @@ def test_names_from_strangers_are_no_danger(cell, observable):
     told = report(row(cell=cell), bump(observable), inputs={"cells": [cell, {"topology": cell}, 3]})
     symmetry_table(told)
     state_table(told)
+
+
+def test_every_row_says_what_its_cell_asks():
+    hists = make_histograms(make_layout(grid=GRID), 900, seed=4, excess=0.05)
+    rows = scan(hists, ["nsigma", "submatrix"], min_events=5).rows
+    assert len({row.asks for row in rows}) > 3
+    for row in rows:
+        assert list(row.asks) == axes_of(row.cell)
+        assert [axis.name for axis in GRID.axes if axis.name in row.asks] == list(row.asks)
+
+
+def test_rows_of_a_report_have_numbers():
+    equal = report(row(), row(), row(cell="j>=1"))
+    assert [one.number for one in equal.rows] == [1, 2, 3]
+    assert equal.rows[0] == equal.rows[1] == row()
+    again = report(*reversed(equal.rows))
+    assert [one.number for one in again.rows] == [1, 2, 3]
+    assert len(symmetry_table(again).rows) == 2
+
+
+def test_reports_of_version_1_fill_the_same_tables():
+    rows = [row(z_local=1.5), row(cell="j=1 & !VBF"), bump("2mu+j", 2.0), bump("Z(2mu)+gamma", 3.0)]
+    now = report(*rows)
+    old = now.to_dict() | {"version": 1, "looks": 1}
+    for one in old["rows"]:
+        del one["asks"], one["decays_to"], one["number"]
+    again = ScanReport.from_dict(old)
+    assert symmetry_table(again) == symmetry_table(now)
+    assert state_table(again) == state_table(now)

@@ -27,6 +27,7 @@ from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
 from coffea_ddp.report.display import method_of
+from coffea_ddp.report.older_files import axes_of, objects_of
 from coffea_ddp.report.overview import symmetry_table
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
@@ -73,7 +74,9 @@ def row(**changes):
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
         "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "similar_to": 1,
     }  # fmt: skip
-    return Row(**(known | changes))
+    known |= changes
+    known.setdefault("asks", tuple(axes_of(known["cell"])))
+    return Row(**known)
 
 
 def report_of(rows, **changes):
@@ -94,7 +97,9 @@ def resonances():
     edges = np.geomspace(100.0, 1000.0, 81)
     names = ("2mu", "mu+j")
     axis = hist.axis.Variable(edges, name="mass", label="m [GeV]")
-    spectra = tuple(SpectrumLayout(name, axis, resolution, ((480.0, 520.0, "Z'"),), name) for name in names)
+    spectra = tuple(
+        SpectrumLayout(name, axis, resolution, ((480.0, 520.0, "Z'"),), name, tuple(objects_of(name))) for name in names
+    )
     layout = Layout("masses", "e" * 16, grid, (), spectra=spectra)
     centres, rng, keys = 0.5 * (edges[1:] + edges[:-1]), np.random.default_rng(5), []
     for channel, signal in zip(layout.spectrum_channels, (300.0, 0.0), strict=True):
@@ -540,7 +545,9 @@ def test_without_scripts_the_first_rows_are_there(browser, written):
 
 def test_pages_and_tables_of_any_report_are_bounded():
     known = {"p_local": 1e-4, "z_local": 3.7, "p_global": 0.5, "z_global": 0.0}
-    bumps = [row(kind="spectrum", symmetry=None, observable=f"k{i}+q{i}", test="bump", **known) for i in range(4001)]
+    bumps = [
+        row(kind="spectrum", symmetry=None, decays_to=(f"k{i}", f"q{i}"), test="bump", **known) for i in range(4001)
+    ]
     tested = [row(symmetry=f"s{i % 900}", cell=f"a{i}>=1", test=f"t{i}", **known) for i in range(4001)]
     rows = [dataclasses.replace(one, rank=rank, similar_to=rank) for rank, one in enumerate([*bumps, *tested], 1)]
     summaries = tuple(SymmetrySummary(f"s{i}", ("a", "b"), 1.0, 5, 0, 5, {}) for i in range(900))
@@ -552,7 +559,7 @@ def test_pages_and_tables_of_any_report_are_bounded():
     report = ScanReport("p", "", 0, inputs, 9_000, tuple(rows), summaries=summaries)
     paged = content.rows_with_pages(report, 20)
     assert 20 < len(paged) <= 20 + content.MOST_LINKED
-    page = content.index(report, None, {id(one): f"{n}.html" for n, one in enumerate(paged)}, None)
+    page = content.index(report, None, {one.number: f"{n}.html" for n, one in enumerate(paged)}, None)
     for name in ("symmetries", "states"):
         assert len(page[name].lines) == len(page[name].columns) == 60
         assert "are left out" in page[name].note

@@ -45,6 +45,8 @@ ROWS = st.builds(
     p_global=P,
     z_global=ANY_FLOAT,
     method=TEXT,
+    asks=st.none() | st.lists(TEXT, max_size=2).map(tuple),
+    decays_to=st.lists(TEXT, max_size=2).map(tuple),
     p_method=TEXT,
     global_method=TEXT,
     reason=st.none() | TEXT,

@@ -142,6 +142,8 @@ def faces(report):
         (("rows", 2, "p_cell"), -0.1, r"rows\[2\]\.p_cell must be"),
         (("rows", 2, "p_global"), 0, r"rows\[2\]\.p_global must be"),
         (("rows", 2, "p_global"), None, r"rows\[2\]\.z_global has no p_global"),
+        (("rows", 2, "number"), 1, r"rows\[2\]\.number is not its place, 3"),
+        (("rows", 2, "asks"), [3], r"rows\[2\]\.asks\[0\] must be string"),
         (("rows", 2, "rank"), 1, r"rows\[2\]\.rank is that of another row"),
         (("rows", 2, "rank"), 3.0, r"rows\[2\]\.rank is written as a fraction"),
         (("rows", 2, "similar_to"), 900, r"rows\[2\].similar_to is no row's rank"),

@@ -84,6 +84,11 @@ class DistinctCells:
         texts = (asked[choice] for asked, choice in zip(self._texts, self.choices[index], strict=True))
         return Cell(tuple(text for text in texts if text))
 
+    def asks(self, index: int) -> tuple[str, ...]:
+        """Return the axes that distinct cell number ``index`` asks about."""
+        chosen = zip(self.grid.axes, self._texts, self.choices[index], strict=True)
+        return tuple(axis.name for axis, texts, choice in chosen if texts[choice])
+
     def members(self, index: ArrayLike) -> FloatArray:
         """Return chosen rows of the membership matrix, shape (n, n_codes), of 0.0 and 1.0."""
         return self._unpacked(self._words[np.asarray(index, dtype=np.int64)])

@@ -8,15 +8,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import hist
-import numpy as np
-from boost_histogram.serialization import from_uhi, to_uhi
-
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
+from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.spectra.spectrum import Resolution
 
@@ -116,6 +113,8 @@ class SpectrumLayout:
         Ranges (low, high, name) of known resonances in GeV.
     exchange_name
         Of the combination in the exchange format, ``"m0m1j0"``.
+    decays_to
+        The objects and candidates of which it is the mass, ``("mu", "mu", "j")``; empty where nothing tells them.
     """
 
     name: str
@@ -123,6 +122,7 @@ class SpectrumLayout:
     resolution: Resolution | None = None
     masks: tuple[tuple[float, float, str], ...] = ()
     exchange_name: str = ""
+    decays_to: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -368,6 +368,7 @@ def _described(spectrum: SpectrumLayout) -> dict[str, Any]:
         "resolution": None if resolution is None else dataclasses.astuple(resolution),
         "masks": [list(mask) for mask in spectrum.masks],
         "exchange_name": spectrum.exchange_name,
+        "decays_to": list(spectrum.decays_to),
     }
 
 
@@ -378,30 +379,5 @@ def _spectrum(item: Mapping[str, Any]) -> SpectrumLayout:
         None if item["resolution"] is None else Resolution(*map(float, item["resolution"])),
         tuple((float(low), float(high), str(name)) for low, high, name in item["masks"]),
         item["exchange_name"],
+        tuple(map(str, item.get("decays_to", ()))),
     )
-
-
-def axes_to_uhi(axes: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Return ``hist`` axes in the JSON form of the Unified Histogram Interface."""
-    described: list[dict[str, Any]] = []
-    for axis in axes:
-        data = dict(to_uhi(hist.Hist(axis, storage=hist.storage.Int64()))["axes"][0])
-        if "edges" in data:
-            data["edges"] = [float(edge) for edge in data["edges"]]
-        described.append(data)
-    return described
-
-
-def axes_from_uhi(described: list[dict[str, Any]]) -> tuple[Any, ...]:
-    """Return the ``hist`` axes that :func:`axes_to_uhi` described."""
-    axes = []
-    for data in described:
-        empty = {"uhi_schema": 1, "axes": [data], "storage": {"type": "int", "values": _zeros(data)}, "metadata": {}}
-        axes.append(hist.Hist(from_uhi(empty)).axes[0])
-    return tuple(axes)
-
-
-def _zeros(axis: Mapping[str, Any]) -> Any:
-
-    bins = axis["bins"] if "bins" in axis else len(axis["edges"]) - 1
-    return np.zeros(int(bins) + bool(axis["underflow"]) + bool(axis["overflow"]), dtype=np.int64)

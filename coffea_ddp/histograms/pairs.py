@@ -140,6 +140,7 @@ def as_spectrum(
         masks=spectrum.masks,
         partial=partial,
         title=spectrum.name,
+        decays_to=spectrum.decays_to,
     )
 
 

@@ -27,7 +27,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.pages import content
-from coffea_ddp.pages.columns import packed_rows
+from coffea_ddp.pages.columns import Pages, packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows
 from coffea_ddp.pages.folder import new_folder
 from coffea_ddp.pages.images import labelled, written
@@ -95,8 +95,7 @@ def write_report(
         hists = as_histograms("write_report, hists", hists)
         _check_same(report, hists)
     rows = content.rows_with_pages(report, leading)
-    # By position: a report may hold equal rows, and rows are no keys.
-    pages = {id(row): f"{number:03d}.html" for number, row in enumerate(rows, 1)}
+    pages = {row.number: f"{number:03d}.html" for number, row in enumerate(rows, 1)}
     over = label or labelled(report)
     tell = progress or _silent
     with new_folder(folder) as place:
@@ -147,7 +146,7 @@ def _regions(place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterat
         _write(place / "regions" / names[number], "region.html.j2", content.region(report, found))
 
 
-def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Mapping[int, str], label: str) -> None:
+def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Pages, label: str) -> None:
     told = report.z_histogram
     picture = None
     if sum(told.counts):

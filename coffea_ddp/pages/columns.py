@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
 
 
+Pages = Mapping[int | None, str]
+"""The files of the pages that rows have, by the numbers of the rows."""
+
 _ABOVE = 101.0
 
 
@@ -80,7 +83,7 @@ def _status(row: Row) -> str:
     return " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
 
 
-def packed_rows(rows: Sequence[Row], pages: Mapping[int, str]) -> str:
+def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
     """Return rows as text for a page.
 
     Parameters
@@ -88,10 +91,10 @@ def packed_rows(rows: Sequence[Row], pages: Mapping[int, str]) -> str:
     rows
         In the order of the table.
     pages
-        The file names of the pages that rows have, by ``id(row)``.
+        The file names of the pages that rows have, by their numbers.
     """
     values, names = [], []
-    for column in (*SHOWN, Shown("page", "hidden", lambda row: pages.get(id(row)))):
+    for column in (*SHOWN, Shown("page", "hidden", lambda row: pages.get(row.number))):
         found = [column.value(row) for row in rows]
         textual = column.kind == "text" or column.name == "page"
         known: dict[str, int] = {}

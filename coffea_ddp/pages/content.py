@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffea_ddp.pages import words
-from coffea_ddp.pages.columns import SHOWN
+from coffea_ddp.pages.columns import SHOWN, Pages
 from coffea_ddp.pages.facts import (
     Grid,
     global_grid,
@@ -64,22 +64,23 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
     leading
         How many rows that hold mostly events of their own, the strongest first.
     """
-    order = {id(row): number for number, row in enumerate(report.rows)}
     chosen = [row for row in report.rows if row.is_leading and row.rank is not None][:leading]
-    linked = sorted(_linked(report, chosen), key=lambda row: order[id(row)])[:MOST_LINKED]
-    return sorted([*chosen, *linked], key=lambda row: order[id(row)])
+    linked = sorted(_linked(report, chosen), key=_number_of)[:MOST_LINKED]
+    return sorted([*chosen, *linked], key=_number_of)
+
+
+def _number_of(row: Row) -> int:
+    return row.number or 0
 
 
 def _linked(report: ScanReport, besides: Sequence[Row] = ()) -> list[Row]:
     """Return the rows that the tables lead to, each once; some are left out."""
-    known = {id(row) for row in besides}
+    known = {row.number for row in besides}
     linked = [*symmetry_table(report).rows, *state_table(report).rows, *_best_of_tests(report)]
-    return list({id(row): row for row in linked if id(row) not in known and row.z_local is not None}.values())
+    return list({row.number: row for row in linked if row.number not in known and row.z_local is not None}.values())
 
 
-def index(
-    report: ScanReport, hists: Histograms | None, pages: Mapping[int, str], z_picture: Image | None
-) -> dict[str, Any]:
+def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture: Image | None) -> dict[str, Any]:
     """Return what the index is made of.
 
     Parameters
@@ -87,7 +88,7 @@ def index(
     report, hists
         What was found; the histograms tell of the files.
     pages
-        The file names of the pages that rows have, by ``id(row)``.
+        The file names of the pages that rows have, by their numbers.
     z_picture
         The distribution of z, where there is one.
     """
@@ -158,12 +159,12 @@ def _best_of_tests(report: ScanReport) -> list[Row]:
     return found if len({row.test for row in found}) > 1 else []
 
 
-def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
+def _of_test(row: Row, links: Pages) -> dict[str, Any]:
     """Return what the tables of the headline tell of a row."""
     return {
         "symmetry": row.symmetry,
         "test": row.test,
-        "page": links.get(id(row)),
+        "page": links.get(row.number),
         "observable": row.observable,
         "cell": row.cell,
         "region": region_of(row),
@@ -176,7 +177,7 @@ def _of_test(row: Row, links: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _leading(row: Row, links: Mapping[int, str], letters: Mapping[str, str]) -> dict[str, Any]:
+def _leading(row: Row, links: Pages, letters: Mapping[str, str]) -> dict[str, Any]:
     return {
         **_of_test(row, links),
         "rank": row.rank,
@@ -197,9 +198,9 @@ def _fewer(number: int, shown: int) -> str:
     return f"The first {shown:,} of {number:,} are shown." if number > shown else ""
 
 
-def _without_pages(report: ScanReport, pages: Mapping[int, str]) -> str:
+def _without_pages(report: ScanReport, pages: Pages) -> str:
     """Return how many rows that the tables lead to have no page of their own; nothing where all have one."""
-    without = sum(id(row) not in pages for row in _linked(report))
+    without = sum(row.number not in pages for row in _linked(report))
     if not pages or not without:
         return ""
     return (
@@ -259,7 +260,7 @@ def _region_sentence(row: Row) -> str:
 def _similar(report: ScanReport, row: Row) -> Grid | None:
     if row.rank is None:
         return None
-    mine: Sequence[Row] = [one for one in report.rows if one.similar_to == row.rank and one is not row]
+    mine: Sequence[Row] = [one for one in report.rows if one.similar_to == row.rank and one.number != row.number]
     shown = [column for column in SHOWN if column.kind != "hidden"]
     lines = [[text for text, _ in _line(one)] for one in mine[:_SIMILAR]]
     return Grid.of([(column.name, _kind(column.kind)) for column in shown], lines) if lines else None

@@ -11,9 +11,9 @@ Examples
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coffea_ddp.pages.columns import Pages
 from coffea_ddp.pages.words import content, level, levels, place, z_text
 from coffea_ddp.report.display import p_of
 from coffea_ddp.report.overview import MOST, Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
@@ -59,7 +59,7 @@ class DrawnTable:
     note: str = ""
 
 
-def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | None:
+def symmetries(table: SymmetryTable, pages: Pages) -> DrawnTable | None:
     """Return the table of symmetries; ``None`` where the report has none.
 
     Parameters
@@ -67,7 +67,7 @@ def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | N
     table
         Of a report.
     pages
-        The pages that rows have, by ``id(row)``, from the index.
+        The pages that rows have, by their numbers, from the index.
     """
     if not table.symmetries:
         return None
@@ -83,15 +83,15 @@ def symmetries(table: SymmetryTable, pages: Mapping[int, str]) -> DrawnTable | N
     return DrawnTable(tuple(groups), names, tuple(lines), tuple(levels()), _left_out(table.left_out))
 
 
-def _symmetry_entry(entry: Entry, pages: Mapping[int, str]) -> DrawnEntry | None:
+def _symmetry_entry(entry: Entry, pages: Pages) -> DrawnEntry | None:
     alone, others = entry.alone, entry.others
     also = "" if others is None else z_text(z_of(others))
-    also_page = None if others is None else pages.get(id(others))
+    also_page = None if others is None else pages.get(others.number)
     also_title = "" if others is None else _title(others)
     if alone is None:
         return None if others is None else DrawnEntry(f"({also})", "", str(others.cell), also_title, also_page)
     small = f"{content(alone.n_a)} : {content(alone.n_b)}"
-    page = pages.get(id(alone))
+    page = pages.get(alone.number)
     z = z_of(alone)
     return DrawnEntry(z_text(z), level(z), small, _title(alone), page, also, also_page, also_title)
 
@@ -104,7 +104,7 @@ def _title(row: Row) -> str:
     )
 
 
-def states(table: StateTable, pages: Mapping[int, str]) -> DrawnTable | None:
+def states(table: StateTable, pages: Pages) -> DrawnTable | None:
     """Return the table of states; ``None`` where the report has no spectra that are made of objects."""
     if not table.kinds:
         return None
@@ -125,9 +125,9 @@ def _left_out(number: int) -> str:
     )
 
 
-def _state_entry(row: Row | None, pages: Mapping[int, str]) -> DrawnEntry | None:
+def _state_entry(row: Row | None, pages: Pages) -> DrawnEntry | None:
     if row is None or row.z_local is None:
         return None
     mark = " \N{DAGGER}" if row.flags else ""
     where = f"{row.observable}{mark}" if row.position is None else f"{row.observable}, {row.position:.4g} GeV{mark}"
-    return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(id(row)))
+    return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(row.number))

@@ -186,6 +186,11 @@ class Spectrum:
         """The names of the objects whose mass it is, where the mass function tells them."""
         return tuple(getattr(self.mass, "objects", ()))
 
+    @property
+    def decays_to(self) -> tuple[str, ...]:
+        """The objects and candidates that decay products are seen as, where the mass function tells them."""
+        return tuple(getattr(self.mass, "decays_to", ()))
+
     def masses(self, events: SelectedEvents) -> FloatArray:
         """Return the mass of every event in GeV, shape (n_events,); NaN where there is none.
 
@@ -374,7 +379,10 @@ class ScanPlan:
             features,
             self.weight is not None,
             self.max_stored,
-            tuple(SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name) for s in self.spectra),
+            tuple(
+                SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name, s.decays_to)
+                for s in self.spectra
+            ),
         )
 
     def weights(self, events: SelectedEvents) -> FloatArray | None:

@@ -1,7 +1,7 @@
 """Reports of version 1 of the format, in the columns of today.
 
-Version 1 had other names for some columns, told a region in words alone, and
-all methods (or why nothing was tested) in one sentence. What it did not tell stays unknown.
+Version 1 had other names for some columns, told a region in words alone and all methods (or why nothing was tested) in
+one sentence, and left to names of cells and spectra what they are about. What it did not tell stays unknown.
 
 Examples
 --------
@@ -12,12 +12,17 @@ Examples
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from coffea_ddp.histograms.cells import INCLUSIVE
 
 VERSION = 2
 _NAMES = {"looks": "trials"}
 _ROW_NAMES = {"like": "similar_to", "z_plain": "z_nominal"}
+_AXIS = re.compile(r"[A-Za-z_]\w*")
+_PART = re.compile(r"(\d{0,4})([A-Za-z_]\w*)(\(.*\))?")
 
 
 def current(data: Any) -> Any:
@@ -36,7 +41,54 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         new["region"] = {"axes": [], "label": new["region"]}
     if new.get("z_local") is None and new.get("status") not in (None, "OK") and "reason" not in new:
         new |= {"method": "", "reason": new.get("method")}
+    if "asks" not in new and isinstance(new.get("cell"), str):
+        new["asks"] = axes_of(new["cell"])
+    if "decays_to" not in new and new.get("kind") == "spectrum" and isinstance(new.get("observable"), str):
+        new["decays_to"] = objects_of(new["observable"])
     return new
+
+
+def axes_of(cell: str) -> list[str]:
+    """Return the axes that the name of a cell asks about.
+
+    Examples
+    --------
+    >>> axes_of("tau>=1 & !VBF"), axes_of("inclusive")
+    (['tau', 'VBF'], [])
+    """
+    if cell == INCLUSIVE:
+        return []
+    matches = (_AXIS.search(condition) for condition in cell.split("&"))
+    return list(dict.fromkeys(match[0] for match in matches if match))
+
+
+def objects_of(spectrum: str) -> list[str]:
+    """Return the objects and candidates in the name of a spectrum; nothing where it is not made of them.
+
+    Examples
+    --------
+    >>> objects_of("2mu+j"), objects_of("Z(2mu)+gamma"), objects_of("t(V(2j)+b)+W(mu+nu)"), objects_of("low masked")
+    (['mu', 'mu', 'j'], ['Z', 'gamma'], ['t', 'W'], [])
+    """
+    found: list[str] = []
+    for part in _parts(spectrum):
+        match = _PART.fullmatch(part)
+        if match is None:
+            return []
+        found += [match[2]] * min(int(match[1] or 1), 9)
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between plus signs outside of brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "+" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def _renamed(data: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

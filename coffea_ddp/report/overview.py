@@ -15,7 +15,6 @@ Examples
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,6 @@ KINDS = ("e", "mu", "tau", "j", "b", "t", "gamma", "Z/W", "H")
 _KIND_OF = {"Z": "Z/W", "W": "Z/W", "V": "Z/W", "tJ": "t", "HJ": "H", "VJ": "Z/W", "jx": "j", "bx": "b"}
 MOST = 60
 """Lines and columns of a table; a report may come from a stranger, and has more only then."""
-_AXIS = re.compile(r"[A-Za-z_]\w*")
-_PART = re.compile(r"(\d*)([A-Za-z_]\w*)(\(.*\))?")
 
 
 def z_of(row: Row) -> float | None:
@@ -184,7 +181,7 @@ def _number(row: Row | None) -> float | None:
 
 
 def _once(rows: Iterable[Row | None]) -> list[Row]:
-    return list({id(row): row for row in rows if row is not None}.values())
+    return list({row.number: row for row in rows if row is not None}.values())
 
 
 def as_report(what: str, value: Any) -> ScanReport:
@@ -229,12 +226,12 @@ def symmetry_table(report: ScanReport | str | Path) -> SymmetryTable:
             row.kind != "symmetry"
             or row.symmetry in beyond
             or row.symmetry is None
-            or row.cell is None
+            or row.asks is None
             or row.z_local is None
         ):
             continue
-        axes = _axes(row.cell)
-        for name in (axis for axis in axes or [INCLUSIVE] if axis not in hidden):
+        axes = row.asks
+        for name in (axis for axis in axes or (INCLUSIVE,) if axis not in hidden):
             known = entries.get((row.symmetry, name), Entry())
             if len(axes) <= 1:
                 entries[row.symmetry, name] = Entry(_better(known.alone, row), known.others)
@@ -254,14 +251,6 @@ def _columns(axes: Any) -> tuple[Column, ...]:
     return (*found, *(Column(name, "topology") for name in names if name not in DECAYS))
 
 
-def _axes(cell: str) -> list[str]:
-    """Return the axes that a cell's name asks about."""
-    if cell == INCLUSIVE:
-        return []
-    matches = (_AXIS.search(condition) for condition in cell.split("&"))
-    return list(dict.fromkeys(match[0] for match in matches if match))
-
-
 def state_table(report: ScanReport | str | Path) -> StateTable:
     """Return the table of states.
 
@@ -272,15 +261,15 @@ def state_table(report: ScanReport | str | Path) -> StateTable:
 
     Notes
     -----
-    A state is read from the name of its spectrum (``"2mu"``, ``"Z(2mu)+gamma"``); a candidate is one object. Spectra of
-    other names are in no entry.
+    A state is what its rows say they decay to; a candidate is one object. Spectra of which nothing tells that are in no
+    entry.
     """
     report = as_report("state_table", report)
     pairs: dict[tuple[str, str], Row] = {}
     heavier: dict[tuple[str, int], Row] = {}
     seen: set[str] = set()
     for row in report.rows:
-        kinds = kinds_of(row.observable or "") if row.kind == "spectrum" else ()
+        kinds = kinds_of(row) if row.kind == "spectrum" else ()
         seen.update(kinds)
         if len(kinds) == 2:
             first, second = sorted(kinds, key=_place)
@@ -299,33 +288,10 @@ def state_table(report: ScanReport | str | Path) -> StateTable:
     )
 
 
-def kinds_of(spectrum: str) -> tuple[str, ...]:
-    """Return the kinds of the objects of a spectrum, by its name; nothing where it is not made of objects.
-
-    Examples
-    --------
-    >>> kinds_of("2mu+j"), kinds_of("Z(2mu)+gamma"), kinds_of("t(V(2j)+b)+W(mu+nu)"), kinds_of("low masked")
-    (('mu', 'mu', 'j'), ('Z/W', 'gamma'), ('t', 'Z/W'), ())
-    """
-    found: list[str] = []
-    for part in _parts(spectrum):
-        match = _PART.fullmatch(part)
-        if match is None:
-            return ()
-        found += [_KIND_OF.get(match[2], match[2])] * min(int(match[1] or 1), 9)
-    return tuple(found) if len(found) > 1 else ()
-
-
-def _parts(text: str) -> list[str]:
-    """Return what stands between plus signs outside of brackets."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if letter == "+" and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
+def kinds_of(row: Row) -> tuple[str, ...]:
+    """Return the kinds of what a spectrum's mass is of; nothing where that is not known, or is one thing alone."""
+    kinds = tuple(_KIND_OF.get(name, name) for name in row.decays_to)
+    return kinds if len(kinds) > 1 else ()
 
 
 def _place(kind: str) -> tuple[int, str]:

@@ -89,6 +89,13 @@ class ScanReport:
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     global_p: tuple[GlobalP, ...] = ()
 
+    def __post_init__(self) -> None:
+        rows = (
+            row if row.number == number else dataclasses.replace(row, number=number)
+            for number, row in enumerate(self.rows, 1)
+        )
+        object.__setattr__(self, "rows", tuple(rows))
+
     @property
     def partial(self) -> bool:
         """True where the input lacks something that was expected."""

@@ -137,6 +137,8 @@ def check(data: Any) -> None:
 def _check_rows(rows: Sequence[Mapping[str, Any]], *, weighted: bool | None) -> None:
     ranks = _check_ranks(rows)
     for number, row in enumerate(rows):
+        if row.get("number") not in (None, number + 1):
+            raise _wrong(f"rows[{number}].number", f"is not its place, {number + 1}", row["number"])
         ordered = _order(row) if row.keys() >= _TODAY else ()
         problems = (*_counts(row), *_p_and_z(row), *_contents(row, weighted), *_others(row, ranks), *ordered)
         for name, problem in problems:

@@ -42,6 +42,12 @@ class Row:
         ``"symmetry"`` or ``"spectrum"``.
     symmetry, observable, cell
         The place: the cell by its shortest name.
+    asks
+        The axes that the cell asks about, in the order of the grid; ``None`` where that is not known.
+    decays_to
+        Of a spectrum: the objects and candidates of which it is the mass; empty where nothing tells them.
+    number
+        Of the row in its report, from 1.
     region
         A part of the observable's range, or of the spectrum around a bump; ``None`` for all of it.
     test, status
@@ -65,10 +71,8 @@ class Row:
         Non-empty bins, and the expected ratio B / A.
     asymmetry
         The relative difference of efficiency, equal in all bins, that would explain the statistic.
-    aliases
-        How many cells of the lattice hold exactly these events.
-    n_regions
-        Number of regions of the cell that were tested; ``None`` where it was tested as a whole.
+    aliases, n_regions
+        Cells of the lattice with exactly these events; regions of the cell that were tested, ``None`` for the whole.
     p_cell, p_symmetry
         After the trials in this cell (all its regions; all bins and widths of this spectrum), and in this symmetry.
         p_local <= p_cell <= p_symmetry <= p_global.
@@ -97,8 +101,7 @@ class Row:
     n_ge_cell, n_cell
         The same for ``p_cell`` of a symmetry.
     two_sided
-        Whether p is the probability of a deviation of either sign, abs(Z) >= abs(z), as for symmetries, or of an
-        excess, Z >= z, as for bumps.
+        True where p is that of a deviation of either sign, abs(Z) >= abs(z) (symmetries), False for an excess (bumps).
     """
 
     kind: str
@@ -116,6 +119,9 @@ class Row:
     z_global: float | None
     method: str
     status: str
+    number: int | None = field(default=None, compare=False)
+    asks: tuple[str, ...] | None = None
+    decays_to: tuple[str, ...] = ()
     p_method: str = ""
     global_method: str = ""
     reason: str | None = None
@@ -159,7 +165,7 @@ class Row:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            # JSON knows neither NaN nor infinity: what is not finite does not apply.
+            # JSON knows no NaN and no infinity.
             if isinstance(value, float) and (not math.isfinite(value) or (name in _P and 0 <= value < SMALLEST_P)):
                 object.__setattr__(self, name, None)
         if self.two_sided is None:
@@ -167,11 +173,13 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-ready data, one key for each of :data:`COLUMNS`."""
-        return {**vars(self), "region": None if self.region is None else self.region.to_dict()}
+        lists = {name: list(value) for name, value in vars(self).items() if isinstance(value, tuple)}
+        return {**vars(self), **lists, "region": None if self.region is None else self.region.to_dict()}
 
     def to_flat(self) -> dict[str, Any]:
-        """Return the row as one line of a table, one value for each of :data:`COLUMNS`; the region is text."""
-        return {**vars(self), "region": None if self.region is None else str(self.region)}
+        """Return the row as one line of a table, a value for each of :data:`COLUMNS`: region and names are text."""
+        texts = {name: ", ".join(value) for name, value in vars(self).items() if isinstance(value, tuple)}
+        return {**vars(self), **texts, "region": None if self.region is None else str(self.region)}
 
     @classmethod
     def from_dict(cls, data: Any) -> Row:
@@ -193,6 +201,9 @@ class Row:
         values = {name: data[name] for name in COLUMNS if name in data}
         if values["region"] is not None:
             values["region"] = Region.from_dict(values["region"])
+        for name in _LISTS:
+            if values.get(name) is not None:
+                values[name] = tuple(map(str, typed(values, name, list)))
         return cls(**{name: value for name, value in values.items() if value is not None or name in _REQUIRED})
 
 
@@ -203,13 +214,14 @@ _TEXT = frozenset(
     | {"p_method", "global_method", "reason"}
 )
 WHOLE = frozenset(
-    {"rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
+    {"number", "rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
 )
 _FLAGS = frozenset({"two_sided"})
+_LISTS = ("asks", "decays_to")
 _KINDS = {
     name: (str,) if name in _TEXT else (int,) if name in WHOLE else (bool,) if name in _FLAGS else (int, float)
     for name in COLUMNS
-    if name != "region"
+    if name not in ("region", *_LISTS)
 }
 _P = frozenset(name for name in COLUMNS if name.startswith("p_"))
 

@@ -21,7 +21,7 @@ from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
     from coffea_ddp.spectra.spectrum import MassSpectrum
@@ -31,11 +31,15 @@ _BLOCK = 512
 
 
 class _Cells(NamedTuple):
-    """The distinct cells of one spectrum, and what the exclusive ones hold; shape (n_codes, n_bins) without flow."""
+    """The distinct cells of one spectrum, and what the exclusive ones hold; shape (n_codes, n_bins) without flow.
+
+    The numbers of the cells that have a spectrum are found by their names.
+    """
 
     cells: DistinctCells
     contents: FloatArray
     edges: FloatArray
+    numbers: dict[str, int]
 
 
 def hunt_cells(
@@ -91,7 +95,8 @@ def hunt_cells(
     report = hunt_spectra(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
     for row in report.rows:
         statuses[row.status] += 1
-    rows = (*_with_leaders(report.rows[:best], by_name), *_besides(report.rows, best))
+    everything = [_with_asks(row, by_name) for row in report.rows]
+    rows = (*_with_leaders(everything[:best], by_name), *_besides(everything, best))
     return ScanReport(
         hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,
         {**options, "statuses": statuses},
@@ -125,8 +130,15 @@ def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, 
             )
             for row, index in enumerate(block)
         ]  # fmt: skip
+    numbers = {one.cell: int(index) for one, index in zip(found, enough, strict=True)}
     edges = np.asarray(layout.axis.edges, dtype=np.float64)
-    return _Cells(cells, inside, edges), found, len(cells) - len(enough)
+    return _Cells(cells, inside, edges, numbers), found, len(cells) - len(enough)
+
+
+def _with_asks(row: Row, by_name: dict[str, _Cells]) -> Row:
+    """Return a row with the axes that its cell asks about."""
+    cells = by_name[str(row.observable)]
+    return dataclasses.replace(row, asks=cells.cells.asks(cells.numbers[str(row.cell)]))
 
 
 def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row, ...]:
@@ -136,7 +148,7 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
         mine = [i for i, row in enumerate(rows) if row.observable == name and row.rank is not None]
         if len(mine) < 2:
             continue
-        members = np.array([_members(cells, str(rows[i].cell)) for i in mine])
+        members = cells.cells.members([cells.numbers[str(rows[i].cell)] for i in mine])
         weights = np.array([_around(cells, rows[i]) for i in mine])
         spans = np.array([_span(rows[i]) for i in mine])
         apart = (spans[:, None, 0] >= spans[None, :, 1]) | (spans[None, :, 0] >= spans[:, None, 1])
@@ -154,11 +166,6 @@ def _besides(rows: Sequence[Row], best: int) -> list[Row]:
         if row.observable not in shown:
             first.setdefault(row.observable, dataclasses.replace(row, rank=None, similar_to=None))
     return list(first.values())
-
-
-def _members(cells: _Cells, cell: str) -> IntArray:
-    grid, codes = cells.cells.grid, cells.cells.codes
-    return grid.contains(grid.cell(cell), codes).astype(np.int64)
 
 
 def _span(row: Row) -> tuple[float, float]:

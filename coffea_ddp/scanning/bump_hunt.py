@@ -333,7 +333,7 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=Region((Range("", found.position - 2 * found.width, found.position + 2 * found.width, "GeV"),)),
-        test="bump", n_a=None, n_b=float(found.prepared.counts.sum()), statistic=found.z,
+        decays_to=spectrum.decays_to, test="bump", n_a=None, n_b=float(found.prepared.counts.sum()), statistic=found.z,
         p_local=float(p_from_z(found.z, two_sided=False)),
         z_local=found.z,
         p_global=float(p_from_z(z_global, two_sided=False)),
@@ -383,8 +383,8 @@ def _lost(one: Prepared) -> Row:
     spectrum, edges = one.spectrum, one.edges
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
-        region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None, p_local=None, z_local=None,
-        p_global=None, z_global=None, method="bump network", status=one.status.name,
+        decays_to=spectrum.decays_to, region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None,
+        p_local=None, z_local=None, p_global=None, z_global=None, method="bump network", status=one.status.name,
         reason=one.reason or one.status.value, low=float(edges[0]), high=float(edges[-1]),
     )  # fmt: skip
 

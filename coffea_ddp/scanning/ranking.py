@@ -155,8 +155,8 @@ class Collector:
         keys = [sort_key(p, c.statistic) for p, c in zip(worth.p_global.tolist(), candidates, strict=True)]
         ranked = sorted(range(len(candidates)), key=keys.__getitem__)
         best = {_place(leader) for leader in self._besides()}
-        chosen = {number for mine in self.candidates.values() for number in map(id, mine)}
-        among = [i for i in ranked if id(candidates[i]) in chosen][: self.best]
+        chosen = {_place(candidate) for mine in self.candidates.values() for candidate in mine}
+        among = [i for i in ranked if _place(candidates[i]) in chosen][: self.best]
         shown = set(among)
         rest = [i for i in ranked if i not in shown and _place(candidates[i]) in best]
         ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
@@ -255,6 +255,7 @@ def _row(
         symmetry=where.symmetry,
         observable=where.observable,
         cell=str(where.cells.cell(candidate.cell)),
+        asks=where.cells.asks(candidate.cell),
         region=None if candidate.region is None else region_of(hists, where, candidate.region),
         test=where.test,
         n_a=kind(candidate.n_a),

@@ -175,7 +175,9 @@ class MassSpectrum:
     partial
         Whether something is missing from the input.
     title
-        What reports call it; the combination by default.
+        Its name in reports; the combination by default.
+    decays_to
+        The objects and candidates of which it is the mass, ``("mu", "mu", "j")``; empty where nothing tells them.
     """
 
     combination: str
@@ -186,6 +188,7 @@ class MassSpectrum:
     masks: tuple[tuple[float, float, str], ...] = ()
     partial: bool = False
     title: str = ""
+    decays_to: tuple[str, ...] = ()
 
     @property
     def counts(self) -> FloatArray:

@@ -128,6 +128,12 @@ class System:
         """The names of all objects, once for each that is taken (neutrinos left out)."""
         return tuple(_objects(self.parts))
 
+    @property
+    def decays_to(self) -> tuple[str, ...]:
+        """The names of its parts, ``("Z", "gamma")``: a candidate is one."""
+        parts = [[part.kind] if isinstance(part, Candidate) else _objects([part]) for part in self.parts]
+        return tuple(itertools.chain.from_iterable(parts))
+
     def __call__(self, events: SelectedEvents) -> FloatArray:
         """Return the mass in GeV, shape (n_events,); NaN where the event lacks a part or a candidate is off its window.
 

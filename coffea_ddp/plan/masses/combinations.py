@@ -73,6 +73,11 @@ class Combination:
         return tuple(name for name, number in self.parts for _ in range(number))
 
     @property
+    def decays_to(self) -> tuple[str, ...]:
+        """The same: every object is a decay product of its own."""
+        return self.objects
+
+    @property
     def exchange_name(self) -> str:
         """The name in the exchange format: letter and pT index of every object, as in ``"m0m1j0"``."""
         return "".join(f"{LETTERS.get(name, name)}{k}" for name, number in self.parts for k in range(number))
