@@ -24,12 +24,12 @@ SIGNAL_PER_EVENT = 2e-3
 """Produced signal events per event made: 400 in 200,000, of which about a quarter end up in the hidden cell."""
 
 HIDDEN = ("emu/mue OS", "tau=1 & b=0 & W")
-"""Where the signal is. Its hard lepton and missing pT, back to back, make every such decay a W candidate."""
+"""Symmetry and cell of the signal. Its hard lepton and missing pT, back to back, make every such decay a W candidate."""
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration made.
+    """Outputs of the demonstration.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class DemoResult:
     report
         The ranked scan.
     report_path
-        Where it belongs (the caller saves it).
+        Path of the report (the caller saves it).
     files
-        What else was written, by what it is.
+        Other files that were written, by their kind.
     story
-        What was hidden, in one line.
+        The hidden signal, in one line.
     """
 
     hists: Histograms

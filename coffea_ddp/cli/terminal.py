@@ -1,4 +1,4 @@
-"""What is around the library calls: exit codes, progress bars, notes, and what is shown at the end."""
+"""The terminal of a command: exit codes, progress bars, notes, and the tables at its end."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ MOST = 2**63 - 1
 MANIFEST_BYTES = 2**28
 """The largest manifest that is read: a ledger of a million files."""
 _PACKED, _FREE_BYTES = 100, 2**20
-"""How often a member of the archive may be larger than what it is packed into, and what is free."""
+"""Largest ratio of a member's size to its packed size, and the bytes that are always allowed."""
 _ROWS_PER_BYTE, _FREE_ROWS = 4, 10**5
-"""How many rows a table may have for each of its bytes, and how many are free; the densest of ours have 0.35."""
+"""Largest number of rows for each byte of a table, and the rows that are always allowed; our densest have 0.35."""
 
 Tables = Mapping[str, Mapping[str, "AnyArray"]]
 

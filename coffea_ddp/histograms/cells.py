@@ -52,9 +52,9 @@ class Choice:
     Attributes
     ----------
     text
-        How the question is written (``"j>=2"``, ``"!VBF"``); empty for "any".
+        The question as written (``"j>=2"``, ``"!VBF"``); empty for "any".
     bins
-        Which bins of the axis answer it, one bool a bin.
+        The bins of the axis that answer it, one bool a bin.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Multiplicity:
     Parameters
     ----------
     name
-        How cells name the axis; also the object that is counted unless ``of`` says otherwise.
+        Name of the axis in cells; also the object that is counted unless ``of`` says otherwise.
     last
         The number from which on the bin is inclusive: ``last=3`` has the bins 0, 1, 2 and 3+.
     of
@@ -120,7 +120,7 @@ class Topology:
     Parameters
     ----------
     name
-        How cells name the property; ``"!name"`` is its opposite.
+        Name of the property in cells; ``"!name"`` is its opposite.
     predicate
         A function of the selection that gives one bool an event. ``None`` in a grid that was read from a file.
 

@@ -49,11 +49,11 @@ class DistinctCells:
     choices
         Per distinct cell and axis the index of the question asked, shape (n_distinct, n_axes).
     aliases
-        How many cells of the lattice hold exactly these events; shape (n_distinct,).
+        Number of cells of the lattice that hold exactly these events; shape (n_distinct,).
     n_total
         Number of cells of the lattice.
     n_empty
-        How many of them hold no event.
+        Number of cells without any event.
     """
 
     grid: CellGrid
@@ -66,7 +66,7 @@ class DistinctCells:
 
     @cached_property
     def questions(self) -> IntArray:
-        """How many questions every distinct cell asks; shape (n_distinct,). The inclusive one asks none."""
+        """Number of questions that every distinct cell asks; shape (n_distinct,). The inclusive one asks none."""
         asked = [np.array([bool(text) for text in texts]) for texts in self._texts]
         columns = [asks[chosen] for asks, chosen in zip(asked, self.choices.T, strict=True)]
         return np.sum(columns, axis=0, dtype=np.int64) if columns else np.zeros(len(self), np.int64)

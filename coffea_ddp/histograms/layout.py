@@ -1,4 +1,4 @@
-"""What an output consists of, as pure data: names, axes, the grid of cells, kappa, and where each count is kept.
+"""Layout of an output, as pure data: names, axes, the grid of cells, kappa, and the place of each count.
 
 An output carries its layout, so that it can be read, merged and scanned without running the plan's code.
 """
@@ -108,7 +108,7 @@ class SpectrumLayout:
     axis
         ``hist`` axis in GeV, with flow bins.
     resolution
-        How well the mass is measured, if that is known.
+        Resolution of the mass, if it is known.
     masks
         Ranges (low, high, name) of known resonances in GeV.
     exchange_name
@@ -145,9 +145,9 @@ class Layout:
     grid
         The axes of the cells.
     symmetries, features
-        What was filled, and which features are stored per event.
+        The symmetries that were filled, and the features that are stored per event.
     weighted
-        Whether sums of weights and of their squares are kept.
+        Sums of weights and of their squares are kept.
     max_stored
         The largest number of events stored per symmetry and exclusive cell.
     spectra
@@ -175,7 +175,7 @@ class Layout:
 
     @property
     def described(self) -> str:
-        """How messages call the plan: its name and fingerprint."""
+        """The plan in messages: its name and fingerprint."""
         return f"{self.plan!r} ({self.fingerprint})"
 
     @cached_property

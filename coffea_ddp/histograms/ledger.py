@@ -43,11 +43,11 @@ class Chunk:
     Attributes
     ----------
     dataset, filename, tree, uuid
-        Where the entries are.
+        Dataset, name, tree and identity of the file.
     start, stop
         The entries.
     entries
-        How many the whole file has; :data:`UNKNOWN` where nobody has told.
+        Number of entries of the whole file; :data:`UNKNOWN` if it is not known.
     """
 
     dataset: str
@@ -65,16 +65,16 @@ class Chunk:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What was counted of one file.
+    """Entries of one file that were counted.
 
     Attributes
     ----------
     dataset, filename
-        Where it belongs; of a file under several names the smallest one.
+        Its dataset and name; of a file under several names the smallest one.
     intervals
         Ranges of entries, sorted; no two of them touch.
     entries
-        How many the whole file has; :data:`UNKNOWN` where nobody has told.
+        Number of entries of the whole file; :data:`UNKNOWN` if it is not known.
     aliases
         Its other names, sorted.
     """
@@ -87,7 +87,7 @@ class FileRecord:
 
     @property
     def whole(self) -> bool:
-        """Whether all entries of the file were counted; not known is not all."""
+        """True if all entries of the file were counted; False if their number is not known."""
         if self.entries == UNKNOWN:
             return False
         return self.intervals == (((0, self.entries),) if self.entries else ())
@@ -108,11 +108,11 @@ class Missing:
     Attributes
     ----------
     dataset, filename
-        Where it belongs.
+        Its dataset and file.
     start, stop
         The entries; -1 and -1 where the file could not be opened, so that nobody knows how many there are.
     reason
-        What went wrong.
+        The reason why it is missing.
     tree, uuid
         Of the file; empty where they are not known. Without a tree nothing counts as the same file.
     """
@@ -133,7 +133,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was counted, what is missing.
+    """Entries that were counted, and those that are missing.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Ledger:
 
     @property
     def partial(self) -> bool:
-        """Whether anything is missing."""
+        """True if anything is missing."""
         return bool(self.missing)
 
     def __add__(self, other: Ledger) -> Ledger:

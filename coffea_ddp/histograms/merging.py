@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
 
 WIDTH = 8
-"""How many are added at a time."""
+"""Number of outputs that are added at a time."""
 
 EVERYTHING = ""
 """The label of the sum of all datasets."""
@@ -42,7 +42,7 @@ class Tree(Generic[T]):
     Parameters
     ----------
     n
-        How many things there will be, at least 1.
+        Number of outputs to come, at least 1.
     combine
         Adds a few things, given in the order of their numbers; for what lives on a cluster, it may return a promise.
     """
@@ -72,7 +72,7 @@ class Tree(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many things are held because others, to be added at the same time, are not there yet."""
+        """Number of outputs that are held because others, to be added at the same time, are not there yet."""
         return sum(map(len, self._waiting.values()))
 
     def put(self, number: int, value: T) -> bool:

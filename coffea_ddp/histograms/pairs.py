@@ -123,13 +123,13 @@ def as_spectrum(
     Parameters
     ----------
     spectrum
-        What it is.
+        Its name, axis, resolution and masks.
     cell
         Of which events.
     values, variances
         Shape (n_bins + 2,).
     partial
-        Whether something is missing from the input.
+        Input is missing.
     """
     counts = as_hist((spectrum.axis,), values, variances)
     return MassSpectrum(
@@ -153,7 +153,7 @@ def spectra_table(spectra: Iterable[SpectrumLayout], counts: Callable[[str], Cel
     Parameters
     ----------
     spectra
-        What they are.
+        Their names and axes.
     counts
         Gives the contents of one by name, flow bins included.
     """

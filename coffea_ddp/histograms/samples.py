@@ -50,7 +50,7 @@ class SamplePair:
     Attributes
     ----------
     symmetry, cell, features
-        What they are; the features are the columns.
+        Names of the symmetry, of the cell and of the features, which are the columns.
     a, b
         Features in their units, shapes (n_a, d) and (n_b, d).
     weights_a, weights_b
@@ -102,7 +102,7 @@ class Samples:
     thresholds
         Below which hash the events of every occupied exclusive cell are kept; shape (n_codes,).
     events
-        How many events there are in every occupied exclusive cell, stored or not; shape (n_codes,).
+        Number of events in every occupied exclusive cell, stored or not; shape (n_codes,).
     identity
         Shape (n_events, 3).
     """
@@ -124,7 +124,7 @@ class Samples:
 
     @property
     def thinned(self) -> bool:
-        """Whether any event was dropped because there were too many."""
+        """True if any event was dropped because there were too many."""
         return bool((self.thresholds != ALL).any())
 
     def below(self, threshold: np.uint64) -> BoolArray:

@@ -80,7 +80,7 @@ class SparseCounts:
 
     @property
     def weighted(self) -> bool:
-        """Whether there are sums of weights."""
+        """True if there are sums of weights."""
         return self.sum_w is not None
 
     def __len__(self) -> int:

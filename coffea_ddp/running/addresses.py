@@ -1,4 +1,4 @@
-"""Where a file is: paths, globs and addresses, and when two of them lead to the same place.
+"""Locations of files: paths, globs and addresses, and the comparison of two of them.
 
 Examples
 --------
@@ -26,7 +26,7 @@ _LOGICAL = ("/store/", "store/")
 _DATASET = re.compile(r"/[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*/[A-Z0-9-]*(AOD|SIM|RAW|RECO|USER|GEN)[A-Z0-9-]*")
 """Primary dataset, processed dataset and tier, as DAS has them."""
 REDIRECTORS = "root://cms-xrd-global.cern.ch/"
-"""Where CMS's own data are found by their logical names."""
+"""CMS's own redirectors, which find its data by their logical names."""
 
 
 def is_remote(address: str) -> bool:

@@ -50,7 +50,7 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of one file, and of which dataset it is."""
+    """One file of a dataset, and what is asked of it."""
 
     dataset: str
     source: Source
@@ -87,7 +87,7 @@ def find_chunks(
     opener
         Applies a function to every file, on a cluster's workers; threads of this process by default.
     by_dataset
-        Whether datasets are counted apart, so that they may have the same entries.
+        Count datasets apart, so that they may have the same entries.
     tell
         Called after every file.
 

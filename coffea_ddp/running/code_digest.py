@@ -35,7 +35,7 @@ _PLANS = ("plan", "shipped")
 _PAUSE, _PASSES = 0.5, 600
 """Seconds after which a worker of other code gives a call back that must be done, and how often it does so."""
 _passed: Counter[str] = Counter()
-"""How often calls were given back by this process, by Dask's keys."""
+"""Numbers of calls that this process gave back, by Dask's keys."""
 
 
 def sources(package: Path = _PACKAGE) -> str:

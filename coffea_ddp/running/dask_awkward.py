@@ -1,6 +1,6 @@
-"""The dask-awkward road: a graph of delayed partitions, one ``fill`` each, and a tree of sums.
+"""Processing by dask-awkward: a graph of delayed partitions, one ``fill`` each, and a tree of sums.
 
-For those whose analysis is a dask graph already. The main road is coffea's Runner (:mod:`coffea_ddp.running.driver`).
+For those whose analysis is a dask graph already. Others use coffea's Runner (:mod:`coffea_ddp.running.driver`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     Parameters
     ----------
     plan
-        What to look at.
+        The plan whose histograms are filled.
     chunks
         coffea's work items: which entries of which files.
     client
@@ -43,7 +43,7 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     InputError
         If dask-awkward is not installed.
     DDPError
-        What went wrong in a partition.
+        If a partition fails.
     """
     delayed = _delayed()
     partials: list[Any] = []
@@ -70,7 +70,7 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
 
 def _understood(error: Exception, client: Any) -> DDPError:
     """Return what an error of the graph means; most of those of a cluster are no fault of a file."""
-    kept = "this road keeps nothing: run it again, or with --executor dask, which keeps finished chunks"
+    kept = "dask-awkward keeps no finished chunks: run it again, or with --executor dask, which keeps them"
     # Dask's own have many names, and share the modules that they come from.
     of_dask = type(error).__module__.split(".")[0] in ("distributed", "asyncio", "concurrent", "tornado")
     if client is not None and (of_dask or client.status != "running" or type(error).__name__ == "KilledWorker"):

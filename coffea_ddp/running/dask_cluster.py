@@ -35,7 +35,7 @@ from coffea_ddp.running.workers import FitWorkers
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""
 _ATTEMPTS = 10
-"""How often a chunk is sent that came to workers with other code."""
+"""Number of times that a chunk is sent which came to workers with other code."""
 _SOON = 10
 """Priority of additions before chunks: they free memory."""
 _LOG = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
     patience
         Seconds without any worker after which the run gives up.
     by_dataset
-        Whether every dataset has a sum of its own.
+        Sum every dataset apart.
     """
 
     guard: Guard | None = None
@@ -80,7 +80,7 @@ class ClusterExecutor(DaskExecutor):  # type: ignore[misc]
         ClusterError
             If the cluster is lost and nothing was kept, or cannot run the chunks.
         DDPError
-            Where the plan is at fault.
+            If the plan is at fault.
         """
         del accumulator
         assert self.guard is not None
@@ -341,11 +341,11 @@ def assembled(
     Parameters
     ----------
     shards, items
-        Where they are kept, and all of them.
+        The folder of finished chunks, and all chunks of the run.
     guard
         Of the run.
     reason
-        Why others are missing.
+        The reason that is given for the others, which are missing.
     held
         Outputs by number that are not kept, but are here: some say themselves why they are missing.
     """

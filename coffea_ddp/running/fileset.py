@@ -1,4 +1,4 @@
-"""What to run over: coffea's filesets and those of other frameworks, ROOT and Parquet files, globs, and lists of them.
+"""Inputs of a run: coffea's filesets and those of other frameworks, ROOT and Parquet files, globs, and lists of them.
 
 Whatever form it is given in, it becomes coffea's own: datasets with files, and for each file its tree or, where more is
 said (``steps``, ``uuid``, ``num_entries``), a mapping.
@@ -30,7 +30,7 @@ DATASET = "data"
 Fileset = dict[str, dict[str, Any]]
 
 _PATHS = ("path", "filename", "file", "name", "lfn", "pfn", "url", "uri")
-"""How frameworks and catalogues call a file's address, where they say more of it."""
+"""Keys by which frameworks and catalogues give a file's address, where they say more of it."""
 _TREES = ("treename", "treeName", "tree_name", "tree", "object_path")
 _NOT_METADATA = ("files", "metadata", *_TREES, "format", "compressed_form", "form", "preload")
 _ENDINGS = (".root", ".parquet", ".parq", ".pq")

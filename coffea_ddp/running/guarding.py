@@ -1,4 +1,4 @@
-"""What stands around the work on one chunk, wherever it is done.
+"""The guard around the work on one chunk, wherever it is done.
 
 A chunk that was finished before is taken from its shard. What fails becomes an entry of the ledger or one of our
 errors. The file is looked at again when the chunk is done: one that was replaced since the run began must not count.
@@ -35,9 +35,9 @@ _TOLD: set[Path] = set()
 """Folders of which this process has said that they cannot be written to."""
 
 Output = dict[str, Any]
-"""What coffea's Runner passes around: the histograms as ``"out"``; who accounts for chunks is the ledger in them."""
+"""Output of one item in coffea's Runner: the histograms as ``"out"``; who accounts for chunks is the ledger in them."""
 Function = Callable[[Any], Output]
-"""Does the work on one item: a chunk, or a chunk and the plan's processor."""
+"""The work on one item: a chunk, or a chunk and the plan's processor."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Guard:
         Its timeout and retries; and, with ``skip_bad_files``, a file is missing that lacks a branch which the plan
         needs, or has nonsense in it; else it stops the run. A file that cannot be read is missing, always.
     shards
-        Where finished chunks are kept, if the machine that does the work keeps them.
+        The folder of finished chunks, if the machine that does the work writes them.
     """
 
     layout: Layout

@@ -46,7 +46,7 @@ class LocalExecutor(ExecutorBase):  # type: ignore[misc]
     done
         Called with the number of events of every chunk that is done, or given up.
     by_dataset
-        Whether every dataset has a sum of its own.
+        Sum every dataset apart.
     """
 
     guard: Guard = field(kw_only=True)

@@ -23,7 +23,7 @@ class ScanProcessor(ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     plan
-        What to look at; kept as ``.plan``.
+        The plan whose histograms are filled; kept as ``.plan``.
     weight
         A function of a chunk's events that gives one weight an event, or coffea's ``Weights``: what an analysis has
         already, for coffea's own Runner. Where a plan is run by :func:`coffea_ddp.run`, the plan's ``weight`` does it.

@@ -55,7 +55,7 @@ def steps(progress: Progress | bool | None, what: str, unit: str) -> Iterator[Pr
     progress
         As for :func:`telling`; a function is not told of these steps, which are no events.
     what, unit
-        What is done, and with what, as in "opening" and "files".
+        The activity and its objects, as in "opening" and "files".
     """
     if progress is not True or in_notebook():
         yield lambda _done, _total: None

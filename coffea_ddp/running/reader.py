@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
 
 ROWS = "rows"
-"""What stands for the tree of a Parquet file, which has none."""
+"""Name in place of a tree for a Parquet file, which has none."""
 _PARQUET = (".parquet", ".parq", ".pq")
 _MAGIC = b"PAR1"
 _FIRST = 1 << 16
@@ -51,7 +51,7 @@ _FIRST = 1 << 16
 
 @dataclass(frozen=True)
 class Holding:
-    """What a file holds.
+    """Contents of a file: its entries, their clusters, and its identity.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How coffea should read files in our own runs."""
+"""Schema and options with which coffea reads files in our own runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from coffea.nanoevents import NanoAODSchema
 
 OPENING: dict[str, Any] = {"array_cache": None, "object_cache": None}
-"""How uproot opens files: its caches would keep the trees of the last hundred files, long closed, in every worker."""
+"""Options with which uproot opens files: its caches would keep the trees of the last hundred files, long closed, in every worker."""
 
 
 class DDPSchema(NanoAODSchema):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What is asked of one file: its tree, which of its entries, and what is said of it that can be checked.
+"""Requests for one file: its tree, its entries, and what the fileset says of it that can be checked.
 
 Examples
 --------
@@ -30,7 +30,7 @@ _KNOWN = (*_TREES, *_ENTRIES, "steps", "uuid")
 
 @dataclass(frozen=True)
 class Source:
-    """What is asked of one file.
+    """The request for one file.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Source:
         Ranges of entries, sorted, apart from each other (neighbours are joined); ``None`` asks for all, ``()`` for
         none.
     uuid, num_entries
-        What the file is said to have; empty and ``None`` say nothing.
+        Of the file, as the fileset gives them; empty and ``None`` are not given.
     """
 
     path: str
@@ -63,7 +63,7 @@ class Source:
             The tree, ``None``, or a mapping: that of coffea's ``preprocess``, with ``object_path``, ``steps``,
             ``num_entries`` and ``uuid``.
         tree
-            Where none is told.
+            Its tree, if none is given.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Does a plan fit its files? Branches, exclusive sides, empty cells: from the first events of every file."""
+"""Validation of a plan against its files: branches, exclusive sides, empty cells, from the first events of every file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SPECTRA: Mapping[str, Literal["left", "right"]] = {
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found.
+    """Outcome of a validation.
 
     Attributes
     ----------

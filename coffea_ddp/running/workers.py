@@ -152,7 +152,7 @@ def check_workers(
     client
         A ``distributed.Client``.
     folder
-        Where finished chunks are kept; ``None`` asks nothing of that kind.
+        The folder of finished chunks; ``None`` if none are kept.
     first_worker
         Seconds to wait for a first worker, on clusters that start them when there is work.
     answer
