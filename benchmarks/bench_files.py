@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from coffea_ddp.histograms.archive import load, read_pair
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load, read_pair
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.plan.plan_files import load_plan
@@ -25,7 +25,7 @@ from coffea_ddp.testing import make_dataset
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"
 CHILD = """
 import sys, time
-import coffea_ddp.histograms.archive, coffea_ddp.histograms.merging, coffea_ddp.histograms.histograms
+import coffea_ddp.histograms.io, coffea_ddp.histograms.merging, coffea_ddp.histograms.histograms
 def peak():  # of this process alone; getrusage's is also that of the one it was forked from
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
@@ -58,10 +58,8 @@ def bench_one_cell(folder: Path) -> None:
     path = str(hists.save(folder / "big.ddp"))
     show("keys in the output", len(keys), "")
     show("size of the file", Path(path).stat().st_size / 2**20, "MB")
-    whole = in_a_child("coffea_ddp.histograms.archive.load(sys.argv[1])", path)
-    one = in_a_child(
-        'coffea_ddp.histograms.archive.read_pair(sys.argv[1], "ee/mumu OS", "m_ll", "j=1 & b=0 & tau=0")', path
-    )
+    whole = in_a_child("coffea_ddp.histograms.io.load(sys.argv[1])", path)
+    one = in_a_child('coffea_ddp.histograms.io.read_pair(sys.argv[1], "ee/mumu OS", "m_ll", "j=1 & b=0 & tau=0")', path)
     show("time of one cell / of the whole output", one[0] / whole[0], "x")
     show("memory of one cell", one[1], "MB")
     show("memory of the whole output", whole[1], "MB")

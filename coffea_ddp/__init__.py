@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
     from coffea_ddp.events.objects import MergedObject, ObjectDefinition
     from coffea_ddp.filling import fill
-    from coffea_ddp.histograms.archive import load, read_pair
     from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
     from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.io import load, read_pair
     from coffea_ddp.histograms.merging import merge_files
     from coffea_ddp.histograms.pairs import MatrixPair
     from coffea_ddp.histograms.samples import SamplePair, sample_pair
@@ -72,7 +72,7 @@ _HOME = {
     "running.executors": ("Cluster", "DaskAwkward", "Iterative", "Local"),
     "running.options": ("Checkpoint", "Reading"),
     "histograms.samples": ("SamplePair", "sample_pair"),
-    "histograms.archive": ("load", "read_pair"),
+    "histograms.io": ("load", "read_pair"),
     "scanning.driver": ("scan",),
     "plan.selections": ("GoodRuns", "Trigger"),
     "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),

@@ -24,7 +24,7 @@ SIGNAL_PER_EVENT = 2e-3
 """Produced signal events per event made: 400 in 200,000, of which about a quarter end up in the hidden cell."""
 
 HIDDEN = ("emu/mue OS", "tau=1 & b=0 & W")
-"""Symmetry and cell of the signal. Its hard lepton and missing pT, back to back, make every such decay a W candidate."""
+"""Symmetry and cell of the signal: its hard lepton and missing pT, back to back, make every decay a W candidate."""
 
 
 @dataclass(frozen=True)

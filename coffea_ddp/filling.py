@@ -44,11 +44,11 @@ from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.histograms.histograms import Histograms, stored_columns
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.histograms.stored import StoredEvents, side_bits
+from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
 from coffea_ddp.plan.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
 from coffea_ddp.plan.plan import ScanPlan, one_bool_each
 

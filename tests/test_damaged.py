@@ -19,8 +19,8 @@ from archives import make_plan
 from coffea_ddp import testing
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, InputError, PlanError
-from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load
 from coffea_ddp.running.driver import run, run_by_dataset
 from coffea_ddp.running.options import Reading
 from coffea_ddp.testing.generator.branches import branches

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from coffea_ddp import testing
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, InputError, MissingBranchError
-from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load
 from coffea_ddp.plan.datasets import Dataset, datasets, described
 from coffea_ddp.plan.observables import met, observable, pt_l0
 from coffea_ddp.plan.plan import ScanPlan, Symmetry

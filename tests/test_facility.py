@@ -22,8 +22,8 @@ import pytest
 from coffea_ddp import testing
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
 from coffea_ddp.histograms import merging
-from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load
 from coffea_ddp.running.dask_cluster import ClusterExecutor
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Cluster, DaskAwkward, Local

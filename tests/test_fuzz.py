@@ -24,8 +24,8 @@ from archives import make_chunk, make_events, make_plan, output_of
 
 from coffea_ddp.errors import DDPError, FileError, FormatError, MergeError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms.archive import load, read_pair
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load, read_pair
 from coffea_ddp.histograms.layout import MOST_BINS
 from coffea_ddp.histograms.ledger import Chunk, Missing
 from coffea_ddp.histograms.merging import merge_files

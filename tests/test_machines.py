@@ -221,7 +221,7 @@ def test_reading_an_output_leaves_no_thread(plan: Path, files: list[Path], tmp_p
     """Threads of Arrow would outlive the interpreter, which they can abort as it ends."""
     path = run(plan, files[0]).save(tmp_path / "h.ddp")
     code = (
-        "import os, sys; import numpy, coffea_ddp.histograms.archive as saving; "
+        "import os, sys; import numpy, coffea_ddp.histograms.io as saving; "
         "count = lambda: len(os.listdir('/proc/self/task')); before = count(); "
         f"saving.load({str(path)!r}); saving.read_pair({str(path)!r}, 'mu-/mu+', 'pt'); print(count() - before)"
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp import testing
 from coffea_ddp.errors import InputError, MergeError
-from coffea_ddp.histograms.archive import load
+from coffea_ddp.histograms.io import load
 from coffea_ddp.histograms.merging import WIDTH, Tree, merge_files
 from coffea_ddp.running.driver import run
 

@@ -26,10 +26,51 @@ def is_module(module: str, name: str) -> bool:
     return (folder / f"{name}.py").is_file()
 
 
+def module_name(path: Path) -> str:
+    parts = ("coffea_ddp", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def graph() -> dict[str, set[str]]:
+    """Return, for every module, the modules of this package that it imports: late and type-only imports as well."""
+    known = {module_name(path) for path in MODULES}
+    found = {}
+    for path in MODULES:
+        modules = {f"{module}.{name}" if f"{module}.{name}" in known else module for module, name in imported(path)}
+        found[module_name(path)] = (modules & known) - {module_name(path)}
+    return found
+
+
+def circles(imports: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Return the sets of modules that import each other, on whatever way round."""
+
+    def reached(module: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = {module}
+        while waiting:
+            waiting = {other for one in waiting for other in imports[one]} - seen
+            seen |= waiting
+        return seen
+
+    reach = {module: reached(module) for module in imports}
+    each = ({other for other in reach[one] if one in reach[other]} for one in imports)
+    return {frozenset(circle) for circle in each if circle}
+
+
 def test_modules_are_read_at_once() -> None:
     assert len(MODULES) > 150
     lengths = {str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_no_module_imports_itself_on_a_way_round() -> None:
+    """Late imports and those for types count, too: such modules cannot be read, moved or tested one by one."""
+    a_circle = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": set[str]()}
+    assert circles(a_circle) == {frozenset("abc")}
+    imports = graph()
+    assert imports["coffea_ddp.histograms.io"] >= {f"coffea_ddp.histograms.{name}" for name in ("archive", "pairs")}
+    known = frozenset(f"coffea_ddp.stats.log_ratio.{name}" for name in ("network", "solvers"))
+    assert circles(imports) - {known} == set()
 
 
 def test_private_names_stay_at_home() -> None:

@@ -14,8 +14,8 @@ from archives import make_events, make_plan
 import coffea_ddp as ddp
 from coffea_ddp.errors import FileError, FormatError, UnknownNameError
 from coffea_ddp.filling import fill
-from coffea_ddp.histograms.archive import load
 from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.histograms.io import load
 from coffea_ddp.histograms.ledger import Chunk, Missing
 
 

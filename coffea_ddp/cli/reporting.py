@@ -35,7 +35,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
     coffea-ddp report report.json --hists hists.ddp -o report --label '16.4 fb$^{-1}$ (13 TeV)'
     """
     refuse_unused({"label": (hists is not None, "pictures to stand over: --hists HISTS")})
-    from coffea_ddp.histograms.archive import load
+    from coffea_ddp.histograms.io import load
     from coffea_ddp.pages import write_report
     from coffea_ddp.report.report import ScanReport
 

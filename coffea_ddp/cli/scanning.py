@@ -100,7 +100,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
-    from coffea_ddp.histograms.archive import load
+    from coffea_ddp.histograms.io import load
     from coffea_ddp.scanning.driver import scan as scan_all
     from coffea_ddp.scanning.options import tests_of
 

@@ -65,7 +65,7 @@ def _background(path: str, options: dict[str, Any]) -> tuple[np.ndarray[Any, Any
     given = options["kappa"]
     if not path.endswith(".ddp"):
         return read_matrix(path), 1.0 if given is None else given
-    from coffea_ddp.histograms.archive import load
+    from coffea_ddp.histograms.io import load
 
     histograms = load(path)
     if options["symmetry"] is None or options["observable"] is None:

@@ -39,7 +39,7 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
     coffea-ddp spectra masses.ddp -o masses.root --min-events 100
     coffea-ddp spectra masses.ddp -o dimuon.csv --spectrum 2mu --cell inclusive
     """
-    from coffea_ddp.histograms.archive import load
+    from coffea_ddp.histograms.io import load
     from coffea_ddp.spectra.writing import write_spectra
 
     histograms = load(hists)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -37,14 +37,13 @@ from coffea_ddp.histograms.archive_checks import (
     whole_number,
 )
 from coffea_ddp.histograms.cells import INCLUSIVE
-from coffea_ddp.histograms.histograms import Histograms, stored_columns
 from coffea_ddp.histograms.layout import EVENTS, Layout
+from coffea_ddp.histograms.ledger import Ledger
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.histograms.stored import StoredEvents
+from coffea_ddp.histograms.stored import StoredEvents, stored_columns
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
-    from coffea_ddp.histograms.pairs import MatrixPair
 
 FORMAT = "coffea-ddp/histograms"
 VERSION = 1
@@ -52,15 +51,59 @@ ROWS = 65_536
 """Keys in one row group: the least that is read of the counts."""
 
 
-def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> Path:
+class Output(Protocol):
+    """The parts of an output that a file holds."""
+
+    @property
+    def layout(self) -> Layout:
+        """Names, axes and cells."""
+
+    @property
+    def counts(self) -> SparseCounts:
+        """Counts of all channels."""
+
+    @property
+    def not_filled(self) -> IntArray:
+        """Events that were not filled."""
+
+    @property
+    def events(self) -> StoredEvents:
+        """Stored events."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Entries that were counted, and those that are missing."""
+
+    @property
+    def cutflows(self) -> Mapping[str, Mapping[str, int]]:
+        """Events after every step, by dataset."""
+
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """Branches that were used."""
+
+
+class Contents(NamedTuple):
+    """The parts of an output as they were read from a file, in the order of the fields of ``Histograms``."""
+
+    layout: Layout
+    counts: SparseCounts
+    not_filled: IntArray
+    events: StoredEvents
+    ledger: Ledger
+    cutflows: Mapping[str, Mapping[str, int]]
+    choices: Mapping[str, tuple[str, ...]]
+
+
+def write(output: Output, path: str | Path, *, guarded: bool = True) -> Path:
     """Write an output to a file.
 
     Parameters
     ----------
-    histograms
-        What is written.
+    output
+        Histograms, or the contents of another file.
     path
-        Where; an older output is replaced at the very end, and nothing else.
+        Of the file; an older output is replaced at the very end, and nothing else.
     guarded
         ``False`` replaces whatever has this name, in a folder of our own.
 
@@ -74,7 +117,7 @@ def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> P
     FileError
         If it cannot be written, or something else than an output is there.
     """
-    counts, events = histograms.counts, histograms.events.ordered()
+    counts, events = output.counts, output.events.ordered()
     columns = _present(key=counts.keys, count=counts.counts, sum_w=counts.sum_w, sum_w2=counts.sum_w2)
     packed = _parquet(columns)
     manifest = {
@@ -82,11 +125,11 @@ def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> P
         "version": VERSION,
         "package": version("coffea-ddp"),
         "blocks": _blocks(packed, counts.keys),
-        "layout": histograms.layout.to_dict(),
-        "not_filled": histograms.not_filled.tolist(),
-        "ledger": histograms.ledger.to_dict(),
-        "cutflows": {dataset: dict(cutflow) for dataset, cutflow in histograms.cutflows.items()},
-        "choices": {role: list(used) for role, used in histograms.choices.items()},
+        "layout": output.layout.to_dict(),
+        "not_filled": output.not_filled.tolist(),
+        "ledger": output.ledger.to_dict(),
+        "cutflows": {dataset: dict(cutflow) for dataset, cutflow in output.cutflows.items()},
+        "choices": {role: list(used) for role, used in output.choices.items()},
     }
     others = {
         "events": _parquet(events.columns),
@@ -103,7 +146,7 @@ def save(histograms: Histograms, path: str | Path, *, guarded: bool = True) -> P
     return write_in_place(path, write, OUTPUT if guarded else None)
 
 
-def load(path: str | Path) -> Histograms:
+def read(path: str | Path) -> Contents:
     """Read an output from a file.
 
     Raises
@@ -115,33 +158,48 @@ def load(path: str | Path) -> Histograms:
     """
     with _opened(path) as (archive, manifest):
         layout = read_layout(manifest["layout"])
-        return _rebuild(manifest, layout, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
+        return _contents(manifest, layout, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
 
 
-def as_histograms(what: str, value: Any) -> Histograms:
-    """Return histograms as they are, or those of the file that a path leads to.
+def read_cell(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> Contents:
+    """Read the counts of one observable in one cell; of a big file only the parts that hold them.
+
+    Parameters
+    ----------
+    path
+        A ``.ddp`` file.
+    symmetry, observable, cell
+        As in ``hists[symmetry, observable, cell]``.
+
+    Returns
+    -------
+    Contents
+        Of the whole file, but for other counts (at most those of neighbouring cells) and the stored events.
 
     Raises
     ------
-    InputError
-        If it is neither.
+    UnknownNameError
+        If one of the names does not exist; the message lists those that do.
     FileError, FormatError
-        As for :func:`load`.
+        As for :func:`read`.
     """
-    if isinstance(value, Histograms):
-        return value
-    if isinstance(value, str | Path):
-        return load(value)
-    made = "of ddp.run, ddp.fill or ddp.load"
-    raise InputError(f"{what}: got {named(value)}; give Histograms ({made}), or the path of a .ddp file")
+    with _opened(path) as (archive, manifest):
+        layout = read_layout(manifest["layout"])
+        lowest, highest = layout.grid.code_range(layout.grid.cell(cell))
+        ranges = []
+        for name in dict.fromkeys((EVENTS, observable)):
+            channel = layout.channel(symmetry, name)
+            ranges.append((int(channel.end(lowest)), int(channel.end(highest + 1))))
+        counts = _rows_between(Path(path), archive, manifest.get("blocks"), sorted(ranges))
+        nothing = stored_columns(layout, 0)
+        return _contents(manifest, layout, {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS})
 
 
 @contextmanager
 def _opened(path: Any) -> Iterator[tuple[zipfile.ZipFile, Any]]:
     """Yield an archive and its manifest; whatever is found wrong with them meanwhile is said of the file."""
     if not isinstance(path, str | Path):
-        also = "; of Histograms, hists[symmetry, observable, cell] is the pair" if isinstance(path, Histograms) else ""
-        raise InputError(f"got {named(path)} where the path of a .ddp file belongs{also}")
+        raise InputError(f"got {named(path)} where the path of a .ddp file belongs")
     path = Path(path)
     check_input(path)
     try:
@@ -174,48 +232,6 @@ def _no_output(path: Path, error: Exception) -> str:
     said = advice(path)
     makes = "" if ";" in said else "; `coffea-ddp run PLAN FILESET -o hists.ddp` makes one"
     return f"{path}: not a coffea-ddp output but {said}{makes}"
-
-
-def read_pair(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> MatrixPair:
-    """Read the histograms of one cell; of a big file only the parts that hold it.
-
-    Parameters
-    ----------
-    path
-        A ``.ddp`` file.
-    symmetry, observable, cell
-        As in ``hists[symmetry, observable, cell]``.
-
-    Raises
-    ------
-    UnknownNameError
-        If one of the names does not exist; the message lists those that do.
-    FileError, FormatError
-        As for :func:`load`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from coffea_ddp.running.driver import run
-    >>> from coffea_ddp.testing import make_nanoaod
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     hists = run("symmetries", make_nanoaod(f"{folder}/nano.root", events=500, seed=1))
-    ...     pair = read_pair(hists.save(f"{folder}/h.ddp"), "ee/mumu OS", "m_ll", "j>=1")
-    >>> pair.b == hists["ee/mumu OS", "m_ll", "j>=1"].b
-    True
-    """
-    with _opened(path) as (archive, manifest):
-        layout = read_layout(manifest["layout"])
-        asked = layout.grid.cell(cell)
-        lowest, highest = layout.grid.code_range(asked)
-        ranges = []
-        for name in dict.fromkeys((EVENTS, observable)):
-            channel = layout.channel(symmetry, name)
-            ranges.append((int(channel.end(lowest)), int(channel.end(highest + 1))))
-        counts = _rows_between(Path(path), archive, manifest.get("blocks"), sorted(ranges))
-        nothing = stored_columns(layout, 0)
-        tables = {"counts": counts, "events": nothing, "thresholds": _NO_THRESHOLDS}
-        return _rebuild(manifest, layout, tables)[symmetry, observable, asked]
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -335,7 +351,7 @@ def _buffer(path: Path, archive: zipfile.ZipFile, name: str) -> pa.Buffer:
     return mapped.read_buffer(info.file_size)
 
 
-def _rebuild(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, dict[str, AnyArray]]) -> Histograms:
+def _contents(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, dict[str, AnyArray]]) -> Contents:
     check_tables(layout, tables)
     counts, events, thresholds = tables["counts"], tables["events"], tables["thresholds"]
     stored = StoredEvents(
@@ -346,7 +362,7 @@ def _rebuild(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, d
         thresholds["group"],
         thresholds["threshold"],
     )
-    return Histograms(
+    return Contents(
         layout,
         SparseCounts(counts["key"], counts["count"], counts.get("sum_w"), counts.get("sum_w2")),
         read_not_filled(manifest["not_filled"], layout),

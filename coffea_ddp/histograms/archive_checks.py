@@ -24,10 +24,9 @@ import numpy as np
 
 from coffea_ddp.errors import DDPError
 from coffea_ddp.histograms.cells import MOST_LAST
-from coffea_ddp.histograms.histograms import stored_columns
 from coffea_ddp.histograms.layout import EVENTS, MOST_BINS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Ledger
-from coffea_ddp.histograms.stored import IDENTITY
+from coffea_ddp.histograms.stored import IDENTITY, stored_columns
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray

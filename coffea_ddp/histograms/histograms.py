@@ -23,7 +23,7 @@ from coffea_ddp.histograms.layout import EVENTS, Channel, Layout
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.histograms.stored import IDENTITY, StoredEvents
+from coffea_ddp.histograms.stored import StoredEvents, stored_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,10 +277,31 @@ class Histograms:
     # -- files and faces ---------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write the output to a ``.ddp`` file (see :mod:`coffea_ddp.histograms.archive`)."""
-        from coffea_ddp.histograms.archive import save  # pyarrow, when writing only
+        """Write the output to a ``.ddp`` file (see :mod:`coffea_ddp.histograms.archive`).
 
-        return save(self, path)
+        Raises
+        ------
+        FileError
+            If it cannot be written, or something else than an output is there.
+        """
+        from coffea_ddp.histograms.archive import write  # pyarrow, for files only
+
+        return write(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Histograms:
+        """Read an output from a ``.ddp`` file.
+
+        Raises
+        ------
+        FileError
+            If it cannot be read.
+        FormatError
+            If it is no output of this package, of a newer version of the format, or damaged.
+        """
+        from coffea_ddp.histograms.archive import read  # pyarrow, for files only
+
+        return cls(*read(path))
 
     def summary(self) -> pd.DataFrame:
         """Return one row per symmetry: events on each side, occupied exclusive cells, observables, kappa."""
@@ -320,15 +341,6 @@ class Histograms:
         tables = [self.summary()] if self.symmetries else []
         tables += [self.spectra_summary()] if self.spectra else []
         return f"<p><b>{html.escape(repr(self))}</b></p>" + "".join(table.to_html(index=False) for table in tables)
-
-
-def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:
-    """Return zeros for every column of the stored events, shape (n_events,)."""
-    columns: dict[str, AnyArray] = {name: np.zeros(n_events, dtype=dtype) for name, dtype in IDENTITY}
-    columns |= {feature.name: np.zeros(n_events, dtype=np.float32) for feature in layout.features}
-    if layout.weighted:
-        columns["weight"] = np.zeros(n_events, dtype=np.float64)
-    return columns
 
 
 def _sum_cutflows(first: Mapping[str, Counters], second: Mapping[str, Counters]) -> dict[str, Counters]:

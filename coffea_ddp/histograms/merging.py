@@ -172,7 +172,7 @@ def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
     MergeError
         If a file is of another plan than the first, or holds entries of another one.
     """
-    from coffea_ddp.histograms.archive import load
+    from coffea_ddp.histograms.io import load
 
     if isinstance(paths, str | Path):
         paths = [paths]

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.histograms.archive import as_histograms
 from coffea_ddp.histograms.cells import INCLUSIVE, Cell
+from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.stored import ALL, IDENTITY_NAMES, opposite_sides
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, IntArray
+    from coffea_ddp.histograms.layout import Layout
 
 IDENTITY: tuple[tuple[str, type[np.generic]], ...] = (
     ("run", np.uint32),
@@ -290,3 +291,12 @@ def _least(groups: IntArray, thresholds: NDArray[np.uint64]) -> tuple[IntArray, 
     groups, thresholds = groups[order], thresholds[order]
     first = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
     return groups[first], thresholds[first]
+
+
+def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:
+    """Return zeros for every column of the stored events, shape (n_events,)."""
+    columns: dict[str, AnyArray] = {name: np.zeros(n_events, dtype=dtype) for name, dtype in IDENTITY}
+    columns |= {feature.name: np.zeros(n_events, dtype=np.float32) for feature in layout.features}
+    if layout.weighted:
+        columns["weight"] = np.zeros(n_events, dtype=np.float64)
+    return columns

@@ -25,7 +25,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.histograms.archive import as_histograms
+from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import Pages, packed_rows
 from coffea_ddp.pages.drawing import Images, draw_rows

@@ -8,7 +8,7 @@ from typing import Any
 from coffea.nanoevents import NanoAODSchema
 
 OPENING: dict[str, Any] = {"array_cache": None, "object_cache": None}
-"""Options with which uproot opens files: its caches would keep the trees of the last hundred files, long closed, in every worker."""
+"""Options of uproot: its caches would keep the trees of the last hundred files, long closed, in every worker."""
 
 
 class DDPSchema(NanoAODSchema):  # type: ignore[misc]

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp._files import write_text
 from coffea_ddp.errors import FileError
-from coffea_ddp.histograms.archive import load, save
+from coffea_ddp.histograms.archive import write
+from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.plan.datasets import KEY
 from coffea_ddp.running.code_digest import here
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from coffea.processor.executor import WorkItem
 
-    from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.layout import Layout
     from coffea_ddp.histograms.ledger import Ledger
 
@@ -113,7 +113,7 @@ class Shards:
         """
         path = self.path(item)
         try:
-            histograms = load(path) if path.is_file() else None
+            histograms = Histograms.load(path) if path.is_file() else None
         except (FileError, OSError):
             return None
         if histograms is None or histograms.layout != self.layout:
@@ -135,7 +135,7 @@ class Shards:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"{path.parent}: cannot be made ({error})") from error
-        save(histograms, path, guarded=False)
+        write(histograms, path, guarded=False)
 
 
 def _is_of(ledger: Ledger, item: WorkItem) -> bool:

@@ -1,4 +1,4 @@
-"""Validation of a plan against its files: branches, exclusive sides, empty cells, from the first events of every file."""
+"""Validation of a plan on the first events of every file: branches, exclusive sides, empty cells."""
 
 from __future__ import annotations
 

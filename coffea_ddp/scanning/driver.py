@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.histograms.archive import as_histograms
+from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.report.ordering import consistent, ranked
