@@ -94,7 +94,15 @@ def test_workflows_run_targets_and_sessions_that_exist() -> None:
     asked = [
         (path, re.findall(r"\bmake (\w+)", line), re.findall(r"\bnox -s (\w+)", line)) for path, line in commands()
     ]
-    assert {name for _, names, _ in asked for name in names} >= {"lint", "pytest", "docs", "wheel", "slow"}
+    assert {name for _, names, _ in asked for name in names} >= {
+        "lint",
+        "pytest",
+        "docs",
+        "wheel",
+        "slow",
+        "coverage",
+        "demo",
+    }
     assert [(path, name) for path, names, _ in asked for name in names if name not in targets] == []
     assert [(path, name) for path, _, names in asked for name in names if name not in sessions] == []
 
