@@ -218,3 +218,11 @@ def test_version_comes_from_the_tags() -> None:
 
 def test_architecture_is_two_pages() -> None:
     assert len(text("ARCHITECTURE.md").splitlines()) <= 110
+
+
+def test_pages_name_files_that_exist() -> None:
+    named = re.compile(r"`(?:\w+=\S+ )?(?:python |pytest )?((?:tests|benchmarks|coffea_ddp)/[\w./-]+\.\w+)")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    found = {(page.name, name) for page in pages for name in named.findall(page.read_text("utf-8"))}
+    assert len(found) > 20
+    assert sorted((page, name) for page, name in found if not (ROOT / name).exists()) == []
