@@ -226,3 +226,15 @@ def test_pages_name_files_that_exist() -> None:
     found = {(page.name, name) for page in pages for name in named.findall(page.read_text("utf-8"))}
     assert len(found) > 20
     assert sorted((page, name) for page, name in found if not (ROOT / name).exists()) == []
+
+
+def test_pages_use_the_words_of_the_field() -> None:
+    """Trials and global significance, not looks and what they are worth; and plain English."""
+    ours = re.compile(
+        r"after all (?:\w+ )?looks|\blooks (?:of|at) (?:the|this) (?:report|symmetry)|\d looks\b|worth after"
+        r"|\bideal z\b|\bjoined bins|\b(?:is|are) told\b|\bthe road\b|\bso many\b|\bof its own[.,;:)]|\bof ours\b",
+        re.IGNORECASE,
+    )
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    found = [(page.name, *ours.findall(page.read_text("utf-8"))) for page in pages]
+    assert [hits for hits in found if len(hits) > 1] == []
