@@ -30,7 +30,7 @@ import coffea_ddp as ddp
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents
-from coffea_ddp.report.rows import GlobalP
+from coffea_ddp.report.summaries import GlobalP
 from coffea_ddp.scanning import driver, pseudo_experiments
 from coffea_ddp.scanning.pseudo_experiments import NullScores
 from coffea_ddp.stats.min_p import combine

@@ -104,8 +104,8 @@ def test_the_spectrum_with_a_bump_comes_first():
     report = hunt_spectra(spectra, toys=200, toys_for=3, seed=5)
     best = report.rows[0]
     assert (best.cell, best.rank, best.kind, best.test) == ("b=1", 1, "spectrum", "bump")
-    assert best.position == pytest.approx(150.0, abs=3.0)
-    assert best.width == pytest.approx(3.0, rel=0.05)
+    assert best.bump.position == pytest.approx(150.0, abs=3.0)
+    assert best.bump.width == pytest.approx(3.0, rel=0.05)
     assert best.p_global < 1e-3
     assert (best.n_ge, best.n) == (0, 200)
     assert best.p_local is None or best.p_local <= best.p_cell <= best.p_global
@@ -149,7 +149,7 @@ def test_bump_of_a_file_of_histograms(tmp_path, capsys, suffix):
     assert "50 toys" in out
     report = ScanReport.load(tmp_path / "r.json")
     assert report.rows[0].cell == "j=1"
-    assert report.rows[0].position == pytest.approx(150.0, abs=3.0)
+    assert report.rows[0].bump.position == pytest.approx(150.0, abs=3.0)
     assert (tmp_path / "r.csv").read_text().count("\n") == 3
 
 
@@ -200,7 +200,7 @@ def test_the_real_z(capsys, tmp_path):
     best = ScanReport.load(tmp_path / "r.json").rows[0]
     assert code == 0
     assert best.z_local > 10
-    assert best.position == pytest.approx(91.2, abs=1.5)
+    assert best.bump.position == pytest.approx(91.2, abs=1.5)
 
 
 def test_train_bump_makes_a_network_that_bump_takes(tmp_path, capsys):

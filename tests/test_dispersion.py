@@ -159,7 +159,7 @@ def test_a_report_tells_why():
     by_status = {row.status: row for row in report.rows if row.rank is None}
     assert "give --scale 1000" in by_status["SCALED"].reason
     assert "variances" in by_status["NOT_COUNTS"].reason
-    assert [("OVERDISPERSED" in row.flags) for row in report.rows if row.rank].count(True) == 1
+    assert [("OVERDISPERSED" in row.bump.flags) for row in report.rows if row.rank].count(True) == 1
 
 
 def test_functions_of_stats_refuse_or_flag():

@@ -157,7 +157,7 @@ def test_shapes_do_not_care_how_kappa_is_known(options):
     report = scan(hists, BOTH, permutations=99, seed=2, min_events=40, fits=NONE, **options)
     assert report.global_p[-1].p_value > 0.01
     row = next(row for row in report.rows if row.test == "nplm" and row.symmetry == "e/mu")
-    assert row.kappa == pytest.approx(2.0, rel=0.2)
+    assert row.ratio.kappa == pytest.approx(2.0, rel=0.2)
 
 
 def test_weights_are_kept_with_their_events():

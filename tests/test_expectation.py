@@ -33,7 +33,7 @@ def cell_counts(hists, row):
 def test_by_default_the_plan_is_right(hists):
     expected = expected_of(Expectation(), hists, "e/mu", "x")
     assert (expected.kappa, expected.plain, expected.exact, expected.fixed) == (1.4, True, True, False)
-    assert all(row.z_nominal is None for row in scan(hists, **OPTIONS).rows)
+    assert all(row.ratio.z_nominal is None for row in scan(hists, **OPTIONS).rows)
 
 
 def test_a_number_is_for_all(hists):
@@ -41,8 +41,8 @@ def test_a_number_is_for_all(hists):
     for row in report.rows[:5]:
         a, b = cell_counts(hists, row)
         assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.1).statistic)
-        assert row.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
-        assert row.kappa == 1.1
+        assert row.ratio.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+        assert row.ratio.kappa == 1.1
     assert report.options["expectation"] == "kappa = 1.1"
 
 
@@ -66,7 +66,7 @@ def test_kappa_of_each_cell(hists):
     report = scan(hists, kappa="cell", tests=["nsigma", "submatrix_nsigma"], permutations=64, **OPTIONS)
     for row in [row for row in report.rows if row.test == "nsigma"][:5]:
         a, b = cell_counts(hists, row)
-        assert row.kappa == pytest.approx(b.sum() / a.sum())
+        assert row.ratio.kappa == pytest.approx(b.sum() / a.sum())
         assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa="totals").statistic)
     assert all(row.p_cell >= 1 / 65 for row in report.rows)
 
@@ -78,7 +78,7 @@ def test_errors_make_less_of_an_excess():
         report = scan(hists, permutations=128, tests=["nsigma", "submatrix", "submatrix_nsigma"], **options, **OPTIONS)
         row = next(r for r in report.rows if (r.test, r.observable, r.cell) == ("nsigma", plain.observable, plain.cell))
         assert 0 < row.statistic < plain.statistic
-        assert row.z_nominal == pytest.approx(plain.statistic)
+        assert row.ratio.z_nominal == pytest.approx(plain.statistic)
         assert "(" in str(report.to_dict()["options"]) or report.options["expectation"]
 
 
@@ -100,9 +100,9 @@ def test_corrections_per_bin(hists):
         if row.test == "nsigma" and row.observable == "x":
             expected = stats.n_sigma(a, b, kappa=1.4 * ratio, systematic=0.02 / ratio)
             assert row.statistic == pytest.approx(expected.statistic)
-            assert row.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
+            assert row.ratio.z_nominal == pytest.approx(stats.n_sigma(a, b, kappa=1.4).statistic)
         elif row.observable != "x":
-            assert row.z_nominal is None
+            assert row.ratio.z_nominal is None
     assert "B corrected" in report.options["expectation"]
 
 
@@ -208,7 +208,7 @@ def test_each_symmetry_has_its_own(hists):
     alone = scan(hists, min_events=30)
     other = [(row.observable, row.cell, row.statistic) for row in alone.rows if row.symmetry != "e/mu"]
     assert [(row.observable, row.cell, row.statistic) for row in report.rows if row.symmetry != "e/mu"] == other
-    assert {row.kappa for row in report.rows if row.symmetry == "e/mu"} == {1.1}
+    assert {row.ratio.kappa for row in report.rows if row.symmetry == "e/mu"} == {1.1}
     assert report.options["expectation"] == "e/mu: kappa = 1.1, kappa known to 2 %, systematic 1 % a bin"
     named = Expectation(kappa={"e/mu": 1.1, "*": "global"}, kappa_error=0.05)
     assert expected_of(named, hists, "e/mu", "x").kappa_error == 0.05

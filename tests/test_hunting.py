@@ -67,7 +67,7 @@ def test_the_cell_with_the_resonance_comes_first(report):
     best = report.rows[0]
     expected = str(GRID.cell("j=1 & b>=2"))
     assert (best.kind, best.observable, best.cell) == ("spectrum", "2mu", expected)
-    assert best.position == pytest.approx(200.0, abs=5.0)
+    assert best.bump.position == pytest.approx(200.0, abs=5.0)
     assert best.p_global < 0.01
     assert (best.n_ge, best.n, best.two_sided) == (0, 100, False)
     assert best.p_local <= best.p_cell <= best.p_global
@@ -87,7 +87,7 @@ def test_every_distinct_cell_is_looked_at_once(hists, report):
 
 def test_rows_about_the_same_events_follow_the_strongest(report):
     followers = [row for row in report.rows if row.similar_to == 1 and row.rank != 1]
-    assert all(abs(row.position - 200.0) < 8.0 for row in followers)
+    assert all(abs(row.bump.position - 200.0) < 8.0 for row in followers)
     assert all(row.similar_to <= row.rank for row in report.rows if row.rank)
     apart = [row for row in report.rows if row.observable == "2e"]
     assert all(row.similar_to != 1 for row in apart)
@@ -158,7 +158,7 @@ def test_resonances_of_the_simulated_events(shared):
     report = hunt_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
     best = report.rows[0]
     assert best.observable == "2mu"
-    assert best.position == pytest.approx(600.0, abs=15.0)
+    assert best.bump.position == pytest.approx(600.0, abs=15.0)
     assert best.z_local > 6
     assert best.p_global < 0.05
 
@@ -170,6 +170,6 @@ def test_real_dimuons_through_the_whole_road(shared):
     rows = {row.observable: row for row in report.rows if row.cell == "inclusive"}
     for name, mass, near in (("low", 3.097, 0.03), ("middle", 9.46, 0.1), ("high", 91.2, 1.5)):
         assert rows[name].z_local > 10
-        assert rows[name].position == pytest.approx(mass, abs=near)
+        assert rows[name].bump.position == pytest.approx(mass, abs=near)
         assert rows[f"{name} masked"].z_local < 4
         assert rows[f"{name} masked"].p_cell > 0.01

@@ -15,9 +15,11 @@ from toys import make_histograms, make_layout
 from coffea_ddp import ScanReport, scan, stats
 from coffea_ddp.pages.columns import packed_rows, unpacked
 from coffea_ddp.pages.content import index, rows_with_pages
-from coffea_ddp.report.display import counted, needed, p_of, worth_of, z_global_of
+from coffea_ddp.report.display import counted, needed, p_of, significance_of, z_global_of
 from coffea_ddp.report.ordering import consistent, ranked, sort_key
-from coffea_ddp.report.rows import SMALLEST_P, GlobalP, Row
+from coffea_ddp.report.parts import SMALLEST_P
+from coffea_ddp.report.rows import Row
+from coffea_ddp.report.summaries import GlobalP
 from coffea_ddp.scanning.bump_cells import joined
 from coffea_ddp.scanning.bump_hunt import hunt_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
@@ -34,7 +36,7 @@ def row(**changes):
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
         "z_global": 0.0, "method": "asymptotic", "status": "OK", "rank": 1, "similar_to": 1,
     }  # fmt: skip
-    return Row(**(known | changes))
+    return Row.of_columns(**(known | changes))
 
 
 ROWS = st.builds(
@@ -48,8 +50,8 @@ def assert_consistent(one):
     known = [p for name in STEPS if (p := getattr(one, name)) is not None]
     assert known == sorted(known)
     assert all(p >= SMALLEST_P for p in known)
-    if one.p_tail is not None and one.p_local is not None:
-        assert one.p_tail >= one.p_local
+    if one.tail is not None and one.p_local is not None:
+        assert one.tail.p_tail >= one.p_local
     for p, z in ((one.p_local, one.z_local), (one.p_global, one.z_global)):
         if z is not None and p is not None and "fitted" not in one.method:
             expected = stats.p_from_z(z, two_sided=one.two_sided)
@@ -119,7 +121,8 @@ def test_every_row_of_a_scan(seed, permutations):
         if permutations:
             assert one.p_global >= (one.n_ge + 1) / (one.n + 1)
             assert one.p_cell >= (one.n_ge_cell + 1) / (one.n_cell + 1)
-            assert one.p_tail is None or one.p_tail_low is None or one.p_tail_low <= one.p_tail <= one.p_tail_high
+            tail = one.tail
+            assert tail is None or tail.p_tail_low is None or tail.p_tail_low <= tail.p_tail <= tail.p_tail_high
     whole = [one for one in report.global_p if one.scope is None and one.what == "min-p"]
     parts = [one for one in report.global_p if one.scope is not None]
     for one in whole:
@@ -203,7 +206,7 @@ def test_bounds_are_told_wherever_p_is():
     other = row(rank=2, similar_to=2, p_global=0.05, z_global=1.96, n_ge=4, n=99, z_local=12.0, p_local=1e-30)
     whole = GlobalP(scope=None, what="min-p", score=5.0, p_value=1 / 101, n_ge=0, n=100, method="binomial labels")
     report = ScanReport("demo", "", 1, {"events": 10}, 9, (best, other), global_p=(whole,))
-    assert worth_of(best) == "p < 0.01 (0 of 100), z > 2.6"
+    assert significance_of(best) == "p < 0.01 (0 of 100), z > 2.6"
     assert [p_of(best, name, count=True) for name in STEPS] == ["1e-14", *["< 0.01 (0 of 100)"] * 3]
     assert (p_of(other, "p_global"), z_global_of(other)) == ("0.05", "+1.96")
     assert (z_global_of(best), z_global_of(dataclasses.replace(best, z_global=-2.5787))) == ("> +2.57", "< -2.57")
@@ -233,7 +236,7 @@ def test_no_floor_is_shown_as_a_number(bumps, tmp_path):
     assert "e-30" not in saved
     huge = bumps.rows[0]
     assert [p_of(huge, name) for name in ("p_local", "p_cell", "p_global")] == ["< 1e-300"] * 3
-    assert worth_of(huge).startswith("p < 1e-300, z = +")
+    assert significance_of(huge).startswith("p < 1e-300, z = +")
     old = Row.from_dict(huge.to_dict() | {"p_local": 2.2250738585072014e-308})
     assert old.p_local is None
 
@@ -245,4 +248,4 @@ def test_every_row_has_a_text(one):
         text = p_of(one, name, count=True)
         assert "nan" not in text
         assert bool(text) == (getattr(one, name) is not None) or text == "< 1e-300"
-    assert "None" not in worth_of(one) + z_global_of(one)
+    assert "None" not in significance_of(one) + z_global_of(one)

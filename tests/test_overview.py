@@ -24,7 +24,7 @@ def row(**changes):
         "test": "nsigma", "n_a": 5, "n_b": 6, "statistic": 1.0, "p_local": 0.3, "z_local": 1.0, "p_global": 1.0,
         "z_global": 0.0, "method": "asymptotic", "status": "OK",
     }  # fmt: skip
-    found = Row(**(known | changes))
+    found = Row.of_columns(**(known | changes))
     return found if found.asks else dataclasses.replace(found, asks=tuple(axes_of(found.cell)))
 
 

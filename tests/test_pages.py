@@ -31,7 +31,8 @@ from coffea_ddp.report.older_files import axes_of, objects_of
 from coffea_ddp.report.overview import symmetry_table
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.report.rows import Row, SymmetrySummary
+from coffea_ddp.report.rows import Row
+from coffea_ddp.report.summaries import SymmetrySummary
 from coffea_ddp.spectra.spectrum import Resolution
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -76,7 +77,7 @@ def row(**changes):
     }  # fmt: skip
     known |= changes
     known.setdefault("asks", tuple(axes_of(known["cell"])))
-    return Row(**known)
+    return Row.of_columns(**known)
 
 
 def report_of(rows, **changes):
@@ -219,7 +220,7 @@ def test_bumps_and_the_table_of_states(tmp_path):
 def test_the_best_bump_is_where_it_was_put():
     best = scan(resonances(), toys=0).rows[0]
     assert best.observable == "2mu"
-    assert best.position == pytest.approx(400.0, rel=0.05)
+    assert best.bump.position == pytest.approx(400.0, rel=0.05)
 
 
 # -- what may go wrong -----------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def test_the_excess_is_found_and_its_p_values_are_told(report):
     assert "GeV" in str(top.region)
     assert top.p_global == 1 / 201
     assert top.p_local < 1e-6
-    assert top.p_tail is not None
+    assert top.tail is not None
     assert top.p_cell <= top.p_symmetry <= top.p_global
     for row in report.rows:
         assert row.p_global >= 1 / 201

@@ -88,7 +88,7 @@ def test_cells_of_any_plan(observable, weighted):
     drawn = pictures_of(row, some)
     assert drawn.note == ""
     assert len(drawn.pictures) == (1 if observable == "met" else 3)
-    assert "kappa = 1.5" in drawn.pictures[-1].caption or row.kappa == 1.0
+    assert "kappa = 1.5" in drawn.pictures[-1].caption or row.ratio.kappa == 1.0
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameError
+from coffea_ddp.report.parts import BumpPart, RatioPart, TailPart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import FORMAT, ScanReport
-from coffea_ddp.report.rows import COLUMNS, Row, SymmetrySummary, ZHistogram
+from coffea_ddp.report.rows import COLUMNS, Row
+from coffea_ddp.report.summaries import SymmetrySummary, ZHistogram
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 
@@ -30,7 +32,7 @@ REGIONS = st.builds(
 ) | st.builds(Region, label=TEXT)  # fmt: skip
 
 ROWS = st.builds(
-    Row,
+    Row.of_columns,
     kind=st.sampled_from(["symmetry", "spectrum"]),
     symmetry=st.none() | TEXT,
     observable=st.none() | TEXT,
@@ -54,6 +56,10 @@ ROWS = st.builds(
     n_bins=st.none() | WHOLE,
     kappa=st.none() | st.floats(0.0, 1e6),
     asymmetry=ANY_FLOAT,
+    position=ANY_FLOAT,
+    width=st.none() | st.floats(0.0, 1e6),
+    flags=st.none() | TEXT,
+    p_tail=P,
     aliases=st.none() | WHOLE,
 )
 
@@ -111,7 +117,8 @@ def make_row(**changes):
         "p_global": 0.095, "z_global": 1.67, "method": "asymptotic", "status": "OK", "rank": 1, "n_bins": 28,
         "kappa": 1.0, "asymmetry": 0.4, "aliases": 2,
     }  # fmt: skip
-    return Row(**values | changes)
+    parts = {name: changes.pop(name) for name in ("ratio", "tail", "bump") if name in changes}
+    return dataclasses.replace(Row.of_columns(**values | changes), **parts)
 
 
 def make_report(**changes):
@@ -172,7 +179,7 @@ def test_format(tmp_path):
 
 def test_what_is_not_finite_is_null(tmp_path):
     row = make_row(asymmetry=math.inf, statistic=math.nan, p_global=-math.inf)
-    assert (row.asymmetry, row.statistic, row.p_global) == (None, None, None)
+    assert (row.ratio.asymmetry, row.statistic, row.p_global) == (None, None, None)
     report = make_report(rows=(row,), inputs={"partial": False, "missing": [], "x": [math.nan, np.int64(7)]})
     text = report.save(tmp_path / "r.json").read_text()
     assert json.loads(text)["inputs"]["x"] == [None, 7]
@@ -250,10 +257,10 @@ def test_not_a_report(tmp_path, content):
         ("rows", {}),
         ("rows", [3]),
         ("rows", [{}]),
-        ("rows", [{**make_row().__dict__, "statistic": "x"}]),
-        ("rows", [{**make_row().__dict__, "n_a": True}]),
-        ("rows", [{**make_row().__dict__, "cell": 7}]),
-        ("rows", [{**make_row().__dict__, "rank": 1.5}]),
+        ("rows", [{**make_row().to_dict(), "statistic": "x"}]),
+        ("rows", [{**make_row().to_dict(), "n_a": True}]),
+        ("rows", [{**make_row().to_dict(), "cell": 7}]),
+        ("rows", [{**make_row().to_dict(), "rank": 1.5}]),
         ("summaries", [{}]),
         ("summaries", [{**make_report().to_dict()["summaries"][0], "sides": ["a"]}]),
         ("summaries", [{**make_report().to_dict()["summaries"][0], "kappa": "x"}]),
@@ -278,6 +285,23 @@ def test_any_damage_is_a_format_error_or_a_report(value, key):
     assert report.to_dict()["format"] == FORMAT
 
 
+def test_parts_are_flat_in_files_and_tables(tmp_path):
+    bump = BumpPart(91.2, 2.5, 0.1, 60.0, 120.0, "UNSTABLE")
+    rows = (make_row(ratio=RatioPart(1.1, None, -2.0), tail=TailPart(1e-5)), make_row(rank=2, bump=bump))
+    report = make_report(rows=rows)
+    assert report.rows[0].ratio.kappa == 1.1
+    assert (report.rows[0].bump, report.rows[1].tail) == (None, None)
+    written = report.to_dict()["rows"]
+    assert [row["kappa"] for row in written] == [1.1, 1.0]
+    assert [(row["position"], row["flags"], row["p_tail"]) for row in written] == [
+        (None, None, 1e-5), (91.2, "UNSTABLE", None)
+    ]  # fmt: skip
+    assert all(tuple(row) == COLUMNS for row in written)
+    assert not {"ratio", "tail", "bump"} & set(report.to_dataframe().columns)
+    assert ScanReport.load(report.save(tmp_path / "r.json")) == report
+    assert make_row(tail=TailPart(math.nan), bump=BumpPart()).tail is None
+
+
 # -- other faces -----------------------------------------------------------------------------------
 
 
@@ -290,7 +314,7 @@ def test_csv_and_dataframe(tmp_path):
     lines = report.to_csv(tmp_path / "r.csv").read_text().splitlines()
     assert lines[0] == ",".join([*COLUMNS, "is_bound", "partial"])
     assert len(lines) == 3
-    assert ",1,28,1.0,,2," in lines[1]
+    assert ",1,28,1.0,,,2," in lines[1]
     assert lines[1].endswith(",False,False")
     assert make_report(rows=()).to_dataframe().columns.tolist() == frame.columns.tolist()
 

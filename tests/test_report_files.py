@@ -15,7 +15,9 @@ from coffea_ddp import ScanReport, scan
 from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.report import report_files
-from coffea_ddp.report.rows import COLUMNS, SMALLEST_P, WHOLE, GlobalP, SymmetrySummary
+from coffea_ddp.report.parts import SMALLEST_P
+from coffea_ddp.report.rows import COLUMNS, WHOLE
+from coffea_ddp.report.summaries import GlobalP, SymmetrySummary
 
 SCHEMA = json.loads((Path(report_files.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
 NEW = ("n_ge", "n", "n_ge_cell", "n_cell", "two_sided")

@@ -47,9 +47,9 @@ def test_rows_are_what_the_cells_say(kappa, weighted):
         assert row.p_local == pytest.approx(result.p_value, rel=1e-6)
         assert (row.n_a, row.n_b) == pytest.approx((n_a, n_b))
         assert row.n_bins == result.n_bins
-        assert row.kappa == hists.layout.symmetry(row.symmetry).kappa
-        if row.asymmetry is not None:
-            assert row.asymmetry == pytest.approx(result.asymmetry, rel=1e-6, abs=1e-9)
+        assert row.ratio.kappa == hists.layout.symmetry(row.symmetry).kappa
+        if row.ratio.asymmetry is not None:
+            assert row.ratio.asymmetry == pytest.approx(result.asymmetry, rel=1e-6, abs=1e-9)
         assert isinstance(row.n_a, float if weighted else int)
 
 
@@ -101,7 +101,7 @@ def test_the_bound_over_rectangles_is_made_of_full_p():
     assert len(report.rows) == report.trials > 5
     trials = sum(row.n_regions for row in report.rows)
     for row in report.rows:
-        full = binomial_p(row.n_b, row.n_a + row.n_b, row.kappa / (1 + row.kappa))
+        full = binomial_p(row.n_b, row.n_a + row.n_b, row.ratio.kappa / (1 + row.ratio.kappa))
         assert row.p_local == pytest.approx(full)
         assert row.p_global == pytest.approx(stats.sidak(full, trials))
         assert row.p_local >= stats.p_from_z(row.z_local, two_sided=True) * (1 - 1e-9)

@@ -15,7 +15,7 @@ from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, note, steps_bar, terminal
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.report.display import counted_p, number, probability
-from coffea_ddp.report.rows import SMALLEST_P
+from coffea_ddp.report.parts import SMALLEST_P
 
 
 @click.command(cls=Command)

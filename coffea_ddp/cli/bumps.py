@@ -105,11 +105,17 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
 def _tell_problems(rows: Sequence[Row]) -> None:
     """Name the spectra whose contents are no counts, and those that were not looked at."""
     for row in rows:
-        if row.rank is not None and _NO_COUNTS & set((row.flags or "").split()):
-            note(f"no Poisson counts: {_called(row)}: {row.flags}; z is not a significance: give --scale, or variances")
+        if row.rank is not None and _NO_COUNTS & set(_flags(row).split()):
+            note(
+                f"no Poisson counts: {_called(row)}: {_flags(row)}; z is not a significance: give --scale, or variances"
+            )
     for row in rows:
         if row.rank is None:
             note(f"not tested: {_called(row)}: {row.status}, {row.reason}")
+
+
+def _flags(row: Row) -> str:
+    return (row.bump and row.bump.flags) or ""
 
 
 def _called(row: Row) -> str:

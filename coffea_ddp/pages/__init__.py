@@ -70,7 +70,7 @@ def write_report(
     leading
         How many of the strongest rows get a page, beside what the two tables lead to.
     label
-        What stands over the figures, as in ``"16.4 fb$^{-1}$ (13 TeV)"``; datasets and events by default.
+        The label over the figures, as in ``"16.4 fb$^{-1}$ (13 TeV)"``; datasets and events by default.
     jobs
         Processes that draw; ``None``: as many as there are cores.
     progress

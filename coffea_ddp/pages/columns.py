@@ -43,9 +43,10 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 def _percent(row: Row) -> float | None:
     """Return the asymmetry in per cent, above 100 just that: no difference of efficiencies explains it."""
-    if row.asymmetry is None:
+    asymmetry = None if row.ratio is None else row.ratio.asymmetry
+    if asymmetry is None:
         return _ABOVE if row.kind == "symmetry" and not row.n_a and row.n_b else None
-    return _rounded(max(min(100.0 * row.asymmetry, _ABOVE), -_ABOVE), 3)
+    return _rounded(max(min(100.0 * asymmetry, _ABOVE), -_ABOVE), 3)
 
 
 def _z_global(row: Row) -> float | None:
@@ -72,7 +73,7 @@ SHOWN = (
     Shown("p global", "p", _p_global),
     Shown("sided", "num", lambda row: 2 if row.two_sided else 1),
     Shown("asymmetry", "percent", _percent),
-    Shown("status", "text", lambda row: None if row.status == "OK" and not row.flags else _status(row)),
+    Shown("status", "text", lambda row: _status(row) or None),
     Shown("leads", "hidden", lambda row: int(row.is_leading)),
     Shown("none of", "hidden", lambda row: row.n if row.is_bound else None),
 )
@@ -80,7 +81,8 @@ SHOWN = (
 
 
 def _status(row: Row) -> str:
-    return " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
+    flags = None if row.bump is None else row.bump.flags
+    return " ".join(filter(None, ("" if row.status == "OK" else row.status, flags)))
 
 
 def packed_rows(rows: Sequence[Row], pages: Pages) -> str:

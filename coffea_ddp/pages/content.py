@@ -1,4 +1,4 @@
-"""What the templates are given: the index of a report, and the page of a region.
+"""The data of the templates: the index of a report, and the page of a region.
 
 Everything is text or data made here; the templates only place it, and escape it.
 """
@@ -19,7 +19,7 @@ from coffea_ddp.pages.facts import (
     summary_grid,
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
-from coffea_ddp.report.display import method_of, p_of, region_of, worth_of, z_global_of
+from coffea_ddp.report.display import method_of, p_of, region_of, significance_of, z_global_of
 from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ MOST_LINKED = 500
 
 
 class Region(NamedTuple):
-    """What belongs to the page of a row beside the row itself."""
+    """A row with its pictures and the neighbours of its page."""
 
     row: Row
     images: tuple[Image, ...]
@@ -81,12 +81,12 @@ def _linked(report: ScanReport, besides: Sequence[Row] = ()) -> list[Row]:
 
 
 def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture: Image | None) -> dict[str, Any]:
-    """Return what the index is made of.
+    """Return the data of the index.
 
     Parameters
     ----------
     report, hists
-        What was found; the histograms tell of the files.
+        The report; the histograms give the list of files.
     pages
         The file names of the pages that rows have, by their numbers.
     z_picture
@@ -160,7 +160,7 @@ def _best_of_tests(report: ScanReport) -> list[Row]:
 
 
 def _of_test(row: Row, links: Pages) -> dict[str, Any]:
-    """Return what the tables of the headline tell of a row."""
+    """Return a row as a line of the tables of the headline."""
     return {
         "symmetry": row.symmetry,
         "test": row.test,
@@ -229,7 +229,7 @@ def _line(row: Row) -> list[tuple[str, str]]:
 
 
 def region(report: ScanReport, found: Region) -> dict[str, Any]:
-    """Return what the page of a region is made of."""
+    """Return the data of the page of a region."""
     row = found.row
     return {
         "root": "../",
@@ -252,7 +252,7 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
 
 def _region_sentence(row: Row) -> str:
     where = f" ({row.region})" if row.region else ""
-    worth = worth_of(row)
+    worth = significance_of(row)
     after = f"; global {words.minus_in(worth)}" if worth else ""
     return f"{row.test}{where}: z = {words.z_text(row.z_local)}{after}."
 

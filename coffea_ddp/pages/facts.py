@@ -26,6 +26,7 @@ from coffea_ddp.report.display import (
     toys_of,
     z_global_of,
 )
+from coffea_ddp.report.parts import BumpPart, RatioPart
 from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class Titled(NamedTuple):
 def region_facts(row: Row) -> Facts:
     """Return the numbers and words of a row; what does not apply is left out."""
     n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
-    asymmetry = "" if row.asymmetry is None else percent(100.0 * row.asymmetry)
-    z_nominal = "" if row.z_nominal is None else f"{z_text(row.z_nominal)} with the plan's kappa, taken as exact"
-    mass = "" if row.position is None else f"{row.position:.5g} GeV, width {row.width or 0.0:.3g} GeV"
-    span = "" if row.low is None or row.high is None else f"{row.low:.5g} to {row.high:.5g} GeV"
+    ratio, bump = row.ratio or RatioPart(), row.bump or BumpPart()
+    asymmetry = "" if ratio.asymmetry is None else percent(100.0 * ratio.asymmetry)
+    z_nominal = "" if ratio.z_nominal is None else f"{z_text(ratio.z_nominal)} with the plan's kappa, taken as exact"
+    mass = "" if bump.position is None else f"{bump.position:.5g} GeV, width {bump.width or 0.0:.3g} GeV"
+    span = "" if bump.low is None or bump.high is None else f"{bump.low:.5g} to {bump.high:.5g} GeV"
     found = [
         ("rank", "" if row.rank is None else f"{row.rank:,}"),
         ("symmetry", row.symmetry or ""),
@@ -74,7 +76,7 @@ def region_facts(row: Row) -> Facts:
         ("test", row.test),
         (n_a, content(row.n_a)),
         (n_b, content(row.n_b)),
-        ("expected B / A", "" if row.kappa is None else f"{row.kappa:.5g}"),
+        ("expected B / A", "" if ratio.kappa is None else f"{ratio.kappa:.5g}"),
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
         ("z local", _with_error(row)),
         ("z nominal", z_nominal),
@@ -85,7 +87,7 @@ def region_facts(row: Row) -> Facts:
         ("p global", p_of(row, "p_global", count=True)),
         ("z global", minus_in(z_global_of(row))),
         ("z and p are", convention_of(row)),
-        ("extrapolated p global", tail_text(row)),
+        ("extrapolated p global", tail_text(row.tail)),
         ("method", method_of(row)),
         ("asymmetry that would explain it", asymmetry),
         ("bins that are not empty", f"{row.n_bins:,}" if row.n_bins else ""),
@@ -96,14 +98,14 @@ def region_facts(row: Row) -> Facts:
         ("events outside of the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
         ("status", "" if row.status == "OK" else row.status),
         ("not tested as", row.reason or ""),
-        ("flags", row.flags or ""),
+        ("flags", bump.flags or ""),
     ]
     return [(name, value) for name, value in found if name and value]
 
 
 def _with_error(row: Row) -> str:
-    error = "" if row.z_error is None else f" \N{PLUS-MINUS SIGN} {row.z_error:.2f}"
-    return z_text(row.z_local) + error
+    error = None if row.bump is None else row.bump.z_error
+    return z_text(row.z_local) + ("" if error is None else f" \N{PLUS-MINUS SIGN} {error:.2f}")
 
 
 def provenance_facts(report: ScanReport) -> Facts:

@@ -17,6 +17,7 @@ from coffea_ddp.pages.columns import Pages
 from coffea_ddp.pages.words import content, level, levels, place, z_text
 from coffea_ddp.report.display import p_of
 from coffea_ddp.report.overview import MOST, Entry, StateTable, SymmetryTable, state_table, symmetry_table, z_of
+from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.rows import Row
 
 __all__ = ["DrawnEntry", "DrawnTable", "state_table", "states", "symmetries", "symmetry_table"]
@@ -128,6 +129,7 @@ def _left_out(number: int) -> str:
 def _state_entry(row: Row | None, pages: Pages) -> DrawnEntry | None:
     if row is None or row.z_local is None:
         return None
-    mark = " \N{DAGGER}" if row.flags else ""
-    where = f"{row.observable}{mark}" if row.position is None else f"{row.observable}, {row.position:.4g} GeV{mark}"
+    bump = row.bump or BumpPart()
+    mark = " \N{DAGGER}" if bump.flags else ""
+    where = f"{row.observable}{mark}" if bump.position is None else f"{row.observable}, {bump.position:.4g} GeV{mark}"
     return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(row.number))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coffea_ddp.report.display import more_would_take, number, probability, summary_text, worth_of
+from coffea_ddp.report.display import more_would_take, number, probability, significance_of, summary_text
 
 if TYPE_CHECKING:
     from coffea_ddp.report.report import ScanReport
@@ -73,7 +73,7 @@ def sentence(report: ScanReport) -> str:
     best = report.best()
     if best is None or best.z_local is None:
         return f"{what}; nothing was tested."
-    worth = worth_of(best)
+    worth = significance_of(best)
     return (
         f"{what}, {report.trials:,} trials; the most significant region: {place(best)} in {best.cell}, "
         f"z = {z_text(best.z_local)}{f'; global {minus_in(worth)}' if worth else ''}."

@@ -1,4 +1,4 @@
-"""Numbers of a report as people read them: p-values, bounds where there is nothing more to say, z by their side.
+"""Numbers of a report as text: p-values, bounds, and their z.
 
 A p that no pseudo-experiment reaches is not 1/(N + 1) but below it, and is shown so; what is extrapolated bears a
 tilde; what no double can hold is below 1e-300.
@@ -17,11 +17,13 @@ import math
 from typing import TYPE_CHECKING
 
 from coffea_ddp.report.ordering import UNDERFLOW
-from coffea_ddp.report.rows import SMALLEST_P
+from coffea_ddp.report.parts import SMALLEST_P
 from coffea_ddp.stats.trials import bound, p_from_z, z_from_p
 
 if TYPE_CHECKING:
-    from coffea_ddp.report.rows import GlobalP, Row
+    from coffea_ddp.report.parts import TailPart
+    from coffea_ddp.report.rows import Row
+    from coffea_ddp.report.summaries import GlobalP
 
 CALIBRATED = 5e-4
 """The smallest p that the calibration of the bump hunt was counted to; below, a normal tail goes on."""
@@ -41,7 +43,7 @@ def probability(p: float | None) -> str:
 
 
 def is_bound(p: float | None, n_ge: int | None, n: int | None) -> bool:
-    """Tell whether a p is all that n pseudo-experiments can say: none reaches the observed value."""
+    """Return True where p is a bound: none of n pseudo-experiments reaches the observed value."""
     return n_ge == 0 and n is not None and p is not None and math.isclose(p, 1.0 / (n + 1), rel_tol=1e-9)
 
 
@@ -113,7 +115,7 @@ def z_global_of(row: Row) -> str:
     return f"{'<' if row.z_global < 0 else '>'} {number(math.trunc(100.0 * row.z_global) / 100.0)}"
 
 
-def worth_of(row: Row) -> str:
+def significance_of(row: Row) -> str:
     """Return the global p and z as text; nothing where there is no p."""
     if row.is_bound and row.p_global is not None and row.n_ge is not None and row.n is not None:
         return counted(row.p_global, row.n_ge, row.n, two_sided=bool(row.two_sided))
@@ -142,13 +144,13 @@ def more_would_take(found: GlobalP) -> str:
     """Return how many pseudo-experiments would say more; nothing where some reach the observed value."""
     if not is_bound(found.p_value, found.n_ge, found.n):
         return ""
-    said = f"that is all that {found.n:,} pseudo-experiments can say"
+    said = f"a bound, from {found.n:,} pseudo-experiments"
     return f"{said}; z = {_DISCOVERY:g} would take {needed(_DISCOVERY, two_sided=True):,}"
 
 
-def tail_text(found: Row | GlobalP) -> str:
+def tail_text(found: TailPart | GlobalP | None) -> str:
     """Return an extrapolated p-value with its interval; nothing where there is none."""
-    if found.p_tail is None:
+    if found is None or found.p_tail is None:
         return ""
     low, high = probability(found.p_tail_low), probability(found.p_tail_high)
     return f"~{probability(found.p_tail)} [{low}, {high}]" if low and high else f"~{probability(found.p_tail)}"
@@ -166,7 +168,7 @@ def _counts(row: Row, name: str, p: float) -> tuple[int | None, int | None]:
 
 
 def _underflows(row: Row, name: str) -> bool:
-    """Tell whether a p is missing as it is too small for a number."""
+    """Return True where p is missing as it is too small for a number."""
     z = row.z_global if name == "p_global" else row.z_local
     if z is None or (z < 0 and not row.two_sided) or abs(z) <= UNDERFLOW:
         return False

@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from coffea_ddp.report.parts import TailPart
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
@@ -49,15 +50,15 @@ def consistent(row: Row) -> Row:
     pseudo-experiments), the larger one stands. z_global is that of p_global.
     """
     changed: dict[str, Any] = {}
-    least = row.p_local or 0.0
-    for name in ("p_cell", "p_symmetry", "p_global", "p_tail", "p_tail_low", "p_tail_high"):
+    first = least = row.p_local or 0.0
+    for name in ("p_cell", "p_symmetry", "p_global"):
         p = getattr(row, name)
         if p is not None and p < least:
             changed[name] = least
-        if not name.startswith("p_tail"):
-            least = max(least, p or 0.0)
-        if name == "p_global":
-            least = row.p_local or 0.0  # an extrapolation is below what was counted, and never below p_local
+        least = max(least, p or 0.0)
+    if row.tail is not None:  # an extrapolation is below what was counted, and never below p_local
+        tails = {name: p if p is None else max(p, first) for name, p in vars(row.tail).items()}
+        changed |= {"tail": TailPart(**tails)} if tails != vars(row.tail) else {}
     if "p_global" in changed:
         size = float(z_from_p(changed["p_global"], two_sided=bool(row.two_sided)))
         changed["z_global"] = -size if row.two_sided and (row.z_local or 0.0) < 0 else size

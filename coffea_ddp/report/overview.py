@@ -65,7 +65,7 @@ def _earlier(first: Row | None, second: Row) -> Row:
 
 @dataclass(frozen=True)
 class Column:
-    """What the cells of a column ask about.
+    """A column of the table of symmetries: an axis of the cells.
 
     Attributes
     ----------

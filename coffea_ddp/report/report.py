@@ -32,7 +32,7 @@ from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
-from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, summary_text, worth_of
+from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, significance_of, summary_text
 from coffea_ddp.report.older_files import VERSION, current
 from coffea_ddp.report.report_files import FORMAT, check, read
 from coffea_ddp.report.row_tables import (
@@ -47,7 +47,8 @@ from coffea_ddp.report.row_tables import (
     region_cells,
     row_cells,
 )
-from coffea_ddp.report.rows import COLUMNS, GlobalP, Row, SymmetrySummary, ZHistogram, typed
+from coffea_ddp.report.rows import COLUMNS, Row
+from coffea_ddp.report.summaries import GlobalP, SymmetrySummary, ZHistogram, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -356,7 +357,7 @@ class ScanReport:
     def _bound_note(self) -> list[str]:
         """Return the global p of the best row, where it is a bound."""
         best = self.rows[0]
-        return [f"best: {worth_of(best)}"] if best.is_bound else []
+        return [f"best: {significance_of(best)}"] if best.is_bound else []
 
     def __repr__(self) -> str:
         """Return the plan, the number of trials and the best row."""

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp._files import REPORT, advice, check_input, what_is
 from coffea_ddp.errors import FileError, FormatError, InputError, named
 from coffea_ddp.report.older_files import VERSION
-from coffea_ddp.report.rows import SMALLEST_P, WHOLE
+from coffea_ddp.report.parts import SMALLEST_P
+from coffea_ddp.report.rows import WHOLE
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, z_from_p
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from coffea_ddp.report.display import number, p_of, region_of, tail_text, toys_of, z_global_of
+from coffea_ddp.report.parts import BumpPart, RatioPart
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -76,8 +77,9 @@ SUMMARY: Mapping[str, Literal["left", "right"]] = {
 def row_cells(row: Row) -> list[str]:
     """Return the columns :data:`SHOWN` of a row, but the last."""
     # Nothing on side A: no difference of efficiencies explains that.
-    asymmetry = _percent(math.inf if not row.n_a and row.n_b else row.asymmetry)
-    z = number(row.z_local) + ("" if row.z_nominal is None else f" ({number(row.z_nominal)})")
+    ratio = row.ratio or RatioPart()
+    asymmetry = _percent(math.inf if not row.n_a and row.n_b else ratio.asymmetry)
+    z = number(row.z_local) + ("" if ratio.z_nominal is None else f" ({number(ratio.z_nominal)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
     sided = "2" if row.two_sided else "1"
     return [str(row.rank or ""), *places, *_contents(row), z, z_global_of(row), sided, asymmetry]
@@ -87,15 +89,16 @@ def region_cells(row: Row) -> list[str]:
     """Return the columns :data:`REGIONS` of a row."""
     values = [p_of(row, name, count=name == "p_global") for name in ("p_local", "p_cell", "p_symmetry", "p_global")]
     where = [row.symmetry or "", row.test, row.observable or "", _place(row)]
-    return [*where, *_contents(row), number(row.z_local), *values, tail_text(row)]
+    return [*where, *_contents(row), number(row.z_local), *values, tail_text(row.tail)]
 
 
 def bump_cells(row: Row) -> list[str]:
     """Return the columns :data:`BUMPS` of a row."""
-    span = "" if row.low is None or row.high is None else f"{row.low:.5g} to {row.high:.5g}"
-    error = "" if row.z_error is None else f"{row.z_error:.2f}"
-    mass = "" if row.position is None else f"{row.position:.5g}"
-    status = " ".join(filter(None, ("" if row.status == "OK" else row.status, row.flags)))
+    bump = row.bump or BumpPart()
+    span = "" if bump.low is None or bump.high is None else f"{bump.low:.5g} to {bump.high:.5g}"
+    error = "" if bump.z_error is None else f"{bump.z_error:.2f}"
+    mass = "" if bump.position is None else f"{bump.position:.5g}"
+    status = " ".join(filter(None, ("" if row.status == "OK" else row.status, bump.flags)))
     where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
     p_values = (p_of(row, name) for name in ("p_local", "p_cell", "p_global"))
     return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, toys_of(row), status]

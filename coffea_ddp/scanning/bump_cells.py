@@ -15,6 +15,7 @@ import numpy as np
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
+from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
 from coffea_ddp.stats.grouping import leaders
@@ -170,7 +171,8 @@ def _besides(rows: Sequence[Row], best: int) -> list[Row]:
 
 def _span(row: Row) -> tuple[float, float]:
     """Return the range that a bump is about, in GeV."""
-    position, width = row.position or 0.0, row.width or 0.0
+    bump = row.bump or BumpPart()
+    position, width = bump.position or 0.0, bump.width or 0.0
     return position - 2.0 * width, position + 2.0 * width
 
 

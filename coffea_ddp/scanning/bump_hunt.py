@@ -13,7 +13,7 @@ Examples
 ...     axis = hist.axis.Regular(60, 100.0, 700.0, name="mass")
 ...     spectra.append(MassSpectrum("m0m1", f"j={seed}", hist.Hist(axis, data=counts), width=20.0))
 >>> best = hunt_spectra(spectra, toys=100).rows[0]
->>> best.cell, best.test, best.low, best.high, bool(abs(best.position - 405.0) < 20.0)
+>>> best.cell, best.test, best.bump.low, best.bump.high, bool(abs(best.bump.position - 405.0) < 20.0)
 ('j=1', 'bump', 100.0, 700.0, True)
 """
 
@@ -31,6 +31,7 @@ import numpy as np
 from coffea_ddp.effective import are_variances
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
@@ -346,12 +347,9 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         similar_to=rank,
         n_bins=int(found.prepared.use.sum()),
         p_cell=float(p_from_z(found.z_spectrum, two_sided=False)),
-        position=found.position,
-        width=found.width,
-        z_error=found.error,
-        low=float(edges[0]),
-        high=float(edges[-1]),
-        flags=" ".join(found.flags),
+        bump=BumpPart(
+            found.position, found.width, found.error, float(edges[0]), float(edges[-1]), " ".join(found.flags)
+        ),
         n_ge=found.n_ge,
         n=found.n,
     )  # fmt: skip
@@ -385,7 +383,7 @@ def _lost(one: Prepared) -> Row:
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         decays_to=spectrum.decays_to, region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None,
         p_local=None, z_local=None, p_global=None, z_global=None, method="bump network", status=one.status.name,
-        reason=one.reason or one.status.value, low=float(edges[0]), high=float(edges[-1]),
+        reason=one.reason or one.status.value, bump=BumpPart(low=float(edges[0]), high=float(edges[-1])),
     )  # fmt: skip
 
 

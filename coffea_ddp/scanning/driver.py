@@ -34,7 +34,7 @@ from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.report.ordering import consistent, ranked
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.report_files import MOST_ROWS
-from coffea_ddp.report.rows import SymmetrySummary
+from coffea_ddp.report.summaries import SymmetrySummary
 from coffea_ddp.scanning.binned_tests import TESTS
 from coffea_ddp.scanning.bump_cells import hunt_cells, joined
 from coffea_ddp.scanning.bump_hunt import TOYS as BUMP_TOYS

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.report.rows import SMALLEST_P, GlobalP
+from coffea_ddp.report.parts import SMALLEST_P
+from coffea_ddp.report.summaries import GlobalP
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.tail import NullSample, PermutationP
 from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p

@@ -15,8 +15,10 @@ import numpy as np
 
 from coffea_ddp.histograms.axes import quantity
 from coffea_ddp.report.ordering import sort_key
+from coffea_ddp.report.parts import RatioPart, TailPart
 from coffea_ddp.report.regions import Range, Region
-from coffea_ddp.report.rows import Row, ZHistogram
+from coffea_ddp.report.rows import Row
+from coffea_ddp.report.summaries import ZHistogram
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z
@@ -244,8 +246,6 @@ def _row(
 ) -> Row:
     where, statistic = candidate.where, candidate.statistic
     kind = float if hists.layout.weighted else int
-    names = ("p_tail", "p_tail_low", "p_tail_high")
-    tails: dict[str, Any] = {name: float(p) for name, p in zip(names, worth.tails[number], strict=True)}
     counts: dict[str, Any] = {"n_ge": None, "n": None, "n_ge_cell": None, "n_cell": None}
     if worth.n:
         counts = {"n_ge": int(worth.n_ge[number]), "n": worth.n, "n_ge_cell": int(worth.n_ge_cell[number]),
@@ -271,15 +271,13 @@ def _row(
         status=Status.OK.name,
         rank=ranks[0],
         n_bins=candidate.n_bins,
-        kappa=candidate.kappa,
-        asymmetry=candidate.asymmetry,
+        ratio=RatioPart(candidate.kappa, candidate.asymmetry, None if where.expected.plain else candidate.plain),
         aliases=int(where.cells.aliases[candidate.cell]),
         similar_to=ranks[1],
         n_regions=None if candidate.region is None else candidate.n_regions,
         p_cell=float(worth.p_cell[number]),
         p_symmetry=float(worth.p_symmetry[number]),
-        z_nominal=None if where.expected.plain else candidate.plain,
-        **tails,
+        tail=TailPart(*map(float, worth.tails[number])),
         **counts,
     )
 

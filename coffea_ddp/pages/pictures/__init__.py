@@ -63,7 +63,7 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Perm
     hists
         The output of the pass that was scanned.
     label
-        What stands over the figures: a dataset or luminosity.
+        The label over the figures: a dataset or luminosity.
     permuting
         The seed of the scan and its permutations, for fits that are made again.
 

@@ -9,6 +9,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.pages.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import spectrum as spectrum_figure
+from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.scanning.bump_hunt import prepare
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.hunt import hunt
@@ -31,7 +32,7 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
     hists
         The output of the pass.
     label
-        What stands over the figure.
+        The label over the figures.
 
     Raises
     ------
@@ -48,9 +49,10 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
     span = prepared.span if tested else slice(0, int(np.flatnonzero(found.counts)[-1]) + 1)
     counts, edges = found.counts[span], found.edges[span.start : span.stop + 1]
     z, error = _z(prepared) if tested else (np.full(len(counts), np.nan), None)
+    bump = row.bump or BumpPart()
     figure = spectrum_figure(
-        counts, edges, z, xlabel=axis_label(found.hist.axes[0]), z_error=error, position=row.position, width=row.width,
-        masks=found.masks, title=f"{row.observable}: {row.cell}", label=label,
+        counts, edges, z, xlabel=axis_label(found.hist.axes[0]), z_error=error, position=bump.position,
+        width=bump.width, masks=found.masks, title=f"{row.observable}: {row.cell}", label=label,
     )  # fmt: skip
     if not tested:
         caption = f"The spectrum; it was not tested: {row.reason or row.status}."
@@ -63,9 +65,9 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
 
 
 def _told(row: Row, entries: float) -> str:
-    if row.position is None or row.z_local is None:
+    if row.bump is None or row.bump.position is None or row.z_local is None:
         return f"{entries:,.7g} entries."
-    return f"{entries:,.7g} entries; the largest z is {row.z_local:+.1f} at {row.position:.5g} GeV."
+    return f"{entries:,.7g} entries; the largest z is {row.z_local:+.1f} at {row.bump.position:.5g} GeV."
 
 
 def _z(prepared: Prepared) -> tuple[FloatArray, FloatArray]:

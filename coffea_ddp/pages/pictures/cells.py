@@ -41,7 +41,7 @@ def cell_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...
     hists
         The output of the pass.
     label
-        What stands over the figures.
+        The label over the figures.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def cell_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...
         raise InputError("the row compares the numbers of events of A and B; there is nothing more to draw")
     pair = hists[row.symmetry, row.observable, row.cell]
     sides = hists.layout.symmetry(str(row.symmetry)).sides
-    kappa = row.kappa or pair.kappa
+    kappa = (row.ratio and row.ratio.kappa) or pair.kappa
     projections = [_overlaid(pair, number, sides, kappa, label) for number in range(len(pair.a.axes))]
     if len(pair.a.axes) != 2:
         return tuple(projections)

@@ -37,7 +37,7 @@ def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting
     hists
         The output of the pass.
     label
-        What stands over the figures.
+        The label over the figures.
     permuting
         Of the scan.
 
