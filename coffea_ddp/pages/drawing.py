@@ -25,7 +25,7 @@ _FEW = 8
 
 
 class Images(NamedTuple):
-    """The pictures of one row that were written, and why there are not more."""
+    """The pictures of one row that were written, and a note on those that are missing."""
 
     images: tuple[Image, ...]
     note: str

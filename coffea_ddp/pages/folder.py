@@ -99,14 +99,14 @@ def _known(target: Path) -> set[str] | None:
 
 
 def _is_inside(target: Path, name: str) -> bool:
-    """Tell whether a name is that of a page: in the folder or in one of its two, and reached through no link."""
+    """Return True for the name of a page: in the folder or in one of its two, and reached through no link."""
     parts = PurePosixPath(name).parts
     named = 1 <= len(parts) <= 2 and parts[-1] not in ("/", "..") and (len(parts) == 1 or parts[0] in _FOLDERS)
     return named and not any((target / folder).is_symlink() for folder in parts[:-1])
 
 
 def _is_free(target: Path, name: str, *, ours: bool) -> bool:
-    """Tell whether a page can be put there: nothing is, or a page."""
+    """Return True where a page can be put: nothing is there, or a page."""
     path = target / name
     replaceable = ours or not (path.exists() or path.is_symlink())
     return _is_inside(target, name) and replaceable and not path.is_dir()

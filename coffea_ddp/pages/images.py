@@ -32,7 +32,7 @@ class Image(NamedTuple):
 
 
 def written(picture: Picture, folder: Path, name: str, *, prefix: str = "") -> Image:
-    """Write a picture as PNG and return what a page needs to show it.
+    """Write a picture as PNG and return its file, size and texts.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def written(picture: Picture, folder: Path, name: str, *, prefix: str = "") -> I
 
 
 def labelled(report: ScanReport) -> str:
-    """Return what stands over the figures: the datasets and the number of events."""
+    """Return the label over the figures: the datasets and the number of events."""
     told_datasets = report.inputs.get("datasets")
     datasets = [str(name) for name in told_datasets] if isinstance(told_datasets, list | tuple) else []
     what = ", ".join(datasets) if len(datasets) <= 2 else f"{len(datasets)} datasets"

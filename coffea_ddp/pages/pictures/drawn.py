@@ -25,11 +25,11 @@ class Picture:
     name
         For the file: letters, digits and hyphens.
     figure
-        What was drawn.
+        The figure.
     caption
-        What it shows and how it was made.
+        Its subject, and how it was made.
     text
-        What one would see: the alternative text.
+        A description: the alternative text.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Permuting:
-    """How what is made again with permuted labels was made in the scan.
+    """The seed and the number of permutations of a scan, for fits that are made again.
 
     Attributes
     ----------
