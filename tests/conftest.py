@@ -32,8 +32,7 @@ The first compiles what the other tests of the bump hunt then find on disk; two 
 """
 
 _LONG_NOTEBOOKS = ("02_symmetries", "03_bump_hunt", "04_symmetrized_nplm")
-"""Notebooks that compute for half a minute and more: they run among the slow tests, and what they call is looked at
-in ``test_notebooks.py`` every time."""
+"""Notebooks that run among the slow tests; what they call is looked at in ``test_notebooks.py`` every time."""
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
