@@ -527,7 +527,9 @@ def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Pa
             found.scheduler.kill()
 
         threading.Thread(target=kill, daemon=True).start()
-        with pytest.raises(ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; this road keeps nothing"):
+        with pytest.raises(
+            ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; dask-awkward keeps no finished chunks"
+        ):
             run(telling, files, executor=DaskAwkward(client), reading=Reading(chunksize=CHUNK))
 
 

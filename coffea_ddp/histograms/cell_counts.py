@@ -84,12 +84,12 @@ def cell_counts(
     counts
         Those of the channel's keys alone.
     channel
-        What the keys mean.
+        Names, axes and cells; the keys of the counts follow from them.
     codes
         The exclusive cells, sorted, every one of the counts among them; by default those that have any. Shape
         (n_codes,).
     flow
-        Whether the underflow and overflow bins of the axes are kept.
+        Keep the underflow and overflow bins of the axes.
     """
     cell_side, place = np.divmod(counts.keys - channel.base, channel.extent)
     cells, sides = np.divmod(cell_side, channel.n_sides)

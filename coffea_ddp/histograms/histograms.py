@@ -43,7 +43,7 @@ class Histograms:
     Attributes
     ----------
     layout
-        What the keys mean.
+        Names, axes and cells; the keys of the counts follow from them.
     counts
         The sparse cube of all channels.
     not_filled
@@ -51,11 +51,11 @@ class Histograms:
     events
         The stored events.
     ledger
-        Where it all came from, and what is missing.
+        Entries of files that were counted, and those that are missing.
     cutflows
         Per dataset the events left after every step, and what was seen on the way.
     choices
-        Which branch was used where several NanoAOD versions have several; more than one in an output of mixed files.
+        The branches that were used where NanoAOD versions differ; more than one in an output of mixed files.
     """
 
     layout: Layout
@@ -140,12 +140,12 @@ class Histograms:
 
     @property
     def missing(self) -> tuple[Missing, ...]:
-        """What was expected and is not here; empty when the output is complete."""
+        """Entries that were expected and are not here; empty when the output is complete."""
         return self.ledger.missing
 
     @property
     def partial(self) -> bool:
-        """Whether anything is missing: such an output says PARTIAL wherever it is shown."""
+        """True if anything is missing: such an output says PARTIAL wherever it is shown."""
         return self.ledger.partial
 
     @property
@@ -210,7 +210,7 @@ class Histograms:
         symmetry, observable
             Names; without an observable the numbers of events, one bin.
         flow
-            Whether the flow bins are kept.
+            Keep the flow bins.
 
         Raises
         ------

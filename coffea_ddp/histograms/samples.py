@@ -165,7 +165,7 @@ class SymmetryEvents:
     cell
         The exclusive cell.
     is_b
-        Whether an event is on side B.
+        True for events on side B.
     opposite
         See :func:`coffea_ddp.histograms.stored.opposite_sides`.
     features
