@@ -24,7 +24,7 @@ from coffea_ddp.stats.bumphunt.fits.bump_fit import bump_fit
 from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.bumphunt.training.families import FINAL, MILD, VALIDATION
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 
 SETTINGS = ((100, 1.0), (100, 2.0), (100, 3.0), (50, 2.0), (200, 2.0), (200, 5.0))
 STRENGTHS = (0.0, 3.0, 5.0, 7.0, 10.0)
@@ -47,8 +47,12 @@ class Spectra:
 
 
 def spectra(finder, family, n_bins, sigma, strength, size, number):
-    recipe = Recipe((family,), None, (1e3, 1e7), 0.0 if strength == 0 else 1.0, (max(strength, 1.0),), 0.0, 0.0, 0.0)
-    batch = draw(SEED + number, int(10 * sigma) + 1000 * n_bins, size=size, n_bins=n_bins, sigma=sigma, recipe=recipe)
+    distribution = SpectrumSettings(
+        (family,), None, (1e3, 1e7), 0.0 if strength == 0 else 1.0, (max(strength, 1.0),), 0.0, 0.0, 0.0
+    )
+    batch = draw(
+        SEED + number, int(10 * sigma) + 1000 * n_bins, size=size, n_bins=n_bins, sigma=sigma, distribution=distribution
+    )
     widths = np.full(n_bins, sigma)
     found = finder.evaluate(batch.counts, widths)
     inside = domain(batch.background, batch.use, sigma)

@@ -16,7 +16,7 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
 from coffea_ddp.stats.bumphunt.training.families import FINAL
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 
 SEED, LEVELS = 515_151, (0.1, 0.05, 0.01)
 
@@ -38,8 +38,8 @@ def main() -> int:
     options = parser.parse_args()
     found = []
     for number, family in enumerate(FINAL):
-        recipe = Recipe((family,), None, (1e3, 1e7), 0.0, (1.0,), 0.0, 0.0, 0.0)
-        batch = draw(SEED, number, size=options.spectra, n_bins=100, sigma=2.0, recipe=recipe)
+        distribution = SpectrumSettings((family,), None, (1e3, 1e7), 0.0, (1.0,), 0.0, 0.0, 0.0)
+        batch = draw(SEED, number, size=options.spectra, n_bins=100, sigma=2.0, distribution=distribution)
         result = stats.bump_significance(batch.counts, width=2.0, toys=options.toys, seed=number)
         found.append(np.asarray(result.p_global))
         print(line(family, found[-1]), flush=True)

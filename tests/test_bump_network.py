@@ -22,15 +22,15 @@ from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, lay
 from coffea_ddp.stats.bumphunt.training import families
 from coffea_ddp.stats.bumphunt.training.calibration import STRENGTHS, calibrate, correct, null_scores
 from coffea_ddp.stats.bumphunt.training.making import make_finder
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 from coffea_ddp.stats.bumphunt.training.training import (
     Settings,
-    lesson,
-    lessons,
     measured_set,
     rate_at,
     resonance,
     train,
+    training_batch,
+    training_batches,
 )
 
 SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
@@ -77,8 +77,8 @@ def test_a_batch_depends_on_seed_and_number_alone():
 
 
 def test_resonances_have_the_strength_that_they_should():
-    recipe = Recipe(("exponentials",), None, (1e4, 1e6), 1.0, (5.0,), 0.0, 0.0, 0.0)
-    batch = draw(4, 0, size=4_000, n_bins=60, sigma=2.0, recipe=recipe)
+    distribution = SpectrumSettings(("exponentials",), None, (1e4, 1e6), 1.0, (5.0,), 0.0, 0.0, 0.0)
+    batch = draw(4, 0, size=4_000, n_bins=60, sigma=2.0, distribution=distribution)
     inside = domain(batch.background, batch.use, 2.0)
     at = batch.z[np.arange(4_000), batch.place][inside[np.arange(4_000), batch.place]]
     assert at.mean() == pytest.approx(5.0, abs=0.08)
@@ -190,11 +190,11 @@ def test_z_without_a_correction_is_one_of_the_estimates():
 
 
 def test_a_lesson_is_made_of_its_settings_and_step():
-    first, again = lesson(SMALL, 4), lesson(SMALL, 4)
+    first, again = training_batch(SMALL, 4), training_batch(SMALL, 4)
     assert np.array_equal(first.features, again.features)
     assert np.array_equal(first.z, again.z)
     assert first.features.shape[:2] == (8, len(CHANNELS))
-    assert not np.array_equal(first.z[:, :24], lesson(SMALL, 5).z[:, :24])
+    assert not np.array_equal(first.z[:, :24], training_batch(SMALL, 5).z[:, :24])
     assert set(np.unique(first.weight)) <= {0.0, np.float32(0.1), 1.0}
 
 
@@ -234,12 +234,14 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
 
 
 def test_learning_finds_the_least_squares():
-    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, Pace
+    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, OptimizerSettings
 
     rng = np.random.default_rng(2)
     inputs, answer = rng.normal(size=(200, 6)), rng.normal(size=(6, 3))
     learner = Learner(
-        {"layer": np.zeros((1, 6, 3), np.float32), "layer.bias": np.ones(3, np.float32)}, Pace(0.9, 0.0, 0.0), "cpu"
+        {"layer": np.zeros((1, 6, 3), np.float32), "layer.bias": np.ones(3, np.float32)},
+        OptimizerSettings(0.9, 0.0, 0.0),
+        "cpu",
     )
     given_x, wanted = torch.tensor(inputs, dtype=torch.float32), torch.tensor(inputs @ answer, dtype=torch.float32)
     for step in range(400):
@@ -250,8 +252,8 @@ def test_learning_finds_the_least_squares():
 
 
 def test_lessons_come_in_order_from_any_number_of_processes():
-    wanted = [lesson(SMALL, step).z for step in range(6)]
-    found = [one.z for one in lessons(SMALL, 0, 2)]
+    wanted = [training_batch(SMALL, step).z for step in range(6)]
+    found = [one.z for one in training_batches(SMALL, 0, 2)]
     assert all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True))
 
 

@@ -16,7 +16,7 @@ from coffea_ddp.stats.bumphunt.fits.polynomials import Problem, asimov, folded, 
 from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, deviance, ending, improved, shoulder, shouldered
 from coffea_ddp.stats.bumphunt.fits.steps import begin, scoring, step_gains, step_table
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 
 N_BINS = 80
 ORDERS = np.array([4, 6])
@@ -177,8 +177,8 @@ def test_scores_beside_a_shoulder_are_those_of_plain_numpy():
 def test_a_sharp_shoulder_is_described_and_a_smooth_spectrum_costs_nothing():
     errors = {}
     for name in ("steps", "exponentials"):
-        recipe = Recipe((name,), None, (1e5, 1e7), 0.8, (3.0, 5.0, 7.0, 10.0), 0.0, 0.0, 0.0)
-        batch = draw(5, 1, size=300, n_bins=100, sigma=2.0, recipe=recipe)
+        distribution = SpectrumSettings((name,), None, (1e5, 1e7), 0.8, (3.0, 5.0, 7.0, 10.0), 0.0, 0.0, 0.0)
+        batch = draw(5, 1, size=300, n_bins=100, sigma=2.0, distribution=distribution)
         found, inside = features(batch.counts, np.full(100, 2.0)), domain(batch.background, batch.use, 2.0)
         for channel in ("clean best", "clean mean"):
             away = np.clip(found[:, CHANNELS.index(channel)] - batch.z, -8, 8)[inside]

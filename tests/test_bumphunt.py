@@ -16,7 +16,7 @@ from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.fit_range import ends_at, falling_from
 from coffea_ddp.stats.bumphunt.toys import draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.training.families import FINAL, MILD
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 from coffea_ddp.stats.bumphunt.widths import likeliest_width
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -52,8 +52,8 @@ def test_a_bump_is_found_where_it_is(scale):
 
 
 def test_z_is_near_the_ideal_one_with_the_error_that_it_states():
-    recipe = Recipe(FINAL, None, (1e3, 1e7), 0.8, (3.0, 5.0, 7.0), 0.0, 0.0, 0.0)
-    batch = draw(909, 1, size=600, n_bins=100, sigma=2.0, recipe=recipe)
+    distribution = SpectrumSettings(FINAL, None, (1e3, 1e7), 0.8, (3.0, 5.0, 7.0), 0.0, 0.0, 0.0)
+    batch = draw(909, 1, size=600, n_bins=100, sigma=2.0, distribution=distribution)
     result = stats.bump_significance(batch.counts, width=2.0, toys=0)
     inside = domain(batch.background, batch.use, 2.0)
     away = (result.z - batch.z)[inside]
@@ -64,8 +64,8 @@ def test_z_is_near_the_ideal_one_with_the_error_that_it_states():
 
 
 def test_it_is_better_than_a_fit_that_chooses_its_order():
-    recipe = Recipe(MILD, None, (1e3, 1e7), 0.8, (3.0, 5.0, 7.0), 0.0, 0.0, 0.0)
-    batch = draw(910, 1, size=150, n_bins=100, sigma=2.0, recipe=recipe)
+    distribution = SpectrumSettings(MILD, None, (1e3, 1e7), 0.8, (3.0, 5.0, 7.0), 0.0, 0.0, 0.0)
+    batch = draw(910, 1, size=150, n_bins=100, sigma=2.0, distribution=distribution)
     inside = domain(batch.background, batch.use, 2.0)
     network = stats.bump_significance(batch.counts, width=2.0, toys=0).z - batch.z
     fitted = stats.bump_fit(batch.counts, width=2.0).z - batch.z
@@ -129,8 +129,8 @@ def test_a_masked_resonance_is_left_out():
 @pytest.mark.parametrize("family", ["stretched", "ua2"])
 def test_global_p_of_toys_is_uniform(family):
     """The ranks of spectra among toys of their own smooth background; 60 toys resolve what 200 spectra can."""
-    recipe = Recipe((family,), None, (1e3, 1e6), 0.0, 1.0, 0.0, 0.0, 0.0)
-    batch = draw(333, 1, size=200, n_bins=50, sigma=1.5, recipe=recipe)
+    distribution = SpectrumSettings((family,), None, (1e3, 1e6), 0.0, 1.0, 0.0, 0.0, 0.0)
+    batch = draw(333, 1, size=200, n_bins=50, sigma=1.5, distribution=distribution)
     p = stats.bump_significance(batch.counts, width=1.5, toys=60, seed=2).p_global
     smeared = p - np.random.default_rng(1).random(200) / 61
     assert scipy_stats.kstest(smeared, "uniform").pvalue > 0.01
@@ -139,8 +139,8 @@ def test_global_p_of_toys_is_uniform(family):
 def test_the_calibrated_score_is_met_by_families_never_trained_on():
     below, spectra = 0, 0
     for number, family in enumerate(FINAL):
-        recipe = Recipe((family,), None, (1e3, 1e7), 0.0, 1.0, 0.0, 0.0, 0.0)
-        batch = draw(444, number, size=1_000, n_bins=100, sigma=2.0, recipe=recipe)
+        distribution = SpectrumSettings((family,), None, (1e3, 1e7), 0.0, 1.0, 0.0, 0.0, 0.0)
+        batch = draw(444, number, size=1_000, n_bins=100, sigma=2.0, distribution=distribution)
         p = stats.bump_significance(batch.counts, width=2.0, toys=0).p_global
         below, spectra = below + np.count_nonzero(p < 0.05), spectra + 1_000
     assert below / spectra == pytest.approx(0.05, rel=0.4)

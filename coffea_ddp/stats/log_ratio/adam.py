@@ -23,8 +23,8 @@ _FIRST, _SECOND, _SMALL = 0.9, 0.999, 1e-7
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How long and how fast.
+class AdamSettings:
+    """Settings of the optimizer.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Pace:
     rate: float
 
 
-def descend(net: Perceptron, data: Data, start: Tensor, bounds: Bounds, pace: Pace) -> Minima:
+def descend(net: Perceptron, data: Data, start: Tensor, bounds: Bounds, settings: AdamSettings) -> Minima:
     """Train one network for every labelling; parameters beyond a bound are put back on it after every step.
 
     Parameters
@@ -47,23 +47,23 @@ def descend(net: Perceptron, data: Data, start: Tensor, bounds: Bounds, pace: Pa
         What is fitted to what.
     start
         Shape (n, n_parameters), in double precision.
-    pace
-        How long.
+    settings
+        Of the optimizer.
     """
     kind = data.x.dtype
     w = start.to(kind).clone()
     largest, penalty = bounds.largest.to(kind), bounds.penalty.to(kind)
     first, second = torch.zeros_like(w), torch.zeros_like(w)
     gradient = torch.zeros_like(w)
-    for epoch in range(1, pace.epochs + 1):
+    for epoch in range(1, settings.epochs + 1):
         gradient = _gradient(net, data, w) + penalty * w
         first.lerp_(gradient, 1.0 - _FIRST)
         second.mul_(_SECOND).addcmul_(gradient, gradient, value=1.0 - _SECOND)
-        size = pace.rate * (1.0 - _SECOND**epoch) ** 0.5 / (1.0 - _FIRST**epoch)
+        size = settings.rate * (1.0 - _SECOND**epoch) ** 0.5 / (1.0 - _FIRST**epoch)
         w.addcdiv_(first, second.sqrt().add_(_SMALL), value=-size)
         w = torch.clamp(w, -largest, largest)
     found = w.double()
-    steps = torch.full((len(w),), pace.epochs, dtype=torch.int64, device=w.device)
+    steps = torch.full((len(w),), settings.epochs, dtype=torch.int64, device=w.device)
     return Minima(value(net, data, found, bounds), found, steps, gradient.double().abs().amax(dim=1))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from coffea_ddp.stats.log_ratio.adam import Pace, descend
+from coffea_ddp.stats.log_ratio.adam import AdamSettings, descend
 from coffea_ddp.stats.log_ratio.both_samples import fit_both, fit_one
 from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, Minima
 from coffea_ddp.stats.log_ratio.perceptron import Perceptron, starting_points
@@ -141,7 +141,7 @@ def trained(net: Perceptron, data: Data, starts: Tensor, bounds: Bounds, solver:
     n, restarts = len(data.labels), len(starts)
     rows = torch.arange(n, device=starts.device)
     many = data.rows(rows.repeat_interleave(restarts))
-    found = descend(net, many, starts.repeat(n, 1), bounds, Pace(solver.epochs, solver.rate))
+    found = descend(net, many, starts.repeat(n, 1), bounds, AdamSettings(solver.epochs, solver.rate))
     best = found.value.view(n, restarts).argmin(dim=1) + restarts * rows
     return Minima(found.value[best], found.parameters[best], found.steps[best], found.gradient[best])
 

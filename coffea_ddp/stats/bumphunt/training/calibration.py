@@ -15,7 +15,7 @@ from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, looks
 from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.training.families import TRAINING
-from coffea_ddp.stats.bumphunt.training.sampling import Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 from coffea_ddp.stats.bumphunt.training.training import Measured
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TAILS = (0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005)
 LOOKS = (6.0, 12.0, 25.0, 50.0, 100.0, 200.0)
 """Middles of the groups, bins in the domain over the width."""
-BACKGROUND_ONLY = Recipe(tuple(TRAINING), tuple(TRAINING.values()), signal=0.0, masked=0.0)
+BACKGROUND_ONLY = SpectrumSettings(tuple(TRAINING), tuple(TRAINING.values()), signal=0.0, masked=0.0)
 _AT_ONCE = 200
 SHIFTS, LIFTS = np.arange(0.0, 4.01, 0.5), np.arange(0.0, 0.51, 0.05)
 """Corrections among which is chosen."""
@@ -38,7 +38,7 @@ def null_scores(
     finder: BumpFinder,
     seed: int,
     batches: int,
-    recipe: Recipe = BACKGROUND_ONLY,
+    distribution: SpectrumSettings = BACKGROUND_ONLY,
     report: Callable[[str], None] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return scores and looks of background-only spectra, 200 a batch of one length and width.
@@ -51,7 +51,7 @@ def null_scores(
         Of the spectra; not that of a training.
     batches
         How many.
-    recipe
+    distribution
         What is drawn.
     report
         Told the progress.
@@ -61,7 +61,7 @@ def null_scores(
         rng = np.random.default_rng([seed, number, 3])
         n_bins = int(np.exp(rng.uniform(np.log(30), np.log(300))))
         sigma = float(np.exp(rng.uniform(*np.log(np.array(WIDTHS)).tolist())))
-        batch = draw(seed, number, size=_AT_ONCE, n_bins=n_bins, sigma=sigma, recipe=recipe)
+        batch = draw(seed, number, size=_AT_ONCE, n_bins=n_bins, sigma=sigma, distribution=distribution)
         widths = np.full(n_bins, sigma)
         found = finder.evaluate(batch.counts, widths, batch.use)
         scores.append(found.score)

@@ -25,8 +25,8 @@ _LARGEST = 1.0
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast to learn.
+class OptimizerSettings:
+    """Settings of the optimizers.
 
     Attributes
     ----------
@@ -48,23 +48,23 @@ class Learner:
     ----------
     initial
         Arrays by name, as of :func:`coffea_ddp.stats.bumphunt.network.initial_weights`.
-    pace
-        How fast.
+    settings
+        Of the optimizers.
     device
         ``"cpu"`` or ``"cuda"``.
 
     Examples
     --------
     >>> learner = Learner(
-    ...     {"layer": np.ones((3, 2, 2), np.float32), "layer.bias": np.zeros(2, np.float32)}, Pace(), "cpu"
+    ...     {"layer": np.ones((3, 2, 2), np.float32), "layer.bias": np.zeros(2, np.float32)}, OptimizerSettings(), "cpu"
     ... )
     >>> learner.improve((learner.weights["layer"] ** 2).sum(), rate=0.01)
     >>> bool((learner.weights["layer"] < 1.0).all())
     True
     """
 
-    def __init__(self, initial: Mapping[str, NDArray[np.float32]], pace: Pace, device: str) -> None:
-        self._pace, self._device = pace, device
+    def __init__(self, initial: Mapping[str, NDArray[np.float32]], settings: OptimizerSettings, device: str) -> None:
+        self._settings, self._device = settings, device
         self._sizes = {name: value.shape for name, value in initial.items()}
         self._parameters = {
             name: torch.tensor(value.reshape(-1, value.shape[-1]) if value.ndim == 3 else value, device=device)
@@ -74,8 +74,8 @@ class Learner:
         matrices = [value for name, value in self._parameters.items() if value.ndim == 2 and name != _LAST]
         others = [value for name, value in self._parameters.items() if value.ndim == 1 or name == _LAST]
         self._optimizers = [
-            torch.optim.Muon(matrices, weight_decay=pace.matrix_decay, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, weight_decay=pace.decay, betas=(0.9, 0.98)),
+            torch.optim.Muon(matrices, weight_decay=settings.matrix_decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, weight_decay=settings.decay, betas=(0.9, 0.98)),
         ]
         self._averaged = {name: value.detach().clone() for name, value in self._parameters.items()}
         self.steps = 0
@@ -106,7 +106,7 @@ class Learner:
         for optimizer in self._optimizers:
             optimizer.step()
         self.steps += 1
-        decay = min(self._pace.average, self.steps / (self.steps + 9))
+        decay = min(self._settings.average, self.steps / (self.steps + 9))
         with torch.no_grad():
             for name, average in self._averaged.items():
                 average.lerp_(self._parameters[name], 1.0 - decay)

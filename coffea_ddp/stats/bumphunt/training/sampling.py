@@ -32,8 +32,8 @@ _LAST = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Spectra of one length and signal width.
+class SimulatedSpectra:
+    """Spectra of one length and signal width, with their truth.
 
     Attributes
     ----------
@@ -59,8 +59,8 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What spectra are drawn.
+class SpectrumSettings:
+    """Distribution of the spectra that are drawn.
 
     Attributes
     ----------
@@ -91,8 +91,14 @@ class Recipe:
 
 
 def draw(
-    seed: int, number: int, *, size: int, n_bins: int, sigma: float | None = None, recipe: Recipe | None = None
-) -> Batch:
+    seed: int,
+    number: int,
+    *,
+    size: int,
+    n_bins: int,
+    sigma: float | None = None,
+    distribution: SpectrumSettings | None = None,
+) -> SimulatedSpectra:
     """Return a batch of spectra.
 
     Parameters
@@ -103,27 +109,27 @@ def draw(
         Number of spectra, and of bins in each.
     sigma
         Width of the signal in bins; drawn from 1 to 5 by default.
-    recipe
+    distribution
         What is drawn; the training's by default.
     """
     rng = np.random.default_rng([seed, number])
-    recipe = recipe or Recipe()
+    distribution = distribution or SpectrumSettings()
     width = float(np.exp(rng.uniform(*np.log(WIDTHS)))) if sigma is None else sigma
-    logs = families.log_shapes(rng, size, n_bins, recipe.names, recipe.weights)
-    events = np.exp(rng.uniform(np.log(recipe.events[0]), np.log(recipe.events[1]), (size, 1)))
+    logs = families.log_shapes(rng, size, n_bins, distribution.names, distribution.weights)
+    events = np.exp(rng.uniform(np.log(distribution.events[0]), np.log(distribution.events[1]), (size, 1)))
     background = _expected(logs, events)
     templates = gaussian_templates(n_bins, width)
     rows = np.array([templates.row(k) for k in range(n_bins)])
     place = rng.integers(0, n_bins, size)
-    injected = _strengths(rng, recipe, size)
+    injected = _strengths(rng, distribution, size)
     expected = background + strength_for_z(background, rows[place], injected)[:, None] * rows[place]
     other = rows[rng.integers(0, n_bins, size)]
-    second = np.where(rng.random(size) < recipe.second, rng.uniform(0.0, 10.0, size), 0.0) * (injected > 0)
+    second = np.where(rng.random(size) < distribution.second, rng.uniform(0.0, 10.0, size), 0.0) * (injected > 0)
     expected += strength_for_z(background, other, second)[:, None] * other
     counts = rng.poisson(expected).astype(np.float64)
     z = np.empty_like(counts)
     ideal_block(counts, background, templates.values, z)
-    return Batch(counts, background, z, width, place, injected, _mask(rng, recipe, size, n_bins))
+    return SimulatedSpectra(counts, background, z, width, place, injected, _mask(rng, distribution, size, n_bins))
 
 
 def _expected(logs: FloatArray, events: FloatArray) -> FloatArray:
@@ -138,17 +144,17 @@ def _expected(logs: FloatArray, events: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(shape * (events / shape.sum(axis=1, keepdims=True)), LOWEST))
 
 
-def _strengths(rng: Generator, recipe: Recipe, size: int) -> FloatArray:
-    if isinstance(recipe.strongest, tuple):
-        strengths = rng.choice(np.asarray(recipe.strongest, dtype=np.float64), size)
+def _strengths(rng: Generator, distribution: SpectrumSettings, size: int) -> FloatArray:
+    if isinstance(distribution.strongest, tuple):
+        strengths = rng.choice(np.asarray(distribution.strongest, dtype=np.float64), size)
     else:
-        strengths = rng.uniform(0.0, recipe.strongest, size)
-    strengths = np.where(rng.random(size) < recipe.huge, 10.0 ** rng.uniform(1.0, 2.0, size), strengths)
-    return np.where(rng.random(size) < recipe.signal, strengths, 0.0)
+        strengths = rng.uniform(0.0, distribution.strongest, size)
+    strengths = np.where(rng.random(size) < distribution.huge, 10.0 ** rng.uniform(1.0, 2.0, size), strengths)
+    return np.where(rng.random(size) < distribution.signal, strengths, 0.0)
 
 
-def _mask(rng: Generator, recipe: Recipe, size: int, n_bins: int) -> FloatArray:
-    masked = rng.random(size) < recipe.masked
+def _mask(rng: Generator, distribution: SpectrumSettings, size: int, n_bins: int) -> FloatArray:
+    masked = rng.random(size) < distribution.masked
     first = rng.integers(0, n_bins, size)
     length = (n_bins * rng.uniform(0.03, 0.2, size)).astype(np.int64)
     bins = np.arange(n_bins)

@@ -23,7 +23,7 @@ from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
 from coffea_ddp.stats.bumphunt.training.families import VALIDATION
-from coffea_ddp.stats.bumphunt.training.sampling import Batch, Recipe, draw
+from coffea_ddp.stats.bumphunt.training.sampling import SimulatedSpectra, SpectrumSettings, draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Settings:
         Weight of the log-odds' loss.
     widths
         Channels of the network.
-    recipe
+    distribution
         What spectra are drawn.
     """
 
@@ -76,7 +76,7 @@ class Settings:
     beta: float = 0.5
     odds: float = 0.5
     widths: tuple[int, ...] = (24, 40, 56, 64)
-    recipe: Recipe = field(default_factory=Recipe)
+    distribution: SpectrumSettings = field(default_factory=SpectrumSettings)
 
     @property
     def shape(self) -> Shape:
@@ -85,8 +85,8 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """What one step learns from; all of shape (n_spectra, n_bins) but the features (n_spectra, channels, n_bins)."""
+class Batch:
+    """Spectra of one training step; all of shape (n_spectra, n_bins) but the features (n_spectra, channels, n_bins)."""
 
     features: NDArray[np.float32]
     z: NDArray[np.float32]
@@ -95,17 +95,17 @@ class Lesson:
     injected: NDArray[np.float32]
 
 
-def lesson(settings: Settings, step: int) -> Lesson:
+def training_batch(settings: Settings, step: int) -> Batch:
     """Return the spectra of one step, the same ones wherever it is asked for."""
     rng = np.random.default_rng([settings.seed, step, 1])
     n_bins = int(np.exp(rng.uniform(*np.log(BINS))))
     parts = [
         draw(settings.seed, step * _GROUPS + group + 10, size=settings.batch // _GROUPS, n_bins=n_bins,
-             recipe=settings.recipe)
+             distribution=settings.distribution)
         for group in range(_GROUPS)
     ]  # fmt: skip
     found = [features(part.counts, np.full(n_bins, part.sigma), part.use) for part in parts]
-    return Lesson(
+    return Batch(
         np.concatenate(found),
         np.concatenate([part.z for part in parts]).astype(np.float32),
         np.concatenate([_weight(part) for part in parts]).astype(np.float32),
@@ -114,14 +114,14 @@ def lesson(settings: Settings, step: int) -> Lesson:
     )
 
 
-def _weight(batch: Batch) -> FloatArray:
+def _weight(batch: SimulatedSpectra) -> FloatArray:
     """Return 1 where an estimate means something, less at the edges, 0 where nothing can be known."""
     inside = domain(batch.background, batch.use, batch.sigma)
     anywhere = domain(batch.background, batch.use, batch.sigma, edges=0.0)
     return np.where(inside, 1.0, np.where(anywhere, 0.1, 0.0))
 
 
-def resonance(batch: Batch, least: float) -> FloatArray:
+def resonance(batch: SimulatedSpectra, least: float) -> FloatArray:
     """Return 1 in the bins at a resonance injected with more than ``least`` (within a sigma of it), else 0."""
     bins = np.arange(batch.counts.shape[1])
     near = np.abs(bins - batch.place[:, None]) <= max(batch.sigma, 0.5)
@@ -131,7 +131,7 @@ def resonance(batch: Batch, least: float) -> FloatArray:
 def _work(settings: Settings, steps: range, queue: Any) -> None:
     parent = multiprocessing.parent_process()
     for step in steps:
-        made = (step, lesson(settings, step))
+        made = (step, training_batch(settings, step))
         while True:
             try:
                 queue.put(made, timeout=5.0)
@@ -141,8 +141,8 @@ def _work(settings: Settings, steps: range, queue: Any) -> None:
                     return
 
 
-def lessons(settings: Settings, first: int, workers: int) -> Iterator[Lesson]:
-    """Yield the lessons from step ``first`` on, in order, made by so many processes."""
+def training_batches(settings: Settings, first: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches from step ``first`` on, in order, made by ``workers`` processes."""
     context = multiprocessing.get_context("spawn")
     queues = [context.Queue(maxsize=4) for _ in range(workers)]
     processes = [
@@ -172,7 +172,7 @@ def rate_at(settings: Settings, step: int) -> float:
 
 
 def loss(outputs: Any, target: Any, settings: Settings) -> Any:
-    """Return the loss of a lesson (torch)."""
+    """Return the loss of a batch (torch)."""
     import torch
     from torch.nn import functional
 
@@ -227,17 +227,17 @@ def train(
     """
     import torch
 
-    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, Pace
+    from coffea_ddp.stats.bumphunt.training.optimizer import Learner, OptimizerSettings
 
     folder = Path(folder)
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shape = settings.shape
-    learner = Learner(start or initial_weights(shape, settings.seed), Pace(settings.average), device)
+    learner = Learner(start or initial_weights(shape, settings.seed), OptimizerSettings(settings.average), device)
     _resume(folder, settings, learner, device)
     check = [measured_set(settings.seed, number) for number in range(6)]
     began, total = time.monotonic(), 0.0
-    for found in lessons(settings, learner.steps, workers):
+    for found in training_batches(settings, learner.steps, workers):
         given = [torch.from_numpy(part).to(device) for part in _parts(found)]
         with learner.products():
             outputs = apply(learner.weights, given[0], shape)
@@ -256,7 +256,7 @@ def train(
     return learner.averaged
 
 
-def _parts(found: Lesson) -> tuple[NDArray[np.float32], ...]:
+def _parts(found: Batch) -> tuple[NDArray[np.float32], ...]:
     return found.features, found.z, found.weight, found.resonance, found.injected
 
 
@@ -297,7 +297,7 @@ def _resume(folder: Path, settings: Settings, learner: Learner, device: str) -> 
 class Measured:
     """A set of spectra to measure with: the batch, its features, and where estimates count."""
 
-    batch: Batch
+    batch: SimulatedSpectra
     features: NDArray[np.float32]
     inside: Any
 
@@ -316,7 +316,14 @@ def measured_set(
         "second": 0.0,
         **options,
     }
-    batch = draw(seed + 1_000_003, number, size=size, n_bins=n_bins, sigma=sigma, recipe=Recipe(names, None, **given))
+    batch = draw(
+        seed + 1_000_003,
+        number,
+        size=size,
+        n_bins=n_bins,
+        sigma=sigma,
+        distribution=SpectrumSettings(names, None, **given),
+    )
     found = features(batch.counts, np.full(n_bins, sigma), batch.use)
     return Measured(batch, found, domain(batch.background, batch.use, sigma))
 
