@@ -18,9 +18,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from coffea_ddp.stats.log_ratio.linear import KernelSolver
-from coffea_ddp.stats.log_ratio.nplm import permuted
-from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.log_ratio.nplm import fitter_of, permuted
+from coffea_ddp.stats.log_ratio.solvers import KernelSolver, NetworkSolver
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import pool
 
@@ -35,10 +34,10 @@ def exponentials(n_a: int, n_b: int, d: int = 1):
 
 def per_second(solver: KernelSolver, points, count: int) -> float:
     """Return permutations a second, labels drawn and both samples fitted."""
-    engine = solver.engine(points, 1)
-    permuted(engine, engine.block, 2)
+    fitter = fitter_of(solver, points, 1)
+    permuted(fitter, fitter.block, 2)
     began = time.process_time()
-    permuted(engine, count, 1)
+    permuted(fitter, count, 1)
     return count / (time.process_time() - began)
 
 
@@ -59,7 +58,7 @@ def memory() -> None:
     points = exponentials(500_000, 500_000, 4)
     for score, count in ((True, 1_000), (False, 10)):
         began = time.process_time()
-        permuted(KernelSolver(widths=(1.0,), score=score).engine(points, 1), count, 1)
+        permuted(fitter_of(KernelSolver(widths=(1.0,), score=score), points, 1), count, 1)
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         name = "score" if score else "fit"
         print(f"10^6 events, d = 4, {count} permutations, {name}: {used:.1f} GB at most (wanted: 4), "
@@ -93,10 +92,10 @@ def networks(toys: int) -> None:
     per_toy = 2 * 100 * (time.process_time() - began)
     print(f"Adam, 200,000 epochs, both fits of a toy: {per_toy:.0f} s (2,000 epochs, scaled)")
     for name, solver in {"without bounds": FREE, "default": NetworkSolver(), "default, 400 cells": None}.items():
-        engine = (solver or NetworkSolver(cells=400)).engine(points, 1)
-        drawn = labels if solver else draw_labels(engine.points.multiplicity, 2_000, 480, 1)
+        fitter = fitter_of(solver or NetworkSolver(cells=400), points, 1)
+        drawn = labels if solver else draw_labels(fitter.points.multiplicity, 2_000, 480, 1)
         began = time.process_time()
-        t = np.concatenate([engine.t(drawn[i : i + engine.block])[0] for i in range(0, len(drawn), engine.block)])
+        t = np.concatenate([fitter.t(drawn[i : i + fitter.block])[0] for i in range(0, len(drawn), fitter.block)])
         cost = (time.process_time() - began) / len(drawn)
         print(f"network 1-4-1, {name}: {1e3 * cost:.0f} ms a toy, {per_toy / cost:,.0f} x (wanted: 1,000), "
               f"mean t {t.mean():.2f}")  # fmt: skip

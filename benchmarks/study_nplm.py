@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats as scipy_stats
 from threadpoolctl import threadpool_limits
 
-from coffea_ddp.stats.log_ratio.linear import BinSolver, KernelSolver
-from coffea_ddp.stats.log_ratio.nplm import permuted
+from coffea_ddp.stats.log_ratio.nplm import fitter_of, permuted
+from coffea_ddp.stats.log_ratio.solvers import BinSolver, KernelSolver
 from coffea_ddp.stats.samples.points import pool, pool_counts
 
 SIZES = ((2_000, 2_000), (54_772, 54_772), (21_909, 219_087), (2_191, 219_087), (2_000, 20_000))
@@ -40,9 +40,9 @@ def tails(count: int) -> None:
         points = pool(*exponentials(n_a, n_b, d=d))
         for width in (0.3, 1.0, 3.0):
             for score in (True, False):
-                engine = KernelSolver(widths=(width,), score=score).engine(points, 1)
-                null = np.sort(permuted(engine, count * (4 if score else 1), 1)[0])[::-1]
-                found = [engine.observed()[0].analytic_tail(float(null[int(p * len(null))])) for p in LEVELS]
+                fitter = fitter_of(KernelSolver(widths=(width,), score=score), points, 1)
+                null = np.sort(permuted(fitter, count * (4 if score else 1), 1)[0])[::-1]
+                found = [fitter.observed()[0].analytic_tail(float(null[int(p * len(null))])) for p in LEVELS]
                 name = "score" if score else "fit"
                 shown = " / ".join(f"{p:.4f}" for p in found)
                 print(f"| {n_a:,} + {n_b:,} | {d} | {width} | {name} | {shown} |", flush=True)
@@ -61,10 +61,10 @@ def bins(toys: int) -> None:
         total[: (n_a + n_b) % 13] += 1
         a = np.random.default_rng(3).multivariate_hypergeometric(total, n_a)
         points = pool_counts(np.arange(13.0), a, total - a)
-        engine = BinSolver(equal="width").engine(points, 1)
-        null = permuted(engine, toys, 1)[0]
-        original = permuted(engine.against_reference(n_a), toys, 1)[0]
-        one = engine.observed()[0]
+        fitter = fitter_of(BinSolver(equal="width"), points, 1)
+        null = permuted(fitter, toys, 1)[0]
+        original = permuted(fitter.against_reference(n_a), toys, 1)[0]
+        one = fitter.observed()[0]
         print(
             f"| {n_a:,}, {n_b:,} | {null.mean():.2f} | {np.median(null):.2f} | {null.std():.2f} | "
             f"{scipy_stats.kstest(null, 'chi2', (12,)).pvalue:.2f} | {one.t_a / one.t:.3f} | "
@@ -81,10 +81,10 @@ def signals(count: int) -> None:
         for toy in range(200):
             rng = np.random.default_rng([9, events, toy])
             a = np.concatenate([rng.exponential(size=54_772 - events), rng.normal(1.6, 0.16, events)])
-            engine = BinSolver().engine(pool(a, rng.exponential(size=54_772)), 1)
-            values.append(engine.observed()[0].t)
+            fitter = fitter_of(BinSolver(), pool(a, rng.exponential(size=54_772)), 1)
+            values.append(fitter.observed()[0].t)
             if toy < 3:
-                medians.append(np.median(permuted(engine, count, toy)[0]))
+                medians.append(np.median(permuted(fitter, count, toy)[0]))
         print(f"| {events} | {np.median(values):.1f}, {np.std(values):.1f} | {np.mean(medians):.2f} |", flush=True)
 
 
@@ -92,7 +92,7 @@ def _counted(expected_a, expected_b, rng, bins: int) -> float:
     """Return t of two histograms of Poisson numbers."""
     a, b = rng.poisson(expected_a), rng.poisson(expected_b)
     points = pool_counts(np.arange(float(bins)), a, b)
-    return BinSolver(bins=len(points.x), equal="width").engine(points, 1).observed()[0].t
+    return fitter_of(BinSolver(bins=len(points.x), equal="width"), points, 1).observed()[0].t
 
 
 def _z(values, dof: int) -> float:

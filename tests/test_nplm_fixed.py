@@ -13,9 +13,9 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats.log_ratio.chi2_mixture import tail
 from coffea_ddp.stats.log_ratio.convex import fit, problem, score_form, score_statistic
 from coffea_ddp.stats.log_ratio.features import bin_family, evaluated, kernel_family
-from coffea_ddp.stats.log_ratio.linear import BinSolver, FixedEngine, FourierSolver, KernelSolver, SplineSolver
-from coffea_ddp.stats.log_ratio.nplm import nplm, nplm_counts, permuted
-from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.log_ratio.linear import LinearFitter, families_of
+from coffea_ddp.stats.log_ratio.nplm import fitter_of, nplm, nplm_counts, permuted
+from coffea_ddp.stats.log_ratio.solvers import BinSolver, FourierSolver, KernelSolver, NetworkSolver, SplineSolver
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import pool, pool_counts
 
@@ -74,17 +74,17 @@ def test_the_minimum_is_that_of_scipy(n_a, n_b, d, ridge):
 
 def test_bins_without_a_ridge_are_the_g_test_of_homogeneity():
     a, b = exponentials(900, 400)
-    engine = FixedEngine(points := pool(a, b), BinSolver(bins=9).families(points, 0))
+    fitter = LinearFitter(points := pool(a, b), families_of(BinSolver(bins=9), points, 0))
     places = np.searchsorted(
         np.quantile(points.x[:, 0], np.arange(1, 9) / 9, method="averaged_inverted_cdf"), points.x[:, 0], side="right"
     )
     table = np.array([np.bincount(places[points.labels == side], minlength=9) for side in (1, 0)])
     wanted = scipy_stats.chi2_contingency(table, lambda_="log-likelihood")
-    found = engine.observed()[0]
+    found = fitter.observed()[0]
     assert found.t == pytest.approx(wanted.statistic, abs=1e-5)
     assert found.p_chi2 == pytest.approx(wanted.pvalue, rel=1e-4)
     assert found.p_analytic == pytest.approx(wanted.pvalue, rel=0.01)  # without replacement: N / (N - 1)
-    pearson = FixedEngine(points, BinSolver(bins=9).families(points, 0), score=True).observed()[0]
+    pearson = LinearFitter(points, families_of(BinSolver(bins=9), points, 0), score=True).observed()[0]
     assert pearson.t == pytest.approx(scipy_stats.chi2_contingency(table).statistic, rel=1e-6)
 
 
@@ -109,15 +109,15 @@ def test_the_sign_of_the_published_bracket():
 @pytest.mark.parametrize(("n_a", "n_b"), [(2_000, 2_000), (2_000, 20_000), (2_191, 219_087)])
 def test_thirteen_bins_are_a_chi2_with_twelve_at_any_ratio(n_a, n_b):
     """PHYSICS T10: mean 12, median 11.34, std 4.90 whatever the sizes, and t_A / t = N_B / N."""
-    engine = FixedEngine(points := pool(*exponentials(n_a, n_b)), BinSolver().families(points, 0))
+    fitter = LinearFitter(points := pool(*exponentials(n_a, n_b)), families_of(BinSolver(), points, 0))
     count = 1_000 if n_b < 100_000 else 150
-    null = permuted(engine, count, 5)[0]
+    null = permuted(fitter, count, 5)[0]
     spread = 4.9 / np.sqrt(count)
     assert null.mean() == pytest.approx(12.0, abs=4 * spread)
     assert np.median(null) == pytest.approx(11.34, abs=5 * spread)
     assert null.std() == pytest.approx(4.9, rel=0.2)
     assert scipy_stats.kstest(null, "chi2", (12,)).pvalue > 0.01
-    one = engine.observed()[0]
+    one = fitter.observed()[0]
     assert one.t_a / one.t == pytest.approx(n_b / (n_a + n_b), abs=0.05)
 
 
@@ -161,9 +161,9 @@ def test_the_analytic_tail_is_that_of_permutations(width, score, permutations, l
     """Within three standard deviations of what is counted, down to p = 0.01; to 0.001 among the slow tests."""
     points = pool(*exponentials(2_000, 2_000))
     solver = KernelSolver(widths=(width,), score=score)
-    engine = FixedEngine(points, solver.families(points, 1), score=score)
-    null = np.sort(permuted(engine, permutations, 1)[0])[::-1]
-    one = engine.observed()[0]
+    fitter = LinearFitter(points, families_of(solver, points, 1), score=score)
+    null = np.sort(permuted(fitter, permutations, 1)[0])[::-1]
+    one = fitter.observed()[0]
     for p, within in limits:
         assert one.analytic_tail(float(null[int(p * permutations)])) == pytest.approx(p, rel=within)
 
@@ -172,15 +172,15 @@ def test_the_analytic_tail_is_that_of_permutations(width, score, permutations, l
 def test_the_null_has_the_mean_and_the_spread_that_are_said(n_a, n_b):
     """40,000 permutations of the score version: mean to 1 %, standard deviation to 3 %; the spread differs from 1."""
     points = pool(*exponentials(n_a, n_b))
-    engine = KernelSolver(widths=(3.0,), score=True).engine(points, 1)
-    null, one = permuted(engine, 40_000, 1)[0], engine.observed()[0]
+    fitter = fitter_of(KernelSolver(widths=(3.0,), score=True), points, 1)
+    null, one = permuted(fitter, 40_000, 1)[0], fitter.observed()[0]
     assert null.mean() == pytest.approx(one.null_weights.sum(), rel=0.02)
     normal = np.sqrt(2.0 * (one.null_weights**2).sum())
     assert null.std() == pytest.approx(one.null_spread * normal, rel=0.04)
     assert abs(one.null_spread - 1.0) > 0.02
-    assert NetworkSolver().engine(points, 1).observed()[0].p_analytic is None
+    assert fitter_of(NetworkSolver(), points, 1).observed()[0].p_analytic is None
     with pytest.raises(InputError, match="no analytic null"):
-        NetworkSolver().engine(points, 1).observed()[0].analytic_tail(1.0)
+        fitter_of(NetworkSolver(), points, 1).observed()[0].analytic_tail(1.0)
 
 
 def test_permutations_do_not_see_the_signal():

@@ -17,12 +17,12 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats.log_ratio.adam import _gradient
 from coffea_ddp.stats.log_ratio.both_samples import fit_both, fit_one
 from coffea_ddp.stats.log_ratio.levenberg import Bounds, Data, minimise, value
-from coffea_ddp.stats.log_ratio.linear import BinSolver, FixedEngine, KernelSolver
-from coffea_ddp.stats.log_ratio.network import NetworkEngine, bounds_and_starts
-from coffea_ddp.stats.log_ratio.nplm import nplm, permuted
+from coffea_ddp.stats.log_ratio.linear import LinearFitter, families_of
+from coffea_ddp.stats.log_ratio.network import NetworkFitter, bounds_and_starts
+from coffea_ddp.stats.log_ratio.nplm import fitter_of, nplm, permuted
 from coffea_ddp.stats.log_ratio.perceptron import Perceptron, starting_points
 from coffea_ddp.stats.log_ratio.reference import nplm_reference
-from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.log_ratio.solvers import BinSolver, KernelSolver, NetworkSolver
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import in_cells, pool
 
@@ -120,10 +120,10 @@ def test_a_start_that_overflows_is_left_behind():
 
 def test_many_labellings_are_as_one_by_one():
     points = pool(*exponentials(80, 90))
-    engine = NetworkSolver().engine(points, 1)
+    fitter = fitter_of(NetworkSolver(), points, 1)
     labels = draw_labels(points.multiplicity, 80, 12, 3)
-    together = engine.t(labels)[0]
-    alone = np.array([engine.t(one[None])[0, 0] for one in labels])
+    together = fitter.t(labels)[0]
+    alone = np.array([fitter.t(one[None])[0, 0] for one in labels])
     assert together == pytest.approx(alone, abs=0.02)
 
 
@@ -248,7 +248,7 @@ def test_the_unregularised_null_depends_on_how_hard_one_looks():
     means = []
     for restarts, most in ((1, 10), (2, 60), (8, 60)):
         solver = NetworkSolver(slope=None, ridge=0.0, restarts=restarts, first=10, most=most)
-        means.append(permuted(solver.engine(points, 1), 40, 1).mean())
+        means.append(permuted(fitter_of(solver, points, 1), 40, 1).mean())
     assert means[0] + 1.0 < means[1] < means[2] - 0.5
 
 
@@ -275,13 +275,13 @@ def test_adam_is_on_its_way_to_the_minimum_that_newton_finds():
         NetworkSolver(slope=None, ridge=0.0, optimizer="adam", epochs=epochs, restarts=1, rate=1e-2, cells=100)
         for epochs in (100, 1_000, 4_000)
     ]
-    means = [solver.engine(points, 1).t(_celled(solver, points, labels)).mean() for solver in slow]
+    means = [fitter_of(solver, points, 1).t(_celled(solver, points, labels)).mean() for solver in slow]
     best = NetworkSolver(slope=None, ridge=0.0, restarts=8, cells=100)
-    assert means[0] < means[1] < means[2] < best.engine(points, 1).t(_celled(best, points, labels)).mean() + 0.05
+    assert means[0] < means[1] < means[2] < fitter_of(best, points, 1).t(_celled(best, points, labels)).mean() + 0.05
 
 
 def _celled(solver, points, labels):
-    """Labels of the events counted in the engine's cells."""
+    """Labels of the events counted in the fitter's cells."""
     cells = [in_cells(dataclasses.replace(points, labels=row.astype(np.int64)), solver.cells).labels for row in labels]
     return np.array(cells)
 
@@ -291,8 +291,8 @@ def test_adam_says_so_and_keeps_bounds():
     found = nplm(*exponentials(60, 60), backend=solver, permutations=3)
     assert "Adam, 50 epochs" in found.families[0].family
     assert found.families[0].steps == 50
-    engine = solver.engine(pool(*exponentials(60, 60)), 1)
-    for side in engine._fitted(engine.points.labels[None]):
+    fitter = fitter_of(solver, pool(*exponentials(60, 60)), 1)
+    for side in fitter._fitted(fitter.points.labels[None]):
         assert float(side.parameters.abs().max()) <= 0.4 + 1e-6
 
 
@@ -303,19 +303,19 @@ def test_adam_says_so_and_keeps_bounds():
 def test_the_original_test_forgets_the_fluctuations_of_its_reference(n_a, n_b):
     """PHYSICS T10: with 13 bins its null has the mean 12 (1 + N_A / N_B)."""
     points = pool(*exponentials(n_a, n_b))
-    engine = BinSolver().engine(points, 1).against_reference(n_a)
-    null = permuted(engine, 1_000, 2)[0]
+    fitter = fitter_of(BinSolver(), points, 1).against_reference(n_a)
+    null = permuted(fitter, 1_000, 2)[0]
     assert null.mean() == pytest.approx(12.0 * (1.0 + n_a / n_b), rel=0.05)
 
 
 def test_against_a_large_reference_both_are_the_same():
     points = pool(*exponentials(300, 60_000))
     solver = KernelSolver(widths=(1.0,))
-    symmetrized = solver.engine(points, 1).observed()[0]
-    original = solver.engine(points, 1).against_reference(300).observed()[0]
+    symmetrized = fitter_of(solver, points, 1).observed()[0]
+    original = fitter_of(solver, points, 1).against_reference(300).observed()[0]
     assert symmetrized.t == pytest.approx(original.t, rel=0.02)
     network = NetworkSolver(neurons=2, cells=300)
-    pair = [network.engine(points, 1), network.engine(points, 1).against_reference(300)]
+    pair = [fitter_of(network, points, 1), fitter_of(network, points, 1).against_reference(300)]
     assert pair[0].observed()[0].t == pytest.approx(pair[1].observed()[0].t, rel=0.1, abs=0.3)
 
 
@@ -400,10 +400,10 @@ def test_bad_input_of_the_original_test_is_told(options, message):
 
 def test_engines_have_what_the_test_needs():
     points = pool(*exponentials(20, 20))
-    for engine in (
-        NetworkEngine(points, NetworkSolver(), 1),
-        FixedEngine(points, BinSolver(bins=3).families(points, 0)),
+    for fitter in (
+        NetworkFitter(points, NetworkSolver(), 1),
+        LinearFitter(points, families_of(BinSolver(bins=3), points, 0)),
     ):
-        assert engine.points.n == 40
-        assert engine.block >= 1
-        assert engine.t(points.labels[None]).shape == (1, 1)
+        assert fitter.points.n == 40
+        assert fitter.block >= 1
+        assert fitter.t(points.labels[None]).shape == (1, 1)

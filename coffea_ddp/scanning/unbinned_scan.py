@@ -30,9 +30,8 @@ from coffea_ddp.scanning.ranking import Candidate, Collector, Where
 from coffea_ddp.scanning.unbinned_input import Field, Seen, Toys
 from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES, EVENT_TESTS, ON_OBSERVABLES, observe, repeat
 from coffea_ddp.stats.classifier.classifier import CUTS
-from coffea_ddp.stats.log_ratio.linear import WIDTHS, KernelSolver
-from coffea_ddp.stats.log_ratio.nplm import Solver, nplm
-from coffea_ddp.stats.log_ratio.solvers import NetworkSolver, check_device
+from coffea_ddp.stats.log_ratio.nplm import nplm
+from coffea_ddp.stats.log_ratio.solvers import WIDTHS, KernelSolver, NetworkSolver, Solver, check_device
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import z_from_p
 

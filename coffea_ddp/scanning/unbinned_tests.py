@@ -33,7 +33,6 @@ from coffea_ddp.scanning.unbinned_input import (
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.classifier.classifier import CUTS, FOLDS, statistics, within_folds
 from coffea_ddp.stats.classifier.learners import KernelLearner
-from coffea_ddp.stats.log_ratio.linear import WIDTHS
 from coffea_ddp.stats.log_ratio.score_test import (
     NO_OPINION,
     CodeSums,
@@ -45,6 +44,7 @@ from coffea_ddp.stats.log_ratio.score_test import (
     two_sided,
     z_of,
 )
+from coffea_ddp.stats.log_ratio.solvers import WIDTHS
 from coffea_ddp.stats.samples.points import Points
 
 if TYPE_CHECKING:

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.dispersion import DispersionResult, common_factor, effective_counts, poisson_dispersion
     from coffea_ddp.stats.kappa import KappaResult, estimate_kappa
     from coffea_ddp.stats.likelihood import LikelihoodResult, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
-    from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
     from coffea_ddp.stats.log_ratio.nplm import nplm, nplm_counts
     from coffea_ddp.stats.log_ratio.reference import nplm_reference
     from coffea_ddp.stats.log_ratio.result import NPLMResult
-    from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+    from coffea_ddp.stats.log_ratio.solvers import BinSolver, FourierSolver, KernelSolver, NetworkSolver, SplineSolver
     from coffea_ddp.stats.nsigma import NSigmaResult, n_sigma
     from coffea_ddp.stats.relabelling import relabel
     from coffea_ddp.stats.status import Status
@@ -52,8 +51,7 @@ _HOME = {
     "tail": ("PermutationP", "permutation_p"),
     "classifier.classifier": ("ClassifierResult", "classifier_test"),
     "classifier.learners": ("BoostingLearner", "KernelLearner", "NetworkLearner"),
-    "log_ratio.linear": ("BinSolver", "FourierSolver", "KernelSolver", "SplineSolver"),
-    "log_ratio.solvers": ("NetworkSolver",),
+    "log_ratio.solvers": ("BinSolver", "FourierSolver", "KernelSolver", "NetworkSolver", "SplineSolver"),
     "log_ratio.reference": ("nplm_reference",),
     "log_ratio.result": ("NPLMResult",),
     "log_ratio.nplm": ("nplm", "nplm_counts"),

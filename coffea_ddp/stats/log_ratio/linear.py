@@ -5,24 +5,19 @@ Examples
 >>> from coffea_ddp.stats.samples.points import pool
 >>> rng = np.random.default_rng(1)
 >>> points = pool(rng.exponential(size=300), rng.exponential(size=500))
->>> engine = FixedEngine(points, BinSolver(bins=5).families(points, 0))
->>> found = engine.observed()[0]
->>> engine.t(points.labels[None]).round(3) == np.round(found.t, 3), found.parameters
+>>> fitter = LinearFitter(points, families_of(BinSolver(bins=5), points, 0))
+>>> found = fitter.observed()[0]
+>>> fitter.t(points.labels[None]).round(3) == np.round(found.t, 3), found.parameters
 (array([[ True]]), 5)
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats import checks
-from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.log_ratio.convex import (
     Problem,
     fit,
@@ -41,6 +36,7 @@ from coffea_ddp.stats.log_ratio.features import (
     spline_family,
 )
 from coffea_ddp.stats.log_ratio.result import Observed, runs_away
+from coffea_ddp.stats.log_ratio.solvers import BinSolver, FourierSolver, LinearSolver, SplineSolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +44,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray
     from coffea_ddp.stats.samples.points import Points
 
-WIDTHS = (0.3, 1.0, 3.0)
-"""Widths of the kernels, in units of half of the central 68 % of every feature, and of the root of their number."""
 _FEW = 512
 """So few points are fitted in double precision in permutations too: their statistics have ties."""
 _VALUES = 2_000_000
@@ -59,162 +53,35 @@ _IN_CACHE = 128_000
 _TIGHT = 1e-8
 
 
-class FixedSolver(ABC):
-    """What makes an engine out of fixed features: kernels, Fourier features, bins, splines."""
+def families_of(solver: LinearSolver, points: Points, seed: int) -> tuple[Family, ...]:
+    """Return the features of a solver, one family for every test that is taken (a width of kernels, say).
 
-    score: bool
-
-    @abstractmethod
-    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
-        """Return the features, for each look that is taken."""
-
-    def engine(self, points: Points, seed: int) -> FixedEngine:
-        """Return what fits these points."""
-        return FixedEngine(points, self.families(points, seed), score=self.score)
-
-
-def _check_settings(solver: Any) -> None:
-    """Check the settings of a solver, each by its name."""
-    for setting in fields(solver):
-        name, value = setting.name, getattr(solver, setting.name)
-        if name == "score":
-            checks.flag(value, name)
-        elif name == "ridge":
-            checks.number(value, name, low=0.0)
-        elif name == "equal":
-            checks.choice(value, name, ("probability", "width"))
-        elif name == "widths":
-            widths = checks.finite(value, name)
-            if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
-                raise InputError(f"widths={shown(value)}: give the width of a kernel, or several, all above 0")
-            object.__setattr__(solver, name, tuple(widths.tolist()))
-        elif not (name == "centres" and value is None):
-            checks.whole(value, name, least=2 if name == "bins" else 1)
-
-
-def _each(widths: tuple[float, ...], points: Points, make: Callable[[float], Family]) -> tuple[Family, ...]:
-    """Return one family of features for every width, given in units of the root of the number of features."""
-    unit = np.sqrt(points.x.shape[1])
-    return tuple(make(width * unit) for width in widths)
-
-
-@dataclass(frozen=True)
-class KernelSolver(FixedSolver):
-    """Gaussian kernels around centres drawn from the events (arXiv:2204.02317), a battery of several widths.
-
-    Attributes
+    Parameters
     ----------
-    centres
-        How many; 64 by default, or all different events where there are fewer.
-    widths
-        Of the kernels, in units of half of the central 68 % of every feature times the root of the number of features.
-    ridge
-        The penalty of a log-ratio, half its squared norm in the kernel's space times this. 1: a log-ratio whose size
-        is 1 is what one expects.
-    score
-        Whether t is taken to second order: much faster, and its null is known exactly.
+    solver
+        The settings.
+    points
+        The pooled events.
+    seed
+        Of centres and frequencies; bins and splines draw nothing.
     """
-
-    centres: int | None = None
-    widths: tuple[float, ...] = WIDTHS
-    ridge: float = 1.0
-    score: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        _check_settings(self)
-
-    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
-        """Return one family of features for every width."""
-        make = partial(kernel_family, points, centres=self.centres, seed=seed, ridge=self.ridge)
-        return _each(self.widths, points, lambda width: make(width=width))
-
-
-@dataclass(frozen=True)
-class FourierSolver(FixedSolver):
-    """Random Fourier features of Gaussian kernels: no centres, for many features (A. Rahimi, B. Recht, NIPS 2007).
-
-    Attributes
-    ----------
-    features
-        How many.
-    widths, ridge, score
-        As for :class:`KernelSolver`.
-    """
-
-    features: int = 128
-    widths: tuple[float, ...] = WIDTHS
-    ridge: float = 1.0
-    score: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        _check_settings(self)
-
-    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
-        """Return one family of features for every width."""
-        make = partial(fourier_family, points, features=self.features, seed=seed, ridge=self.ridge)
-        return _each(self.widths, points, lambda width: make(width=width))
+    if isinstance(solver, BinSolver):
+        return (bin_family(points, bins=solver.bins, equal=solver.equal, ridge=solver.ridge),)
+    if isinstance(solver, SplineSolver):
+        return (spline_family(points, knots=solver.knots, ridge=solver.ridge),)
+    # Widths are given in units of the root of the number of features.
+    widths = [width * np.sqrt(points.x.shape[1]) for width in solver.widths]
+    if isinstance(solver, FourierSolver):
+        return tuple(
+            fourier_family(points, features=solver.features, seed=seed, ridge=solver.ridge, width=width)
+            for width in widths
+        )
+    return tuple(
+        kernel_family(points, centres=solver.centres, seed=seed, ridge=solver.ridge, width=width) for width in widths
+    )
 
 
-@dataclass(frozen=True)
-class BinSolver(FixedSolver):
-    """Bins of one feature: without a ridge the G test of homogeneity of two samples.
-
-    Attributes
-    ----------
-    bins
-        How many.
-    equal
-        Of equal ``"probability"`` of the pooled events, or of equal ``"width"``.
-    ridge
-        The penalty.
-    score
-        Whether t is taken to second order (Pearson's chi2 in place of G).
-    """
-
-    bins: int = 13
-    equal: str = "probability"
-    ridge: float = 0.0
-    score: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        _check_settings(self)
-
-    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
-        """Return the bins; nothing is drawn."""
-        del seed
-        return (bin_family(points, bins=self.bins, equal=self.equal, ridge=self.ridge),)
-
-
-@dataclass(frozen=True)
-class SplineSolver(FixedSolver):
-    """Cubic splines of one feature, knots at quantiles of the pooled events.
-
-    Attributes
-    ----------
-    knots
-        Inner knots.
-    ridge, score
-        As for :class:`BinSolver`.
-    """
-
-    knots: int = 9
-    ridge: float = 0.0
-    score: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        _check_settings(self)
-
-    def families(self, points: Points, seed: int) -> tuple[Family, ...]:
-        """Return the splines; nothing is drawn."""
-        del seed
-        return (spline_family(points, knots=self.knots, ridge=self.ridge),)
-
-
-class FixedEngine:
+class LinearFitter:
     """Fits of several families to one set of pooled points, observed and permuted.
 
     Parameters
@@ -275,9 +142,9 @@ class FixedEngine:
             return fit(one, labels, expected=self._expected / self.points.n_b * others).t
         return fit(one, labels).t + fit(one, others).t
 
-    def against_reference(self, expected: float) -> FixedEngine:
-        """Return the engine of the original test: B a reference, so many events expected in A."""
-        return FixedEngine(self.points, self._families, score=self._score, expected=expected)
+    def against_reference(self, expected: float) -> LinearFitter:
+        """Return the fitter of the original test: B a reference, ``expected`` events expected in A."""
+        return LinearFitter(self.points, self._families, score=self._score, expected=expected)
 
     def _referred(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
         del form

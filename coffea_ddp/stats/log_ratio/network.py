@@ -1,4 +1,4 @@
-"""The engine of networks: pooled points and settings in, fits of any labels out (torch)."""
+"""Fitter of networks: pooled points and settings in, fits of any labels out (torch)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VALUES = 800_000
 _ON_GPU = 100
 
 
-class NetworkEngine:
+class NetworkFitter:
     """Fits of networks to one set of pooled points.
 
     Parameters
@@ -88,9 +88,9 @@ class NetworkEngine:
         """Return t of other labels; (n, n_points) -> (1, n)."""
         return np.asarray(sum(_t(side) for side in self._fitted(labels)))[None]
 
-    def against_reference(self, expected: float) -> NetworkEngine:
-        """Return the engine of the original test: B a reference, so many events expected in A."""
-        return NetworkEngine(self.points, self._solver, self._seed, expected=expected)
+    def against_reference(self, expected: float) -> NetworkFitter:
+        """Return the fitter of the original test: B a reference, ``expected`` events expected in A."""
+        return NetworkFitter(self.points, self._solver, self._seed, expected=expected)
 
     def _fitted(self, labels: AnyArray) -> tuple[Minima, ...]:
         y, total = self._tensor(labels), self._tensor(self.points.multiplicity)

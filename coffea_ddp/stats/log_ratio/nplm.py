@@ -15,9 +15,17 @@ import numpy as np
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.log_ratio.linear import BinSolver, FourierSolver, KernelSolver, SplineSolver
+from coffea_ddp.stats.log_ratio.linear import LinearFitter, families_of
 from coffea_ddp.stats.log_ratio.result import NPLMResult, Observed
-from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
+from coffea_ddp.stats.log_ratio.solvers import (
+    BinSolver,
+    FourierSolver,
+    KernelSolver,
+    NetworkSolver,
+    Solver,
+    SplineSolver,
+    check_device,
+)
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import Points, pool, pool_counts
@@ -32,7 +40,6 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 1_000
 
-Solver = KernelSolver | FourierSolver | BinSolver | SplineSolver | NetworkSolver
 _NAMED: dict[str, Callable[[], Solver]] = {
     "kernel": KernelSolver,
     "fourier": FourierSolver,
@@ -43,8 +50,8 @@ _NAMED: dict[str, Callable[[], Solver]] = {
 Progress = Callable[[int, int], None]
 
 
-class Engine(Protocol):
-    """What fits one set of pooled points."""
+class Fitter(Protocol):
+    """Fits of one set of pooled points, of the observed labels and of any others."""
 
     @property
     def points(self) -> Points:
@@ -52,13 +59,16 @@ class Engine(Protocol):
 
     @property
     def block(self) -> int:
-        """So many labellings are best given at a time."""
+        """Number of labellings that are best given at a time."""
 
     def observed(self) -> tuple[Observed, ...]:
         """Return the fits of the observed labels, one for each family."""
 
     def t(self, labels: AnyArray) -> FloatArray:
         """Return t of other labels; (n, n_points) -> (n_families, n)."""
+
+    def against_reference(self, expected: float) -> Fitter:
+        """Return the fitter of the original test: B a reference, ``expected`` events expected in A."""
 
 
 def nplm(
@@ -159,29 +169,29 @@ def compare(
 ) -> NPLMResult:
     """Return the outcome for pooled points; see :func:`nplm`."""
     permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
-    engine = solver_of(backend).engine(points, seed)
-    with small_products(len(engine.points.x)):
-        return judged(engine, permutations, seed, progress)
+    fitter = fitter_of(solver_of(backend), points, seed)
+    with small_products(len(fitter.points.x)):
+        return judged(fitter, permutations, seed, progress)
 
 
 def judged(
-    engine: Engine, permutations: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
+    fitter: Fitter, permutations: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
 ) -> NPLMResult:
-    """Return what an engine finds, and what that is worth.
+    """Return the observed fit, its p-value and the null from permutations.
 
     Parameters
     ----------
-    engine
-        What fits.
+    fitter
+        Of the pooled points.
     permutations, seed, progress
         As for :func:`nplm`.
     analytic
         Whether there is an analytic p-value where nothing is permuted.
     """
-    observed = engine.observed()
-    null = permuted(engine, permutations, seed, progress)
+    observed = fitter.observed()
+    null = permuted(fitter, permutations, seed, progress)
     p_value, best, count, method = _worth(observed, null, analytic=analytic)
-    points = engine.points
+    points = fitter.points
     return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
 
 
@@ -202,13 +212,47 @@ def solver_of(backend: str | Solver) -> Solver:
     return _NAMED[backend]()
 
 
-def permuted(engine: Engine, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
+def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
+    """Return the fitter of pooled points with the settings of a solver.
+
+    Parameters
+    ----------
+    solver
+        The settings.
+    points
+        The pooled events.
+    seed
+        Of the features that are drawn, or of the starting points of a network.
+
+    Raises
+    ------
+    InputError
+        If there are fewer events than parameters, or a network is asked for without torch or on a device that is not
+        there.
+
+    Examples
+    --------
+    >>> fitter = fitter_of(BinSolver(bins=2), pool([0.0, 1.0, 2.0], [0.5, 1.5, 2.5, 3.5]), 1)
+    >>> [one.parameters for one in fitter.observed()]
+    [2]
+    """
+    if not isinstance(solver, NetworkSolver):
+        return LinearFitter(points, families_of(solver, points, seed), score=solver.score)
+    solver.check(points.n_a, points.n_b, points.x.shape[1])
+    check_device(solver.device)
+    # torch is loaded where a network is fitted.
+    from coffea_ddp.stats.log_ratio.network import NetworkFitter
+
+    return NetworkFitter(points, solver, seed)
+
+
+def permuted(fitter: Fitter, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
     """Return t of so many permutations of the labels, shape (n_families, count)."""
-    parts, points = [np.empty((len(engine.observed()), 0))], engine.points
+    parts, points = [np.empty((len(fitter.observed()), 0))], fitter.points
     remaining = Remaining(count, progress)
-    for first in range(0, count, engine.block):
-        some = min(engine.block, count - first)
-        parts.append(engine.t(draw_labels(points.multiplicity, points.n_a, some, seed, first)))
+    for first in range(0, count, fitter.block):
+        some = min(fitter.block, count - first)
+        parts.append(fitter.t(draw_labels(points.multiplicity, points.n_a, some, seed, first)))
         remaining.done(first + some)
     return np.maximum(np.concatenate(parts, axis=1), 0.0)
 

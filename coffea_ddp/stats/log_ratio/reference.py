@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.log_ratio.nplm import Progress, judged, solver_of
+from coffea_ddp.stats.log_ratio.nplm import Progress, fitter_of, judged, solver_of
 from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
 from coffea_ddp.stats.samples.points import pool
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp.stats.log_ratio.nplm import Solver
     from coffea_ddp.stats.log_ratio.result import NPLMResult
+    from coffea_ddp.stats.log_ratio.solvers import Solver
 
 MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 100, 19
 REFITTED = 240_000
@@ -87,5 +87,5 @@ def nplm_reference(
     permutations = checks.toys(permutations, "permutations")
     if isinstance(backend, str) and backend == "network":
         backend = NetworkSolver(slope=None, ridge=0.0, clipping=weight_clipping)
-    engine = solver_of(backend).engine(points, seed).against_reference(expected or points.n_a)
-    return judged(engine, permutations, seed, progress, analytic=False)
+    fitter = fitter_of(solver_of(backend), points, seed).against_reference(expected or points.n_a)
+    return judged(fitter, permutations, seed, progress, analytic=False)

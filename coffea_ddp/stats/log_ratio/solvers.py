@@ -1,22 +1,21 @@
-"""NPLM with networks: a few sigmoids, fitted to second order, many permutations and starting points at once.
+"""Solvers of NPLM: settings of the log-ratios that are fitted, by kernels, Fourier features, bins, splines or networks.
 
-A network is not linear in its parameters, and at f = 0 its hidden layer means nothing: no chi2 describes its null,
-which depends on how hard one looks for the minimum. p is that of permutations, whose labels are fitted exactly as the
-observed ones, from the same starting points. This module is what describes a fit; torch is loaded by what does it.
+A solver is a description and fits nothing: :func:`~coffea_ddp.stats.log_ratio.nplm.fitter_of` does. Log-ratios that are
+linear in their parameters have one best fit, and an analytic null. Networks are not, and at f = 0 their hidden layer
+means nothing: no chi2 describes their null, which depends on how hard one looks for the minimum. Their p is that of
+permutations, whose labels are fitted exactly as the observed ones, from the same starting points.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 
-if TYPE_CHECKING:
-    from coffea_ddp.stats.log_ratio.network import NetworkEngine
-    from coffea_ddp.stats.samples.points import Points
+WIDTHS = (0.3, 1.0, 3.0)
+"""Widths of the kernels, in units of half of the central 68 % of every feature, and of the root of their number."""
 
 
 def check_device(device: str) -> None:
@@ -27,6 +26,121 @@ def check_device(device: str) -> None:
         raise InputError("networks need torch: pip install 'coffea-ddp[torch]', or take kernels") from None
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise InputError(f"device={shown(device)}: torch sees no GPU here; give 'cpu'")
+
+
+def _check_settings(solver: LinearSolver) -> None:
+    """Check the settings of a solver, each by its name."""
+    for setting in fields(solver):
+        name, value = setting.name, getattr(solver, setting.name)
+        if name == "score":
+            checks.flag(value, name)
+        elif name == "ridge":
+            checks.number(value, name, low=0.0)
+        elif name == "equal":
+            checks.choice(value, name, ("probability", "width"))
+        elif name == "widths":
+            widths = checks.finite(value, name)
+            if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
+                raise InputError(f"widths={shown(value)}: give the width of a kernel, or several, all above 0")
+            object.__setattr__(solver, name, tuple(widths.tolist()))
+        elif not (name == "centres" and value is None):
+            checks.whole(value, name, least=2 if name == "bins" else 1)
+
+
+@dataclass(frozen=True)
+class KernelSolver:
+    """Gaussian kernels around centres drawn from the events (arXiv:2204.02317), a battery of several widths.
+
+    Attributes
+    ----------
+    centres
+        How many; 64 by default, or all different events where there are fewer.
+    widths
+        Of the kernels, in units of half of the central 68 % of every feature times the root of the number of features.
+    ridge
+        The penalty of a log-ratio, half its squared norm in the kernel's space times this. 1: a log-ratio whose size
+        is 1 is what one expects.
+    score
+        Whether t is taken to second order: much faster, and its null is known exactly.
+    """
+
+    centres: int | None = None
+    widths: tuple[float, ...] = WIDTHS
+    ridge: float = 1.0
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
+
+
+@dataclass(frozen=True)
+class FourierSolver:
+    """Random Fourier features of Gaussian kernels: no centres, for many features (A. Rahimi, B. Recht, NIPS 2007).
+
+    Attributes
+    ----------
+    features
+        How many.
+    widths, ridge, score
+        As for :class:`KernelSolver`.
+    """
+
+    features: int = 128
+    widths: tuple[float, ...] = WIDTHS
+    ridge: float = 1.0
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
+
+
+@dataclass(frozen=True)
+class BinSolver:
+    """Bins of one feature: without a ridge the G test of homogeneity of two samples.
+
+    Attributes
+    ----------
+    bins
+        How many.
+    equal
+        Of equal ``"probability"`` of the pooled events, or of equal ``"width"``.
+    ridge
+        The penalty.
+    score
+        Whether t is taken to second order (Pearson's chi2 in place of G).
+    """
+
+    bins: int = 13
+    equal: str = "probability"
+    ridge: float = 0.0
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
+
+
+@dataclass(frozen=True)
+class SplineSolver:
+    """Cubic splines of one feature, knots at quantiles of the pooled events.
+
+    Attributes
+    ----------
+    knots
+        Inner knots.
+    ridge, score
+        As for :class:`BinSolver`.
+    """
+
+    knots: int = 9
+    ridge: float = 0.0
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        _check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -96,20 +210,6 @@ class NetworkSolver:
         features = checks.whole(features, "features", least=1)
         return self.neurons * (features + 2) + 1
 
-    def engine(self, points: Points, seed: int) -> NetworkEngine:
-        """Return what fits these points.
-
-        Raises
-        ------
-        InputError
-            If there are fewer events than parameters, a setting makes no sense, or there is no torch or no such device.
-        """
-        self.check(points.n_a, points.n_b, points.x.shape[1])
-        check_device(self.device)
-        from coffea_ddp.stats.log_ratio.network import NetworkEngine
-
-        return NetworkEngine(points, self, seed)
-
     def check(self, n_a: int, n_b: int, features: int) -> None:
         """Raise :class:`~coffea_ddp.errors.InputError` where there are fewer events than parameters."""
         if self.parameters(features) > n_a + n_b:
@@ -126,3 +226,8 @@ class NetworkSolver:
         words += [f"Adam, {self.epochs} epochs"] if self.optimizer == "adam" else []
         words += [] if self.cells is None else [f"{self.cells} cells"]
         return ", ".join(words)
+
+
+LinearSolver = KernelSolver | FourierSolver | BinSolver | SplineSolver
+"""Solvers whose log-ratio is linear in its parameters."""
+Solver = LinearSolver | NetworkSolver
