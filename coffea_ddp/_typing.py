@@ -11,3 +11,5 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
+RealArray = NDArray[np.floating[Any]]
+"""Of single or double precision."""

@@ -13,8 +13,16 @@ from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, RIDGE, describe, features
 from coffea_ddp.stats.bumphunt.fits.loglinear import legendre
 from coffea_ddp.stats.bumphunt.fits.polynomials import Problem, asimov, folded, template
-from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, deviance, ending, improved, shoulder, shouldered
-from coffea_ddp.stats.bumphunt.fits.steps import begin, scoring, step_gains, step_table
+from coffea_ddp.stats.bumphunt.fits.shoulder import (
+    FREE,
+    beginning,
+    deviance,
+    ending,
+    evaluate,
+    fit_shoulder,
+    scores_beside,
+)
+from coffea_ddp.stats.bumphunt.fits.steps import beside_step, best_steps, linearise, step_table
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 
@@ -89,15 +97,13 @@ def test_the_best_step_is_that_of_plain_least_squares(seed):
         one.use[30:36] = 0.0
     flat = np.full(N_BINS, 1.3) * b.mean() * np.exp(-0.5 * np.linspace(0, 1, N_BINS))
     steps = step_table(N_BINS)
-    point = scoring(one, signal, 100.0, np.log(flat), flat, ORDERS[-1])
-    gain, height, found = np.empty(2), np.empty(2), np.empty(2, np.int64)
-    step_gains(point, steps, ORDERS, gain, height, found)
+    point = linearise(one, signal, 100.0, np.log(flat), flat, ORDERS[-1])
+    gain, height, found = best_steps(point, steps, ORDERS)
     for number, (most, which, solution) in enumerate(plain_gains(one, signal, 100.0, flat, steps)):
         assert gain[number] == pytest.approx(most, rel=2e-3)
         assert found[number] == which
         assert height[number] == pytest.approx(solution[-1], rel=2e-3)
-        coefficients = np.empty(ORDERS[number])
-        mu = begin(point, ORDERS[number], steps.values[which], height[number], coefficients)
+        mu, coefficients = beside_step(point, ORDERS[number], steps.values[which], height[number])
         assert mu == pytest.approx(max(solution[-2], 0.0), rel=5e-3, abs=1.0)
         if solution[-2] > 0:
             assert coefficients == pytest.approx(solution[: ORDERS[number]], rel=5e-3, abs=5e-3)
@@ -109,9 +115,9 @@ def test_slopes_of_a_shoulder_are_differences(kind):
     basis = legendre(N_BINS, 4)
 
     def log_of(form):
-        log_b, b, slopes = np.empty(N_BINS), np.empty(N_BINS), np.empty((FREE, N_BINS))
-        shoulder(kind, form, basis, coefficients, log_b, b, slopes)
-        return log_b, slopes
+        now = beginning(kind, form, coefficients, N_BINS)
+        evaluate(now, basis)
+        return now.log_b, now.slopes
 
     for j in range(FREE):
         step = np.zeros(FREE)
@@ -128,9 +134,9 @@ def test_a_fitted_shoulder_is_as_good_as_that_of_scipy(seed, kind):
     basis = one.basis[:4]
 
     def of(parameters):
-        log_b, background, slopes = np.empty(N_BINS), np.empty(N_BINS), np.empty((FREE, N_BINS))
-        shoulder(kind, parameters[1:4].copy(), basis, parameters[4:].copy(), log_b, background, slopes)
-        return background
+        now = beginning(kind, parameters[1:4], parameters[4:], N_BINS)
+        evaluate(now, basis)
+        return now.b
 
     def minus_log(parameters):
         coefficients = parameters[4:]
@@ -141,22 +147,22 @@ def test_a_fitted_shoulder_is_as_good_as_that_of_scipy(seed, kind):
     coefficients = np.linalg.lstsq(basis.T, np.log(b) - 0.5 * truth[0], rcond=None)[0]
     start = np.concatenate([[5.0], form, coefficients])
     best = optimize.minimize(minus_log, start, method="Nelder-Mead", options={"maxfev": 20_000, "maxiter": 20_000})
-    into = np.empty(N_BINS), np.empty(N_BINS), np.empty((FREE, N_BINS))
-    mu, total = improved(one, signal, kind, form, coefficients, 500.0, into)
-    assert total + (RIDGES[:4] * coefficients**2).sum() < best.fun + 0.3
-    assert total == pytest.approx(deviance(one.n, one.use, into[1], signal, mu))
-    assert form == pytest.approx(truth, abs=0.5)
-    assert into[1] == pytest.approx(b, rel=0.05)
+    now = beginning(kind, form, coefficients, N_BINS)
+    mu, total = fit_shoulder(one, signal, 500.0, now)
+    assert total + (RIDGES[:4] * now.c**2).sum() < best.fun + 0.3
+    assert total == pytest.approx(deviance(one.n, one.use, now.b, signal, mu))
+    assert now.theta == pytest.approx(truth, abs=0.5)
+    assert now.b == pytest.approx(b, rel=0.05)
 
 
 def test_scores_beside_a_shoulder_are_those_of_plain_numpy():
     one, form, _, signal, place = some_shoulder(7)
     coefficients = np.linalg.lstsq(one.basis.T, np.log(some_shoulder(7)[2]), rcond=None)[0]
-    log_b, b, slopes = np.empty(N_BINS), np.empty(N_BINS), np.empty((FREE, N_BINS))
     coefficients[0] -= 0.3
-    mu, _ = improved(one, signal, 0, form, coefficients, 500.0, (log_b, b, slopes))
-    z, share = np.empty(N_BINS), np.empty(N_BINS)
-    at, strength = shouldered(one, signal, mu, b, slopes, 6, z, share)
+    now = beginning(0, form, coefficients, N_BINS)
+    mu, _ = fit_shoulder(one, signal, 500.0, now)
+    z, share, b, slopes = np.empty(N_BINS), np.empty(N_BINS), now.b, now.slopes
+    at, strength = scores_beside(one, signal, mu, now, z, share)
     over = 1.0 / np.sqrt(b + mu * signal)
     white, _ = np.linalg.qr((over * b * np.vstack([slopes, one.basis])).T)
     rest = over * (one.n - b)

@@ -1,4 +1,4 @@
-"""What the network sees: numbers of order 1 at every bin, made of the counts, the mask and the width alone.
+"""Input of the network: numbers of order 1 at every bin, made of the counts, the mask and the width alone.
 
 For every spectrum one polynomial of the logarithm is fitted, with many terms. Its Cholesky factor gives, for all lower
 orders at once, what they would leave over, and from that the efficient score of a signal at every bin (the significance
@@ -11,7 +11,7 @@ describe the spectrum better than many terms, it is fitted too (:mod:`~coffea_dd
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,20 +22,29 @@ from coffea_ddp.stats.bumphunt.fits.polynomials import (
     Problem,
     adapted,
     asimov,
+    backgrounds_beside,
     choose,
-    cleaned,
     efficient_scores,
     fixed_scores,
     template,
     whiten,
 )
-from coffea_ddp.stats.bumphunt.fits.steps import ESTIMATES, STEP_ORDERS, STEPPED, step_table, stepped
+from coffea_ddp.stats.bumphunt.fits.steps import (
+    ESTIMATES,
+    STEP_ORDERS,
+    STEPPED,
+    Background,
+    Candidate,
+    Steps,
+    set_step_features,
+    step_table,
+)
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray, RealArray
 
 ORDERS = (3, 4, 5, 6, 8, 10, 12)
 """Numbers of terms of the nested backgrounds whose efficient scores are features."""
@@ -71,8 +80,8 @@ _REACH = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
-    """What was made of the counts.
+class SpectrumFeatures:
+    """Features of spectra, and their smooth backgrounds.
 
     Attributes
     ----------
@@ -86,12 +95,33 @@ class Described:
     smooth: FloatArray
 
 
+class _Tried(NamedTuple):
+    """Backgrounds that are tried, one set for all spectra of one length.
+
+    Attributes
+    ----------
+    basis, ridge
+        Legendre polynomials, shape (terms, n_bins), and the penalties of their coefficients, shape (terms,).
+    orders, clean
+        Numbers of terms: :data:`ORDERS` and :data:`CLEAN`.
+    steps, step_orders
+        The steps, and the numbers of terms beside them.
+    """
+
+    basis: FloatArray
+    ridge: FloatArray
+    orders: IntArray
+    clean: IntArray
+    steps: Steps
+    step_orders: IntArray
+
+
 def features(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> NDArray[np.float32]:
     """Return the features alone of :func:`describe`."""
     return describe(counts, sigma, use).features
 
 
-def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> Described:
+def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> SpectrumFeatures:
     """Return the features and the smooth background of spectra of one length.
 
     Parameters
@@ -116,14 +146,16 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     # Copies, however these were made: another memory layout would be compiled anew, which takes half a minute.
     used = np.ones_like(counts) if use is None else np.array(use, dtype=np.float64, order="C")
     widths = np.array(np.broadcast_to(sigma, counts.shape), dtype=np.float64, order="C")
-    tried = (step_table(n_bins), np.array(STEP_ORDERS))
-    fixed = (legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN), tried)
+    tried = _Tried(
+        legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN), step_table(n_bins),
+        np.array(STEP_ORDERS),
+    )  # fmt: skip
     tables, which = _tables(widths)
-    _block(counts, used, tables, which, widths, fixed, out, smooth)
+    _block(counts, used, tables, which, widths, tried, out, smooth)
     if not np.isfinite(out).all():
         # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
         np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
-    return Described(out, smooth)
+    return SpectrumFeatures(out, smooth)
 
 
 def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -139,55 +171,72 @@ def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 @compiled
-def _block(counts: Any, use: Any, tables: Any, which: Any, widths: Any, fixed: Any, out: Any, smooth: Any) -> None:
-    basis, ridge, orders, clean, tried = fixed
+def _block(
+    counts: FloatArray,
+    use: FloatArray,
+    tables: FloatArray,
+    which: IntArray,
+    sigma: FloatArray,
+    tried: _Tried,
+    out: RealArray,
+    smooth: FloatArray,
+) -> None:
+    """Fill the features and the background of many spectra, with the number of each one's table of templates."""
     squared = tables * tables
     for row in range(len(counts)):
         n, used, table = counts[row], use[row], which[row]
-        problem = Problem(n, used, tables[table], squared[table], adapted(n, used, basis, ridge), ridge)
-        _one(problem, widths[row], orders, clean, tried, out[row], smooth[row])
+        basis = adapted(n, used, tried.basis, tried.ridge)
+        problem = Problem(n, used, tables[table], squared[table], basis, tried.ridge)
+        _one(problem, sigma[row], tried, out[row], smooth[row])
 
 
 @compiled
-def _one(problem: Any, sigma: Any, orders: Any, clean: Any, tried: Any, out: Any, smooth: Any) -> None:
+def _one(problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smooth: FloatArray) -> None:
     """Fill the features of one spectrum."""
-    n, use, basis, ridge = problem.n, problem.use, problem.basis, problem.ridge
-    n_bins, terms = len(n), len(basis)
-    n_orders, n_clean = len(orders), len(clean)
-    beta, component = np.empty(terms), np.empty(terms)
+    n, use, basis, ridge, orders, clean = (
+        problem.n,
+        problem.use,
+        problem.basis,
+        problem.ridge,
+        tried.orders,
+        tried.clean,
+    )
+    n_bins, n_orders, n_clean = len(n), len(orders), len(clean)
+    beta, log_b, b = np.empty(len(basis)), np.empty(n_bins), np.empty(n_bins)
     start(n, use, basis, ridge, beta)
     fit(n, use, basis, ridge, beta, 1e-3, 12)
-    log_b, b = np.empty((n_clean + 1, n_bins)), np.empty((n_clean + 1, n_bins))
-    exponential(beta, basis, log_b[0], b[0])
-    white = np.empty((terms, n_bins))
-    whiten(use, b[0], basis, ridge, beta, white, component)
-    score, share, size = np.empty((n_orders, n_bins)), np.empty((n_orders, n_bins)), np.empty((2, n_bins))
-    efficient_scores(problem, b[0], orders, white, component, score, share, size)
+    exponential(beta, basis, log_b, b)
+    whitened = whiten(problem, b, beta)
+    score, share, norms = efficient_scores(problem, b, orders, whitened)
     for order in range(n_orders):
         for k in range(n_bins):
-            out[order, k] = asimov(score[order, k], size[1, k])
-    best, place = choose(out[:n_orders], share, use, component, orders)
-    amplitude = max(score[best, place], 0.0) / np.sqrt(size[0, place] * (1.0 - share[best, place]))
+            out[order, k] = asimov(score[order, k], norms.effective[k])
+    best, place = choose(out[:n_orders], share, use, whitened.d, orders)
+    mu = max(score[best, place], 0.0) / np.sqrt(norms.vv[place] * (1.0 - share[best, place]))
     shown = np.empty(n_clean + 1, orders.dtype)
     shown[:n_clean], shown[n_clean] = clean, orders[best]
     signal = template(problem.table, place)
-    amplitude = cleaned(problem, signal, beta, amplitude, shown, log_b, b)
+    mu, beside = backgrounds_beside(problem, signal, beta, mu, shown)
     for number in range(n_clean + 1):
-        fixed_scores(problem, b[number], out[n_orders + number])
-    smooth[:] = b[n_clean]
+        fixed_scores(problem, beside.b[number], out[n_orders + number])
+    smooth[:] = beside.b[n_clean]
     leading, n_stepped = n_orders + n_clean + 1, len(STEPPED)
-    without = (orders[best], log_b[n_clean], b[n_clean], out[best].astype(np.float64), share[best])
-    stepped(problem, tried[0], tried[1], (signal, amplitude, place), without, sigma, out[leading : leading + n_stepped])
+    without = Background(
+        orders[best], beside.log_b[n_clean], beside.b[n_clean], out[best].astype(np.float64), share[best]
+    )
+    stepped = out[leading : leading + n_stepped]
+    set_step_features(problem, tried.steps, tried.step_orders, Candidate(signal, mu, place), without, sigma, stepped)
     rest = out[leading + n_stepped :]
     _shares(share, orders, clean, rest)
-    spread = _residuals(n, use, b[n_clean - 1], b[n_clean], rest[n_clean:])
-    _surroundings(sigma, size[1], log_b[n_clean], max(float(out[best, place]), 0.0), place, rest[n_clean + 3 :])
-    _constants(n, use, component, orders[best], spread, rest[n_clean + 9 :])
+    spread = _residuals(n, use, beside.b[n_clean - 1], beside.b[n_clean], rest[n_clean:])
+    height = max(float(out[best, place]), 0.0)
+    _surroundings(sigma, norms.effective, beside.log_b[n_clean], height, place, rest[n_clean + 3 :])
+    _constants(n, use, whitened.d, orders[best], spread, rest[n_clean + 9 :])
 
 
 @compiled
-def _shares(share: Any, orders: Any, clean: Any, out: Any) -> None:
-    """Set how much of a signal the backgrounds can imitate."""
+def _shares(share: FloatArray, orders: IntArray, clean: IntArray, out: RealArray) -> None:
+    """Set the shares of a signal that the backgrounds can imitate."""
     for number in range(len(clean)):
         for order in range(len(orders)):
             if orders[order] == clean[number]:
@@ -196,7 +245,7 @@ def _shares(share: Any, orders: Any, clean: Any, out: Any) -> None:
 
 
 @compiled
-def _residuals(n: Any, use: Any, fine: Any, best: Any, out: Any) -> float:
+def _residuals(n: FloatArray, use: FloatArray, fine: FloatArray, best: FloatArray, out: RealArray) -> float:
     """Set the pulls of the best and of the finest background; return how far the best one is from the counts."""
     deviance, bins = 0.0, 0.0
     for i in range(len(n)):
@@ -210,7 +259,9 @@ def _residuals(n: Any, use: Any, fine: Any, best: Any, out: Any) -> float:
 
 
 @compiled
-def _surroundings(sigma: Any, effective: Any, log_b: Any, height: float, place: int, out: Any) -> None:
+def _surroundings(
+    sigma: FloatArray, effective: FloatArray, log_b: FloatArray, height: float, place: int, out: RealArray
+) -> None:
     """Set level and slope of the background, where the candidate and the ends of the spectrum are, the width."""
     n_bins = len(sigma)
     for i in range(n_bins):
@@ -227,11 +278,11 @@ def _surroundings(sigma: Any, effective: Any, log_b: Any, height: float, place: 
 
 
 @compiled
-def _constants(n: Any, use: Any, component: Any, order: int, spread: float, out: Any) -> None:
-    """Set what is one number a spectrum, told to all bins."""
-    n_bins, terms = len(n), len(component)
+def _constants(n: FloatArray, use: FloatArray, d: FloatArray, order: int, spread: float, out: RealArray) -> None:
+    """Set the features that are one number a spectrum, the same in all bins."""
+    n_bins, terms = len(n), len(d)
     for a in range(3, terms):
-        out[a - 3, :] = min(max(np.arcsinh(component[a] / 3.0), -4.0), 4.0)
+        out[a - 3, :] = min(max(np.arcsinh(d[a] / 3.0), -4.0), 4.0)
     events = dot(use, n)
     out[terms - 3, :] = 0.3 * (order - 5.0)
     out[terms - 2, :] = min(max(spread / 3.0, -3.0), 3.0)

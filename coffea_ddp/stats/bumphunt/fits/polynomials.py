@@ -1,14 +1,23 @@
-"""One fit, all orders: what backgrounds of fewer terms would leave over, and the candidate they agree on (compiled).
+"""Nested polynomial backgrounds: one fit of J terms gives the efficient scores beside every fit of fewer (compiled).
 
-Notation, for one spectrum: ``b`` the fitted background, ``A = sqrt(b) X`` the whitened basis, ``A^T A + R = L L^T``,
-``Q = A L^-T`` (its columns for fewer terms are those of the fit with fewer terms), ``d = L^T beta`` the components. The
-residual of the fit with K terms is then ``r + sum_{j >= K} d_j q_j``, and the efficient score of a template v is
-``v . r_K / sqrt(v . v - sum_{j < K} (v . q_j)^2)``.
+``log b = sum_j beta_j X_j``, with the penalty ``sum_j R_j beta_j^2 / 2``, is fitted to the counts n. With
+``A = sqrt(b) X`` and the Cholesky factor of ``A^T A + R = L L^T``, the columns q_j of ``Q = A L^-T`` are the whitened
+polynomials, and ``d = L^T beta`` their components. To first order, the fit with K < J terms has the residuals
+
+``r_K = (n - b) / sqrt(b) + sum_{j >= K} d_j q_j``,
+
+and the efficient score of a signal s, with ``v = s / sqrt(b)``, is ``v . r_K / sqrt(v . v (1 - lambda_K))``, where
+``lambda_K = sum_{j < K} (v . q_j)^2 / v . v`` is the share of the signal that the background can imitate.
+
+Examples
+--------
+>>> round(asimov(3.0, 100.0), 3)  # 30 events on 100
+2.866
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,6 +33,9 @@ from coffea_ddp.stats.bumphunt.fits.loglinear import (
     start,
 )
 
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray, RealArray
+
 LARGEST = 60.0
 """Estimates of z are cut here: beyond, something else than a bump is wrong with the fit."""
 _SMALL = 0.1
@@ -31,31 +43,95 @@ _STRETCH, _PILOT = 0.15, 5
 """The coordinate of the polynomials advances by this power of a first background, of so many terms."""
 _CLOSE = 1e-3
 """Twice the log-likelihood that may be left to gain: features need no more."""
-_SHARE = 0.999
-"""A signal of which the background can imitate all but this is not measured."""
-_SEEN = 0.9
-"""A candidate is not looked for where the background can imitate more of it."""
+MOST_IMITATED = 0.999
+"""The largest share of a signal that a background is said to imitate: beyond, nothing is measured."""
+SEARCHED = 0.9
+"""A candidate is looked for where the background can imitate less than this share of it."""
 
 
 class Problem(NamedTuple):
-    """One spectrum (numba knows named tuples).
+    """One spectrum, the signals that are looked for, and the polynomials of the background.
 
     Attributes
     ----------
     n, use
         Counts, and 1 for every bin that is used (0: masked); shape (n_bins,).
     table, squared
-        The template of bin k is ``table[:, k]``, at the bins ``k - half`` to ``k + half``; and the squares of it.
-    basis, ridge
-        Of the background.
+        The template of bin k is ``table[:, k]``, at the bins ``k - half`` to ``k + half``; and the squares of it; shape
+        (2 half + 1, n_bins).
+    basis
+        X, shape (terms, n_bins).
+    ridge
+        R, shape (terms,).
     """
 
-    n: Any
-    use: Any
-    table: Any
-    squared: Any
-    basis: Any
-    ridge: Any
+    n: FloatArray
+    use: FloatArray
+    table: FloatArray
+    squared: FloatArray
+    basis: FloatArray
+    ridge: FloatArray
+
+
+class Whitened(NamedTuple):
+    """Whitened polynomials of a fitted background, and its components.
+
+    Attributes
+    ----------
+    q
+        Q^T, shape (terms, n_bins).
+    d
+        L^T beta, shape (terms,).
+    """
+
+    q: FloatArray
+    d: FloatArray
+
+
+class Norms(NamedTuple):
+    """Norms of the templates beside a background b, shape (n_bins,) each.
+
+    Attributes
+    ----------
+    vv
+        ``v . v``.
+    effective
+        ``(sum s)^2 / v . v``: the background of a single bin in which the signal has the same significance.
+    """
+
+    vv: FloatArray
+    effective: FloatArray
+
+
+class Scores(NamedTuple):
+    """Efficient scores of a signal at every bin beside the nested backgrounds.
+
+    Attributes
+    ----------
+    score
+        Shape (n_orders, n_bins).
+    share
+        lambda, the share of the signal that the background can imitate; shape (n_orders, n_bins).
+    norms
+        Of the templates.
+    """
+
+    score: FloatArray
+    share: FloatArray
+    norms: Norms
+
+
+class Backgrounds(NamedTuple):
+    """Fitted backgrounds of several numbers of terms, shape (n_orders, n_bins) each.
+
+    Attributes
+    ----------
+    log_b, b
+        Logarithms and values.
+    """
+
+    log_b: FloatArray
+    b: FloatArray
 
 
 @compiled
@@ -73,10 +149,11 @@ def asimov(score: float, effective: float) -> float:
 
 
 @compiled
-def adapted(n: Any, use: Any, basis: Any, ridge: Any) -> Any:
-    """Return Legendre polynomials of a coordinate that is stretched where there are many events; shape of ``basis``.
+def adapted(n: FloatArray, use: FloatArray, basis: FloatArray, ridge: FloatArray) -> FloatArray:
+    """Return Legendre polynomials of a coordinate t that is stretched where there are many events; shape of ``basis``.
 
-    Steep spectra need their flexibility at their upper edge of events, where a polynomial of the mass has little.
+    ``dt ~ (b + 1/2)^0.15`` with a first background b of few terms: steep spectra need their flexibility at their upper
+    edge of events, where a polynomial of the mass has little.
     """
     n_bins, terms = len(n), len(basis)
     log_b, b, t = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
@@ -86,37 +163,38 @@ def adapted(n: Any, use: Any, basis: Any, ridge: Any) -> Any:
     exponential(beta, basis[:_PILOT], log_b, b)
     total = 0.0
     for i in range(n_bins):
-        share = (b[i] + 0.5) ** _STRETCH
-        t[i] = total + 0.5 * share
-        total += share
-    stretched = np.empty((terms, n_bins))
+        dt = (b[i] + 0.5) ** _STRETCH
+        t[i] = total + 0.5 * dt
+        total += dt
+    legendre = np.empty((terms, n_bins))
     for i in range(n_bins):
         x = 2.0 * t[i] / total - 1.0
-        stretched[0, i], stretched[1, i] = 1.0, x
+        legendre[0, i], legendre[1, i] = 1.0, x
         for a in range(2, terms):
-            stretched[a, i] = ((2 * a - 1) * x * stretched[a - 1, i] - (a - 1) * stretched[a - 2, i]) / a
+            legendre[a, i] = ((2 * a - 1) * x * legendre[a - 1, i] - (a - 1) * legendre[a - 2, i]) / a
         for a in range(terms):
-            stretched[a, i] *= np.sqrt(2.0 * a + 1.0)
-    return stretched
+            legendre[a, i] *= np.sqrt(2.0 * a + 1.0)
+    return legendre
 
 
 @compiled
-def whiten(use: Any, b: Any, basis: Any, ridge: Any, beta: Any, white: Any, component: Any) -> None:
-    """Set ``white`` to Q^T, shape (terms, n_bins), and ``component`` to d, shape (terms,)."""
-    terms, n_bins = basis.shape
-    gram = np.empty((terms, terms))
+def whiten(problem: Problem, b: FloatArray, beta: FloatArray) -> Whitened:
+    """Return the whitened polynomials of the background b of ``beta``, and its components."""
+    terms, n_bins = problem.basis.shape
+    q, d, factor = np.empty((terms, n_bins)), np.empty(terms), np.empty((terms, terms))
     for a in range(terms):
         for i in range(n_bins):
-            white[a, i] = use[i] * np.sqrt(b[i]) * basis[a, i]
-    orthogonal(white, ridge, gram)
+            q[a, i] = problem.use[i] * np.sqrt(b[i]) * problem.basis[a, i]
+    orthogonal(q, problem.ridge, factor)
     for a in range(terms):
-        component[a] = 0.0
+        d[a] = 0.0
         for c in range(a, terms):
-            component[a] += gram[c, a] * beta[c]
+            d[a] += factor[c, a] * beta[c]
+    return Whitened(q, d)
 
 
 @compiled
-def orthogonal(columns: Any, ridge: Any, factor: Any) -> None:
+def orthogonal(columns: FloatArray, ridge: FloatArray, factor: FloatArray) -> None:
     """Make columns A, shape (terms, n_bins), orthonormal in place, ``A L^-T``, and set ``factor`` to L."""
     terms, n_bins = columns.shape
     for a in range(terms):
@@ -133,7 +211,7 @@ def orthogonal(columns: Any, ridge: Any, factor: Any) -> None:
 
 
 @compiled
-def folded(table: Any, values: Any, out: Any) -> None:
+def folded(table: FloatArray, values: FloatArray, out: FloatArray) -> None:
     """Set ``out`` to the sum of values under every template: one offset for all bins at a time, which is fast."""
     n_bins, half = len(values), len(table) // 2
     out[:] = 0.0
@@ -146,65 +224,66 @@ def folded(table: Any, values: Any, out: Any) -> None:
 
 
 @compiled
-def efficient_scores(
-    problem: Any, b: Any, orders: Any, white: Any, component: Any, score: Any, share: Any, size: Any
-) -> None:
-    """Set score and share, shape (n_orders, n_bins), and the norm and effective background of every template.
-
-    ``score`` is the efficient score, ``share`` the part of the template that the background can imitate, and ``size``,
-    shape (2, n_bins), holds ``v . v`` and the background of a single bin of the same significance.
-    """
+def efficient_scores(problem: Problem, b: FloatArray, orders: IntArray, whitened: Whitened) -> Scores:
+    """Return the efficient scores beside the fits of ``orders`` terms, b being the background of the largest fit."""
     n, use, table = problem.n, problem.use, problem.table
-    n_bins, terms = len(n), len(white)
+    d, terms, n_bins, n_orders = whitened.d, len(whitened.q), len(n), len(orders)
     root, values = np.empty(n_bins), np.empty(n_bins)
-    above, lost, g = np.empty(n_bins), np.zeros(n_bins), np.empty((terms, n_bins))
+    vr, imitated, vq = np.empty(n_bins), np.zeros(n_bins), np.empty((terms, n_bins))
+    score, share = np.empty((n_orders, n_bins)), np.empty((n_orders, n_bins))
     for i in range(n_bins):
         root[i] = use[i] / np.sqrt(b[i])
         values[i] = root[i] * root[i]
-    sizes(problem, values, size)
+    norms = template_norms(problem, values)
     for i in range(n_bins):
         values[i] = (n[i] - b[i]) * values[i]
-    folded(table, values, above)
+    folded(table, values, vr)
     for a in range(terms):
         for i in range(n_bins):
-            values[i] = root[i] * white[a, i]
-        folded(table, values, g[a])
+            values[i] = root[i] * whitened.q[a, i]
+        folded(table, values, vq[a])
         for k in range(n_bins):
-            above[k] += component[a] * g[a, k]
+            vr[k] += d[a] * vq[a, k]
     a = 0
-    for order in range(len(orders)):
+    for order in range(n_orders):
         while a < orders[order]:
             for k in range(n_bins):
-                above[k] -= component[a] * g[a, k]
-                lost[k] += g[a, k] * g[a, k]
+                vr[k] -= d[a] * vq[a, k]
+                imitated[k] += vq[a, k] * vq[a, k]
             a += 1
         for k in range(n_bins):
-            share[order, k] = min(lost[k] / size[0, k], _SHARE)
-            score[order, k] = above[k] / np.sqrt(size[0, k] * (1.0 - share[order, k]))
+            share[order, k] = min(imitated[k] / norms.vv[k], MOST_IMITATED)
+            score[order, k] = vr[k] / np.sqrt(norms.vv[k] * (1.0 - share[order, k]))
+    return Scores(score, share, norms)
 
 
 @compiled
-def sizes(problem: Any, inverse: Any, size: Any) -> None:
-    """Set ``v . v`` of every template and its effective background, of the inverse of the expected counts."""
-    folded(problem.squared, inverse, size[0])
-    folded(problem.table, problem.use, size[1])
+def template_norms(problem: Problem, inverse: FloatArray) -> Norms:
+    """Return the norms of all templates, ``inverse`` being one over the expected counts, 0 where masked."""
+    vv, effective = np.empty(len(inverse)), np.empty(len(inverse))
+    folded(problem.squared, inverse, vv)
+    folded(problem.table, problem.use, effective)
     for k in range(len(inverse)):
-        size[0, k] += 1e-12
-        size[1, k] = max(size[1, k] * size[1, k] / size[0, k], 1e-6)
+        vv[k] += 1e-12
+        effective[k] = max(effective[k] * effective[k] / vv[k], 1e-6)
+    return Norms(vv, effective)
 
 
 @compiled
-def choose(z: Any, share: Any, use: Any, component: Any, orders: Any) -> tuple[int, int]:
-    """Return the order and the bin of the candidate with the best information criterion of background and signal."""
+def choose(z: RealArray, share: FloatArray, use: FloatArray, d: FloatArray, orders: IntArray) -> tuple[int, int]:
+    """Return the number of the order, and the bin of the candidate, with the best information criterion of both.
+
+    The criterion is ``K log(n_bins) + sum_{j >= K} d_j^2 - z^2``, z being the largest of the fit with K terms.
+    """
     n_bins = z.shape[1]
     best, place, smallest = 0, n_bins // 2, np.inf
     for order in range(len(orders)):
         criterion = np.log(float(n_bins)) * orders[order]
-        for a in range(orders[order], len(component)):
-            criterion += component[a] * component[a]
+        for a in range(orders[order], len(d)):
+            criterion += d[a] * d[a]
         top, where = 0.0, n_bins // 2
         for k in range(n_bins):
-            if z[order, k] > top and share[order, k] < _SEEN and use[k] > 0.0:
+            if z[order, k] > top and share[order, k] < SEARCHED and use[k] > 0.0:
                 top, where = float(z[order, k]), k
         criterion -= top * top
         if criterion < smallest:
@@ -213,52 +292,56 @@ def choose(z: Any, share: Any, use: Any, component: Any, orders: Any) -> tuple[i
 
 
 @compiled
-def cleaned(problem: Any, signal: Any, beta: Any, amplitude: float, orders: Any, log_b: Any, b: Any) -> float:
-    """Set the backgrounds of several orders, the candidate fitted beside them; shape (n_orders, n_bins) each.
+def backgrounds_beside(
+    problem: Problem, signal: FloatArray, beta: FloatArray, mu: float, orders: IntArray
+) -> tuple[float, Backgrounds]:
+    """Return the strength of a candidate beside the last of several orders, and the background of each beside it.
 
-    Returns the strength of the candidate beside the last of them. The signal is the first parameter, so that the
-    nested fits keep it.
+    ``n ~ Pois(b + mu s)`` is fitted with all terms, from ``beta`` (improved in place) and mu on. With the information
+    matrix ``M M^T`` of (mu, beta) and the components ``M^T (mu, beta)``, the leading ones alone give the fits of fewer
+    terms; the signal is the first parameter, so that all of them have it.
     """
     n, use, basis, ridge = problem.n, problem.use, problem.basis, problem.ridge
     n_bins, terms = len(n), len(beta)
-    amplitude = fit_with_signal(n, use, signal, basis, ridge, beta, amplitude)
+    log_b, b = np.empty((len(orders), n_bins)), np.empty((len(orders), n_bins))
+    mu = fit_with_signal(n, use, signal, basis, ridge, beta, mu)
     weight, log_all, b_all = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
     exponential(beta, basis, log_all, b_all)
     for i in range(n_bins):
-        weight[i] = use[i] / (b_all[i] + amplitude * signal[i])
-    full = np.empty((terms + 1, terms + 1))
-    normal_equations(signal, weight, basis, ridge, b_all, full)
-    cholesky(full, terms + 1)
-    component, reduced = np.empty(terms + 1), np.empty(terms + 1)
+        weight[i] = use[i] / (b_all[i] + mu * signal[i])
+    factor = np.empty((terms + 1, terms + 1))
+    normal_equations(signal, weight, basis, ridge, b_all, factor)
+    cholesky(factor, terms + 1)
+    d, theta = np.empty(terms + 1), np.empty(terms + 1)
     for a in range(terms + 1):
-        component[a] = full[a, a] * (amplitude if a == 0 else beta[a - 1])
+        d[a] = factor[a, a] * (mu if a == 0 else beta[a - 1])
         for c in range(a + 1, terms + 1):
-            component[a] += full[c, a] * beta[c - 1]
+            d[a] += factor[c, a] * beta[c - 1]
     for number in range(len(orders)):
         size = orders[number] + 1
-        reduced[:size] = component[:size]
-        backward(full, reduced, size)
-        exponential(reduced[1:size], basis, log_b[number], b[number])
-    return float(max(reduced[0], 0.0))
+        theta[:size] = d[:size]
+        backward(factor, theta, size)
+        exponential(theta[1:size], basis, log_b[number], b[number])
+    return float(max(theta[0], 0.0)), Backgrounds(log_b, b)
 
 
 @compiled
-def fixed_scores(problem: Any, b: Any, z: Any) -> None:
+def fixed_scores(problem: Problem, b: FloatArray, z: RealArray) -> None:
     """Set z to the significance at every bin with the background b taken as known; shape (n_bins,)."""
     n_bins = len(b)
-    inverse, rest, own, size = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty((2, n_bins))
+    inverse, pull, vr = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
     for i in range(n_bins):
         inverse[i] = problem.use[i] / b[i]
-        rest[i] = (problem.n[i] - b[i]) * inverse[i]
-    sizes(problem, inverse, size)
-    folded(problem.table, rest, own)
+        pull[i] = (problem.n[i] - b[i]) * inverse[i]
+    norms = template_norms(problem, inverse)
+    folded(problem.table, pull, vr)
     for k in range(n_bins):
-        z[k] = asimov(own[k] / np.sqrt(size[0, k]), size[1, k])
+        z[k] = asimov(vr[k] / np.sqrt(norms.vv[k]), norms.effective[k])
 
 
 @compiled
-def template(table: Any, k: int) -> Any:
-    """Return the template of bin k over all bins."""
+def template(table: FloatArray, k: int) -> FloatArray:
+    """Return the template of bin k over all bins, shape (n_bins,)."""
     half, n_bins = table.shape[0] // 2, table.shape[1]
     row = np.zeros(n_bins)
     for i in range(max(k - half, 0), min(k + half + 1, n_bins)):

@@ -1,37 +1,82 @@
-"""One shoulder, fitted: a background of few terms of which a part ends, at a place and over a width that are free.
+"""Fit of one shoulder: a background of few terms, a part of which ends at a free place over a free width (compiled).
 
-``log b = sum_j c_j X_j + log(1 + (e^h - 1) s((x - p) / w))``, with s an error function or an algebraic one, and a
-candidate beside it: Gauss-Newton, damped, from where the grid of steps began it (compiled). Its columns are those of
-the candidate, of h, p and log w, and of the polynomials.
+``log b = sum_j c_j X_j + log(1 + (e^h - 1) S((x - p) / w))``, where S falls from 1 to 0: an error function (kind 0) or
+an algebraic one (kind 1). The parameters ``theta = (h, p, log w)`` and c are fitted by damped steps of Gauss-Newton,
+together with a candidate of strength mu: ``n ~ Pois(b + mu s)``.
+
+Examples
+--------
+>>> [round(x, 3) for x in ending(0, 0.0)], [round(x, 3) for x in ending(1, 0.0)]
+([0.5, -0.564], [0.5, -0.5])
 """
 
 from __future__ import annotations
 
 from math import erf, exp, expm1, log, pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.fits.loglinear import HIGHEST, LOWEST, backward, cholesky, dot, forward
-from coffea_ddp.stats.bumphunt.fits.polynomials import asimov, folded, orthogonal, sizes
+from coffea_ddp.stats.bumphunt.fits.polynomials import (
+    MOST_IMITATED,
+    SEARCHED,
+    Problem,
+    asimov,
+    folded,
+    orthogonal,
+    template_norms,
+)
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray
 
 ROUNDS = 5
 FREE = 3
-"""Height, place and logarithm of the width."""
+"""Parameters of the shoulder: h, p, log w."""
 TALLEST = 3.0
-"""The largest logarithm of the ratio of both sides."""
+"""The largest h, the logarithm of the ratio of both sides."""
 _STRIDE, _DAMPING, _ENOUGH = 0.7, 4.0, 0.05
-"""The longest stride of h and log w, what damps them at first, and the gain in deviance below which it ends."""
+"""The longest step of h and log w, what damps them at first, and the gain in deviance below which a fit ends."""
 _OVER = 4.0
 """An error function ends here: to 1e-8."""
-_SHARE, _SEEN = 0.999, 0.9
-"""The largest share that is believed, and up to which a candidate is looked for."""
+
+
+class Shoulder(NamedTuple):
+    """State of a fit: the parameters, and the background that they make; all arrays are changed in place.
+
+    Attributes
+    ----------
+    kind
+        Of S: 0 or 1.
+    theta
+        h, p in bins, and log w; shape (3,).
+    c
+        Coefficients of the polynomials, shape (terms,).
+    log_b, b
+        The background, shape (n_bins,).
+    slopes
+        Derivatives of log b by theta, shape (3, n_bins).
+    """
+
+    kind: int
+    theta: FloatArray
+    c: FloatArray
+    log_b: FloatArray
+    b: FloatArray
+    slopes: FloatArray
+
+
+@compiled
+def beginning(kind: int, theta: FloatArray, c: FloatArray, n_bins: int) -> Shoulder:
+    """Return the state in which a fit begins: copies of its parameters, its values not yet set."""
+    return Shoulder(kind, theta.copy(), c.copy(), np.empty(n_bins), np.empty(n_bins), np.empty((FREE, n_bins)))
 
 
 @compiled
 def ending(kind: int, t: float) -> tuple[float, float]:
-    """Return a part that ends around t = 0, from 1 to 0, and its slope; of kind 0 (error function) or 1 (algebraic)."""
+    """Return ``S(t)``, which ends around t = 0 from 1 to 0, and its slope."""
     if kind == 0:
         if abs(t) > _OVER:
             return (1.0 if t < 0.0 else 0.0), 0.0
@@ -41,16 +86,17 @@ def ending(kind: int, t: float) -> tuple[float, float]:
 
 
 @compiled
-def shoulder(kind: int, form: Any, basis: Any, coefficients: Any, log_b: Any, b: Any, slopes: Any) -> None:
-    """Set the background of a shoulder, (height, place, log width), and its derivatives by them, shape (3, n_bins)."""
-    part, width = expm1(form[0]), exp(form[2])
+def evaluate(now: Shoulder, basis: FloatArray) -> None:
+    """Set the background, and its derivatives, to those of the parameters."""
+    theta, c, log_b, b, slopes = now.theta, now.c, now.log_b, now.b, now.slopes
+    part, width = expm1(theta[0]), exp(theta[2])
     log_b[:] = 0.0
-    for a in range(len(coefficients)):
+    for a in range(len(c)):
         for i in range(len(b)):
-            log_b[i] += coefficients[a] * basis[a, i]
+            log_b[i] += c[a] * basis[a, i]
     for i in range(len(b)):
-        t = (i + 0.5 - form[1]) / width
-        s, slope = ending(kind, t)
+        t = (i + 0.5 - theta[1]) / width
+        s, slope = ending(now.kind, t)
         over = 1.0 / (1.0 + part * s)
         slopes[0, i] = (part + 1.0) * s * over
         slopes[1, i] = -part * slope * over / width
@@ -60,7 +106,7 @@ def shoulder(kind: int, form: Any, basis: Any, coefficients: Any, log_b: Any, b:
 
 
 @compiled
-def deviance(n: Any, use: Any, b: Any, signal: Any, mu: float) -> float:
+def deviance(n: FloatArray, use: FloatArray, b: FloatArray, signal: FloatArray, mu: float) -> float:
     """Return -2 log-likelihood of ``b + mu s``, but for what only the counts enter."""
     total = 0.0
     for i in range(len(n)):
@@ -71,13 +117,19 @@ def deviance(n: Any, use: Any, b: Any, signal: Any, mu: float) -> float:
 
 
 @compiled
-def weighted(problem: Any, signal: Any, mu: float, b: Any, slopes: Any, columns: Any, rest: Any) -> None:
-    """Set the columns over their errors, shape (1 + FREE + terms, n_bins), and the pulls."""
+def _linearise(
+    problem: Problem, signal: FloatArray, mu: float, now: Shoulder, columns: FloatArray, pull: FloatArray
+) -> None:
+    """Set the derivatives of what is expected, and the residuals, over the errors ``sqrt(b + mu s)``.
+
+    The columns are those of mu, theta and c; shape (1 + FREE + terms, n_bins).
+    """
+    b, slopes = now.b, now.slopes
     n_bins = len(b)
     for i in range(n_bins):
         expected = b[i] + mu * signal[i]
         over = problem.use[i] / sqrt(expected)
-        rest[i] = (problem.n[i] - expected) * over
+        pull[i] = (problem.n[i] - expected) * over
         columns[0, i] = over * signal[i]
         over *= b[i]
         for j in range(FREE):
@@ -87,18 +139,20 @@ def weighted(problem: Any, signal: Any, mu: float, b: Any, slopes: Any, columns:
 
 
 @compiled
-def stride(columns: Any, rest: Any, ridge: Any, coefficients: Any, width: float, damping: float, step: Any) -> None:
-    """Set the step of Gauss-Newton, shortened where the form would change too much."""
-    size = len(columns)
+def _step(
+    columns: FloatArray, pull: FloatArray, ridge: FloatArray, now: Shoulder, damping: float, step: FloatArray
+) -> None:
+    """Set the step of Gauss-Newton of (mu, theta, c), shortened where theta would change too much."""
+    c, width, size = now.c, exp(now.theta[2]), len(columns)
     gram = np.empty((size, size))
     for a in range(size):
-        for c in range(a + 1):
-            gram[a, c] = dot(columns[a], columns[c])
+        for j in range(a + 1):
+            gram[a, j] = dot(columns[a], columns[j])
         gram[a, a] += 1e-9
-        step[a] = dot(columns[a], rest)
-    for a in range(len(coefficients)):
+        step[a] = dot(columns[a], pull)
+    for a in range(len(c)):
         gram[1 + FREE + a, 1 + FREE + a] += ridge[a]
-        step[1 + FREE + a] -= ridge[a] * coefficients[a]
+        step[1 + FREE + a] -= ridge[a] * c[a]
     gram[1, 1] += damping
     gram[2, 2] += damping / (width * width)
     gram[3, 3] += damping
@@ -111,82 +165,87 @@ def stride(columns: Any, rest: Any, ridge: Any, coefficients: Any, width: float,
 
 
 @compiled
-def improved(
-    problem: Any, signal: Any, kind: int, form: Any, coefficients: Any, mu: float, into: Any
-) -> tuple[float, float]:
-    """Improve form and coefficients in place; return the strength of the candidate, and the deviance.
+def fit_shoulder(problem: Problem, signal: FloatArray, mu: float, now: Shoulder) -> tuple[float, float]:
+    """Fit a shoulder beside a candidate, from where it is and from mu on.
 
-    ``into`` takes the background they end at: its logarithm, its values and their derivatives.
+    Returns
+    -------
+    tuple
+        The strength of the candidate, 0 or more, and the deviance. The state is that of the fit.
     """
-    log_b, b, slopes = into
-    n_bins, terms = len(b), len(coefficients)
-    columns, rest, step = np.empty((1 + FREE + terms, n_bins)), np.empty(n_bins), np.empty(1 + FREE + terms)
-    kept_form, kept_coefficients, kept_mu, least = form.copy(), coefficients.copy(), mu, np.inf
+    theta, c = now.theta, now.c
+    n_bins, terms = len(now.b), len(c)
+    columns, pull, step = np.empty((1 + FREE + terms, n_bins)), np.empty(n_bins), np.empty(1 + FREE + terms)
+    best_theta, best_c, best_mu, least = theta.copy(), c.copy(), mu, np.inf
     damping = _DAMPING
     for number in range(ROUNDS + 1):
-        shoulder(kind, form, problem.basis, coefficients, log_b, b, slopes)
-        total = deviance(problem.n, problem.use, b, signal, mu)
+        evaluate(now, problem.basis)
+        total = deviance(problem.n, problem.use, now.b, signal, mu)
         if total < least:
             done = least - total < _ENOUGH
-            kept_form[:], kept_coefficients[:], kept_mu, least = form, coefficients, mu, total
+            best_theta[:], best_c[:], best_mu, least = theta, c, mu, total
             damping *= 0.3
             if done:
                 break
         else:
-            form[:], coefficients[:], mu = kept_form, kept_coefficients, kept_mu
+            theta[:], c[:], mu = best_theta, best_c, best_mu
             damping *= 10.0
-            shoulder(kind, form, problem.basis, coefficients, log_b, b, slopes)
+            evaluate(now, problem.basis)
         if number == ROUNDS:
             break
-        weighted(problem, signal, mu, b, slopes, columns, rest)
-        stride(columns, rest, problem.ridge, coefficients, exp(form[2]), damping, step)
+        _linearise(problem, signal, mu, now, columns, pull)
+        _step(columns, pull, problem.ridge, now, damping, step)
         mu = max(mu + step[0], 0.0)
-        form += step[1 : 1 + FREE]
-        coefficients += step[1 + FREE :]
-        form[0] = min(max(form[0], -TALLEST), TALLEST)
-        form[1] = min(max(form[1], 0.0), float(n_bins))
-        form[2] = min(max(form[2], 0.0), log(0.5 * n_bins))
-    return kept_mu, least
+        for j in range(FREE):
+            theta[j] += step[1 + j]
+        for a in range(terms):
+            c[a] += step[1 + FREE + a]
+        theta[0] = min(max(theta[0], -TALLEST), TALLEST)
+        theta[1] = min(max(theta[1], 0.0), float(n_bins))
+        theta[2] = min(max(theta[2], 0.0), log(0.5 * n_bins))
+    return best_mu, least
 
 
 @compiled
-def shouldered(
-    problem: Any, signal: Any, mu: float, b: Any, slopes: Any, terms: int, z: Any, share: Any
+def scores_beside(
+    problem: Problem, signal: FloatArray, mu: float, now: Shoulder, z: FloatArray, share: FloatArray
 ) -> tuple[int, float]:
-    """Set z and share of a signal at every bin beside a shoulder, no candidate taken out, shape (n_bins,).
+    """Set z and share of a signal at every bin beside a fitted shoulder, the candidate not taken out; shape (n_bins,).
 
-    Returns the bin of the largest, and the strength of a signal there.
+    Returns
+    -------
+    tuple
+        The bin with the largest z, and the strength of a signal there.
     """
-    n_bins = len(b)
-    columns, rest, over = np.empty((1 + FREE + terms, n_bins)), np.empty(n_bins), np.empty(n_bins)
-    weighted(problem, signal, mu, b, slopes, columns, rest)
+    n_bins, terms = len(now.b), len(now.c)
+    columns, r, root = np.empty((1 + FREE + terms, n_bins)), np.empty(n_bins), np.empty(n_bins)
+    _linearise(problem, signal, mu, now, columns, r)
     for i in range(n_bins):
-        over[i] = problem.use[i] / sqrt(b[i] + mu * signal[i])
-        rest[i] += mu * columns[0, i]
+        root[i] = problem.use[i] / sqrt(now.b[i] + mu * signal[i])
+        r[i] += mu * columns[0, i]
     ridge, factor = np.full(FREE + terms, 1e-9), np.empty((FREE + terms, FREE + terms))
     ridge[FREE:] += problem.ridge[:terms]
-    white = columns[1:]
-    orthogonal(white, ridge, factor)
-    values, own, g, lost = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.zeros(n_bins)
-    size = np.empty((2, n_bins))
+    q = columns[1:]
+    orthogonal(q, ridge, factor)
+    values, vr, vq, imitated = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.zeros(n_bins)
     for i in range(n_bins):
-        values[i] = over[i] * over[i]
-    sizes(problem, values, size)
+        values[i] = root[i] * root[i]
+    norms = template_norms(problem, values)
     for a in range(FREE + terms):
-        part = dot(rest, white[a])
+        rq = dot(r, q[a])
         for i in range(n_bins):
-            rest[i] -= part * white[a, i]
-            values[i] = over[i] * white[a, i]
-        folded(problem.table, values, g)
+            r[i] -= rq * q[a, i]
+            values[i] = root[i] * q[a, i]
+        folded(problem.table, values, vq)
         for k in range(n_bins):
-            lost[k] += g[k] * g[k]
+            imitated[k] += vq[k] * vq[k]
     for i in range(n_bins):
-        rest[i] *= over[i]
-    folded(problem.table, rest, own)
+        r[i] *= root[i]
+    folded(problem.table, r, vr)
     place, top = n_bins // 2, 0.0
     for k in range(n_bins):
-        share[k] = min(lost[k] / size[0, k], _SHARE)
-        z[k] = asimov(own[k] / sqrt(size[0, k] * (1.0 - share[k])), size[1, k])
-        if z[k] > top and share[k] < _SEEN and problem.use[k] > 0.0:
+        share[k] = min(imitated[k] / norms.vv[k], MOST_IMITATED)
+        z[k] = asimov(vr[k] / sqrt(norms.vv[k] * (1.0 - share[k])), norms.effective[k])
+        if z[k] > top and share[k] < SEARCHED and problem.use[k] > 0.0:
             place, top = k, z[k]
-    return place, top / sqrt(size[0, place] * (1.0 - share[place]))
+    return place, top / sqrt(norms.vv[place] * (1.0 - share[place]))
