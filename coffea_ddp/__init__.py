@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from coffea_ddp.plan.masses.candidates import Candidate, System, all_systems, fat_systems, system
     from coffea_ddp.plan.masses.combinations import Combination, all_combinations, combination
     from coffea_ddp.plan.observables import Feature, Observable, observable
-    from coffea_ddp.plan.plan import ScanPlan, Spectrum, Symmetry
+    from coffea_ddp.plan.plan import ScanPlan
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.plan.selections import GoodRuns, Trigger
+    from coffea_ddp.plan.spectrum import Spectrum
+    from coffea_ddp.plan.symmetry import Symmetry
     from coffea_ddp.report.overview import state_table, symmetry_table
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.running.driver import run, run_by_dataset
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.driver import scan
     from coffea_ddp.scanning.unbinned_scan import FullFits
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
-    from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, fixed_axis, resolution_axis
+    from coffea_ddp.spectra.resolution import Resolution, combined, fixed_axis, resolution_axis
+    from coffea_ddp.spectra.spectrum import MassSpectrum
     from coffea_ddp.spectra.writing import write_spectra
 
 # A worker pays for what it uses: names are resolved on first use (PEP 562).
@@ -64,7 +67,9 @@ _HOME = {
     "plan.observables": ("Feature", "Observable", "observable"),
     "report.overview": ("state_table", "symmetry_table"),
     "pages": ("write_report",),
-    "plan.plan": ("ScanPlan", "Spectrum", "Symmetry"),
+    "plan.plan": ("ScanPlan",),
+    "plan.spectrum": ("Spectrum",),
+    "plan.symmetry": ("Symmetry",),
     "running.processor": ("ScanProcessor",),
     "report.report": ("ScanReport",),
     "histograms.merging": ("merge_files",),
@@ -75,7 +80,8 @@ _HOME = {
     "histograms.io": ("load", "read_pair"),
     "scanning.driver": ("scan",),
     "plan.selections": ("GoodRuns", "Trigger"),
-    "spectra.spectrum": ("MassSpectrum", "Resolution", "combined", "fixed_axis", "resolution_axis"),
+    "spectra.resolution": ("Resolution", "combined", "fixed_axis", "resolution_axis"),
+    "spectra.spectrum": ("MassSpectrum",),
     "histograms.pairs": ("MatrixPair",),
 }
 _MODULES = {

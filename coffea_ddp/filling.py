@@ -8,7 +8,8 @@ Examples
 >>> import awkward as ak
 >>> from coffea_ddp.events.objects import ObjectDefinition
 >>> from coffea_ddp.plan.observables import Feature, observable
->>> from coffea_ddp.plan.plan import ScanPlan, Symmetry
+>>> from coffea_ddp.plan.plan import ScanPlan
+>>> from coffea_ddp.plan.symmetry import Symmetry
 >>> pt = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
 >>> charge = Symmetry(
 ...     "mu-/mu+",
@@ -49,14 +50,15 @@ from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
+from coffea_ddp.plan.checks import one_bool_each
 from coffea_ddp.plan.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
-from coffea_ddp.plan.plan import ScanPlan, one_bool_each
+from coffea_ddp.plan.plan import ScanPlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.plan.plan import Symmetry
+    from coffea_ddp.plan.symmetry import Symmetry
 
 
 def fill(

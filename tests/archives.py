@@ -13,7 +13,8 @@ from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.plan.observables import Feature, observable
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 
 PT = Feature("pt", "pT", "GeV", lambda ev: ev.leading("mu").pt, 0.0, 100.0)
 CHARGE = Symmetry(

@@ -13,7 +13,8 @@ from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import hunt_spectra, prepare
-from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, resolution_axis
+from coffea_ddp.spectra.resolution import Resolution, resolution_axis
+from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.status import Status

@@ -37,11 +37,12 @@ from coffea_ddp.plan.masses.candidates import (
     system,
 )
 from coffea_ddp.plan.masses.combinations import combination, four_momenta
-from coffea_ddp.plan.plan import ScanPlan, Spectrum
+from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.spectrum import Spectrum
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Local
-from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 
 ANY = (0.0, 1e6)
 """A window that all masses are in."""

@@ -22,9 +22,11 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.plan.masses.combinations import Combination, all_combinations, combination
-from coffea_ddp.plan.plan import ScanPlan, Spectrum, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.spectrum import Spectrum
+from coffea_ddp.plan.symmetry import Symmetry
 from coffea_ddp.spectra.reading import read_spectra
-from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 
 AXIS = resolution_axis(Resolution(0.05), 5.0, 2000.0)
 CELLS = (Multiplicity("e", last=2), Multiplicity("mu", last=2), Multiplicity("j", last=3))

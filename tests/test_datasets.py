@@ -18,7 +18,8 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.io import load
 from coffea_ddp.plan.datasets import Dataset, datasets, described
 from coffea_ddp.plan.observables import met, observable, pt_l0
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 from coffea_ddp.running.driver import run, run_by_dataset
 from coffea_ddp.running.duplicates import repeated
 from coffea_ddp.running.options import Checkpoint, Reading

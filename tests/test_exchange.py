@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from coffea_ddp.errors import FileError, FormatError, InputError
 from coffea_ddp.spectra.names import parse_name, spectrum_name
 from coffea_ddp.spectra.reading import read_spectra, to_spectrum
-from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution, combined, resolution_axis
+from coffea_ddp.spectra.resolution import Resolution, combined, resolution_axis
+from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cms2011"

@@ -26,8 +26,9 @@ from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.plan.observables import Feature, observable
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.symmetry import Symmetry
 
 TWO = (observable(obs.m_coll, obs.pt_l0), observable(obs.m_t, obs.h_t), observable(obs.dphi_l0_met))
 PLAN = ScanPlan(

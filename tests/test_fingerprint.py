@@ -21,8 +21,9 @@ from coffea_ddp import observables as obs
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.observables import observable
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.symmetry import Symmetry
 
 THRESHOLD = 3.0
 

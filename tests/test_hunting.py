@@ -15,7 +15,7 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.scanning.bump_cells import hunt_cells, joined
-from coffea_ddp.spectra.spectrum import Resolution, resolution_axis
+from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 
 RESOLUTION = Resolution(0.02)
 AXIS = resolution_axis(RESOLUTION, 60.0, 400.0)

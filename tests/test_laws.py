@@ -26,7 +26,8 @@ from coffea_ddp.histograms.ledger import Chunk, Ledger, Missing
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import ALL, StoredEvents, identity_hash, side_bits
 from coffea_ddp.plan.observables import Feature, observable
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 

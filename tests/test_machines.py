@@ -35,7 +35,8 @@ import os, time
 import numpy as np
 from coffea_ddp.plan.observables import Feature, observable
 from coffea_ddp.events.objects import ObjectDefinition
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 
 def odd(ev):
     time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))

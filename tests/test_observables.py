@@ -158,9 +158,9 @@ def test_two_axes_of_one_name_are_refused_before_the_pass() -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (ak.Array([1.0, None, 2.0]), r"feature 'x' gave no array of numbers .*ak\.fill_none"),
-        (["a", "b", "c"], "feature 'x' gave no array of numbers"),
-        ([[1.0], [2.0, 3.0], []], "feature 'x' gave no array of numbers"),
+        (ak.Array([1.0, None, 2.0]), r"feature 'x': got no array of numbers .*ak\.fill_none"),
+        (["a", "b", "c"], "feature 'x': got no array of numbers"),
+        ([[1.0], [2.0, 3.0], []], "feature 'x': got no array of numbers"),
         (np.ones((3, 1)), r"shape \(3, 1\) for 3 events"),
         (1.0, r"shape \(\) for 3 events"),
     ],

@@ -33,7 +33,7 @@ from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
 from coffea_ddp.report.summaries import SymmetrySummary
-from coffea_ddp.spectra.spectrum import Resolution
+from coffea_ddp.spectra.resolution import Resolution
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 EVIL = "<script>window.evil=1</script>\"'&amp;"

@@ -20,7 +20,8 @@ from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.plan.observables import Feature, observable
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not SHARED.exists(), reason="the shared sample files are not here")
@@ -391,7 +392,7 @@ def test_sides_must_be_exclusive_bools(toy: ak.Array) -> None:
 
 def test_features_and_weights_must_be_numbers_of_every_event(toy: ak.Array) -> None:
     bad = Feature("bad", "bad", "", lambda _: np.zeros(3), 0, 1)
-    with pytest.raises(InputError, match=r"feature 'bad' gave an array of shape \(3,\)"):
+    with pytest.raises(InputError, match=r"feature 'bad': got an array of shape \(3,\)"):
         fill(toy, ScanPlan("x", (symmetries.e_mu((observable(bad),)),), objects=ALIKE))
     with pytest.raises(InputError, match=r"weight: .*give one finite number for each of the"):
         fill(toy, ScanPlan("x", ALL[:1], objects=ALIKE, weight=lambda ev: np.full(ev.n_events, np.nan)))

@@ -17,7 +17,8 @@ from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.plan.observables import Feature, observable
-from coffea_ddp.plan.plan import RESERVED, ScanPlan, Symmetry
+from coffea_ddp.plan.plan import RESERVED, ScanPlan
+from coffea_ddp.plan.symmetry import Symmetry
 
 MET = (observable(obs.met),)
 CHARGE = Symmetry(

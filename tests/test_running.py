@@ -16,8 +16,9 @@ from coffea_ddp import testing
 from coffea_ddp.errors import FileError, InputError, MergeError, MissingBranchError, OverlapError, PlanError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.plan.observables import met, observable, pt_l0
-from coffea_ddp.plan.plan import ScanPlan, Symmetry
+from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.symmetry import Symmetry
 from coffea_ddp.running.chunks import find_chunks
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local

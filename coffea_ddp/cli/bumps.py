@@ -130,7 +130,7 @@ def _finder(path: str | None) -> Any:
 
 def _with_signal(spectrum: MassSpectrum, options: dict[str, Any]) -> MassSpectrum:
     """Return the spectrum with the width and the masks of the command line."""
-    from coffea_ddp.spectra.spectrum import Resolution
+    from coffea_ddp.spectra.resolution import Resolution
 
     width, resolution = options["width"], options["resolution"]
     if width is not None and resolution is not None:

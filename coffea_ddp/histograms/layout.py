@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
-from coffea_ddp.spectra.spectrum import Resolution
+from coffea_ddp.spectra.resolution import Resolution
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray

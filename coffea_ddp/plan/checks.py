@@ -1,4 +1,4 @@
-"""What the object definitions of a plan must fulfil together.
+"""Checks of the parts of a plan, and of the arrays that its functions return.
 
 Examples
 --------
@@ -11,10 +11,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coffea_ddp.errors import PlanError
+import numpy as np
+
+from coffea_ddp.errors import InputError, PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
+from coffea_ddp.events.values import check_unmasked
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp.events.selected import SelectedEvents
 
 
 def check_definitions(definitions: Sequence[ObjectDefinition | MergedObject]) -> None:
@@ -84,3 +91,44 @@ def all_of(what: str, name: str, values: Any, *kinds: type) -> tuple[Any, ...]:
         if not isinstance(one, kinds):
             raise PlanError(f"{what}: {one!r} among the {name} is no {wanted}")
     return found
+
+
+def one_bool_each(what: str, values: Any, events: SelectedEvents) -> BoolArray:
+    """Return a function's answer as an array of one bool an event.
+
+    Raises
+    ------
+    InputError
+        If it is anything else: a mask of another shape would choose other events without a word.
+    """
+    must = f"its function must return one bool for each of the {events.n_events} events"
+    try:
+        mask = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: got no plain array ({str(error).splitlines()[0]}); {must}") from error
+    if mask.shape != (events.n_events,) or mask.dtype != np.bool_:
+        raise InputError(f"{what}: got {mask.dtype} of shape {mask.shape}; {must}")
+    check_unmasked(what, values, f"{must}, values.filled(False) for example")
+    return mask
+
+
+def one_number_each(what: str, values: Any, events: SelectedEvents) -> FloatArray:
+    """Return a function's answer as an array of one number an event, NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        If it is anything else, or some of it is masked.
+    """
+    must = "its function must return one number an event, NaN where there is none"
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{what}: got no array of numbers ({str(error).splitlines()[0]}); {must} "
+            "(for awkward: ak.fill_none(..., np.nan))"
+        ) from error
+    if numbers.shape != (events.n_events,):
+        raise InputError(f"{what}: got an array of shape {numbers.shape} for {events.n_events} events; {must}")
+    check_unmasked(what, values, "write NaN where there is none: values.filled(numpy.nan)")
+    return numbers

@@ -23,7 +23,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.events.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
-from coffea_ddp.events.values import check_unmasked
+from coffea_ddp.plan.checks import one_number_each
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -95,21 +95,7 @@ class Feature:
         InputError
             If the function does not give one number an event.
         """
-        found = self.function(events)
-        try:
-            values = np.asarray(found, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"feature {self.name!r} gave no array of numbers ({str(error).splitlines()[0]}); its function must "
-                "return one number an event, NaN where there is none (for awkward: ak.fill_none(..., np.nan))"
-            ) from error
-        if values.shape != (events.n_events,):
-            raise InputError(
-                f"feature {self.name!r} gave an array of shape {values.shape} for {events.n_events} events; "
-                f"its function must return one number an event (NaN where there is none)"
-            )
-        check_unmasked(f"feature {self.name!r}", found, "write NaN where there is none: values.filled(numpy.nan)")
-        return values
+        return one_number_each(f"feature {self.name!r}", self.function(events), events)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The plan: which symmetries, observables, cells and objects; frozen, with a fingerprint.
+"""The plan: symmetries, observables, cells, objects and spectra of a pass; frozen, with a fingerprint.
 
 Examples
 --------
@@ -19,233 +19,29 @@ Any two exclusive properties of an event make a symmetry:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import hist
-import numpy as np
-
-from coffea_ddp.errors import InputError, OverlapError, PlanError
+from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
-from coffea_ddp.events.selected import SelectedEvents
-from coffea_ddp.events.values import check_unmasked, weights
+from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.layout import FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
-from coffea_ddp.plan.observables import Feature, Observable
+from coffea_ddp.plan.observables import Feature
 from coffea_ddp.plan.selections import GoodRuns, Trigger
-from coffea_ddp.spectra.spectrum import Resolution
+from coffea_ddp.plan.spectrum import Spectrum
+from coffea_ddp.plan.symmetry import Predicate, Symmetry
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from coffea_ddp._typing import BoolArray, FloatArray
-
-SIDE_A, SIDE_B, NEITHER = 0, 1, -1
+    from coffea_ddp._typing import FloatArray
+    from coffea_ddp.events.selected import SelectedEvents
 
 RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "weight")
 """The columns of stored events that are no features."""
-
-Predicate = Callable[[SelectedEvents], Any]
-
-
-@dataclass(frozen=True)
-class Symmetry:
-    """Two mutually exclusive samples, A and B, of one distribution.
-
-    Parameters
-    ----------
-    name
-        ``"A/B what"``: the text before and after the slash names the sides unless ``sides`` does.
-    a, b
-        Functions of the selection that give one bool an event. B is the side whose excess makes N_sigma positive.
-    observables
-        What is compared.
-    kappa
-        The expected ratio E[B] / E[A], for example of efficiencies.
-    sides
-        Names of A and B.
-
-    Raises
-    ------
-    InputError
-        If kappa is not a positive number.
-    PlanError
-        If two observables have one name.
-    """
-
-    name: str
-    a: Predicate
-    b: Predicate
-    observables: tuple[Observable, ...]
-    kappa: float = 1.0
-    sides: tuple[str, str] = ("", "")
-
-    def __post_init__(self) -> None:
-        for which, side in (("a", self.a), ("b", self.b)):
-            if not callable(side):
-                raise PlanError(
-                    f"symmetry {self.name!r}: {which}={side!r} is no function; write {which}=lambda ev: ..., "
-                    'one bool an event, as in lambda ev: ev.count("mu") >= 1'
-                )
-        if not (math.isfinite(self.kappa) and self.kappa > 0):
-            raise InputError(
-                f"symmetry {self.name!r}: kappa={self.kappa}; the expected ratio B/A must be a positive number"
-            )
-        observables = all_of(f"symmetry {self.name!r}", "observables", self.observables, Observable)
-        object.__setattr__(self, "observables", observables)
-        names = [observable.name for observable in self.observables]
-        if len(set(names)) != len(names) or EVENTS in names:
-            raise PlanError(
-                f"symmetry {self.name!r}: observables {names}; each needs a name of its own, and not {EVENTS!r}"
-            )
-        if not all(self.sides):
-            object.__setattr__(self, "sides", _side_names(self.name))
-
-    @classmethod
-    def from_side(cls, name: str, side: Predicate, observables: tuple[Observable, ...], **options: Any) -> Symmetry:
-        """Return the symmetry of one function that gives 0 for side A, 1 for side B and -1 for neither."""
-        return cls(name, _Equals(side, SIDE_A), _Equals(side, SIDE_B), observables, **options)
-
-    def assign(self, events: SelectedEvents) -> NDArray[np.int8]:
-        """Return the side of every event: 0 is A, 1 is B, -1 neither.
-
-        Raises
-        ------
-        OverlapError
-            If an event is on both sides.
-        InputError
-            If a side's function does not give one bool an event.
-        """
-        on_a, on_b = (
-            one_bool_each(f"symmetry {self.name!r}, side {which}", side(events), events)
-            for which, side in (("A", self.a), ("B", self.b))
-        )
-        both = np.count_nonzero(on_a & on_b)
-        if both:
-            raise OverlapError(
-                f"symmetry {self.name!r}: {both} of {events.n_events} events in {events.source} are on both sides, "
-                f"{self.sides[0]!r} and {self.sides[1]!r}; make the two conditions exclude each other"
-            )
-        result = np.full(events.n_events, NEITHER, dtype=np.int8)
-        result[on_a] = SIDE_A
-        result[on_b] = SIDE_B
-        return result
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """A mass spectrum: one number an event, on one axis.
-
-    Parameters
-    ----------
-    name
-        For example ``"2mu+j"``.
-    mass
-        A function of the selection that gives one mass an event in GeV; NaN where there is none.
-    axis
-        ``hist`` axis with flow bins (see :func:`coffea_ddp.spectra.spectrum.resolution_axis`).
-    resolution
-        How well the mass is measured: the width of a narrow signal.
-    masks
-        Ranges (low, high, name) of known resonances in GeV, which the bump hunt leaves out.
-    exchange_name
-        In the exchange format; by default that of the mass function, if it has one, or the name.
-
-    Raises
-    ------
-    PlanError
-        If the axis is no Regular or Variable one with flow bins, or a mask is no range.
-    """
-
-    name: str
-    mass: Predicate
-    axis: Any
-    resolution: Resolution | None = None
-    masks: tuple[tuple[float, float, str], ...] = ()
-    exchange_name: str = ""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):
-            raise PlanError(f"spectrum {self.name!r}: {self.axis!r} is no Regular or Variable axis of `hist`")
-        if not (self.axis.traits.underflow and self.axis.traits.overflow):
-            raise PlanError(f"spectrum {self.name!r}: its axis has no flow bins; make it with flow=True")
-        for low, high, name in self.masks:
-            if not low < high:
-                raise PlanError(f"spectrum {self.name!r}: the mask {name!r} from {low} to {high} is no range")
-        if not self.exchange_name:
-            object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
-
-    @property
-    def objects(self) -> tuple[str, ...]:
-        """The names of the objects whose mass it is, where the mass function tells them."""
-        return tuple(getattr(self.mass, "objects", ()))
-
-    @property
-    def decays_to(self) -> tuple[str, ...]:
-        """The objects and candidates that decay products are seen as, where the mass function tells them."""
-        return tuple(getattr(self.mass, "decays_to", ()))
-
-    def masses(self, events: SelectedEvents) -> FloatArray:
-        """Return the mass of every event in GeV, shape (n_events,); NaN where there is none.
-
-        Raises
-        ------
-        InputError
-            If the function does not give one number an event.
-        """
-        found = self.mass(events)
-        try:
-            masses = np.asarray(found, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"spectrum {self.name!r}: its function gave no array of numbers ({str(error).splitlines()[0]})"
-            ) from error
-        if masses.shape != (events.n_events,):
-            raise InputError(
-                f"spectrum {self.name!r}: its function gave an array of shape {masses.shape} for {events.n_events} "
-                "events; it must return one mass an event, NaN where there is none"
-            )
-        check_unmasked(f"spectrum {self.name!r}", found, "write NaN where there is none: values.filled(numpy.nan)")
-        return masses
-
-
-@dataclass(frozen=True)
-class _Equals:
-    function: Predicate
-    side: int
-
-    def __call__(self, events: SelectedEvents) -> Any:
-        return np.asarray(self.function(events)) == self.side
-
-
-def _side_names(name: str) -> tuple[str, str]:
-    first, slash, rest = name.partition("/")
-    return (first.strip(), rest.split(" ")[0].strip()) if slash and rest.strip() else ("A", "B")
-
-
-def one_bool_each(what: str, values: Any, events: SelectedEvents) -> BoolArray:
-    """Return a function's answer as an array of one bool an event.
-
-    Raises
-    ------
-    InputError
-        If it is anything else: a mask of another shape would choose other events without a word.
-    """
-    must = f"its function must return one bool for each of the {events.n_events} events"
-    try:
-        mask = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: got no plain array ({str(error).splitlines()[0]}); {must}") from error
-    if mask.shape != (events.n_events,) or mask.dtype != np.bool_:
-        raise InputError(f"{what}: got {mask.dtype} of shape {mask.shape}; {must}")
-    check_unmasked(what, values, f"{must}, values.filled(False) for example")
-    return mask
 
 
 _PARTS: dict[str, tuple[type, ...]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.plan.plan import NEITHER, SIDE_A, SIDE_B, Symmetry
+from coffea_ddp.plan.symmetry import NEITHER, SIDE_A, SIDE_B, Symmetry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

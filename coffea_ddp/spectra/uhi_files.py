@@ -14,7 +14,8 @@ from boost_histogram.serialization import from_uhi
 from coffea_ddp.errors import DDPError, FormatError
 from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum, named
 from coffea_ddp.spectra.hepdata import is_hepdata, read_table
-from coffea_ddp.spectra.spectrum import MassSpectrum, Resolution
+from coffea_ddp.spectra.resolution import Resolution
+from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.texts import content_of, plain_name
 from coffea_ddp.spectra.writing import FORMAT, VERSION
 
