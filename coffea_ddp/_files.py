@@ -33,7 +33,7 @@ BUMP_REPORT = "a report of `coffea-ddp bump`"
 TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
 PERFORMANCE = "a performance report"
-"""What files are called in messages."""
+"""Names of the kinds of files in messages."""
 
 TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY})
 """The kinds that may go to standard output."""
@@ -62,7 +62,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     "a zip archive": re.compile(rb"PK"),
     "a JSON file": re.compile(rb"\s*[\[{]"),
 }
-"""How files of each kind begin; the first that fits is right."""
+"""First bytes of the files of each kind; the first that fits is right."""
 
 
 def what_is(path: str | Path) -> str:

@@ -12,4 +12,4 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 RealArray = NDArray[np.floating[Any]]
-"""Of single or double precision."""
+"""Real numbers of single or double precision."""

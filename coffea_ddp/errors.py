@@ -1,4 +1,4 @@
-"""What goes wrong, said so that it helps.
+"""Errors of the package: each says what was given, what is wrong with it, and what to do.
 
 Every error tells what was given, what is wrong with it, and what to do. The command line prints the message without a
 traceback and exits with code 1.

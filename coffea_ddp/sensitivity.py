@@ -1,4 +1,4 @@
-"""What would each test find? Z expected against Z injected, for a given background and a signal of known shape.
+"""Expected Z of every test against the injected Z, for a given background and a signal of known shape.
 
 Every line injects a signal whose expected profile likelihood (Asimov data) has a chosen Z, and tells what the tests
 find in toys: the likelihood references L1 and L2, which know the shape, N_sigma of the whole matrix, and the best
@@ -51,7 +51,7 @@ NULL_TIMES = 5
 
 @dataclass(frozen=True)
 class Found:
-    """What a test finds in toys: median, and 16 % and 84 % quantiles, of its one-sided z."""
+    """Median, and 16 % and 84 % quantiles, of the one-sided z of a test in toys."""
 
     median: float
     low: float
@@ -115,7 +115,7 @@ class Sensitivity:
 
     @property
     def title(self) -> str:
-        """What the table shows."""
+        """Title of the table."""
         given = f"{self.kind.upper()}, kappa = {self.kappa:g}"
         return f"Z found against Z injected ({given}): median [16 %, 84 %] of {self.toys} toys"
 
@@ -130,7 +130,7 @@ class Sensitivity:
 
     @property
     def note(self) -> str:
-        """How the numbers were made."""
+        """Explanation of the numbers."""
         return (
             f"events, L1, L2: expected, data without fluctuations; in toys: signed asymptotic z; rectangle: the best, "
             f"{self.statistic}, {self.alternative}; z global: after all rectangles, one-sided, from "
@@ -266,7 +266,7 @@ class _Null(NamedTuple):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What all lines have in common."""
+    """Settings that all lines have in common."""
 
     background: FloatArray
     kappa: float

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SHOWN = 200
 """Characters of the names that a message tells."""
 _ALTERNATIVES = 8
-"""So many missing branches are compared with those that are there."""
+"""Number of missing branches that are compared with those that are there."""
 
 
 class Columns:

@@ -81,12 +81,12 @@ class Cut:
 
     @property
     def asks_a_flag(self) -> bool:
-        """Whether the field is taken for yes or no."""
+        """True if the field is taken for yes or no."""
         return self.op in ("==", "!=") and isinstance(self.value, bool)
 
     @property
     def numbers(self) -> bool:
-        """Whether yes or no is no answer: bits are asked for, or a comparison with another number than 0 or 1."""
+        """True if yes or no is no answer: bits are asked for, or a comparison with another number than 0 or 1."""
         return self.op == "has bits" or self.value not in (0, 1)
 
     def passes(self, values: Mapping[str, AnyArray]) -> BoolArray:
@@ -171,7 +171,7 @@ class Recent:
 
 
 Alternative = Cut | ComputedCut | WorkingPoint | Recent
-"""What :class:`FirstAvailable` chooses among."""
+"""Cuts among which :class:`FirstAvailable` chooses."""
 
 
 @dataclass(frozen=True)

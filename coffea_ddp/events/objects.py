@@ -37,7 +37,7 @@ _LEPTONS = (11, 13)
 
 @dataclass(frozen=True)
 class ObjectDefinition:
-    """Which candidates of one collection are selected.
+    """Selection of the candidates of one collection.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class Particles:
 
     @property
     def exists(self) -> BoolArray:
-        """Which events have the object."""
+        """Mask of the events that have the object."""
         return ~np.isnan(self.pt)
 
 
@@ -188,7 +188,7 @@ class SelectedEvents:
 
     @property
     def source(self) -> str:
-        """What error messages call these events."""
+        """Name of these events in error messages."""
         return self._columns.source
 
     @property
@@ -223,7 +223,7 @@ class SelectedEvents:
 
     @property
     def odd(self) -> dict[str, int]:
-        """How many candidates of the chunk could not be selected: ``"e: NaN or infinite"`` and the like."""
+        """Numbers of candidates of the chunk that could not be selected: ``"e: NaN or infinite"`` and the like."""
         return {f"{name}: {why}": n for name, arrays in self._objects.items() for why, n in arrays.odd.items()}
 
 

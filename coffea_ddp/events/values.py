@@ -30,15 +30,15 @@ SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e100
 WEIGHT_BOUNDS = (
     f"a weight is 0 or between {SMALLEST_WEIGHT:.0e} and {LARGEST_WEIGHT:.0e} in size, so that its square can be summed"
 )
-"""What is asked of the size of a weight, for messages."""
+"""Requirement on the size of a weight, for messages."""
 
 _BEAM = 7000.0
 _IMPOSSIBLE = 0.1
 """A single track may be mismeasured to any pT; of a tenth of all, the unit is another one."""
 _ENOUGH = 50
-"""So many leptons of one charge are no accident."""
+"""Number of leptons of one charge that is no accident."""
 _MAX_CHARGE = 9
-"""Of what a detector sees as one object: no tau candidate of many prongs has more."""
+"""Largest charge of what a detector sees as one object: no tau candidate of many prongs has more."""
 
 
 def whole_numbers(what: str, values: AnyArray, dtype: Any, *, first: int = 0) -> AnyArray:

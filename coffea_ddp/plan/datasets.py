@@ -1,4 +1,4 @@
-"""What a fileset says of a dataset, and what that means for its events.
+"""Properties of a dataset that a fileset gives, and their meaning for its events.
 
 The metadata of a dataset may have, beside anything of your own:
 
@@ -48,21 +48,21 @@ if TYPE_CHECKING:
 GENERATOR_WEIGHT = "genWeight"
 """Only simulation has it."""
 KEY = "coffea_ddp"
-"""Where a chunk's metadata holds its :class:`Dataset`."""
+"""Key of the :class:`Dataset` in a chunk's metadata."""
 ENTRIES = "coffea_ddp_entries"
-"""Where a chunk's metadata holds the number of entries of its whole file."""
+"""Key of the number of entries of the whole file in a chunk's metadata."""
 KINDS = ("data", "simulation")
 _KNOWN = ("kind", "era", "weight", "good_runs", "triggers")
 _SPELLED = {key.replace("_", ""): key for key in _KNOWN}
 _SAME = {
     "ismc": "kind", "isdata": "kind", "lumimask": "good_runs", "goldenjson": "good_runs", "lumijson": "good_runs",
 }  # fmt: skip
-"""What other frameworks call these, in small letters."""
+"""Names of these properties in other frameworks, in small letters."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is done with the events of a dataset, or of one chunk of it.
+    """Treatment of the events of a dataset, or of one chunk of it.
 
     Attributes
     ----------

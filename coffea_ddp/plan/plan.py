@@ -51,7 +51,7 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "features": (Feature,),
     "spectra": (Spectrum,),
 }
-"""What a plan is made of."""
+"""Parts of a plan, and their types."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from coffea_ddp.plan.plan import ScanPlan
 _LOG = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _SHIPPED = (_HERE / "shipped", _HERE.parents[1] / "processors")
-"""Where shipped plans are: inside of an installed package, or beside it in a checkout."""
+"""Folders of shipped plans: inside of an installed package, or beside it in a checkout."""
 _NO_EVENTS = ("an array of numpy", "a zip archive", "an empty file")
 """Kinds of files over which no plan runs."""
 

@@ -1,4 +1,4 @@
-"""What a test on events has learned."""
+"""Figures of the log-ratio that a test on events has learned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is expected where nothing is: z of all looks, and a statistic among its pseudo-experiments."""
+"""Figures of null distributions: z of all trials, and a statistic among its pseudo-experiments."""
 
 from __future__ import annotations
 

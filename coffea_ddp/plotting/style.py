@@ -1,4 +1,4 @@
-"""How figures look: mplhep's style in a calmer size, without an experiment's name.
+"""Style of the figures: that of mplhep in a calmer size, without an experiment's name.
 
 matplotlib reads its settings when a figure is made and again when it is drawn; :class:`StyledFigure` uses these both
 times, so that a figure looks the same wherever it is saved, and the settings of whoever calls stay as they are.

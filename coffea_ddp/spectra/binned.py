@@ -33,7 +33,7 @@ _ROOTS = 0.01
 _SURE = 10.0
 _WIDEST = 20
 _FEWEST = 4
-"""So many even steps are no accident of a list of masses."""
+"""Number of even steps that is no accident of a list of masses."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ class Table:
 
     @property
     def filled(self) -> BoolArray:
-        """Which cells hold anything, shape (n_rows, n_columns)."""
+        """Mask of the cells that hold anything, shape (n_rows, n_columns)."""
         return np.asarray(self.cells != "")
 
 

@@ -1,4 +1,4 @@
-"""What a function that takes spectra is given: the spectra, or a file of them."""
+"""Spectra that a function is given: as objects, or as a file of them."""
 
 from __future__ import annotations
 

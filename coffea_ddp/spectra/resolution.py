@@ -26,7 +26,7 @@ _MOST_BINS = 10_000
 
 @dataclass(frozen=True)
 class Resolution:
-    """How well a mass is measured: ``sigma(m)/m = sqrt(constant^2 + stochastic^2/m + (floor/m)^2)``, m in GeV.
+    """Mass resolution: ``sigma(m)/m = sqrt(constant^2 + stochastic^2/m + (floor/m)^2)``, m in GeV.
 
     Parameters
     ----------

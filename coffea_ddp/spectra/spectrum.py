@@ -107,7 +107,7 @@ class MassSpectrum:
 
     @property
     def masked(self) -> BoolArray:
-        """Which bins overlap a mask, shape (n_bins,)."""
+        """Mask of the bins that overlap a masked range, shape (n_bins,)."""
         low, high = self.edges[:-1], self.edges[1:]
         hit = np.zeros(len(low), dtype=bool)
         for start, stop, _ in self.masks:

@@ -38,7 +38,7 @@ MOST_COUNTS = 2**53
 """Above, numbers in double precision are no longer one apart: nothing can be counted in them."""
 
 SMALLEST = 1e-100
-"""What is smaller is nothing beside anything that was counted."""
+"""Smallest number that is not taken for 0: less is nothing beside anything that was counted."""
 
 LEAST_RATIO, MOST_RATIO = 1e-9, 1e9
 """The ratio of two rates is within these."""

@@ -1,4 +1,4 @@
-"""What N_sigma is given, checked: contents, sums of squares, kappa and its errors, in the shapes of its kernel.
+"""Checked input of N_sigma: contents, sums of squares, kappa and its errors, in the shapes of its kernel.
 
 Examples
 --------

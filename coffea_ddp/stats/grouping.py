@@ -1,4 +1,4 @@
-"""Which results tell the same story: cells of one lattice overlap, so a deviation shows up in hundreds of them.
+"""Groups of results from the same events: cells of one lattice overlap, so a deviation shows up in hundreds of them.
 
 Examples
 --------

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 TOTALS = "totals"
-"""As kappa: estimated from the totals of each pair."""
+"""Value of kappa that has it estimated from the totals of each pair."""
 
 _STEPS = 60
 _CLOSE = 1e-8

@@ -1,4 +1,4 @@
-"""How far from the ideal? Profile likelihoods for a signal whose shape is known.
+"""Profile likelihoods L1 and L2 for a signal of known shape: the reference for all other tests.
 
 L1, the ideal analysis: ``B_i ~ Pois(b_i + mu s_i)`` with the background b known. L2, the symmetry analysis:
 ``A_i ~ Pois(beta_i)``, ``B_i ~ Pois(kappa beta_i + mu s_i)`` with every beta_i free, so the background comes from the

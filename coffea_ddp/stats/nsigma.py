@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 EmptyBins = Literal["skip", "all"]
 
 METHOD = "asymptotic normal, two-sided"
-"""How the p-value of N_sigma is made."""
+"""Method of the p-value of N_sigma."""
 
 
 @dataclass(frozen=True, eq=False)

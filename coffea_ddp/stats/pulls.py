@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
 
 LEAST_VARIANCE = 0.01
-"""With less left of the variance after kappa is estimated, the statistic says nothing."""
+"""Smallest share of the variance that an estimated kappa may leave: with less the statistic says nothing."""
 
 
 class BlockNSigma(NamedTuple):
-    """What the kernel finds; all of shape (...).
+    """Output of the kernel; all of shape (...).
 
     Attributes
     ----------

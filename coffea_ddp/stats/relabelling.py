@@ -48,7 +48,7 @@ _BITS = 32
 """Bits of a probability: p is met to 2^-33, far below what 10^9 events could see."""
 
 _MOST_COINS = 1024
-"""Up to so many events a bin are labelled by fair coins, 64 in one word; more are drawn as one binomial number."""
+"""Largest number of events of a bin that are labelled by fair coins, 64 in one word; more are one binomial number."""
 
 MOST_ERROR = 10.0
 """A ratio whose logarithm is less certain than that is not known at all."""

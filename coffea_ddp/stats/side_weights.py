@@ -31,7 +31,7 @@ SIGNIFICANT = 4.0
 FEWEST_BINS = 10
 """Filled bins on each side that it takes to know that error; with fewer the bias is below 0.1 at 25 events a bin."""
 CERTAIN = 1e3
-"""So many standard errors are no chance in fewer bins either: the weights of each side are all of one size."""
+"""Number of standard errors that is no chance in fewer bins either: the weights of each side are all of one size."""
 
 
 def side_ratio(a: FloatArray, b: FloatArray, variance_a: FloatArray, variance_b: FloatArray) -> FloatArray:

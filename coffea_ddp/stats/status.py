@@ -1,4 +1,4 @@
-"""What became of one test in a scan: a failure is data, with a message for people.
+"""Status of one test in a scan: a failure is data, with a message for people.
 
 Examples
 --------

@@ -44,7 +44,7 @@ PRIOR = 10
 
 _BOOTSTRAPS = 200
 _RESOLVED = 10
-"""So many pseudo-experiments beyond the observed value tell its p-value to 30 %: no tail is needed."""
+"""Number of pseudo-experiments beyond the observed value that give its p-value to 30 %: no tail is needed."""
 _ROUNDING = 1e-5
 """Statistics in single precision are equal when they differ by less: ties count as reached."""
 
@@ -84,7 +84,7 @@ class PermutationP:
 
     @property
     def method(self) -> str:
-        """How the p-value was made."""
+        """Method of the p-value."""
         text = f"({self.n_ge} + 1) / ({self.n} + 1) pseudo-experiments"
         return text if self.p_tail is None else f"{text}; tail: generalised Pareto in z^2, an extrapolation"
 

@@ -34,7 +34,7 @@ W_MASS = 80.37
 """GeV: what a charged lepton and the missing transverse momentum are required to have."""
 
 Taken = dict[str, int]
-"""How many objects of each kind are taken."""
+"""Number of objects of each kind that are taken."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Candidate:
 
     @property
     def neutrinos(self) -> int:
-        """How many neutrinos it needs."""
+        """Number of neutrinos that it needs."""
         return self.neutrino + sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
 
 
@@ -120,7 +120,7 @@ class System:
 
     @property
     def neutrinos(self) -> int:
-        """How many neutrinos it has."""
+        """Number of neutrinos that it has."""
         return sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
 
     @property
@@ -162,7 +162,7 @@ H_BB = Candidate("H", ("2b",), (95.0, 145.0))
 H_GAMGAM = Candidate("H", ("2gamma",), (120.0, 130.0))
 TOP = Candidate("t", (V_JJ, "b"), (140.0, 210.0))
 CANDIDATES = (Z_EE, Z_MUMU, W_ENU, W_MUNU, V_JJ, H_BB, H_GAMGAM, TOP)
-"""What comes with the package."""
+"""Candidates that come with the package."""
 FAT = ("VJ", "HJ", "tJ")
 """Fat jets with a tag (:func:`coffea_ddp.plan.nanoaod.fat_jet`): objects of their own, and candidates at once."""
 

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
 
 OBJECTS = ("e", "mu", "tau", "j", "b", "gamma")
-"""What is combined: j are the jets without a b tag."""
+"""Objects that are combined: j are the jets without a b tag."""
 LETTERS = {"e": "e", "mu": "m", "tau": "t", "j": "j", "b": "b", "gamma": "g"}
-"""Of objects in the exchange format; others go by their name."""
+"""Names of objects in the exchange format; others go by their own."""
 _PART = re.compile(r"(\d*)([A-Za-z_]\w*)")
 
 

@@ -1,4 +1,4 @@
-"""What the bump hunt is given, checked: counts, edges, and the width of the signal in bins.
+"""Checked input of the bump hunt: counts, edges, and the width of the signal in bins.
 
 Examples
 --------

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 ORDERS = (3, 4, 5, 6, 8, 10, 12)
 """Numbers of terms of the nested backgrounds whose efficient scores are features."""
 CLEAN = (4, 6, 8, 12)
-"""Those whose background is shown with the strongest candidate taken out."""
+"""Numbers of terms of the backgrounds that are shown with the strongest candidate taken out."""
 RIDGE = (0.0, 0.0025, 0.01, 0.02, 0.03, 0.05, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2)
 """A weak prior on the coefficients: one over the square of what they may be."""
 CHANNELS = (

@@ -43,7 +43,7 @@ _AT_ONCE = 128
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """What the network says at every bin; all of shape (n_spectra, n_bins).
+    """Estimates of the network at every bin; all of shape (n_spectra, n_bins).
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Correction:
-    """How z of a candidate is made of what the network says: no spectra of a resonance are biased by the many without.
+    """Correction of the bias of z of a candidate, which comes of training on many spectra without a resonance.
 
     ``peak = z + expit(odds + shift) (given - z + lift error)``; both numbers are chosen on families that were not
     trained on.
@@ -111,7 +111,7 @@ class Correction:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What a score is worth: its upper tails in background-only spectra.
+    """Calibration of the score: its upper tails in background-only spectra.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Where a spectrum begins to fall, behind its turn-on, and where it ends.
+"""Fit range of a spectrum: from behind its turn-on to its last events.
 
 No resonance is mistaken for a turn-on: a narrow peak is taken off first, by a morphological opening (the largest of
 the smallest over a window). What is left is the level that the spectrum keeps over many widths of a signal, and the
@@ -28,7 +28,7 @@ _WINDOW = 8.0
 _TAIL, _LEAST = 10.0, 2.0
 """A spectrum ends behind the last stretch of so many sigma that holds so many events."""
 _RISE = 1.5
-"""What rises by less than this factor from its beginning is left as it is: flat enough for a background."""
+"""Largest factor by which a spectrum may rise from its beginning and still be left as it is."""
 
 
 def falling_from(counts: FloatArray, sigma: float, *, at_maximum: bool = False) -> int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TOYS = 1_000
 """Toys for the global p-value."""
 EVENTS = (100.0, 1e8)
-"""So many events the network has seen in training."""
+"""Range of the numbers of events in training."""
 _NOT_SMOOTH = 5.0
 _LATE = 0.35
 """A spectrum that begins to fall only after this part of its bins is not one that falls."""
@@ -42,7 +42,7 @@ _LATE = 0.35
 
 @dataclass(frozen=True, eq=False)
 class BumpHuntResult:
-    """What a bump hunt found in one spectrum, or in each of a batch.
+    """Outcome of a bump hunt in one spectrum, or in each of a batch.
 
     Attributes
     ----------

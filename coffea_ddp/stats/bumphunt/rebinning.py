@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 BINS = (24, 300)
-"""So many bins the network has seen in training."""
+"""Range of the numbers of bins in training."""
 
 
 def joined_bins(n_bins: int, sigma: FloatArray) -> int:

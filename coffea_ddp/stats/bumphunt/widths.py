@@ -1,4 +1,4 @@
-"""Which width a candidate has, where none was given.
+"""Most likely width of a candidate, where none was given.
 
 The evidence tells whether there is a candidate, and is drawn to narrow widths, at which a smooth background is no
 rival. What its width is, is told by the likelihood: that of a Gaussian of each width on top of a smooth background
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCANNED = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 """Widths in bins that are tried where none is given."""
 _NEAR = 3.0
-"""So many sigma are left out of the background, and the centre moves within one of them."""
+"""Number of sigma that are left out of the background; the centre moves within one of them."""
 _TIMES = 4
 
 

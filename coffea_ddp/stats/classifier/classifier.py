@@ -45,7 +45,7 @@ _NAMED: dict[str, Callable[[], Learner]] = {
 
 @dataclass(frozen=True, eq=False)
 class ClassifierResult:
-    """Whether a classifier can tell A from B.
+    """Outcome of the classifier test: how well A is told from B.
 
     Attributes
     ----------

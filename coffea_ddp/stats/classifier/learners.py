@@ -1,4 +1,4 @@
-"""What tells A from B in the classifier test: kernels (fast, all permutations at once) and boosted trees.
+"""Learners of the classifier test: kernels (fast, all permutations at once), boosted trees and networks.
 
 A learner gives every event a score by a model that has not seen it. Which events are in which fold does not depend on
 the labels, so that permuted labels are scored exactly as the observed ones.
@@ -56,7 +56,7 @@ class KernelLearner:
 
     @property
     def name(self) -> str:
-        """What it is, for the record."""
+        """Name of the learner with its settings, for the record."""
         return f"kernels of width {self.width:g}"
 
     def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:
@@ -103,7 +103,7 @@ class BoostingLearner:
 
     @property
     def name(self) -> str:
-        """What it is, for the record."""
+        """Name of the learner with its settings, for the record."""
         return f"{self.iterations} boosted trees of {self.leaves} leaves"
 
     def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:
@@ -159,7 +159,7 @@ class NetworkLearner:
 
     @property
     def name(self) -> str:
-        """What it is, for the record."""
+        """Name of the learner with its settings, for the record."""
         return f"network of {self.solver.neurons} sigmoids"
 
     def scorer(self, points: Points, folds: IntArray, seed: int) -> Scorer:

@@ -25,7 +25,7 @@ _WINDOW = 10
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What parameters may be, and what they cost; tensors of shape (n_parameters,), in double precision."""
+    """Bounds and penalties of the parameters; tensors of shape (n_parameters,), in double precision."""
 
     largest: Tensor
     penalty: Tensor
@@ -57,7 +57,7 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Minima:
-    """Where the fits ended.
+    """Minima of the fits.
 
     Attributes
     ----------

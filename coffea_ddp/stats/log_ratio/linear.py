@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.samples.points import Points
 
 _FEW = 512
-"""So few points are fitted in double precision in permutations too: their statistics have ties."""
+"""Largest number of points that are fitted in double precision in permutations too: their statistics have ties."""
 _VALUES = 2_000_000
 """Numbers of one step of many labellings that are worked on together,"""
 _IN_CACHE = 128_000
@@ -120,7 +120,7 @@ class LinearFitter:
 
     @property
     def block(self) -> int:
-        """So many labellings are best given at a time."""
+        """Number of labellings that are best given at a time."""
         n = len(self._problems[0].phi)
         return int(np.clip((_IN_CACHE if n <= _IN_CACHE // 16 else _VALUES) // n, 1, 64))
 

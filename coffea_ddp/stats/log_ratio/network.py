@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.samples.points import Points
 
 _FEW = 512
-"""So few points are fitted in double precision."""
+"""Largest number of points that are fitted in double precision."""
 _VALUES = 800_000
 """Numbers of a hidden layer that are fitted together: more than fit into a cache are no faster."""
 _ON_GPU = 100
@@ -59,7 +59,7 @@ class NetworkFitter:
 
     @property
     def block(self) -> int:
-        """So many labellings are best given at a time."""
+        """Number of labellings that are best given at a time."""
         size = len(self.points.x) * self.net.neurons * self._solver.restarts
         values = _VALUES * (1 if self._device.type == "cpu" else _ON_GPU)
         return int(np.clip(values // size, 1, 4096))

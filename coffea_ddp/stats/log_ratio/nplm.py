@@ -55,7 +55,7 @@ class Fitter(Protocol):
 
     @property
     def points(self) -> Points:
-        """What is fitted."""
+        """The pooled events that are fitted."""
 
     @property
     def block(self) -> int:

@@ -55,12 +55,12 @@ class Perceptron:
 
     @property
     def inputs(self) -> slice:
-        """Where the input weights are."""
+        """Slice of the input weights."""
         return slice(0, self.neurons * self.features)
 
     @property
     def outputs(self) -> slice:
-        """Where the output weights are, and the constant behind them."""
+        """Slice of the output weights, and of the constant behind them."""
         return slice(self.neurons * (self.features + 1), self.n_parameters)
 
     def values(self, parameters: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What a test on events found: t, what it is worth and how that was made, and where the samples differ."""
+"""Outcome of NPLM: t, its p-value with the method, and the fitted log-ratio of the samples."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Observed:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether there are too few events for an analytic p-value."""
+        """True if there are too few events for an analytic p-value."""
         return self.expected < FEWEST_EXPECTED
 
     @property
@@ -188,7 +188,7 @@ class NPLMResult:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What the reader should know."""
+        """Reasons to doubt the result, as words."""
         one = self.families[self.best]
         words: tuple[str, ...] = ("DIVERGES",) if one.diverges else ()
         sample = self.null[self.best]

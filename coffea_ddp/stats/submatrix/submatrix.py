@@ -1,4 +1,4 @@
-"""Where in the matrix is it? All rectangles of a pair of matrices, and what the best one is worth after so many looks.
+"""Scan of all rectangles of a pair of matrices, and the global p-value of the best one.
 
 A matrix of 28 x 28 bins has 164,836 rectangles, a spectrum of 28 bins 406. Two statistics of a rectangle w:
 

@@ -232,7 +232,7 @@ class Efficiency:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the detector sees before cuts; ``true`` is False for jets that look like something else."""
+    """Detected objects before cuts; ``true`` is False for jets that look like something else."""
 
     event: IntArray
     kind: IntArray

@@ -23,7 +23,7 @@ _MOST = 1e15
 
 
 _OF_THE_CHUNK = ("IdxG", "IDsG")
-"""How NanoAODSchema ends the names of cross-references that number the objects of all events of a chunk."""
+"""Endings of the names, in NanoAODSchema, of cross-references that number the objects of all events of a chunk."""
 
 
 def inject(

@@ -1,4 +1,4 @@
-"""What NanoAOD knows about a jet besides its momentum: b score, constituents, identification."""
+"""Properties of a jet in NanoAOD besides its momentum: b score, constituents, identification."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _central_angles(rng: Generator, n: int) -> tuple[FloatArray, FloatArray]:
 
 
 class Kind(IntEnum):
-    """What a particle is, as far as the detector cares."""
+    """Kind of a particle, as far as the detector distinguishes."""
 
     ELECTRON = 0
     MUON = 1

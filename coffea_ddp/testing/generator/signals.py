@@ -1,4 +1,4 @@
-"""What can be hidden in the toy: lepton-flavour-violating decays and narrow resonances."""
+"""Signals that can be hidden in the toy: lepton-flavour-violating decays and narrow resonances."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _MOST, _LIKELY = 60, 1e-4
 
 @dataclass(frozen=True, eq=False)
 class BumpFitResult:
-    """What the fits say of one spectrum, or of a batch.
+    """Outcome of the fits of one spectrum, or of a batch.
 
     Attributes
     ----------

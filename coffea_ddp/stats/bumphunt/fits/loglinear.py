@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 LOWEST, HIGHEST = -9.0, 50.0
-"""Of log b: 1e-4 events a bin are as good as none, and no spectrum of counts comes near the other end."""
+"""Bounds of log b: 1e-4 events a bin are as good as none, and no spectrum of counts comes near the other end."""
 _MANY = 25.0
 _STEP = 2.0
 """The largest change of log b in one iteration: Newton's quadratic is good for no more than that."""
 _SMALLEST = 1e-12
 _CLOSE, _MOST = 1e-3, 8
-"""When a fit with a signal ends: what it is used for needs no more."""
+"""Newton decrement and number of steps with which a fit with a signal ends."""
 
 
 def legendre(n_bins: int, terms: int) -> FloatArray:

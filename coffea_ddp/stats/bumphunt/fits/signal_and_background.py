@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CLOSE, _MOST = 1e-8, 60
 """A fit ends with the step that had this left to gain, in twice the logarithm of the likelihood."""
 _NEAR = 1.0
-"""With less than this left Newton's steps are taken: from afar they follow a lone event on no background for long."""
+"""Largest remaining gain for Newton's steps: from afar they follow a lone event on no background for long."""
 _SMALLEST = 1e-12
 _NEARLY = 0.99
 """A step may go this share of the way to where nothing is expected."""
@@ -38,11 +38,11 @@ _LARGEST, _SHORTEST = 30.0, 1e-6
 _NONE, _OUTERMOST = 1e-100, 230.0
 """Events that are as good as none, and can still be divided by, twice; and the logarithm of that, up or down."""
 _SERIES, _RATIO = 0.06, 0.2
-"""Up to these the series of exp(x) - 1 and log(1 + x) are exact to the last digits."""
+"""Largest x for which the series of exp(x) - 1 and log(1 + x) are exact to the last digits."""
 
 
 class Problem(NamedTuple):
-    """What is fitted.
+    """The data and the model of a fit.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Problem(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Where a fit is: the background, what is expected in the bins of the signal, the pressures; and a step from there.
+    """State of a fit: the background, the expected counts in the bins of the signal, the pressures, and the next step.
 
     ``change`` is that of log b by a whole step, ``increase`` that of b by the share which is tried.
     """

@@ -1,1 +1,1 @@
-"""How the network of the bump hunt is made."""
+"""Training of the bump hunt's network."""

@@ -1,4 +1,4 @@
-"""What the network's numbers are worth: the upper tail of its score, and z of a candidate without bias.
+"""Calibration of the network: the upper tail of its score, and z of a candidate without bias.
 
 The tails, by a spectrum's room for a signal, are those of background-only spectra of the families that it was trained
 on, drawn anew; docs/validation.md tells how well they hold for families that it was not. The correction of the z of a

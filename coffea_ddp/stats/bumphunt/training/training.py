@@ -43,7 +43,7 @@ _REAL = 2.5
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; with the version of the package, everything that the weights depend on.
+    """Settings of a training; with the version of the package, everything that the weights depend on.
 
     Attributes
     ----------
