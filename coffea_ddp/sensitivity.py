@@ -122,7 +122,7 @@ class Sensitivity:
     def _lines(self) -> list[list[str]]:
         lines = []
         for row in self.rows:
-            marked = f"{row.z_global}{'~' * ('tail' in row.z_global_method)}"
+            marked = f"{row.z_global}~" if "tail" in row.z_global_method else str(row.z_global)
             expected = [f"{row.z_injected:g}", f"{row.n_signal:.1f}", f"{row.asimov_l1:.2f}", f"{row.asimov_l2:.2f}"]
             toys = [str(found) for found in (row.l1, row.l2, row.nsigma, row.rectangle)]
             lines.append([*expected, *toys, marked, f"{row.power:.2f}"])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp._splitmix import GOLDEN, mixed
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.sparse import compact
 
@@ -49,16 +50,9 @@ def identity_hash(run: ArrayLike, luminosity_block: ArrayLike, event: ArrayLike)
     """Return a 64-bit hash of every event's identity (splitmix64 over the three numbers); shape (n_events,)."""
     state = np.zeros(np.shape(event), dtype=np.uint64)
     for part in (run, luminosity_block, event):
-        state = _splitmix(state ^ np.asarray(part).astype(np.uint64))
+        with np.errstate(over="ignore"):
+            state = mixed((state ^ np.asarray(part).astype(np.uint64)) + GOLDEN)
     return state
-
-
-def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        x = x + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
 
 
 def side_bits(sides: NDArray[np.int8]) -> NDArray[np.uint64]:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from coffea_ddp._splitmix import GOLDEN, mixed
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import TOYS
@@ -279,11 +280,7 @@ def relabelled_events(
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return well-mixed words (the finaliser of splitmix64, twice, since the inputs differ by little)."""
     with np.errstate(over="ignore"):
-        for _ in range(2):
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x = (x ^ (x >> np.uint64(31))) + np.uint64(0x9E3779B97F4A7C15)
-    return x
+        return mixed(mixed(x) + GOLDEN) + GOLDEN
 
 
 def count_labels(labels: NDArray[np.uint64], bins: IntArray, n_bins: int, weights: FloatArray | None = None) -> Single:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray
 
 FORMAT, VERSION = "coffea-ddp/bump-network", 2
 _RARE = 0.01
@@ -79,6 +79,27 @@ class Estimates:
         best.
         """
         return np.asarray(np.where(self.inside, self.z - _CAUTION * self.error, -np.inf).max(axis=1))
+
+
+def put_together(parts: Sequence[Estimates], put: Callable[[list[AnyArray]], AnyArray]) -> Estimates:
+    """Return estimates each of whose arrays ``put`` makes of those of the parts.
+
+    Parameters
+    ----------
+    parts
+        Of other spectra, or of the same ones for other widths.
+    put
+        Makes one array of a list: concatenates them, say.
+    """
+    return Estimates(
+        z=put([part.z for part in parts]),
+        error=put([part.error for part in parts]),
+        peak=put([part.peak for part in parts]),
+        odds=put([part.odds for part in parts]),
+        smooth=put([part.smooth for part in parts]),
+        inside=put([part.inside for part in parts]),
+        spread=put([part.spread for part in parts]),
+    )
 
 
 @dataclass(frozen=True)
@@ -200,8 +221,7 @@ class BumpFinder:
         ]
         if len(parts) == 1:
             return parts[0]
-        names = Estimates.__dataclass_fields__
-        return Estimates(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        return put_together(parts, np.concatenate)
 
     def _some(self, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Estimates:
         described = describe(counts, sigma, use)

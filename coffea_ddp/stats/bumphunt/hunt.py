@@ -17,7 +17,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.bumphunt.checks import Spectra, given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.domain import WIDTHS
-from coffea_ddp.stats.bumphunt.finder import BumpFinder, Estimates, shipped
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Estimates, put_together, shipped
 from coffea_ddp.stats.bumphunt.fit_range import falling_from
 from coffea_ddp.stats.bumphunt.rebinning import BINS, joined, joined_bins, spread_out
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
@@ -29,7 +29,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
 
 TOYS = 1_000
 """Toys for the global p-value."""
@@ -232,12 +232,11 @@ def hunt(
     best = _likeliest(found, significance.argmax(axis=0), counts, use) if refine else significance.argmax(axis=0)
     rows = np.arange(len(counts))
 
-    def pick(values: list[Any]) -> Any:
-        return np.array(values)[best, rows]
+    def pick(values: list[AnyArray]) -> AnyArray:
+        return np.asarray(np.array(values)[best, rows])
 
-    names = Estimates.__dataclass_fields__
-    estimates = Estimates(**{name: pick([getattr(one.estimates, name) for one in found]) for name in names})
-    sigmas, spreads = (pick([getattr(one, name) for one in found]) for name in ("sigma", "spread"))
+    estimates = put_together([one.estimates for one in found], pick)
+    sigmas, spreads = pick([one.sigma for one in found]), pick([one.spread for one in found])
     return Hunted(estimates, sigmas, significance.max(axis=0), spreads)
 
 

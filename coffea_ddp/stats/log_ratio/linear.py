@@ -113,8 +113,9 @@ class LinearFitter:
             _check(family, points)
             exact = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
             form = score_form(exact, self._share)
-            against = self._fitted if expected is None else self._referred
-            self._observed.append(against(points, family, exact, form))
+            self._observed.append(
+                self._fitted(points, family, exact, form) if expected is None else self._referred(points, family, exact)
+            )
             self._problems.append(exact if len(points.x) <= _FEW else _single(exact))
             self._forms.append(form)
 
@@ -146,8 +147,7 @@ class LinearFitter:
         """Return the fitter of the original test: B a reference, ``expected`` events expected in A."""
         return LinearFitter(self.points, self._families, score=self._score, expected=expected)
 
-    def _referred(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
-        del form
+    def _referred(self, points: Points, family: Family, one: Problem) -> Observed:
         if self._score:
             raise InputError("the original test has no score version; give a solver with score=False")
         assert self._expected is not None

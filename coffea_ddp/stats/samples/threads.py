@@ -10,6 +10,8 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 _SMALL = 10_000
+_without_torch, _with_torch = functools.cache(ThreadpoolController), functools.cache(ThreadpoolController)
+"""A controller knows the libraries that are loaded when it is made, and torch brings its own."""
 
 
 def small_products(n_points: int) -> AbstractContextManager[Any]:
@@ -20,11 +22,8 @@ def small_products(n_points: int) -> AbstractContextManager[Any]:
     >>> with small_products(100):
     ...     pass
     """
-    return _controller("torch" in sys.modules).limit(limits=1) if n_points < _SMALL else nullcontext()
-
-
-@functools.cache
-def _controller(torch: bool) -> ThreadpoolController:
-    # It knows the libraries that are loaded when it is made; torch brings its own.
-    del torch
-    return ThreadpoolController()
+    if n_points >= _SMALL:
+        return nullcontext()
+    controller: ThreadpoolController = _with_torch() if "torch" in sys.modules else _without_torch()
+    one_thread: AbstractContextManager[Any] = controller.limit(limits=1)
+    return one_thread

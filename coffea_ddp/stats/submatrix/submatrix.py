@@ -313,7 +313,10 @@ def _errors(kappa_error: Any, systematic: Any, ratio: float, kind: str) -> tuple
 
 def _method(kind: str, kappa: Any, matrix: Matrix, errors: tuple[float, float]) -> str:
     test = "z of the binomial mid-p, full p" if matrix.table is not None else "asymptotic normal"
-    test += "; uncertainty of kappa propagated" * bool(errors[0]) + "; systematic error per bin" * bool(errors[1])
+    if errors[0]:
+        test += "; uncertainty of kappa propagated"
+    if errors[1]:
+        test += "; systematic error per bin"
     ratio = "kappa from the totals" if kappa == "totals" else f"kappa = {kappa:g}"
     kept = "N_A kept" if kind == "fixed" else "binomial labels"
     return f"{test} ({ratio}; null: {kept})"
