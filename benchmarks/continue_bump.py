@@ -20,7 +20,7 @@ import numpy as np
 
 from coffea_ddp.stats.bumphunt.features import CHANNELS
 from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration
-from coffea_ddp.stats.bumphunt.fits.steps import ESTIMATES, STEPPED
+from coffea_ddp.stats.bumphunt.fits.step_features import ESTIMATES, STEPPED
 from coffea_ddp.stats.bumphunt.network import Shape, initial_weights
 from coffea_ddp.stats.bumphunt.training.making import make_finder
 from coffea_ddp.stats.bumphunt.training.training import Settings

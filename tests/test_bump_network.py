@@ -38,12 +38,12 @@ SMALL = Settings(seed=3, steps=6, batch=8, widths=(4, 4, 4, 4))
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Draw lessons in this process, where a test is not about processes, and measure with few spectra."""
+    """Draw batches in this process, where a test is not about processes, and measure with few spectra."""
 
     def drawn(settings, first, _workers):
-        return (lesson(settings, step) for step in range(first, settings.steps))
+        return (training_batch(settings, step) for step in range(first, settings.steps))
 
-    monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.lessons", drawn)
+    monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.training_batches", drawn)
     few = functools.partial(measured_set, size=20)
     monkeypatch.setattr("coffea_ddp.stats.bumphunt.training.training.measured_set", few)
 

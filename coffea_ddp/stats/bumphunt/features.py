@@ -5,7 +5,8 @@ orders at once, what they would leave over, and from that the efficient score of
 of a signal whose background is fitted, to first order). The order, and the strongest candidate, are those with the best
 information criterion of background *and* signal; that candidate is then fitted together with the background, and what
 the background of several orders leaves over without it is the other half of the features. Where a shoulder may
-describe the spectrum better than many terms, it is fitted too (:mod:`~coffea_ddp.stats.bumphunt.fits.steps`).
+describe the spectrum better than many terms, it is fitted too
+(:mod:`~coffea_ddp.stats.bumphunt.fits.step_features`).
 """
 
 from __future__ import annotations
@@ -29,16 +30,14 @@ from coffea_ddp.stats.bumphunt.fits.polynomials import (
     template,
     whiten,
 )
-from coffea_ddp.stats.bumphunt.fits.steps import (
+from coffea_ddp.stats.bumphunt.fits.step_features import (
     ESTIMATES,
-    STEP_ORDERS,
     STEPPED,
     Background,
     Candidate,
-    Steps,
     set_step_features,
-    step_table,
 )
+from coffea_ddp.stats.bumphunt.fits.steps import STEP_ORDERS, Steps, step_table
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 if TYPE_CHECKING:
