@@ -1,4 +1,4 @@
-"""What a scan can do to a cell: N_sigma of its matrix, or the best of all rectangles in it.
+"""Tests of the matrices of cells: N_sigma of the whole, or the best of all rectangles in it.
 
 Each test has two sides that must agree: :meth:`Look.observed` takes a block of cells as they are,
 :meth:`Look.relabelled` a block of pseudo-experiments of all cells. Scores are absolute z: an excess of either side
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """What a test finds in a block of cells; all of shape (n_cells,), NaN where nothing can be said.
+    """Results of a test in a block of cells; all of shape (n_cells,), NaN where nothing can be said.
 
     Attributes
     ----------
@@ -76,11 +76,11 @@ class Found(NamedTuple):
 
 
 class Told(Protocol):
-    """What a report tells of one kind of test."""
+    """Description of one kind of test in a report."""
 
     @property
     def normal(self) -> bool:
-        """Whether its statistic is normal under the null."""
+        """True if its statistic is normal under the null."""
 
     @property
     def described(self) -> str:

@@ -191,7 +191,7 @@ def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the network says of one spectrum: z at the bump, and after all bins and widths; toys where there are any."""
+    """Estimates for one spectrum: z at the bump, and after all bins and widths; toys where there are any."""
 
     prepared: Prepared
     z: float

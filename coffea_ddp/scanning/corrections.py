@@ -1,4 +1,4 @@
-"""What is known of the efficiencies: the ratio of side B's to side A's, bin by bin, from arrays or correctionlib files.
+"""Corrections for efficiencies: the ratio of side B's to side A's, bin by bin, from arrays or correctionlib files.
 
 The expected ratio of bin i is then ``kappa_i = kappa ratio_i``, and the relative error of the ratio adds in quadrature
 to the systematic error of the bin (independent from bin to bin; an error that all bins share belongs to kappa).
@@ -37,7 +37,7 @@ VARIATIONS = (
     ("nominal", "systup", "systdown"),
     ("sf", "systup", "systdown"),
 )
-"""What corrections call the central value and its variations, in order of preference."""
+"""Names of the central value and its variations in corrections, in order of preference."""
 
 _SUFFIXES = (".npy", ".npz", ".json", ".json.gz")
 

@@ -62,7 +62,7 @@ MIN_EVENTS = 20
 """Below this many entries a matrix says nothing at 3 sigma, and its null is not normal."""
 
 N_BEST = 1_000
-"""How many rows a report keeps."""
+"""Number of rows that a report keeps."""
 
 
 def scan(
@@ -281,7 +281,7 @@ def _run(where: Where, blocks: CellBlocks, collector: Collector, statuses: dict[
 
 
 class _Draw(NamedTuple):
-    """How pseudo-experiments are made."""
+    """Settings of the pseudo-experiments."""
 
     permutations: int
     null: NullKind

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 KINDS = ("plan", "global", "cell")
 
 _PER_SYMMETRY: dict[str, Any] = {"kappa": "plan", "kappa_error": 0.0, "systematic": 0.0}
-"""What may be a mapping from symmetries, and what holds for those that it does not name."""
+"""Options that may be mappings from symmetries, and their values for those that are not named."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """How the expected ratio B / A is known.
+    """Knowledge of the expected ratio B / A.
 
     Attributes
     ----------
@@ -105,17 +105,17 @@ class Expectation:
 
     @property
     def estimated(self) -> bool:
-        """Whether kappa comes from the data, in every symmetry."""
+        """True if kappa comes from the data, in every symmetry."""
         return self.kappa in ("global", "cell")
 
     @property
     def equal_odds(self) -> bool:
-        """Whether all events of a cell are expected on side B with one probability: what keeping N_A asks for."""
+        """True if all events of a cell are expected on side B with one probability: a condition for keeping N_A."""
         return self.correction is None and not self.systematic and not self.kappa_error
 
     @property
     def method(self) -> str:
-        """What is used, in words; empty for the plan's kappa, taken as exact."""
+        """Words for what is used; empty for the plan's kappa, taken as exact."""
         given = [getattr(self, name) for name in _PER_SYMMETRY]
         named = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one if name != OTHERS)
         corrected = ["B corrected for its efficiency"] * (self.correction is not None)
@@ -312,7 +312,7 @@ def _named(correction: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ChannelExpectation:
-    """What is expected of one observable of one symmetry.
+    """Expectation of one observable of one symmetry.
 
     Attributes
     ----------
@@ -349,21 +349,21 @@ class ChannelExpectation:
 
     @property
     def exact(self) -> bool:
-        """Whether the split of the events of any region is binomial with one known probability."""
+        """True if the split of the events of any region is binomial with one known probability."""
         return not (self.own or self.weighted or self.spread.any() or (self.ratio != 1).any())
 
     @property
     def plain(self) -> bool:
-        """Whether this is the plan's kappa, taken as exact."""
+        """True if this is the plan's kappa, taken as exact."""
         given = self.kappa == self.plan_kappa and not self.kappa_error and self.estimated_from is None
         return given and not (self.own or self.spread.any() or (self.ratio != 1).any())
 
     @property
     def varying(self) -> bool:
-        """Whether the probability of side B is not one number for all events, or not known as one."""
+        """True if the probability of side B is not one number for all events, or not known as one."""
         return bool(self.kappa_error or self.spread.any() or (self.ratio != 1).any())
 
     @property
     def fixed(self) -> bool:
-        """Whether N_A has to be kept by relabelling: kappa is that of the same totals."""
+        """True if N_A has to be kept by relabelling: kappa is that of the same totals."""
         return self.estimated_from is not None

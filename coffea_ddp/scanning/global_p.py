@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Significance:
-    """What the candidates are worth; arrays of shape (n_candidates,), NaN where a thing does not apply.
+    """Global significances of the candidates; arrays of shape (n_candidates,), NaN where a thing does not apply.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class _Looks(NamedTuple):
 
     @property
     def relation(self) -> str:
-        """How the families' labels hang together."""
+        """Relation between the labels of the families."""
         return "keyed to the events" if self.shared else "drawn anew for each observable (a bound)"
 
 

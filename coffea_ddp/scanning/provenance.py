@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from.
+"""Provenance of the numbers of a report.
 
 Examples
 --------
@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 _LIBRARIES = ("coffea", "awkward", "uproot", "numpy", "scipy", "numba")
-"""What numbers may depend on, with the package itself."""
+"""Packages on which numbers may depend, beside this one."""
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Where:
-    """What all candidates of one family share: one test of one observable of one symmetry."""
+    """Properties that all candidates of one family share: one test of one observable of one symmetry."""
 
     test: str
     symmetry: str
@@ -53,7 +53,7 @@ class Where:
 
 
 class Candidate(NamedTuple):
-    """What a row is made of, once it is known that it stays."""
+    """Data of which a row is made, once it is known that it stays."""
 
     where: Where
     cell: int
@@ -208,7 +208,7 @@ def _like(hists: Histograms, candidates: Sequence[Candidate], among: Sequence[in
 
 
 class _Contents:
-    """How many events of every exclusive cell a candidate is about: all of them, or those in its region."""
+    """Numbers of events of every exclusive cell in a candidate: all of them, or those in its region."""
 
     def __init__(self, hists: Histograms, symmetry: str) -> None:
         self._hists, self._symmetry = hists, symmetry

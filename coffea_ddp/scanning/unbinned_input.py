@@ -29,7 +29,7 @@ _BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Where a test on events is made: the samples, their cells, and what is expected of their labels.
+    """Input of a test on events: the samples, their cells, and the expectation of their labels.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a test on events found in the cells of one field; arrays of shape (n_tested,).
+    """Results of a test on events in the cells of one input; arrays of shape (n_tested,).
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class EventLook(Protocol):
 
     @property
     def normal(self) -> bool:
-        """Whether its statistic is normal under the null."""
+        """True if its statistic is normal under the null."""
 
     def observed(self, where: Field) -> Seen:
         """Test the cells as they are."""

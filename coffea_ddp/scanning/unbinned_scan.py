@@ -72,7 +72,7 @@ class FullFits:
 
     @property
     def told(self) -> dict[str, str | int]:
-        """What a report says of it."""
+        """Description of it in a report."""
         return {"number": self.number, "solver": type(self.solver).__name__, "permutations": self.permutations}
 
     def __post_init__(self) -> None:
