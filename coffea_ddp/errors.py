@@ -80,6 +80,12 @@ class OtherCodeError(ClusterError):
     """A process that has other code than the run it was asked to do a part of."""
 
 
+def describe(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
 def named(value: Any) -> str:
     """Return what a value is, for messages about one of the wrong kind.
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.errors import DDPError, FileError, MissingBranchError
+from coffea_ddp.errors import DDPError, FileError, MissingBranchError, describe
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -270,9 +270,3 @@ def missing_branch(
     change = "Change the plan's object definitions, or leave the object out"
     way = "Ask for one that is there, or first `has_branch`" if asked else change
     return MissingBranchError(f"{what}; the file has {has or 'no branch'}{more}. {way}.")
-
-
-def describe(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -18,8 +18,7 @@ from types import ModuleType
 import cloudpickle
 
 from coffea_ddp._files import ROOT, advice, check_input, what_is
-from coffea_ddp.errors import DDPError, FileError, PlanError, did_you_mean, hint, named
-from coffea_ddp.events.branches import describe
+from coffea_ddp.errors import DDPError, FileError, PlanError, describe, did_you_mean, hint, named
 from coffea_ddp.plan.fingerprint import local_modules
 from coffea_ddp.plan.plan import ScanPlan
 

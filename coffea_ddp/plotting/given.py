@@ -14,7 +14,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats.given import given_kappa, given_side, squares_of_both
+from coffea_ddp.stats.pair_checks import given_kappa, given_side, squares_of_both
 from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.side_weights import pooled_variance, side_ratio
 

@@ -27,8 +27,7 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
-from coffea_ddp.errors import DDPError, FileError, MergeError, did_you_mean
-from coffea_ddp.events.branches import describe
+from coffea_ddp.errors import DDPError, FileError, MergeError, describe, did_you_mean
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.errors import DDPError, InputError
-from coffea_ddp.events.branches import describe
+from coffea_ddp.errors import DDPError, InputError, describe
 from coffea_ddp.events.values import whole_numbers
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.stored import IDENTITY, identity_hash

@@ -19,8 +19,7 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._text import printable
-from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, hint
-from coffea_ddp.events.branches import describe
+from coffea_ddp.errors import BranchError, DDPError, FileError, PlanError, describe, hint
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing

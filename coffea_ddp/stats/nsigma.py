@@ -45,8 +45,15 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
-from coffea_ddp.stats.given import aligned, errors_of_bins, given_kappa, given_side, relative_error, squares_of_both
 from coffea_ddp.stats.kappa import TOTALS, estimate_kappa
+from coffea_ddp.stats.pair_checks import (
+    aligned,
+    errors_of_bins,
+    given_kappa,
+    given_side,
+    relative_error,
+    squares_of_both,
+)
 from coffea_ddp.stats.pulls import BlockNSigma, block_n_sigma, entries
 from coffea_ddp.stats.side_weights import pooled_variance, side_ratio
 from coffea_ddp.stats.trials import p_from_z
