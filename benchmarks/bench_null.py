@@ -113,9 +113,9 @@ def lattice(hists: Histograms) -> None:
 def report_lattice(hists: Histograms, symmetry: str, observable: str, most: float | None = None) -> float:
     """Print and return the seconds of 1,000 permutations of N_sigma of all cells, on one core."""
     options = {"symmetries": [symmetry], "observables": [observable], "seed": 1, "jobs": 1, "best": 100}
-    scan(hists, permutations=64, **options)
-    plain = fastest(lambda: scan(hists, **options), 3)
-    seconds = fastest(lambda: scan(hists, permutations=1_000, **options), 3)
+    scan(hists, toys=64, **options)
+    plain = fastest(lambda: scan(hists, toys=0, **options), 3)
+    seconds = fastest(lambda: scan(hists, toys=1_000, **options), 3)
     cells = distinct_cells(hists.layout.grid, hists.occupied(symmetry))
     what = f"{hists.layout.grid.n_cells} cells, {len(cells.codes)} exclusive, {len(cells)} distinct"
     figure(f"1,000 permutations of {what}", seconds, "s", most=most)
@@ -174,7 +174,7 @@ def everything(hists: Histograms) -> None:
     jobs = os.cpu_count() or 1
     for tests in (["nsigma"], ["nsigma", "submatrix"]):
         start = time.perf_counter()
-        report = scan(hists, tests=tests, permutations=1_000, seed=1)
+        report = scan(hists, tests=tests, toys=1_000, seed=1)
         figure(
             f"whole scan, {'+'.join(tests)}, {report.trials} looks, 1,000 permutations, {jobs} cores",
             time.perf_counter() - start, "s", most=600.0,

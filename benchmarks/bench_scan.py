@@ -52,10 +52,10 @@ def main(folder: Path) -> int:
         return 0
     hists = read(files)
     print(hists)
-    scan(hists, symmetries=hists.symmetries[-1:], best=1)  # loads scipy and the rest before the clock runs
+    scan(hists, symmetries=hists.symmetries[-1:], best=1, toys=0)  # loads scipy and the rest before the clock runs
     slowest = max(one_channel(hists, s, o) for s in hists.symmetries for o in hists.observables(s))
-    everything = fastest(lambda: scan(hists), repeats=3)
-    report = scan(hists)
+    everything = fastest(lambda: scan(hists, toys=0), repeats=3)
+    report = scan(hists, toys=0)
     print(f"all symmetries and observables: {everything:.3f} s for {report.trials} looks")
     print(f"slowest (symmetry, observable): {slowest:.3f} s [at most {SECONDS} s]")
     ratio = against_loop(hists, hists.symmetries[0], hists.observables(hists.symmetries[0])[0])
@@ -74,10 +74,10 @@ def read(files: list[Path]) -> Histograms:
 
 def one_channel(hists: Histograms, symmetry: str, observable: str) -> float:
     """Print and return the seconds of the scan of one observable of one symmetry."""
-    report = scan(hists, symmetries=[symmetry], observables=[observable])
-    seconds = fastest(lambda: scan(hists, symmetries=[symmetry], observables=[observable]), repeats=3)
+    report = scan(hists, symmetries=[symmetry], observables=[observable], toys=0)
+    seconds = fastest(lambda: scan(hists, symmetries=[symmetry], observables=[observable], toys=0), repeats=3)
     summary = report.summaries[0]
-    peak = peak_memory(lambda: scan(hists, symmetries=[symmetry], observables=[observable]))
+    peak = peak_memory(lambda: scan(hists, symmetries=[symmetry], observables=[observable], toys=0))
     print(
         f"{symmetry:>18} | {observable:<16} {seconds:7.4f} s, {peak:5.1f} MB; {summary.n_cells} cells, "
         f"{summary.n_distinct} distinct, {report.trials} looks"
@@ -96,7 +96,7 @@ def against_loop(hists: Histograms, symmetry: str, observable: str) -> float:
     loop = (time.perf_counter() - start) / len(names) * grid.n_cells
 
     def whole_scan(best: int = 1_000) -> ScanReport:
-        return scan(hists, symmetries=[symmetry], observables=[observable], best=best)
+        return scan(hists, symmetries=[symmetry], observables=[observable], best=best, toys=0)
 
     seconds = fastest(whole_scan, repeats=5)
     check(found, whole_scan(best=grid.n_cells), grid.n_cells)

@@ -32,7 +32,7 @@ def digests(folder: Path) -> dict[str, str]:
 def make(inputs: list[Path], out: Path) -> None:
     """Write outputs, reports and pages of a set of files into a folder."""
     out.mkdir(parents=True)
-    for plan, options in (("symmetries", {"tests": ALL_TESTS, "permutations": 50}), ("resonances", {})):
+    for plan, options in (("symmetries", {"tests": ALL_TESTS, "toys": 50}), ("resonances", {})):
         hists = ddp.run(plan, inputs, reading=ddp.Reading(chunksize=20_000))
         hists.save(out / f"{plan}.ddp")
         report = ddp.scan(hists, seed=1, jobs=1, **options)

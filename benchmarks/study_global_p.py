@@ -89,7 +89,7 @@ def pool_of(hists: Histograms, number: int) -> dict[Any, NullScores]:
         return dict(found)
 
     with mock.patch.object(driver, "pseudo_experiments", kept):
-        ddp.scan(hists, TESTS, permutations=number, seed=123_456, jobs=1)
+        ddp.scan(hists, TESTS, toys=number, seed=123_456, jobs=1)
     return found
 
 
@@ -103,7 +103,7 @@ def scanned(hists: Histograms, seed: int, pool: dict[Any, NullScores]) -> Global
         return {family: NullScores(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
 
     with mock.patch.object(driver, "pseudo_experiments", drawn if pool else driver.pseudo_experiments):
-        report = ddp.scan(hists, TESTS, permutations=PERMUTATIONS, seed=seed, jobs=1)
+        report = ddp.scan(hists, TESTS, toys=PERMUTATIONS, seed=seed, jobs=1)
     return report.global_p[-1]
 
 

@@ -67,7 +67,7 @@ def whole_scans() -> None:
         **{f"{name}, kappa = 1.5": (1.5, False, dict(options)) for name, options in list(CASES.items())[1:]},
     }
     for name, (kappa, weighted, options) in cases.items():
-        p = np.array([global_p(seed, kappa, weighted, permutations=128, **options) for seed in range(400)])
+        p = np.array([global_p(seed, kappa, weighted, toys=128, **options) for seed in range(400)])
         p -= np.random.default_rng(1).random(len(p)) / 129
         print(f"| {name} | {scipy_stats.kstest(p, 'uniform').pvalue:.2g} |", flush=True)
 

@@ -41,9 +41,14 @@ if TYPE_CHECKING:
     from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
     from coffea_ddp.running.options import Checkpoint, Reading
     from coffea_ddp.running.processor import ScanProcessor
+    from coffea_ddp.scanning.binned_tests import NSigma, Submatrix
+    from coffea_ddp.scanning.bump_cells import Bump
     from coffea_ddp.scanning.bump_hunt import hunt_spectra
+    from coffea_ddp.scanning.classifier_cells import Classifier
     from coffea_ddp.scanning.driver import scan
-    from coffea_ddp.scanning.unbinned_scan import FullFits
+    from coffea_ddp.scanning.expectation import Expectation
+    from coffea_ddp.scanning.nplm_cells import NPLM
+    from coffea_ddp.scanning.own_function import CellTest
     from coffea_ddp.spectra.reading import read_spectra, to_spectrum
     from coffea_ddp.spectra.resolution import Resolution, combined, fixed_axis, resolution_axis
     from coffea_ddp.spectra.spectrum import MassSpectrum
@@ -57,7 +62,12 @@ _HOME = {
     "plan.masses.combinations": ("Combination", "all_combinations", "combination"),
     "events.cuts": ("ComputedCut", "Cut", "FirstAvailable", "Recent", "WorkingPoint"),
     "errors": ("DDPError",),
-    "scanning.unbinned_scan": ("FullFits",),
+    "scanning.binned_tests": ("NSigma", "Submatrix"),
+    "scanning.bump_cells": ("Bump",),
+    "scanning.classifier_cells": ("Classifier",),
+    "scanning.expectation": ("Expectation",),
+    "scanning.nplm_cells": ("NPLM",),
+    "scanning.own_function": ("CellTest",),
     "spectra.reading": ("read_spectra", "to_spectrum"),
     "spectra.writing": ("write_spectra",),
     "filling": ("fill",),
@@ -96,19 +106,23 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "NPLM",
+    "Bump",
     "Candidate",
     "Cell",
     "CellGrid",
+    "CellTest",
     "Checkpoint",
+    "Classifier",
     "Cluster",
     "Combination",
     "ComputedCut",
     "Cut",
     "DDPError",
     "DaskAwkward",
+    "Expectation",
     "Feature",
     "FirstAvailable",
-    "FullFits",
     "GoodRuns",
     "Histograms",
     "Iterative",
@@ -117,6 +131,7 @@ __all__ = [
     "MatrixPair",
     "MergedObject",
     "Multiplicity",
+    "NSigma",
     "ObjectDefinition",
     "Observable",
     "Reading",
@@ -127,6 +142,7 @@ __all__ = [
     "ScanProcessor",
     "ScanReport",
     "Spectrum",
+    "Submatrix",
     "Symmetry",
     "System",
     "Topology",

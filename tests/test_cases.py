@@ -213,6 +213,7 @@ def test_equal_weights_however_large_give_the_same_z(here: Path) -> None:
     events = events_of(file)
     plan = ddp.load_plan("symmetries")
     best = [
-        ddp.scan(ddp.fill(events, plan, weight=np.full(len(events), weight))).best().z_local for weight in (1.0, 3e7)
+        ddp.scan(ddp.fill(events, plan, weight=np.full(len(events), weight)), toys=0).best().z_local
+        for weight in (1.0, 3e7)
     ]
     assert best[0] == pytest.approx(best[1], rel=1e-6)

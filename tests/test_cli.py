@@ -60,8 +60,8 @@ def test_scan_prints_a_ranked_table(capfd: pytest.CaptureFixture[str], hists: Pa
     assert f"wrote {report}" in err
     saved = json.loads(report.read_text())
     assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 2, "symmetries")
-    strengths = [abs(row["z_local"]) for row in saved["rows"]]
-    assert strengths == sorted(strengths, reverse=True)
+    ranked = [row["p_global"] for row in saved["rows"] if row["rank"] is not None]
+    assert ranked == sorted(ranked)
     with table.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(saved["rows"])
 
@@ -182,7 +182,10 @@ def test_demo_finds_what_it_hid(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     assert f"symmetry {HIDDEN[0]!r}, cell {HIDDEN[1]!r}" in err
     top = json.loads((folder / "report.json").read_text())["rows"][0]
     assert (top["symmetry"], top["cell"]) == HIDDEN
-    assert top["z_global"] > 5
+    # 1,000 pseudo-experiments are made unless told otherwise: none reaches it.
+    assert (top["n_ge"], top["n"]) == (0, 1_000)
+    assert top["z_local"] > 7
+    assert top["p_tail_high"] < 1e-7
     assert out.index(HIDDEN[0]) < out.index("forward/backward")
 
 
@@ -218,7 +221,7 @@ def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: 
     options = (
         "--tests",
         "nsigma,submatrix",
-        "--permutations",
+        "--toys",
         24,
         "--seed",
         5,
@@ -233,7 +236,7 @@ def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: 
         assert text in out
     assert "scanning" in err
     saved = json.loads(report.read_text())
-    assert saved["options"]["permutations"] == 24
+    assert saved["options"]["toys"] == 24
     assert saved["global_p"]
     assert all(row["p_global"] >= 1 / 25 for row in saved["rows"])
     assert any(row["region"] for row in saved["rows"])
@@ -245,7 +248,7 @@ def test_scan_of_events(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path
     options = (
         "--tests",
         "nsigma,nplm,classifier",
-        "--permutations",
+        "--toys",
         64,
         "--symmetry",
         "e/mu",
@@ -265,7 +268,7 @@ def test_scan_with_and_without_what_is_known(capfd: pytest.CaptureFixture[str], 
     np.save(tmp_path / "r.npy", np.full(28, 0.9))
     options = ("--symmetry", "e/mu", "--observable", "dphi_l0_met", "--min-events", 100, "--top", 2)
     for more in (
-        ("--kappa", "global", "--permutations", 64),
+        ("--kappa", "global", "--toys", 64),
         ("--kappa", "1.1", "--kappa-error", 0.05),
         ("--systematic", 0.02),
         ("--kappa", "e/mu=1.1", "--kappa-error", "e/mu=0.05", "--systematic", "e/mu=0.01"),
@@ -284,7 +287,7 @@ def test_scan_with_and_without_what_is_known(capfd: pytest.CaptureFixture[str], 
         (("--kappa", "cells"), "plan, global, cell"),
         (("--kappa", "-1"), "positive"),
         (("--null", "toys"), "toys"),
-        (("--permutations", "-1"), "permutations"),
+        (("--toys", "-1"), "toys"),
         (("--kappa", "1.15"), "--kappa 'e/mu=1.15'"),
         (("--kappa", "e/tau=1.15"), "no symmetry 'e/tau'"),
         (("--kappa", "e/mu=1.15", "--kappa", "e/mu=global"), "given twice for 'e/mu'"),

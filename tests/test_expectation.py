@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from test_permuting import make_events
+from toys import scan_expecting
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError, UnknownNameError
@@ -32,12 +33,12 @@ def cell_counts(hists, row):
 
 def test_by_default_the_plan_is_right(hists):
     expected = expected_of(Expectation(), hists, "e/mu", "x")
-    assert (expected.kappa, expected.plain, expected.exact, expected.fixed) == (1.4, True, True, False)
-    assert all(row.ratio.z_nominal is None for row in scan(hists, **OPTIONS).rows)
+    assert (expected.kappa, expected.nominal, expected.exact, expected.fixed) == (1.4, True, True, False)
+    assert all(row.ratio.z_nominal is None for row in scan_expecting(hists, **OPTIONS).rows)
 
 
 def test_a_number_is_for_all(hists):
-    report = scan(hists, kappa=1.1, **OPTIONS)
+    report = scan_expecting(hists, kappa=1.1, **OPTIONS)
     for row in report.rows[:5]:
         a, b = cell_counts(hists, row)
         assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.1).statistic)
@@ -52,7 +53,7 @@ def test_kappa_of_the_totals_of_each_observable(hists):
     whole = hists["e/mu", "events"].counts
     assert expected.kappa == pytest.approx(float(whole[1] / whole[0]))
     assert expected.estimated_from == sum(whole)
-    report = scan(hists, kappa="global", observables=["x x y"], permutations=64, **OPTIONS)
+    report = scan(hists, observables=["x x y"], toys=64, expectation=Expectation(kappa="global"), **OPTIONS)
     assert report.options["null"] == "fixed"
     assert "N_A kept" in report.rows[0].global_method
     assert "kappa from the totals" in report.rows[0].p_method
@@ -63,7 +64,9 @@ def test_kappa_of_the_totals_of_each_observable(hists):
 
 
 def test_kappa_of_each_cell(hists):
-    report = scan(hists, kappa="cell", tests=["nsigma", "submatrix_nsigma"], permutations=64, **OPTIONS)
+    report = scan(
+        hists, tests=["nsigma", "submatrix_nsigma"], toys=64, expectation=Expectation(kappa="cell"), **OPTIONS
+    )
     for row in [row for row in report.rows if row.test == "nsigma"][:5]:
         a, b = cell_counts(hists, row)
         assert row.ratio.kappa == pytest.approx(b.sum() / a.sum())
@@ -73,9 +76,9 @@ def test_kappa_of_each_cell(hists):
 
 def test_errors_make_less_of_an_excess():
     hists = make_events(4_000, 2, excess=150)
-    plain = scan(hists, **OPTIONS).rows[0]
+    plain = scan_expecting(hists, **OPTIONS).rows[0]
     for options in ({"systematic": 0.1}, {"kappa_error": 0.1}):
-        report = scan(hists, permutations=128, tests=["nsigma", "submatrix", "submatrix_nsigma"], **options, **OPTIONS)
+        report = scan_expecting(hists, ["nsigma", "submatrix", "submatrix_nsigma"], toys=128, **options, **OPTIONS)
         row = next(r for r in report.rows if (r.test, r.observable, r.cell) == ("nsigma", plain.observable, plain.cell))
         assert 0 < row.statistic < plain.statistic
         assert row.ratio.z_nominal == pytest.approx(plain.statistic)
@@ -83,10 +86,10 @@ def test_errors_make_less_of_an_excess():
 
 
 def test_systematic_errors_are_those_of_n_sigma(hists):
-    row = scan(hists, systematic=0.03, **OPTIONS).rows[0]
+    row = scan_expecting(hists, systematic=0.03, **OPTIONS).rows[0]
     a, b = cell_counts(hists, row)
     assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.4, systematic=0.03).statistic)
-    row = scan(hists, kappa_error=0.03, **OPTIONS).rows[0]
+    row = scan_expecting(hists, kappa_error=0.03, **OPTIONS).rows[0]
     a, b = cell_counts(hists, row)
     assert row.statistic == pytest.approx(stats.n_sigma(a, b, kappa=1.4, kappa_error=0.03 * 1.4).statistic)
 
@@ -94,7 +97,13 @@ def test_systematic_errors_are_those_of_n_sigma(hists):
 def test_corrections_per_bin(hists):
     """Side B loses events at large x; the correction knows it, the permutations draw it."""
     ratio = np.array([1.0, 1.0, 0.9, 0.8, 0.7, 0.6])
-    report = scan(hists, correction={"x": (ratio, 0.02)}, permutations=64, tests=["nsigma", "submatrix"], **OPTIONS)
+    report = scan(
+        hists,
+        toys=64,
+        tests=["nsigma", "submatrix"],
+        expectation=Expectation(correction={"x": (ratio, 0.02)}),
+        **OPTIONS,
+    )
     for row in report.rows:
         a, b = cell_counts(hists, row)
         if row.test == "nsigma" and row.observable == "x":
@@ -126,8 +135,8 @@ def test_corrected_scans_of_corrected_data_find_nothing():
         import dataclasses
 
         thinned = dataclasses.replace(hists, counts=SparseCounts.from_keys(keys))
-        options = {"observables": ["x"], "permutations": 100, "seed": seed, **OPTIONS}
-        p.append(scan(thinned, correction={"x": ratio}, **options).global_p[-1].p_value)
+        options = {"observables": ["x"], "toys": 100, "seed": seed, **OPTIONS}
+        p.append(scan_expecting(thinned, correction={"x": ratio}, **options).global_p[-1].p_value)
         wrong.append(scan(thinned, **options).global_p[-1].p_value)
     assert np.mean(p) == pytest.approx(0.5, abs=0.18)
     assert np.mean(wrong) < 0.05
@@ -135,7 +144,7 @@ def test_corrected_scans_of_corrected_data_find_nothing():
 
 def test_one_sided_cells_have_a_status():
     hists = make_events(60, 1)
-    report = scan(hists, kappa="cell", min_events=1)
+    report = scan(hists, min_events=1, expectation=Expectation(kappa="cell"), toys=0)
     statuses = {name: sum(s.statuses[name] for s in report.summaries) for name in ("OK", "NO_RATIO")}
     assert statuses["NO_RATIO"] > 0
     assert statuses["OK"] == report.trials
@@ -169,21 +178,21 @@ def test_one_sided_cells_have_a_status():
         ({"kappa": "global", "kappa_error": 0.1}, InputError, "brings its own"),
         ({"correction": {"z": [1.0]}}, UnknownNameError, "no observable 'z'"),
         ({"correction": [1.0, 1.0], "symmetries": ["e/mu"]}, InputError, "fits none"),
-        ({"null": "toys", "permutations": 10}, InputError, "binomial"),
-        ({"null": "fixed", "systematic": 0.1, "permutations": 10}, InputError, "same odds"),
-        ({"permutations": -1}, InputError, "permutations=-1"),
-        ({"seed": -1, "permutations": 10}, InputError, "seed=-1"),
+        ({"null": "toys", "toys": 10}, InputError, "binomial"),
+        ({"null": "fixed", "systematic": 0.1, "toys": 10}, InputError, "same odds"),
+        ({"toys": -1}, InputError, "toys=-1"),
+        ({"seed": -1, "toys": 10}, InputError, "seed=-1"),
     ],
 )
 def test_wrong_options(hists, options, error, message):
     with pytest.raises(error, match=message):
-        scan(hists, **options)
+        scan_expecting(hists, **options)
 
 
 def test_an_array_has_to_say_of_which_observable():
     hists = make_events(300, 1)
     # Both symmetries have an observable of five bins or of six; an array of the right length for two is ambiguous.
-    fits = scan(hists, correction=np.ones(6), min_events=10, symmetries=["e/mu"])
+    fits = scan(hists, min_events=10, symmetries=["e/mu"], expectation=Expectation(correction=np.ones(6)), toys=0)
     assert fits.trials > 0
     import dataclasses
 
@@ -197,15 +206,15 @@ def test_an_array_has_to_say_of_which_observable():
 
 def test_an_empty_side_of_everything_is_a_status():
     hists = make_events(50, 1, kappa=1e6)
-    report = scan(hists, kappa="global", min_events=1, symmetries=["e/mu"])
+    report = scan(hists, min_events=1, symmetries=["e/mu"], expectation=Expectation(kappa="global"), toys=0)
     assert report.trials == 0
     assert sum(s.statuses["NO_RATIO"] for s in report.summaries) > 0
 
 
 def test_each_symmetry_has_its_own(hists):
     both = {"kappa": {"e/mu": 1.1}, "kappa_error": {"e/mu": 0.02}, "systematic": {"e/mu": 0.01}}
-    report = scan(hists, min_events=30, **both)
-    alone = scan(hists, min_events=30)
+    report = scan_expecting(hists, min_events=30, **both)
+    alone = scan(hists, min_events=30, toys=0)
     other = [(row.observable, row.cell, row.statistic) for row in alone.rows if row.symmetry != "e/mu"]
     assert [(row.observable, row.cell, row.statistic) for row in report.rows if row.symmetry != "e/mu"] == other
     assert {row.ratio.kappa for row in report.rows if row.symmetry == "e/mu"} == {1.1}
@@ -223,8 +232,8 @@ def named_observable(hists, symmetry):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_an_uncertain_kappa_widens_rectangles_as_it_does_their_pseudo_experiments(test, weighted):
     hists = make_events(3_000, 6, kappa=1.3, weighted=weighted)
-    options = {"tests": [test], "kappa": 1.0, "permutations": 128, "seed": 3, **OPTIONS}
-    sharp, wide = (scan(hists, kappa_error=error, **options) for error in (0.0, 0.3))
+    options = {"tests": [test], "kappa": 1.0, "toys": 128, "seed": 3, **OPTIONS}
+    sharp, wide = (scan_expecting(hists, kappa_error=error, **options) for error in (0.0, 0.3))
     assert abs(sharp.rows[0].z_local) > 5
     assert abs(wide.rows[0].z_local) < 3.5
     assert "uncertainty of kappa propagated" in wide.rows[0].p_method

@@ -115,10 +115,10 @@ def test_files_of_another_kind_say_what_they_are_and_what_reads_them(ours: dict[
     with pytest.raises(FormatError, match="a ROOT file"):
         ddp.load(ours["events"])
     with pytest.raises(InputError, match="scan: got a ScanReport; give Histograms"):
-        ddp.scan(ours["report"])
+        ddp.scan(ours["report"], toys=0)
     with pytest.raises(InputError, match="symmetry_table: got a Histograms"):
         ddp.symmetry_table(ours["hists"])
     with pytest.raises(InputError, match=r"hists\[symmetry, observable, cell\]"):
         ddp.read_pair(ours["hists"], "e/mu", "events")
     with pytest.raises(FileError, match="no such file"):
-        ddp.scan("nothing.ddp")
+        ddp.scan("nothing.ddp", toys=0)

@@ -44,7 +44,7 @@ def test_what_reads_no_events_and_compiles_nothing_loads_no_sympy(tmp_path: Path
     ddp.run("symmetries", data).save(tmp_path / "hists.ddp")
     code = """
 from coffea_ddp.cli import cli
-for command in ("merge hists.ddp -o all.ddp", "scan all.ddp -o report.json", "report report.json -o pages"):
+for command in ("merge hists.ddp -o all.ddp", "scan all.ddp --toys 0 -o report.json", "report report.json -o pages"):
     cli.main(command.split(), standalone_mode=False)"""
     loaded = modules_after(f"import os; os.chdir({str(tmp_path)!r}){code}")
     assert (tmp_path / "pages" / "index.html").is_file()

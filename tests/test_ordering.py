@@ -108,17 +108,17 @@ def test_of_rows_that_nothing_reaches_the_largest_z_comes_first():
 # -- scans -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seed", "permutations"), [(1, 0), (1, 30), (2, 300), (3, 0), (3, 300)])
-def test_every_row_of_a_scan(seed, permutations):
+@pytest.mark.parametrize(("seed", "toys"), [(1, 0), (1, 30), (2, 300), (3, 0), (3, 300)])
+def test_every_row_of_a_scan(seed, toys):
     hists = make_histograms(make_layout(), 600, seed=seed, excess=0.06 * (seed == 3))
-    report = scan(hists, ["nsigma", "submatrix", "submatrix_nsigma"], min_events=10, best=60,
-                  permutations=permutations, seed=seed)  # fmt: skip
+    tests = ["nsigma", "submatrix", "submatrix_nsigma"]
+    report = scan(hists, tests, min_events=10, best=60, toys=toys, seed=seed)
     assert_in_order(report.rows)
     for one in report.rows:
         assert_consistent(one)
         assert one.two_sided
-        assert (one.n, one.n_cell) == ((permutations, permutations) if permutations else (None, None))
-        if permutations:
+        assert (one.n, one.n_cell) == ((toys, toys) if toys else (None, None))
+        if toys:
             assert one.p_global >= (one.n_ge + 1) / (one.n + 1)
             assert one.p_cell >= (one.n_ge_cell + 1) / (one.n_cell + 1)
             tail = one.tail
@@ -176,7 +176,7 @@ def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
 
 def test_both_kinds_in_one_report(bumps):
     hists = make_histograms(make_layout(), 600, seed=3, excess=0.06)
-    report = joined(scan(hists, min_events=10, permutations=50, seed=1), bumps)
+    report = joined(scan(hists, min_events=10, toys=50, seed=1), bumps)
     assert_in_order(report.rows)
     assert {one.two_sided for one in report.rows if one.kind == "symmetry"} == {True}
     assert {one.two_sided for one in report.rows if one.kind == "spectrum"} == {False}

@@ -8,6 +8,7 @@ import hist
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from toys import scan_expecting
 
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms, stored_columns
@@ -88,7 +89,7 @@ def hists():
 
 @pytest.fixture(scope="module")
 def report(hists):
-    return scan(hists, tests=TESTS, permutations=200, seed=3, min_events=10, best=50)
+    return scan(hists, tests=TESTS, toys=200, seed=3, min_events=10, best=50)
 
 
 def p_values(report):
@@ -97,9 +98,9 @@ def p_values(report):
 
 def test_results_depend_on_the_seed_and_not_on_the_threads(hists, report):
     for jobs in (1, 3):
-        again = scan(hists, tests=TESTS, permutations=200, seed=3, min_events=10, best=50, jobs=jobs)
+        again = scan(hists, tests=TESTS, toys=200, seed=3, min_events=10, best=50, jobs=jobs)
         assert again.to_dict() == report.to_dict()
-    other = scan(hists, tests=TESTS, permutations=200, seed=4, min_events=10, best=50)
+    other = scan(hists, tests=TESTS, toys=200, seed=4, min_events=10, best=50)
     assert p_values(other) != p_values(report)
 
 
@@ -113,9 +114,7 @@ def test_results_do_not_depend_on_the_order_of_events_or_of_merging(report):
         n_symmetries=2,
         n_exclusive=GRID.n_exclusive,
     )
-    again = scan(
-        dataclasses.replace(parts[0], events=events), tests=TESTS, permutations=200, seed=3, min_events=10, best=50
-    )
+    again = scan(dataclasses.replace(parts[0], events=events), tests=TESTS, toys=200, seed=3, min_events=10, best=50)
     assert again.to_dict() == report.to_dict()
 
 
@@ -147,23 +146,23 @@ def test_p_values_grow_with_the_number_of_looks(report):
 
 def test_dropped_events_are_a_bound_and_named():
     hists = make_events(1_500, 1, excess=40, max_stored=20)
-    report = scan(hists, permutations=100, min_events=10)
+    report = scan(hists, toys=100, min_events=10)
     assert "a bound" in report.rows[0].global_method
     # One observable of one symmetry is not a bound: there is nothing to put together.
-    one = scan(hists, permutations=100, min_events=10, symmetries=["l-/l+"])
+    one = scan(hists, toys=100, min_events=10, symmetries=["l-/l+"])
     assert "keyed to the events" in one.rows[0].global_method
 
 
 def test_stored_features_that_are_not_those_of_the_histograms_are_not_used():
     hists = make_events(1_500, 1, drop_features=True)
-    assert "a bound" in scan(hists, permutations=64, min_events=10).rows[0].global_method
+    assert "a bound" in scan(hists, toys=64, min_events=10).rows[0].global_method
 
 
 def test_labels_by_event_and_by_channel_are_the_same_null():
     """Each cell's null has the same distribution, however the labels are drawn."""
     keyed, drawn = make_events(800, 5), make_events(800, 5, max_stored=10)
     options = {
-        "permutations": 1_000,
+        "toys": 1_000,
         "min_events": 10,
         "best": 3,
         "symmetries": ["e/mu"],
@@ -180,7 +179,7 @@ def test_observables_of_one_symmetry_share_their_labels():
 
     def best(max_stored, seed):
         hists = make_events(1_200, seed, max_stored=max_stored)
-        return scan(hists, permutations=300, min_events=10, symmetries=["e/mu"], observables=[EVENTS, "x", "x x y"])
+        return scan(hists, toys=300, min_events=10, symmetries=["e/mu"], observables=[EVENTS, "x", "x x y"])
 
     keyed = [best(100_000, seed).global_p[-1].p_value for seed in range(12)]
     drawn = [best(10, seed).global_p[-1].p_value for seed in range(12)]
@@ -212,8 +211,8 @@ def test_global_p_values_are_uniform(kinds, scans):
 def global_p(seed, ratio, weighted, /, **options):
     shift = options.pop("shift", 0.0)
     hists = make_events(250, seed + 10, kappa=ratio, weighted=weighted, shift=shift)
-    given = {"tests": ["nsigma", "submatrix_nsigma"], "permutations": 64, "best": 20, "seed": seed} | options
-    report = scan(hists, symmetries=["e/mu"], **given)
+    given = {"tests": ["nsigma", "submatrix_nsigma"], "toys": 64, "best": 20, "seed": seed} | options
+    report = scan_expecting(hists, symmetries=["e/mu"], **given)
     return report.global_p[-1].p_value
 
 
@@ -242,7 +241,7 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_global_p_values_are_uniform_in_full(name):
-    p = np.array([global_p(seed, 1.5, False, permutations=128, **CASES[name]) for seed in range(600)])
+    p = np.array([global_p(seed, 1.5, False, toys=128, **CASES[name]) for seed in range(600)])
     p -= np.random.default_rng(1).random(600) / 129
     assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
 
@@ -265,8 +264,8 @@ def test_event_labels_flip_symmetries_together():
 def test_the_largest_z_of_a_family_is_compared_with_the_largest_of_pseudo_experiments():
     """Whatever is kept as a row: cells with many rectangles may have the largest z, and not the best after them."""
     hists = make_events(300, 11)
-    few = scan(hists, tests=["submatrix"], permutations=64, seed=3, min_events=10, best=1)
-    every = scan(hists, tests=["submatrix"], permutations=64, seed=3, min_events=10, best=10_000)
+    few = scan(hists, tests=["submatrix"], toys=64, seed=3, min_events=10, best=1)
+    every = scan(hists, tests=["submatrix"], toys=64, seed=3, min_events=10, best=10_000)
     assert [(p.what, p.score, p.p_value) for p in few.global_p] == [
         (p.what, p.score, p.p_value) for p in every.global_p
     ]
@@ -292,7 +291,7 @@ def test_weights_that_belong_to_a_side(keyed):
         columns["x"][:], columns["y"][:], columns["weight"][:] = (x, y, weight) if keyed else (np.nan, np.nan, weight)
         events = StoredEvents.make(columns, max_stored=1_000, n_symmetries=1, n_exclusive=GRID.n_exclusive)
         hists = Histograms(layout, counts, Histograms.empty(layout).not_filled, events)
-        report = scan(hists, ["nsigma"], observables=["x x y"], permutations=99, seed=seed)
+        report = scan(hists, ["nsigma"], observables=["x x y"], toys=99, seed=seed)
         z.append(report.rows[0].z_local)
         p.append(report.rows[0].p_cell - rng.random() / 100)
     assert np.mean(z) == pytest.approx(0.0, abs=4 * np.std(z) / np.sqrt(len(z)))

@@ -96,7 +96,7 @@ def test_every_command_shows_visible_text(capfd: pytest.CaptureFixture[str], fol
         ("validate", plan, fileset),
         ("-v", "run", plan, fileset, "-o", hists, "--executor", "iterative"),
         ("merge", hists, "-o", folder / f"{NAME}2.ddp"),
-        ("scan", hists, "-o", report, "--min-events", "2", "--permutations", "5", "--csv", tmp_path / f"{NAME}.csv"),
+        ("scan", hists, "-o", report, "--min-events", "2", "--toys", "5", "--csv", tmp_path / f"{NAME}.csv"),
         ("scan", hists, "--tests", "bump", "--toys", "5"),
         ("spectra", hists, "-o", folder / f"{NAME}.spectra.json"),
         ("report", report, "-o", folder / f"{NAME}-report", "--jobs", "1", "--leading", "2"),
@@ -169,6 +169,6 @@ def test_a_terminal_that_knows_few_characters(folder: Path, encoding: str) -> No
 def test_representations_show_visible_text(folder: Path) -> None:
     plan = ddp.load_plan(folder / f"{NAME}.py")
     hists = ddp.run(plan, str(folder / "fileset.json"))
-    report = ddp.scan(hists, min_events=2)
+    report = ddp.scan(hists, min_events=2, toys=0)
     for thing in (hists, report, hists[NAME, "met"], report.best()):
         visible(repr(thing))

@@ -31,7 +31,7 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def real():
     hists = make_histograms(make_layout(), 600, seed=3, excess=0.06)
-    report = scan(hists, ["nsigma", "submatrix"], min_events=10, best=25, permutations=30, seed=1)
+    report = scan(hists, ["nsigma", "submatrix"], min_events=10, best=25, toys=30, seed=1)
     return json.loads(json.dumps(report.to_dict()))
 
 

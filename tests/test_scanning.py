@@ -38,7 +38,7 @@ def naive(hists, symmetry, observable, cell):
 @pytest.mark.parametrize("kappa", [1.0, 2.5])
 def test_rows_are_what_the_cells_say(kappa, weighted):
     hists = make_histograms(make_layout(kappa, weighted=weighted), 600, seed=1, excess=0.1)
-    report = scan(hists, min_events=5, best=10_000)
+    report = scan(hists, min_events=5, best=10_000, toys=0)
     assert len(report.rows) == report.trials > 50
     for row in report.rows:
         result, n_a, n_b = naive(hists, row.symmetry, row.observable, row.cell)
@@ -55,7 +55,7 @@ def test_rows_are_what_the_cells_say(kappa, weighted):
 
 def test_every_cell_is_accounted_for():
     hists = make_histograms(make_layout(), 300, seed=2)
-    report = scan(hists, min_events=10, best=10_000)
+    report = scan(hists, min_events=10, best=10_000, toys=0)
     assert report.trials == sum(report.z_histogram.counts) == len(report.rows)
     for summary in report.summaries:
         cells = distinct_cells(GRID, hists.occupied(summary.symmetry))
@@ -87,7 +87,7 @@ def test_aliases_are_tested_once():
     ones = np.ones(40, dtype=np.int64)
     keys = [channel.key(ones, np.arange(40) % 2, 1 + np.arange(40) % 5)]
     keys.append(layout.channel("e/mu", EVENTS).key(ones, np.arange(40) % 2, 0 * ones))
-    report = scan(with_counts(layout, SparseCounts.from_keys(np.concatenate(keys))), observables=["met"])
+    report = scan(with_counts(layout, SparseCounts.from_keys(np.concatenate(keys))), observables=["met"], toys=0)
     assert report.trials == 1
     (row,) = report.rows
     assert (row.cell, row.aliases, row.n_a, row.n_b) == ("inclusive", 3, 20, 20)
@@ -97,7 +97,7 @@ def test_aliases_are_tested_once():
 
 def test_the_bound_over_rectangles_is_made_of_full_p():
     hists = make_histograms(make_layout(kappa=1.5), 900, seed=3, excess=0.15)
-    report = scan(hists, tests=["submatrix"], min_events=5)
+    report = scan(hists, tests=["submatrix"], min_events=5, toys=0)
     assert len(report.rows) == report.trials > 5
     trials = sum(row.n_regions for row in report.rows)
     for row in report.rows:
@@ -108,7 +108,7 @@ def test_the_bound_over_rectangles_is_made_of_full_p():
 
 
 def test_ranked_with_sidak_over_all_looks():
-    report = scan(make_histograms(make_layout(), 900, seed=3, excess=0.15), min_events=5)
+    report = scan(make_histograms(make_layout(), 900, seed=3, excess=0.15), min_events=5, toys=0)
     assert [row.rank for row in report.rows] == list(range(1, len(report.rows) + 1))
     sizes = [abs(row.z_local) for row in report.rows]
     assert sizes == sorted(sizes, reverse=True)
@@ -126,7 +126,7 @@ def test_ranked_with_sidak_over_all_looks():
 
 def test_keeping_fewer_rows_changes_nothing_else():
     hists = make_histograms(make_layout(), 900, seed=4, excess=0.05)
-    everything, few = scan(hists, min_events=5, best=10_000), scan(hists, min_events=5, best=7)
+    everything, few = scan(hists, min_events=5, best=10_000, toys=0), scan(hists, min_events=5, best=7, toys=0)
     assert few.rows[:7] == everything.rows[:7]
     assert few.trials == everything.trials
     assert few.z_histogram == everything.z_histogram
@@ -148,9 +148,9 @@ def test_keeping_fewer_rows_changes_nothing_else():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_blocks_do_not_show(monkeypatch, block_bytes, weighted):
     hists = make_histograms(make_layout(weighted=weighted), 500, seed=5)
-    whole = scan(hists, min_events=5, best=10)
+    whole = scan(hists, min_events=5, best=10, toys=0)
     monkeypatch.setattr(CellBlocks.__init__, "__kwdefaults__", {"min_events": 1, "block_bytes": block_bytes})
-    parts = scan(hists, min_events=5, best=10)
+    parts = scan(hists, min_events=5, best=10, toys=0)
     assert parts.z_histogram == whole.z_histogram
     assert parts.summaries == whole.summaries
     if weighted:  # sums of weights may be added up in another order
@@ -173,7 +173,7 @@ def test_blocks_are_bounded():
 @given(st.integers(0, 2**32), st.integers(0, 300), st.integers(1, 40), st.booleans())
 def test_any_histograms(seed, n_events, min_events, weighted):
     """Whatever there is to scan, numbers add up and the report survives a JSON round trip."""
-    report = scan(make_histograms(make_layout(weighted=weighted), n_events, seed), min_events=min_events)
+    report = scan(make_histograms(make_layout(weighted=weighted), n_events, seed), min_events=min_events, toys=0)
     assert report.trials == sum(summary.n_tested for summary in report.summaries)
     assert type(report).from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False))) == report
 
@@ -189,7 +189,7 @@ def test_swapped_sides_change_the_sign():
         swapped = channel.base + (cell_side ^ 1) * channel.extent + place
         keys.append(np.repeat(swapped, part.counts))
     mirrored = with_counts(layout, SparseCounts.from_keys(np.concatenate(keys)))
-    first, second = scan(hists, best=10_000), scan(mirrored, best=10_000)
+    first, second = scan(hists, best=10_000, toys=0), scan(mirrored, best=10_000, toys=0)
     assert {where(row): row.statistic for row in first.rows} == pytest.approx(
         {where(row): -row.statistic for row in second.rows}
     )
@@ -203,8 +203,8 @@ def test_adding_histograms_adds_counts_in_the_scan():
     layout = make_layout()
     first, second = (make_histograms(layout, 200, seed) for seed in (7, 8))
     total = with_counts(layout, first.counts + second.counts)
-    best = scan(first + second).rows[0]
-    assert best == scan(total).rows[0]
+    best = scan(first + second, toys=0).rows[0]
+    assert best == scan(total, toys=0).rows[0]
 
 
 # -- the null --------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_p_of_the_inclusive_cell_is_uniform():
         keys = np.concatenate([[events.base], channel.base + np.arange(n_keys)])
         marks = [events.key(np.arange(3), np.zeros(3, np.int64), np.zeros(3, np.int64))]
         all_keys = np.concatenate([marks[0], np.repeat(keys[1:], counts)])
-        report = scan(with_counts(layout, SparseCounts.from_keys(all_keys)))
+        report = scan(with_counts(layout, SparseCounts.from_keys(all_keys)), toys=0)
         found.append(next(row.p_local for row in report.rows if row.cell == "inclusive"))
     assert scipy_stats.kstest(found, "uniform").pvalue > 0.01
 
@@ -237,14 +237,14 @@ def test_p_of_the_inclusive_cell_is_uniform():
 
 def test_symmetries_and_observables_can_be_chosen():
     hists = make_histograms(make_layout(), 500, seed=10)
-    report = scan(hists, symmetries=["l-/l+"])
+    report = scan(hists, symmetries=["l-/l+"], toys=0)
     assert {row.symmetry for row in report.rows} == {"l-/l+"}
     assert [summary.symmetry for summary in report.summaries] == ["l-/l+"]
-    assert {row.observable for row in scan(hists, observables=["pt x eta"]).rows} == {"pt x eta"}
-    assert scan(hists, symmetries="l-/l+").rows == report.rows
-    everything = scan(hists, best=10_000)
+    assert {row.observable for row in scan(hists, observables=["pt x eta"], toys=0).rows} == {"pt x eta"}
+    assert scan(hists, symmetries="l-/l+", toys=0).rows == report.rows
+    everything = scan(hists, best=10_000, toys=0)
     assert EVENTS not in {row.observable for row in everything.rows}
-    counted = scan(hists, observables=EVENTS, best=10_000)
+    counted = scan(hists, observables=EVENTS, best=10_000, toys=0)
     assert {(row.observable, row.n_bins) for row in counted.rows} == {(EVENTS, 1)}
     row = next(row for row in counted.rows if row.cell == "inclusive" and row.symmetry == "e/mu")
     assert row.n_a + row.n_b == 500
@@ -252,25 +252,25 @@ def test_symmetries_and_observables_can_be_chosen():
 
 def test_progress_is_told():
     told = []
-    scan(make_histograms(make_layout(), 100, seed=11), progress=lambda *args: told.append(args))
+    scan(make_histograms(make_layout(), 100, seed=11), progress=lambda *args: told.append(args), toys=0)
     assert told == [(0, 3, "e/mu: met"), (1, 3, "e/mu: pt x eta"), (2, 3, "l-/l+: met"), (3, 3, "")]
 
 
 def test_no_events():
-    report = scan(Histograms.empty(make_layout()))
+    report = scan(Histograms.empty(make_layout()), toys=0)
     assert (report.trials, report.rows, sum(report.z_histogram.counts)) == (0, (), 0)
     assert [summary.n_empty for summary in report.summaries] == [GRID.n_cells] * 2
     assert report.inputs["events"] == 0
-    assert scan(Histograms.empty(make_layout(weighted=True))).trials == 0
+    assert scan(Histograms.empty(make_layout(weighted=True)), toys=0).trials == 0
 
 
 def test_plan_without_symmetries():
-    report = scan(Histograms.empty(Layout("none", "f" * 16, GRID, ())))
+    report = scan(Histograms.empty(Layout("none", "f" * 16, GRID, ())), toys=0)
     assert (report.trials, report.summaries) == (0, ())
 
 
 def test_too_few_events_everywhere():
-    report = scan(make_histograms(make_layout(), 15, seed=12), min_events=MIN_EVENTS)
+    report = scan(make_histograms(make_layout(), 15, seed=12), min_events=MIN_EVENTS, toys=0)
     assert report.rows == ()
     assert report.summaries[0].statuses["TOO_FEW_ENTRIES"] > 0
 
@@ -285,19 +285,19 @@ def test_effective_entries_decide_with_weights():
         weights = np.full(80, 0.1)
         weights[39] = last
         hists = with_counts(layout, SparseCounts.from_keys(keys, weights))
-        assert scan(hists, observables=["met"], min_events=40 if looks else 2).trials == looks
+        assert scan(hists, observables=["met"], min_events=40 if looks else 2, toys=0).trials == looks
 
 
 def test_inputs_are_told():
     hists = make_histograms(make_layout(), 100, seed=13)
-    report = scan(hists, seed=42, min_events=7, best=5)
+    report = scan(hists, seed=42, min_events=7, best=5, toys=0)
     assert (report.plan, report.fingerprint, report.seed) == ("toys", "f" * 16, 42)
     assert report.options == {
-        "tests": ["nsigma"], "min_events": 7, "best": 5, "permutations": 0, "null": None, "expectation": ""
+        "tests": ["nsigma"], "min_events": 7, "best": 5, "toys": 0, "null": None, "expectation": ""
     }  # fmt: skip
     assert report.inputs["cells"] == GRID.to_dict()
     assert not report.partial
-    incomplete = scan(hists.with_missing([Missing("data", "a.root", -1, -1, "truncated")]))
+    incomplete = scan(hists.with_missing([Missing("data", "a.root", -1, -1, "truncated")]), toys=0)
     assert incomplete.partial
     assert "a.root" in incomplete.missing[0]
 

@@ -24,8 +24,8 @@ def hists(shared):
 )
 def report(hists, request):
     """Return the outcome for some observables and 60 pseudo-experiments; for all and 250 among the slow tests."""
-    observables, permutations = (SOME, 60) if request.param == "some" else (None, 250)
-    return ddp.scan(hists, tests=["nsigma", "submatrix"], observables=observables, permutations=permutations, seed=1)
+    observables, toys = (SOME, 60) if request.param == "some" else (None, 250)
+    return ddp.scan(hists, tests=["nsigma", "submatrix"], observables=observables, toys=toys, seed=1)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_hidden_resonance_is_found(report, smallest):
 
 def test_the_tail_goes_beyond_the_number_of_pseudo_experiments(hists):
     options = {"symmetries": ["ee/mumu OS"], "observables": ["m_ll x met"]}
-    best = strongest(ddp.scan(hists, tests=["submatrix"], permutations=250, seed=1, **options))
+    best = strongest(ddp.scan(hists, tests=["submatrix"], toys=250, seed=1, **options))
     is_the_resonance(best)
     assert best.p_global == 1 / 251
     assert best.tail.p_tail < 1e-4

@@ -9,6 +9,8 @@ from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.expectation import Expectation
 
 GRID = CellGrid((Multiplicity("j", last=3), Multiplicity("tau", last=2), Topology("VBF")))
 MET = (hist.axis.Regular(5, 0.0, 100.0, name="met"),)
@@ -50,3 +52,9 @@ def make_histograms(layout, n_events, seed, *, excess=0.0, flow=0.1):
 def with_counts(layout, counts):
     empty = Histograms.empty(layout)
     return Histograms(layout, counts, empty.not_filled, empty.events)
+
+
+def scan_expecting(hists, tests=None, *, toys=0, **options):
+    """A scan; the fields of its expectation may be among its options, and pseudo-experiments are made on demand."""
+    said = {name: options.pop(name) for name in ("kappa", "kappa_error", "systematic", "correction") if name in options}
+    return scan(hists, tests, toys=toys, expectation=Expectation(**said), **options)

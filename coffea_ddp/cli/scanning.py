@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, show, steps_bar, tell_missing
-from coffea_ddp.cli.unused import is_given, refuse_unused
+from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.running.progress import events_bar
+
+if TYPE_CHECKING:
+    from coffea_ddp.scanning.expectation import Expectation
+    from coffea_ddp.scanning.protocols import ScanTest
 
 
 @click.command(cls=Command)
@@ -33,19 +37,16 @@ from coffea_ddp.running.progress import events_bar
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
 @click.option("--similar", is_flag=True, help="Show rows with mostly the events of a stronger one, too.")
 @click.option(
-    "--permutations",
+    "--toys",
     type=click.IntRange(min=0),
-    default=0,
+    default=1000,
     show_default=True,
-    help="Pseudo-experiments with relabelled events, for global p-values; 0: the Sidak bound.",
+    help="Pseudo-experiments: with relabelled events for global p-values (0: the Sidak bound), of the best spectra.",
 )
 @click.option(
     "--null",
     type=click.Choice(["binomial", "fixed"]),
     help="Label every event on its own (kappa is known), or keep N_A (it is from the totals) [default: as kappa is].",
-)
-@click.option(
-    "--toys", type=click.IntRange(min=0), default=1000, show_default=True, help="Toys for each of the best spectra."
 )
 @click.option(
     "--fits", type=click.IntRange(min=0), default=10, show_default=True, help="Best rows of nplm to fit in full."
@@ -93,30 +94,26 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     \b
     coffea-ddp scan hists.ddp
     coffea-ddp scan hists.ddp -o report.json --csv report.csv --top 50
-    coffea-ddp scan hists.ddp --tests nsigma,submatrix --permutations 1000 --seed 1
-    coffea-ddp scan hists.ddp --tests nsigma,submatrix,nplm,classifier --permutations 1000
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix --toys 10000 --seed 1
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix,nplm,classifier
     coffea-ddp scan hists.ddp --tests nplm --fits 5 --backend network
     coffea-ddp scan hists.ddp --tests bump --toys 10000
-    coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02 --permutations 1000
+    coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.io import load
     from coffea_ddp.scanning.driver import scan as scan_all
-    from coffea_ddp.scanning.options import tests_of
+    from coffea_ddp.scanning.options import find_tests
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
-    options["kappa"] = per_symmetry(options.pop("kappas"), "--kappa", _number_or_name, "plan")
-    for name, plural in (("kappa_error", "kappa_errors"), ("systematic", "systematics")):
-        options[name] = per_symmetry(options.pop(plural), f"--{name.replace('_', '-')}", float, 0.0)
-    options["correction"] = _correction(options.pop("corrections"))
+    options["expectation"] = _expectation(options)
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
-    chosen = None if tests is None else [name.strip() for name in tests.split(",")]
-    _check_used(tests_of(chosen, histograms), options)
-    full_fits = {name: options.pop(name) for name in ("fits", "backend", "device")}
-    options["fits"] = _fits(full_fits, options["permutations"]) if "nplm" in (chosen or ()) else None
-    options["toys"] = options["toys"] if is_given("toys") else None
+    chosen = find_tests(None if tests is None else [name.strip() for name in tests.split(",")], histograms)
+    _check_used(chosen, options)
+    fits = {name: options.pop(name) for name in ("fits", "backend", "device")}
+    chosen = tuple(_nplm(**fits) if test.name == "nplm" else test for test in chosen)
     with steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, **options)
     with delivering() as deliver:
@@ -176,35 +173,43 @@ def _correction(given: tuple[str, ...]) -> Any:
     return found or None
 
 
-def _check_used(tests: Sequence[str], options: dict[str, Any]) -> None:
-    """Stop where an option was given of a test that is not made, or of pseudo-experiments that are not."""
-    from coffea_ddp.scanning.binned_tests import TESTS
+def _expectation(options: dict[str, Any]) -> Expectation:
+    """Return what is said of side B, taken out of the options."""
+    from coffea_ddp.scanning.expectation import Expectation
 
-    symmetric = any(name != "bump" for name in tests), "a test of symmetries (--tests)"
-    binned = any(name in TESTS for name in tests), f"a test out of {', '.join(TESTS)} (--tests)"
-    fits = "nplm" in tests and options["fits"] > 0
+    return Expectation(
+        kappa=per_symmetry(options.pop("kappas"), "--kappa", _number_or_name, "plan"),
+        kappa_error=per_symmetry(options.pop("kappa_errors"), "--kappa-error", float, 0.0),
+        systematic=per_symmetry(options.pop("systematics"), "--systematic", float, 0.0),
+        correction=_correction(options.pop("corrections")),
+    )
+
+
+def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
+    """Stop where an option was given of a test that is not made, or of pseudo-experiments that are not."""
+    names, kinds = {test.name for test in tests}, {test.kind for test in tests}
+    symmetric = bool(kinds & {"counts", "events"}), "a test of symmetries (--tests)"
+    counts = "counts" in kinds, "a test of counts, as nsigma or submatrix (--tests)"
+    fits = "nplm" in names and options["fits"] > 0
     refuse_unused({
-        **dict.fromkeys(("min_events", "permutations", "symmetries", "observables"), symmetric),
+        **dict.fromkeys(("min_events", "symmetries", "observables"), symmetric),
         **dict.fromkeys(("kappas", "systematics", "corrections"), symmetric),
-        "kappa_errors": binned,
-        "null": (symmetric[0] and options["permutations"] > 0, "pseudo-experiments (--permutations)"),
-        "toys": ("bump" in tests, "the test bump (--tests) and mass spectra"),
-        "fits": ("nplm" in tests, "the test nplm (--tests)"),
+        "kappa_errors": counts,
+        "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
+        "fits": ("nplm" in names, "the test nplm (--tests)"),
         "backend": (fits, "full fits of the test nplm (--tests, --fits)"),
         "device": (fits, "full fits of the test nplm (--tests, --fits)"),
     })  # fmt: skip
 
 
-def _fits(options: dict[str, Any], permutations: int) -> Any:
-    """Return what is said of full fits as one."""
-    from coffea_ddp.scanning.unbinned_scan import FullFits
+def _nplm(fits: int, backend: str, device: str) -> ScanTest:
+    """Return NPLM with its options."""
+    from coffea_ddp.scanning.nplm_cells import NPLM
     from coffea_ddp.stats import KernelSolver, NetworkSolver
 
-    number, backend, device = (options[name] for name in ("fits", "backend", "device"))
     if backend == "kernel" and device != "cpu":
         raise InputError(f"--device {device}: kernels are fitted on the CPU; --backend network can use a GPU")
-    solver = KernelSolver() if backend == "kernel" else NetworkSolver(device=device)
-    return FullFits(number, solver, permutations or FullFits().permutations)
+    return NPLM(fits, KernelSolver() if backend == "kernel" else NetworkSolver(device=device))
 
 
 def _number_or_name(text: str) -> float | str:

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> import hist
->>> from coffea_ddp.histograms.layout import Channel
+>>> from coffea_ddp.histograms.channel import Channel
 >>> channel = Channel("met", (hist.axis.Regular(2, 0, 100, name="met"),), base=0, n_sides=2, symmetry="e/mu")
 >>> keys = channel.key(np.array([0, 0, 7]), np.array([0, 1, 1]), np.array([1, 2, 2]))
 >>> found = cell_counts(SparseCounts.from_keys(keys), channel)
@@ -23,7 +23,7 @@ from coffea_ddp.histograms.sparse import SparseCounts
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
-    from coffea_ddp.histograms.layout import Channel
+    from coffea_ddp.histograms.channel import Channel
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.cell_counts import CellCounts, cell_counts
 from coffea_ddp.histograms.cells import INCLUSIVE
-from coffea_ddp.histograms.layout import EVENTS, Channel, Layout
+from coffea_ddp.histograms.channel import Channel
+from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table
 from coffea_ddp.histograms.sparse import SparseCounts

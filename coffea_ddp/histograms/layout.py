@@ -6,19 +6,16 @@ An output carries its layout, so that it can be read, merged and scanned without
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
+from coffea_ddp.histograms.channel import Channel
 from coffea_ddp.spectra.resolution import Resolution
-
-if TYPE_CHECKING:
-    from coffea_ddp._typing import IntArray
 
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
@@ -28,51 +25,6 @@ MOST_BINS = 10**6
 
 MAX_SYMMETRIES = 32
 """Two bits of a 64-bit word per symmetry tell a stored event's sides."""
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One observable of one symmetry, or one mass spectrum: a block of keys.
-
-    The key of an event is ``base + (cell * n_sides + side) * extent + bin``; ``bin`` runs over the flow bins too.
-
-    Attributes
-    ----------
-    name
-        Of the observable or the spectrum.
-    axes
-        ``hist`` axes with flow bins; none for :data:`EVENTS`.
-    base
-        The first key.
-    n_sides
-        2 for a symmetry, A and B; 1 for a spectrum.
-    symmetry
-        Its name; empty for a spectrum.
-    """
-
-    name: str
-    axes: tuple[Any, ...]
-    base: int
-    n_sides: int
-    symmetry: str = ""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of bins of every axis, flow bins included."""
-        return tuple(axis.extent for axis in self.axes)
-
-    @property
-    def extent(self) -> int:
-        """Number of bins of the matrix, flow bins included."""
-        return math.prod(self.shape)
-
-    def key(self, cells: IntArray, sides: IntArray | int, bins: IntArray) -> IntArray:
-        """Return the keys of events in cells, on sides (0 is A, 1 is B) and in bins; all of shape (n_events,)."""
-        return self.base + (cells * self.n_sides + sides) * self.extent + bins
-
-    def end(self, n_exclusive: int) -> int:
-        """Return one more than the largest key of the first so many exclusive cells."""
-        return self.base + n_exclusive * self.n_sides * self.extent
 
 
 @dataclass(frozen=True)

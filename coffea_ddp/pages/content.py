@@ -20,7 +20,6 @@ from coffea_ddp.pages.facts import (
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
 from coffea_ddp.report.display import method_of, p_of, region_of, significance_of, z_global_of
-from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -127,7 +126,7 @@ def _head(report: ScanReport) -> dict[str, Any]:
         ("spectra", _number(report.inputs.get("spectra"))),
         ("trials", _number(report.trials)),
         ("symmetries", _number(len(report.summaries) or None)),
-        ("pseudo-experiments", _number(report.options.get("permutations") or None)),
+        ("pseudo-experiments", _number(report.options.get("toys") or None)),
         ("largest z, local", "" if largest is None else words.z_text(largest.z_local)),
         ("smallest p, global", "" if best is None else p_of(best, "p_global", count=True)),
     ]
@@ -270,7 +269,7 @@ def _code(row: Row) -> str:
     lines = ["import coffea_ddp as ddp", "", 'hists = ddp.load("hists.ddp")']
     if row.kind == "spectrum":
         lines += [f"spectrum = hists.spectrum({row.observable!r}, {row.cell!r})", "spectrum.hist.plot1d()"]
-    elif row.test in EVENT_TESTS:
+    elif row.test in ("nplm", "classifier"):
         lines += [
             f"pair = ddp.sample_pair(hists, {row.symmetry!r}, {row.cell!r})  # the stored events",
             "print(ddp.stats.nplm(pair.a, pair.b, permutations=1000))",

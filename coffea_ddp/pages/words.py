@@ -91,7 +91,7 @@ def paragraphs(report: ScanReport) -> list[str]:
     if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
         found.append(
             "No pseudo-experiments were made: global p-values of symmetries are the Sidak bound over all trials, which "
-            "is conservative as cells overlap. coffea-ddp scan --permutations 1000 counts them."
+            "is conservative as cells overlap. coffea-ddp scan --toys 1000 counts them."
         )
     return found
 

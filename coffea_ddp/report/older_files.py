@@ -20,6 +20,7 @@ from coffea_ddp.histograms.cells import INCLUSIVE
 
 VERSION = 2
 _NAMES = {"looks": "trials"}
+_OPTIONS = {"permutations": "toys"}
 _ROW_NAMES = {"like": "similar_to", "z_plain": "z_nominal"}
 _AXIS = re.compile(r"[A-Za-z_]\w*")
 _PART = re.compile(r"(\d{0,4})([A-Za-z_]\w*)(\(.*\))?")
@@ -30,8 +31,19 @@ def current(data: Any) -> Any:
     if not isinstance(data, Mapping) or type(data.get("version")) is not int or data["version"] != 1:
         return data
     new = _renamed(data, _NAMES) | {"version": VERSION}
+    options = new.get("options")
+    if isinstance(options, Mapping):
+        new["options"] = _options(options)
     if isinstance(new.get("rows"), list):
         new["rows"] = [_row(row) if isinstance(row, Mapping) else row for row in new["rows"]]
+    return new
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    # "permutations" of symmetries come last: they, and not the toys of the bump hunt, are what the report counts.
+    new = _renamed({name: options[name] for name in sorted(options, key=_OPTIONS.__contains__)}, _OPTIONS)
+    if isinstance(new.get("fits"), Mapping):
+        new["fits"] = _renamed(new["fits"], _OPTIONS)
     return new
 
 

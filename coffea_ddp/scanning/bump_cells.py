@@ -1,6 +1,6 @@
 """The bump hunt over all cells of a pass: every spectrum of every final state, in one ranking.
 
-As for symmetries, cells that hold the same events are looked at once, under their shortest name, and are sums over the
+As for symmetries, cells that hold the same events are tested once, under their shortest name, and are sums over the
 exclusive cells that were filled (law 1).
 """
 
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
@@ -29,6 +31,52 @@ if TYPE_CHECKING:
 
 _BLOCK = 512
 """Cells whose spectra are added up together."""
+
+
+@dataclass(frozen=True)
+class Bump:
+    """The bump hunt in the mass spectra of all cells.
+
+    Attributes
+    ----------
+    toys
+        Background-only toys for each of the best spectra; those of the scan by default.
+    toys_for
+        Number of spectra that get them.
+    min_events
+        Spectra with fewer entries are counted as ``TOO_FEW_ENTRIES`` and not tested.
+
+    Raises
+    ------
+    InputError
+        If a number is negative.
+    """
+
+    toys: int | None = None
+    toys_for: int = TOYS_FOR
+    min_events: int = MIN_EVENTS
+    name: ClassVar[str] = "bump"
+    kind: ClassVar[str] = "spectra"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name, value in (("toys", self.toys or 0), ("toys_for", self.toys_for), ("min_events", self.min_events)):
+            if value < 0:
+                raise InputError(f"Bump({name}={value}): give 0 or more")
+
+    def scan(
+        self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Progress | None = None
+    ) -> ScanReport:
+        """Return the report on all spectra of an output (:func:`hunt_cells`)."""
+        return hunt_cells(
+            hists,
+            min_events=self.min_events,
+            best=best,
+            toys=toys if self.toys is None else self.toys,
+            toys_for=self.toys_for,
+            seed=seed,
+            progress=progress,
+        )
 
 
 class _Cells(NamedTuple):
@@ -63,7 +111,7 @@ def hunt_cells(
     spectra
         Names; all by default.
     min_events
-        Cells with fewer events in the spectrum are counted as ``TOO_FEW_ENTRIES`` and not looked at.
+        Cells with fewer events in the spectrum are counted as ``TOO_FEW_ENTRIES`` and not tested.
     best
         How many rows the report keeps; the best of every spectrum is kept besides, without a rank.
     toys, toys_for, seed, progress
@@ -160,7 +208,7 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
 
 
 def _besides(rows: Sequence[Row], best: int) -> list[Row]:
-    """Return the best row of every spectrum that has none among the best of all; one that was looked at, if any was."""
+    """Return the best row of every spectrum that has none among the best of all; one that was tested, if any was."""
     shown = {row.observable for row in rows[:best]}
     first: dict[str | None, Row] = {}
     for row in rows[best:]:
@@ -186,7 +234,7 @@ def _around(cells: _Cells, row: Row) -> FloatArray:
 def joined(first: ScanReport, second: ScanReport) -> ScanReport:
     """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.report.ordering`.
 
-    Each row's ``p_global`` is after all looks of its own kind.
+    Each row's ``p_global`` is after all trials of its own kind.
     """
     behind = max((row.rank for row in first.rows if row.rank is not None), default=0)
     rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])

@@ -203,13 +203,13 @@ class _Found:
     n_ge: int | None = None
     n: int | None = None
 
-    def place(self, looks: int) -> tuple[float, float]:
-        """Return what it is ranked by after so many looks."""
-        return sort_key(float(p_from_z(self.z_global(looks), two_sided=False)), self.z)
+    def place(self, trials: int) -> tuple[float, float]:
+        """Return what it is ranked by after a number of trials."""
+        return sort_key(float(p_from_z(self.z_global(trials), two_sided=False)), self.z)
 
-    def z_global(self, looks: int) -> float:
+    def z_global(self, trials: int) -> float:
         """Return z after so many spectra."""
-        return float(sidak_z(self.z_spectrum, looks, two_sided=False))
+        return float(sidak_z(self.z_spectrum, trials, two_sided=False))
 
 
 def hunt_spectra(
@@ -276,14 +276,14 @@ def hunt_spectra(
             progress(done, len(usable), "")
         found += _hunt_group(group, chosen, backend)
         done += len(group)
-    looks = len(found)
-    found.sort(key=lambda one: one.place(looks))
+    trials = len(found)
+    found.sort(key=lambda one: one.place(trials))
     for number, one in enumerate(found[: toys_for if toys else 0]):
         if progress is not None:
             progress(len(usable), len(usable), f"toys of {number + 1} of the best")
         found[number] = _with_toys(one, chosen, toys, seed, backend)
-    found.sort(key=lambda one: one.place(looks))
-    rows = [_row(one, rank, looks) for rank, one in enumerate(found, 1)]
+    found.sort(key=lambda one: one.place(trials))
+    rows = [_row(one, rank, trials) for rank, one in enumerate(found, 1)]
     rows += [_lost(one) for one in prepared if one.status is not Status.OK]
     if progress is not None:
         progress(len(usable), len(usable), "")
@@ -321,15 +321,15 @@ def _found(prepared: Prepared, hunted: Hunted, row: int, calibrated: float, flag
         error=float(hunted.estimates.error[row, best]),
         position=float(0.5 * (edges[best] + edges[best + 1])),
         width=float(hunted.sigma[row, best] * (edges[best + 1] - edges[best])),
-        # Many bins cannot be worth more than the best of them.
+        # Many bins are not more significant than the best of them.
         z_spectrum=min(calibrated, z),
         flags=flags,
     )
 
 
-def _row(found: _Found, rank: int, looks: int) -> Row:
+def _row(found: _Found, rank: int, trials: int) -> Row:
     spectrum, edges = found.prepared.spectrum, found.prepared.edges
-    z_global = found.z_global(looks)
+    z_global = found.z_global(trials)
     nowhere = "NO_DOMAIN" in found.flags
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
@@ -341,7 +341,7 @@ def _row(found: _Found, rank: int, looks: int) -> Row:
         z_global=z_global,
         method="bump network",
         p_method=_p_method(found),
-        global_method=f"Sidak over {looks} spectra",
+        global_method=f"Sidak over {trials} spectra",
         status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
         rank=rank,
         similar_to=rank,

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 KINDS = ("plan", "global", "cell")
 
 _PER_SYMMETRY: dict[str, Any] = {"kappa": "plan", "kappa_error": 0.0, "systematic": 0.0}
-"""Options that may be mappings from symmetries, and their values for those that are not named."""
+"""Fields that may be mappings from symmetries, with the values for symmetries that are not named."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Knowledge of the expected ratio B / A.
+    """Expected ratio B / A of every symmetry, and its uncertainty.
 
     Attributes
     ----------
@@ -105,17 +105,17 @@ class Expectation:
 
     @property
     def estimated(self) -> bool:
-        """True if kappa comes from the data, in every symmetry."""
+        """True where kappa is estimated from the data, in every symmetry."""
         return self.kappa in ("global", "cell")
 
     @property
     def equal_odds(self) -> bool:
-        """True if all events of a cell are expected on side B with one probability: a condition for keeping N_A."""
+        """True where all events of a cell are expected on side B with one probability, as a fixed N_A needs."""
         return self.correction is None and not self.systematic and not self.kappa_error
 
     @property
     def method(self) -> str:
-        """Words for what is used; empty for the plan's kappa, taken as exact."""
+        """The expectation in words; empty for the plan's kappa, taken as exact."""
         given = [getattr(self, name) for name in _PER_SYMMETRY]
         named = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one if name != OTHERS)
         corrected = ["B corrected for its efficiency"] * (self.correction is not None)
@@ -153,9 +153,9 @@ class Expectation:
             kappa = float(mine.kappa)  # type: ignore[arg-type]
         return ChannelExpectation(
             kappa=kappa,
-            own=mine.kappa == "cell",
+            per_cell=mine.kappa == "cell",
             ratio=ratio,
-            spread=spread,
+            bin_error=spread,
             kappa_error=float(mine.kappa_error),  # type: ignore[arg-type]
             estimated_from=estimated_from,
             plan_kappa=plan_kappa,
@@ -318,9 +318,9 @@ class ChannelExpectation:
     ----------
     kappa
         The expected ratio, without the factors per bin; where cells have their own, that of all of them.
-    own
-        Whether every cell has its own instead, from its totals.
-    ratio, spread
+    per_cell
+        True where every cell has its own instead, from its totals.
+    ratio, bin_error
         Per bin, the factor on kappa and the relative uncertainty; shape (n_bins,).
     kappa_error
         Relative, common to all bins.
@@ -329,7 +329,7 @@ class ChannelExpectation:
     plan_kappa
         The plan's.
     weighted
-        Whether contents are sums of weights.
+        True where contents are sums of weights.
     status
         Why nothing can be tested; ``None`` where it can.
     side_ratio
@@ -337,9 +337,9 @@ class ChannelExpectation:
     """
 
     kappa: float
-    own: bool
+    per_cell: bool
     ratio: FloatArray
-    spread: FloatArray
+    bin_error: FloatArray
     kappa_error: float
     estimated_from: float | None
     plan_kappa: float
@@ -349,21 +349,21 @@ class ChannelExpectation:
 
     @property
     def exact(self) -> bool:
-        """True if the split of the events of any region is binomial with one known probability."""
-        return not (self.own or self.weighted or self.spread.any() or (self.ratio != 1).any())
+        """True where the events of any region are split binomially with one known probability."""
+        return not (self.per_cell or self.weighted or self.bin_error.any() or (self.ratio != 1).any())
 
     @property
-    def plain(self) -> bool:
-        """True if this is the plan's kappa, taken as exact."""
+    def nominal(self) -> bool:
+        """True for the plan's kappa, taken as exact."""
         given = self.kappa == self.plan_kappa and not self.kappa_error and self.estimated_from is None
-        return given and not (self.own or self.spread.any() or (self.ratio != 1).any())
+        return given and not (self.per_cell or self.bin_error.any() or (self.ratio != 1).any())
 
     @property
     def varying(self) -> bool:
-        """True if the probability of side B is not one number for all events, or not known as one."""
-        return bool(self.kappa_error or self.spread.any() or (self.ratio != 1).any())
+        """True where the probability of side B differs from event to event, or is uncertain."""
+        return bool(self.kappa_error or self.bin_error.any() or (self.ratio != 1).any())
 
     @property
     def fixed(self) -> bool:
-        """True if N_A has to be kept by relabelling: kappa is that of the same totals."""
+        """True where kappa is that of the same totals, so that relabelling has to keep N_A."""
         return self.estimated_from is not None

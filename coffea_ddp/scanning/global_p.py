@@ -1,4 +1,4 @@
-"""From local to global: what each of the best looks of a scan is worth after all of them.
+"""Global p-values of the largest deviations of a scan.
 
 With pseudo-experiments: min-p over the families (one test of one observable of one symmetry each), whose labels are
 shared or, where they are not, drawn independently, which is a bound. Without: the Sidak bound over all regions, each
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Significance:
-    """Global significances of the candidates; arrays of shape (n_candidates,), NaN where a thing does not apply.
+class GlobalSignificance:
+    """Global significance of the deviations; arrays of shape (n_deviations,), NaN where there is none.
 
     Attributes
     ----------
     p_cell, p_symmetry, p_global, z_global
         See :class:`coffea_ddp.report.rows.Row`.
     n_ge, n_ge_cell
-        How many pseudo-experiments reach them, among all looks and in their own cell.
+        How many pseudo-experiments reach them, among all trials and in their own cell.
     n
         How many pseudo-experiments there are; 0: none.
     tails
-        ``p_tail``, ``p_tail_low`` and ``p_tail_high``; shape (n_candidates, 3).
+        ``p_tail``, ``p_tail_low`` and ``p_tail_high``; shape (n_deviations, 3).
     summary
-        What the best of each symmetry, of each test and of all are worth.
+        Global significance of the best of each symmetry, of each test, and of all.
     method
         How the global p-values were made.
     """
@@ -62,25 +62,25 @@ class Significance:
     method: str
 
 
-def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[str, int]) -> Significance:
+def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[str, int]) -> GlobalSignificance:
     """Return Sidak bounds.
 
     Parameters
     ----------
     families
-        The test, symmetry and observable of every candidate.
+        The test, symmetry and observable of every deviation.
     statistics
-        The signed z of their local p-values; shape (n_candidates,).
+        The signed z of their local p-values; shape (n_deviations,).
     trials
-        How many regions each test looked at.
+        Number of regions that each test tested.
     """
     n_tests = len(trials)
-    looks = np.array([max(1, n_tests * trials[test]) for test, _, _ in families], dtype=np.float64)
+    n_trials = np.array([max(1, n_tests * trials[test]) for test, _, _ in families], dtype=np.float64)
     nothing = np.full(len(statistics), np.nan)
-    z_global = np.array([sidak_z(z, n) for z, n in zip(statistics.tolist(), looks.tolist(), strict=True)])
+    z_global = np.array([sidak_z(z, n) for z, n in zip(statistics.tolist(), n_trials.tolist(), strict=True)])
     total = " + ".join(f"{number:,} of {test}" for test, number in trials.items()) if n_tests > 1 else ""
     total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} trials"
-    return Significance(
+    return GlobalSignificance(
         nothing, nothing, p_from_z(z_global, two_sided=True), z_global, nothing, nothing, 0,
         np.full((len(statistics), 3), np.nan), (), f"Sidak bound over {total}",
     )  # fmt: skip
@@ -93,15 +93,15 @@ def from_nulls(
     nulls: Mapping[Family, NullScores],
     *,
     how: str,
-) -> Significance:
+) -> GlobalSignificance:
     """Return p-values from the pseudo-experiments of a scan.
 
     Parameters
     ----------
     families, cells
-        The test, symmetry and observable, and the number of the cell, of every candidate.
+        The test, symmetry and observable, and the number of the cell, of every deviation.
     statistics
-        Their signed z; shape (n_candidates,).
+        Their signed z; shape (n_deviations,).
     nulls
         The pseudo-experiments of every family.
     how
@@ -114,10 +114,10 @@ def from_nulls(
     scale = np.zeros(len(scores))
     for name, z in zip(names, combined.z, strict=True):
         scale[mine[name]] = z
-    everything = _Looks.of(combined.null.max(axis=0), nulls.values())
+    everything = _Largest.of(combined.null.max(axis=0), nulls.values())
     symmetries = {symmetry: [i for i, name in enumerate(names) if name[1] == symmetry] for _, symmetry, _ in names}
     of_symmetry = {
-        symmetry: _Looks.of(combined.null[rows].max(axis=0), [nulls[names[i]] for i in rows])
+        symmetry: _Largest.of(combined.null[rows].max(axis=0), [nulls[names[i]] for i in rows])
         for symmetry, rows in symmetries.items()
     }
     p_global = [everything.sample.p(z) for z in scale.tolist()]
@@ -136,7 +136,7 @@ def from_nulls(
         *_best_of_tests(families, scores, nulls, how),
         _global_p(None, "min-p", float(scale[best]), everything, how, least=p_symmetry[best]),
     ]
-    return Significance(
+    return GlobalSignificance(
         np.array([p.p_value for p in p_cell]),
         np.array([p.p_value for p in p_symmetry]),
         values,
@@ -151,27 +151,27 @@ def from_nulls(
     )
 
 
-class _Looks(NamedTuple):
-    """The largest scores of some families in every pseudo-experiment, and whether they have their labels in common."""
+class _Largest(NamedTuple):
+    """The largest scores of some families in every pseudo-experiment; ``shared`` where their labels are the same."""
 
     sample: NullSample
     shared: bool
 
     @classmethod
-    def of(cls, scores: FloatArray, nulls: Iterable[NullScores]) -> _Looks:
+    def of(cls, scores: FloatArray, nulls: Iterable[NullScores]) -> _Largest:
         found = list(nulls)
         return cls(NullSample(scores), len(found) == 1 or all(null.keyed for null in found))
 
     @property
     def relation(self) -> str:
-        """Relation between the labels of the families."""
+        """Relation of the labels of the families, in words."""
         return "keyed to the events" if self.shared else "drawn anew for each observable (a bound)"
 
 
 def _tail(found: PermutationP, least: PermutationP | None = None) -> tuple[float, float, float]:
-    """Return an extrapolated p with its interval, NaN where there is none; never below that of a part of the looks.
+    """Return an extrapolated p with its interval, NaN where there is none; never below that of a part of the trials.
 
-    The tails of all looks and of a part are fitted to samples of their own, and could contradict each other.
+    The tails of all trials and of a part are fitted to samples of their own, and could contradict each other.
     """
     told = [np.nan if p is None else p for p in (found.p_tail, found.p_low, found.p_high)]
     if least is not None:
@@ -181,24 +181,24 @@ def _tail(found: PermutationP, least: PermutationP | None = None) -> tuple[float
 
 
 def _global_p(
-    scope: str | None, what: str, score: float, looks: _Looks, how: str, *, least: PermutationP | None = None
+    scope: str | None, what: str, score: float, largest: _Largest, how: str, *, least: PermutationP | None = None
 ) -> GlobalP:
-    found: PermutationP = looks.sample.p(score)
+    found: PermutationP = largest.sample.p(score)
     tails = (None if np.isnan(p) or p < SMALLEST_P else p for p in _tail(found, least))
     names = ("p_tail", "p_tail_low", "p_tail_high")
     return GlobalP(
         scope=scope, what=what, score=score, p_value=found.p_value, n_ge=found.n_ge, n=found.n,
-        method=f"{how}, {looks.relation}", **dict(zip(names, tails, strict=True)),
+        method=f"{how}, {largest.relation}", **dict(zip(names, tails, strict=True)),
     )  # fmt: skip
 
 
 def _best_of_symmetries(
-    families: Sequence[Family], scale: FloatArray, looks: Mapping[str, _Looks], how: str
+    families: Sequence[Family], scale: FloatArray, largest: Mapping[str, _Largest], how: str
 ) -> list[GlobalP]:
     best: dict[str, float] = {}
     for (_, symmetry, _), z in zip(families, scale.tolist(), strict=True):
         best[symmetry] = max(best.get(symmetry, 0.0), z)
-    return [_global_p(symmetry, "min-p", z, looks[symmetry], how) for symmetry, z in best.items()]
+    return [_global_p(symmetry, "min-p", z, largest[symmetry], how) for symmetry, z in best.items()]
 
 
 def _best_of_tests(
@@ -210,6 +210,6 @@ def _best_of_tests(
     rows = []
     for test, score in best.items():
         of_test = [null for name, null in nulls.items() if name[0] == test]
-        looks = _Looks.of(np.max([null.best for null in of_test], axis=0), of_test)
-        rows.append(_global_p(None, f"max {test}", score, looks, how))
+        largest = _Largest.of(np.max([null.best for null in of_test], axis=0), of_test)
+        rows.append(_global_p(None, f"max {test}", score, largest, how))
     return rows

@@ -2,16 +2,8 @@
 
 Examples
 --------
->>> check_used(
-...     ["bump"],
-...     Expectation(kappa=1.1),
-...     symmetries=None,
-...     observables=None,
-...     permutations=0,
-...     null=None,
-...     toys=10,
-...     fits=None,
-... )
+>>> from coffea_ddp.scanning.bump_cells import Bump
+>>> check_used([Bump()], Expectation(kappa=1.1), symmetries=None, observables=None, null=None, toys=10)
 Traceback (most recent call last):
 ...
 coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of symmetries; leave it out, or name one
@@ -19,21 +11,23 @@ coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of sy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.scanning.binned_tests import TESTS
+from coffea_ddp.report.report_files import MOST_ROWS
+from coffea_ddp.scanning import registry
 from coffea_ddp.scanning.expectation import Expectation
-from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 from coffea_ddp.stats.relabelling import NullKind, check_null
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.scanning.per_symmetry import Channels
+    from coffea_ddp.scanning.protocols import ScanTest
 
-BUMP = "bump"
-"""The test of spectra; all others are of symmetries."""
+    Tests = Iterable[str | ScanTest] | str | ScanTest | None
+    """Tests as they are given: names, objects, or one of them; none: those of the plan."""
 
 
 def null_of(null: str | None, expectation: Expectation, symmetries: Sequence[str]) -> NullKind:
@@ -49,16 +43,29 @@ def null_of(null: str | None, expectation: Expectation, symmetries: Sequence[str
     return chosen
 
 
+def check_numbers(min_events: int, best: int, toys: int) -> None:
+    """Stop where a number of a scan is too small or too large.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("toys", toys, 0)):
+        if value < least:
+            raise InputError(f"{name}={value}: give {least} or more")
+    if best > MOST_ROWS:
+        raise InputError(f"best={best:,}: a report keeps at most {MOST_ROWS:,} rows")
+
+
 def check_used(
-    tests: Sequence[str],
+    tests: Sequence[ScanTest],
     expectation: Expectation,
     *,
     symmetries: Sequence[str] | None,
     observables: Sequence[str] | None,
-    permutations: int,
+    toys: int,
     null: str | None,
-    toys: int | None,
-    fits: Any,
 ) -> None:
     """Stop where an option is given of a kind of test that is not made.
 
@@ -67,58 +74,63 @@ def check_used(
     InputError
         Naming the option, and the test that it needs.
     """
-    of_symmetries = "a test of symmetries", any(name != BUMP for name in tests)
-    binned = f"a test out of {', '.join(TESTS)}", any(name in TESTS for name in tests)
-    plain = Expectation()
+    of_symmetries = "a test of symmetries", any(test.kind != "spectra" for test in tests)
+    counts = "a test of counts, as nsigma or submatrix", any(test.kind == "counts" for test in tests)
+    default = Expectation()
     given = {
         "symmetries": (symmetries is not None, of_symmetries),
         "observables": (observables is not None, of_symmetries),
-        "permutations": (bool(permutations), of_symmetries),
         "correction": (expectation.correction is not None, of_symmetries),
-        "kappa": (expectation.kappa != plain.kappa, of_symmetries),
-        "kappa_error": (expectation.kappa_error != plain.kappa_error, binned),
-        "systematic": (expectation.systematic != plain.systematic, of_symmetries),
-        "toys": (toys is not None, (f"the test {BUMP!r}", BUMP in tests)),
-        "fits": (fits is not None, ("the test 'nplm'", "nplm" in tests)),
+        "kappa": (expectation.kappa != default.kappa, of_symmetries),
+        "kappa_error": (expectation.kappa_error != default.kappa_error, counts),
+        "systematic": (expectation.systematic != default.systematic, of_symmetries),
+        "null": (null is not None, of_symmetries),
     }
     for name, (wanted, (needed, made)) in given.items():
         if wanted and not made:
-            raise InputError(
-                f"{name} has no effect on {', '.join(tests)}: it needs {needed}; leave it out, or name one"
-            )
-    if null is not None and not permutations:
-        raise InputError(f"null={null!r}: no pseudo-experiments are made; give permutations, or leave it out")
+            which = ", ".join(test.name for test in tests)
+            raise InputError(f"{name} has no effect on {which}: it needs {needed}; leave it out, or name one")
+    if null is not None and not toys:
+        raise InputError(f"null={null!r}: no pseudo-experiments are made (toys=0); give toys, or leave it out")
 
 
-def tests_of(names: Sequence[str] | None, hists: Histograms) -> tuple[str, ...]:
-    """Return the names of the tests of a scan, those of the plan where none are named.
+def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
+    """Return the tests of a scan, those of the plan where none are named.
 
     Raises
     ------
     UnknownNameError, InputError
-        If there is no such test, none is named, or there is nothing that it could look at.
+        If there is no such test, none is named, two have one name, or there is nothing that it could look at.
     """
-    known = (*TESTS, *EVENT_TESTS, BUMP)
-    if names is None:
+    if tests is None:
         symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
-        return tuple(name for name in (symmetric, BUMP if hists.spectra else None) if name)
-    wanted = (names,) if isinstance(names, str) else tuple(names)
-    for name in wanted:
-        if name not in known:
-            raise UnknownNameError(f"no test {name!r}; the tests are: {', '.join(known)}{did_you_mean(name, known)}")
-    if not wanted:
-        raise InputError(f"no test is named; the tests are: {', '.join(known)}")
-    if not hists.symmetries and (of := next((name for name in wanted if name != BUMP), None)) is not None:
-        raise InputError(f"the plan {hists.layout.plan!r} has no symmetry for {of!r} to test; leave it out")
-    if BUMP in wanted and not hists.spectra:
-        raise InputError(f"the plan {hists.layout.plan!r} has no mass spectra to look for bumps in; leave out {BUMP!r}")
-    return tuple(dict.fromkeys(wanted))
+        return tuple(registry.find(name) for name in (symmetric, "bump" if hists.spectra else None) if name)
+    given = tests if isinstance(tests, Iterable) and not isinstance(tests, str) else (tests,)
+    chosen = tuple(registry.find(test) for test in dict.fromkeys(given))
+    if not chosen:
+        raise InputError(f"no test is named; the tests are: {', '.join(registry.names())}")
+    seen: set[str] = set()
+    for test in chosen:
+        if test.name in seen:
+            raise InputError(f"two tests are called {test.name!r}; a scan makes each once, make another scan")
+        seen.add(test.name)
+        if test.kind != "spectra" and not hists.symmetries:
+            raise InputError(f"the plan {hists.layout.plan!r} has no symmetry for {test.name!r} to test; leave it out")
+        if test.kind == "spectra" and not hists.spectra:
+            raise InputError(
+                f"the plan {hists.layout.plan!r} has no mass spectra to look for bumps in; leave out {test.name!r}"
+            )
+    return chosen
 
 
-def channels_of(
-    hists: Histograms, symmetries: Sequence[str] | None, observables: Sequence[str] | None
-) -> list[tuple[str, list[str]]]:
-    """Return the observables to scan of every symmetry, in the order of the plan."""
+def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables: Sequence[str] | None) -> Channels:
+    """Return the observables to scan of every symmetry, in the order of the plan.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If a symmetry or an observable does not exist, or a symmetry that is named has none of the observables.
+    """
     wanted = _names(symmetries)
     for name in wanted or ():
         hists.layout.symmetry(name)

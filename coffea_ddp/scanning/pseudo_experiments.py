@@ -17,11 +17,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.scanning.binned_tests import TESTS
+from coffea_ddp.scanning.protocols import RelabelledCounts
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.side_weights import pooled_variance
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
+    from coffea_ddp.scanning.protocols import CountsTest
 
     Single = NDArray[np.float32]
 
@@ -49,6 +50,51 @@ _ROWS = 1_024
 
 MISMATCH = 1e-3
 """Stored features are in single precision: this share of the events may fall into another bin than in the pass."""
+
+
+class Draw(NamedTuple):
+    """Drawing of pseudo-experiments.
+
+    Attributes
+    ----------
+    toys
+        Number of pseudo-experiments.
+    null
+        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.relabelling`).
+    seed
+        With the names of symmetry and observable the source of all random numbers.
+    jobs
+        Threads; ``None``: all cores. Results do not depend on it.
+    """
+
+    toys: int
+    null: NullKind
+    seed: int
+    jobs: int | None
+
+
+class ScannedCells(NamedTuple):
+    """Cells of one observable that a test tested; arrays of shape (n_tested,).
+
+    Attributes
+    ----------
+    test
+        The test.
+    cells
+        Numbers of the distinct cells.
+    kept
+        Numbers of those of which every pseudo-experiment is wanted; shape (n_kept,).
+    kappa
+        The expected ratio.
+    scale
+        What the statistic is multiplied with (1, unless kappa is uncertain).
+    """
+
+    test: CountsTest
+    cells: IntArray
+    kept: IntArray
+    kappa: FloatArray
+    scale: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +110,7 @@ class ScannedObservable:
     cells
         The distinct cells of the symmetry.
     tested
-        Per test the numbers of the cells that it tested; shape (n_tested,).
-    kept
-        Per test the numbers of those whose every pseudo-experiment is wanted.
-    scale
-        Per test what its statistic is multiplied with, per tested cell (1, unless kappa is uncertain).
-    kappa
-        Per test kappa of every tested cell.
+        Of each test.
     expected
         What is expected of side B.
     """
@@ -79,10 +119,7 @@ class ScannedObservable:
     events: CellCounts
     stored: SymmetryEvents
     cells: DistinctCells
-    tested: Mapping[str, IntArray]
-    kept: Mapping[str, IntArray]
-    scale: Mapping[str, FloatArray]
-    kappa: Mapping[str, FloatArray]
+    tested: tuple[ScannedCells, ...]
     expected: ChannelExpectation
 
     @property
@@ -115,13 +152,7 @@ Family = tuple[str, str, str]
 
 
 def pseudo_experiments(
-    observables: Iterable[ScannedObservable],
-    toys: int,
-    *,
-    null: NullKind,
-    seed: int,
-    jobs: int | None = None,
-    progress: Callable[[str], None] | None = None,
+    observables: Iterable[ScannedObservable], draw: Draw, progress: Callable[[str], None] | None = None
 ) -> dict[Family, NullScores]:
     """Make the pseudo-experiments of a scan.
 
@@ -129,14 +160,8 @@ def pseudo_experiments(
     ----------
     observables
         What was tested.
-    toys
-        How many pseudo-experiments.
-    null
-        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.relabelling`).
-    seed
-        With the names of symmetry and observable the source of all random numbers.
-    jobs
-        Threads; all cores by default. Results do not depend on it.
+    draw
+        How many, and how.
     progress
         Told of every finished block, with the name of what it belongs to.
 
@@ -146,21 +171,22 @@ def pseudo_experiments(
         One :class:`NullScores` per test, symmetry and observable that tested any cell.
     """
     found: dict[Family, NullScores] = {}
-    blocks = range(-(-toys // TOYS))
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        for tested in observables:
-            work = _Work.make(tested, null, seed)
+    blocks = range(-(-draw.toys // TOYS))
+    with ThreadPoolExecutor(draw.jobs or os.cpu_count() or 1) as pool:
+        for observable in observables:
+            work = _Work.make(observable, draw)
             results = []
             for result in pool.map(work.block, blocks):
                 results.append(result)
                 if progress is not None:
-                    progress(tested.name)
-            for i, (test, cells) in enumerate(tested.kept.items()):
-                best = np.concatenate([result[i][0] for result in results])[:toys]
-                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, :toys]
-                found[test, tested.counts.symmetry, tested.counts.observable] = NullScores(
+                    progress(observable.name)
+            for i, tested in enumerate(observable.tested):
+                best = np.concatenate([result[i][0] for result in results])[: draw.toys]
+                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, : draw.toys]
+                key = tested.test.name, observable.counts.symmetry, observable.counts.observable
+                found[key] = NullScores(
                     best.astype(np.float64),
-                    {cell: kept[k].astype(np.float64) for k, cell in enumerate(cells.tolist())},
+                    {cell: kept[k].astype(np.float64) for k, cell in enumerate(tested.kept.tolist())},
                     work.keyed,
                 )
     return found
@@ -171,27 +197,25 @@ class _Work:
     """One observable, ready for its blocks."""
 
     of: ScannedObservable
-    pieces: Entries
-    members: Mapping[str, Membership]
-    shape: tuple[int, int]
+    entries: Entries
+    members: tuple[Membership, ...]
     weights: FloatArray | None
     events: _Events | None
-    null: NullKind
+    draw: Draw
     n_b: int
     n_other: int
-    seed: int
 
     @property
     def keyed(self) -> bool:
         return self.events is not None
 
     @classmethod
-    def make(cls, of: ScannedObservable, null: NullKind, seed: int) -> _Work:
+    def make(cls, of: ScannedObservable, draw: Draw) -> _Work:
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # Labels by event have equal odds; and kappa of their totals is only that of the data where N_A is kept.
-        drawn = expected.varying or (expected.fixed and null == "binomial")
-        events = None if drawn else _Events.make(of)
+        per_entry = expected.varying or (expected.fixed and draw.null == "binomial")
+        events = None if per_entry else _Events.make(of)
         counts = of.counts.entries.sum(axis=1)
         v = counts if squares is None else pooled_variance(squares[:, 0], squares[:, 1], expected.side_ratio)
         if events is not None:
@@ -201,67 +225,70 @@ class _Work:
             events = events.placed(code * n_bins + place, n_bins)
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
         # Where each cell has its own kappa, the cell's factor comes later.
-        factor = expected.ratio * (1.0 if expected.own else expected.kappa)
-        pieces = Entries(
+        factor = expected.ratio * (1.0 if expected.per_cell else expected.kappa)
+        entries = Entries(
             starts=np.searchsorted(code, np.arange(n_codes + 1)),
             bins=place,
             n=n,
             v=factor[place] * variances,
             m=factor[place] * np.abs(contents.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
-            extra=(expected.spread / (1 + expected.kappa * expected.ratio)) ** 2,
+            extra=(expected.bin_error / (1 + expected.kappa * expected.ratio)) ** 2,
             common=expected.kappa_error / (1 + expected.kappa * expected.ratio),
         )
-        members = {test: _members(of, test) for test in of.kept}
+        members = tuple(_members(of, tested) for tested in of.tested)
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events; of those in range where a correction knows no others.
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum()) if (expected.ratio == 1).all() else 0
-        return cls(of, pieces, members, of.counts.shape, weights, events, null, n_b, n_other, seed)
+        return cls(of, entries, members, weights, events, draw, n_b, n_other)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
         """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
-        labels = self._labels(number)
-        expected, found = self.of.expected, []
-        for test, members in self.members.items():
+        toys, found = self._relabelled(number), []
+        for tested, members in zip(self.of.tested, self.members, strict=True):
             best = np.full(TOYS, -np.inf, np.float32)
-            kept = np.zeros((len(self.of.kept[test]), TOYS), np.float32)
-            TESTS[test].relabelled(self.pieces, members, self.shape, labels, expected, MaxScores(0, best, kept))
+            kept = np.zeros((len(tested.kept), TOYS), np.float32)
+            tested.test.relabelled(toys, members, MaxScores(0, best, kept))
             found.append((best, kept))
         return found
 
-    def _labels(self, number: int) -> Labels:
-        expected, n = self.of.expected, self.pieces.n[:, None]
-        ratio = expected.ratio[self.pieces.bins]
+    def _relabelled(self, number: int) -> RelabelledCounts:
+        expected, n_entries = self.of.expected, len(self.entries.n)
+        ratio, kappa = expected.ratio[self.entries.bins], np.asarray(expected.kappa)
+        labels: Labels
         if self.events is not None:
-            fixed = self.n_b if self.null == "fixed" else None
-            b, a = self.events.sides(len(n), expected, fixed, self.seed, number)
+            n_b = self.n_b if self.draw.null == "fixed" else None
+            b, a = self.events.sides(n_entries, expected, n_b, self.draw.seed, number)
         else:
             b, a = self._drawn(number, ratio)
-            if self.null == "binomial" and expected.fixed:
-                # The last entry are the events outside of the axes: kappa is estimated anew from all.
-                all_ratios = np.append(ratio, 1.0)[:, None]
-                kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
-                # In widths of the observed kappa's, with which the weights are made.
-                x = (b - kappa * all_ratios * a) * np.sqrt(expected.kappa / kappa)
-                return KnownKappaLabels(x[:-1].astype(np.float32), b[:-1])
-            b, a = b[:-1], a[:-1]
-        if expected.own:
-            return FloatingKappaLabels(b, (a * ratio[:, None]).astype(np.float32))
-        return KnownKappaLabels((b - (expected.kappa * ratio)[:, None] * a).astype(np.float32), b)
+        if self.events is None and self.draw.null == "binomial" and expected.fixed:
+            # The last entry are the events outside of the axes: kappa is estimated anew from all.
+            all_ratios = np.append(ratio, 1.0)[:, None]
+            kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
+            # In widths of the observed kappa's, with which the weights are made.
+            x = (b - kappa * all_ratios * a) * np.sqrt(expected.kappa / kappa)
+            labels = KnownKappaLabels(x[:n_entries].astype(np.float32), b[:n_entries])
+        elif expected.per_cell:
+            labels = FloatingKappaLabels(b[:n_entries], (a[:n_entries] * ratio[:, None]).astype(np.float32))
+        else:
+            residual = b[:n_entries] - (expected.kappa * ratio)[:, None] * a[:n_entries]
+            labels = KnownKappaLabels(residual.astype(np.float32), b[:n_entries])
+        b, a = b[:n_entries], a[:n_entries]
+        return RelabelledCounts(self.entries, self.of.counts.shape, labels, b, a, kappa, expected)
 
     def _drawn(self, number: int, ratio: FloatArray) -> tuple[Single, Single]:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
-        expected, n = self.of.expected, np.append(self.pieces.n, self.n_other)
-        spread = np.append(expected.spread[self.pieces.bins], 0.0)
+        expected, n = self.of.expected, np.append(self.entries.n, self.n_other)
+        spread = np.append(expected.bin_error[self.entries.bins], 0.0)
         # With weights that belong to a side the odds are those of events, and each side has its weights again.
         kappa, root = expected.kappa / expected.side_ratio, np.sqrt(expected.side_ratio)
         b = relabel(
             n,
             kappa=kappa * np.append(ratio, 1.0) if (ratio != 1).any() else kappa,
-            n_b=self.n_b if self.null == "fixed" else None,
+            n_b=self.n_b if self.draw.null == "fixed" else None,
             spread=spread,
             common=expected.kappa_error,
-            seed=self.seed,
+            seed=self.draw.seed,
             key=f"{self.of.counts.symmetry}|{self.of.counts.observable}",
             block=number,
         )
@@ -272,11 +299,11 @@ class _Work:
         return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
-def _members(of: ScannedObservable, test: str) -> Membership:
-    tested = of.tested[test]
+def _members(of: ScannedObservable, of_test: ScannedCells) -> Membership:
+    tested = of_test.cells
     keep = np.full(len(tested), -1)
-    keep[np.searchsorted(tested, of.kept[test])] = np.arange(len(of.kept[test]))
-    own = of.kappa[test] if of.expected.own else np.ones(len(tested))
+    keep[np.searchsorted(tested, of_test.kept)] = np.arange(len(of_test.kept))
+    own = of_test.kappa if of.expected.per_cell else np.ones(len(tested))
     sizes, codes = [np.zeros(1, np.int64)], []
     # Rows of the membership matrix are long: a block of them at a time.
     for start in range(0, len(tested), _ROWS):
@@ -284,7 +311,7 @@ def _members(of: ScannedObservable, test: str) -> Membership:
         sizes.append(np.bincount(cell, minlength=len(tested[start : start + _ROWS])))
         codes.append(code.astype(np.int32))
     starts = np.cumsum(np.concatenate(sizes))
-    return Membership(starts, np.concatenate(codes), of.scale[test], own, keep)
+    return Membership(starts, np.concatenate(codes), of_test.scale, own, keep)
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +324,7 @@ class _Events:
     codes: IntArray
     bins: IntArray
     weights: FloatArray | None
-    """Those of both sides in common units."""
+    """Weights of both sides in common units."""
     entries: IntArray
 
     @classmethod

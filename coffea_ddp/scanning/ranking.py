@@ -1,13 +1,14 @@
-"""Ranking: of all looks of a scan the best are kept, told apart from their look-alikes, and turned into rows.
+"""Ranking of deviations: the best are kept, grouped where they hold mostly the same events, and turned into rows.
 
 Examples
 --------
->>> Collector(best=10).z_histogram.counts[0]
+>>> BestDeviations(best=10).z_histogram.counts[0]
 0
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,42 +25,55 @@ from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
-    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.lattice import DistinctCells
-    from coffea_ddp.scanning.binned_tests import Found, Told
     from coffea_ddp.scanning.expectation import ChannelExpectation
-    from coffea_ddp.scanning.global_p import Significance
+    from coffea_ddp.scanning.global_p import GlobalSignificance
+    from coffea_ddp.scanning.protocols import CountsTest, EventsTest
     from coffea_ddp.scanning.pseudo_experiments import Family
+    from coffea_ddp.scanning.results import CellResults
 
 
 @dataclass(frozen=True, eq=False)
-class Where:
-    """Properties that all candidates of one family share: one test of one observable of one symmetry."""
+class ScanFamily:
+    """One test of one observable of one symmetry, which all of its deviations share.
 
-    test: str
+    Attributes
+    ----------
+    test
+        The test.
+    symmetry, observable
+        Names.
+    cells
+        The distinct cells of the symmetry.
+    expected
+        What is expected of side B.
+    axes
+        Of the observable; none where events are tested, or their number.
+    """
+
+    test: CountsTest | EventsTest
     symmetry: str
     observable: str
     cells: DistinctCells
-    look: Told
     expected: ChannelExpectation
+    axes: tuple[Any, ...] = ()
 
     @property
-    def family(self) -> Family:
-        """Test, symmetry, observable."""
-        return self.test, self.symmetry, self.observable
+    def key(self) -> Family:
+        """Names of test, symmetry and observable."""
+        return self.test.name, self.symmetry, self.observable
 
 
-class Candidate(NamedTuple):
-    """Data of which a row is made, once it is known that it stays."""
+class Deviation(NamedTuple):
+    """One of the largest deviations, which a row of the report may be made of."""
 
-    where: Where
+    family: ScanFamily
     cell: int
     statistic: float
     bound: float
-    plain: float
+    nominal: float
     n_a: float
     n_b: float
     n_bins: int
@@ -70,13 +84,16 @@ class Candidate(NamedTuple):
     order: float
 
 
-def _order(candidate: Candidate) -> float:
-    return candidate.order
+def _order(deviation: Deviation) -> float:
+    return deviation.order
 
 
-def _by_size(candidate: Candidate) -> tuple[float, float]:
-    return abs(candidate.statistic), candidate.order
+def _by_size(deviation: Deviation) -> tuple[float, float]:
+    return abs(deviation.statistic), deviation.order
 
+
+CountsOf = Callable[..., "CellCounts"]
+"""Names of a symmetry and an observable (by default the number of events) -> the contents of its exclusive cells."""
 
 Column = tuple[str, int, bool]
 """A column of the table of symmetries: the symmetry, the number of the cells' axis (-1: inclusive), and whether cells
@@ -84,157 +101,161 @@ ask about that axis alone."""
 
 
 @dataclass
-class Collector:
-    """The best candidates of every test so far, the best of every family and column, and the histogram of z.
+class BestDeviations:
+    """The largest deviations of every test so far, those of every family and column, and the histogram of z.
 
-    Candidates are ordered by the size of z after the regions of their own cell (the Sidak bound). The largest z of
+    Deviations are ordered by the size of z after the regions of their own cell (the Sidak bound). The largest z of
     every family is kept besides: it is what the largest of a pseudo-experiment is compared with.
     """
 
     best: int
-    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
-    leaders: dict[Family, Candidate] = field(default_factory=dict)
-    largest: dict[Family, Candidate] = field(default_factory=dict)
-    columns: dict[Column, Candidate] = field(default_factory=dict)
+    of_test: dict[str, list[Deviation]] = field(default_factory=dict)
+    leaders: dict[Family, Deviation] = field(default_factory=dict)
+    largest: dict[Family, Deviation] = field(default_factory=dict)
+    columns: dict[Column, Deviation] = field(default_factory=dict)
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     trials: dict[str, int] = field(default_factory=dict)
 
-    def add(self, where: Where, cells: IntArray, found: Found, finite: BoolArray) -> None:
+    def add(self, family: ScanFamily, cells: IntArray, found: CellResults, finite: BoolArray) -> None:
         """Take in what a test found in some cells; of equals the first stays, so the size of blocks does not show."""
-        if where.look.normal:
+        if family.test.normal:
             # The maximum of many regions is not: only what is normal is compared with a normal distribution.
             self.z_histogram = self.z_histogram.with_values(found.statistic[finite])
-        self.trials[where.test] = self.trials.get(where.test, 0) + int(found.looks[finite].sum())
+        self.trials[family.test.name] = self.trials.get(family.test.name, 0) + int(found.trials[finite].sum())
         usable = np.flatnonzero(finite)
-        order = np.abs(_after_regions(found.bound[usable], found.looks[usable]))
+        order = np.abs(_after_regions(found.bound[usable], found.trials[usable]))
         ranked = np.argsort(-order, kind="stable")
         if not len(ranked):
             return
 
-        def candidates(chosen: IntArray) -> list[Candidate]:
+        def made(chosen: IntArray) -> list[Deviation]:
             rows = usable[chosen]
-            columns = (cells, found.statistic, found.bound, found.plain, found.n_a, found.n_b, found.n_bins,
-                       found.asymmetry, found.kappa, found.looks)  # fmt: skip
+            columns = (cells, found.statistic, found.bound, found.nominal, found.n_a, found.n_b, found.n_bins,
+                       found.asymmetry, found.kappa, found.trials)  # fmt: skip
             values = [column[rows].tolist() for column in columns]
             regions = (
-                [None] * len(rows) if found.where is None else [tuple(span) for span in found.where[rows].tolist()]
+                [None] * len(rows)
+                if found.rectangle is None
+                else [tuple(span) for span in found.rectangle[rows].tolist()]
             )
-            return [Candidate(where, *row) for row in zip(*values, regions, order[chosen].tolist(), strict=True)]
+            return [Deviation(family, *row) for row in zip(*values, regions, order[chosen].tolist(), strict=True)]
 
-        first = candidates(ranked[:1])[0]
-        if where.family not in self.leaders or first.order > self.leaders[where.family].order:
-            self.leaders[where.family] = first
+        first = made(ranked[:1])[0]
+        if family.key not in self.leaders or first.order > self.leaders[family.key].order:
+            self.leaders[family.key] = first
         top = int(np.abs(found.statistic[usable[ranked]]).argmax())
-        largest = candidates(ranked[top : top + 1])[0]
-        if where.family not in self.largest or _by_size(largest) > _by_size(self.largest[where.family]):
-            self.largest[where.family] = largest
-        for column, place in _firsts(where, cells[usable[ranked]]):
+        largest = made(ranked[top : top + 1])[0]
+        if family.key not in self.largest or _by_size(largest) > _by_size(self.largest[family.key]):
+            self.largest[family.key] = largest
+        for column, place in _firsts(family, cells[usable[ranked]]):
             known_best = self.columns.get(column)
             if known_best is None or order[ranked[place]] > known_best.order:
-                self.columns[column] = candidates(ranked[place : place + 1])[0]
-        known = self.candidates.get(where.test, [])
+                self.columns[column] = made(ranked[place : place + 1])[0]
+        known = self.of_test.get(family.test.name, [])
         least = known[-1].order if len(known) >= self.best else -1.0
         better = ranked[order[ranked] > least][: self.best]
-        self.candidates[where.test] = sorted([*known, *candidates(better)], key=_order, reverse=True)[: self.best]
+        self.of_test[family.test.name] = sorted([*known, *made(better)], key=_order, reverse=True)[: self.best]
 
-    def everything(self) -> list[Candidate]:
-        """Return all candidates, the best of every family and column among them, once; the largest order first."""
-        known = [candidate for mine in self.candidates.values() for candidate in mine]
-        kept = {_place(candidate) for candidate in known}
+    def everything(self) -> list[Deviation]:
+        """Return all deviations, the best of every family and column among them, once; the largest order first."""
+        known = [deviation for mine in self.of_test.values() for deviation in mine]
+        kept = {_place(deviation) for deviation in known}
         beyond = {_place(leader): leader for leader in self._besides() if _place(leader) not in kept}
         return sorted([*known, *beyond.values()], key=_order, reverse=True)
 
-    def _besides(self) -> list[Candidate]:
+    def _besides(self) -> list[Deviation]:
         """Return what is kept whether or not it is among the best."""
         return [*self.leaders.values(), *self.largest.values(), *self.columns.values()]
 
-    def rows(self, hists: Histograms, candidates: Sequence[Candidate], worth: Significance) -> tuple[Row, ...]:
+    def rows(
+        self, counts: CountsOf, deviations: Sequence[Deviation], significance: GlobalSignificance
+    ) -> tuple[Row, ...]:
         """Return the rows: the best of all, ranked, then the best of other families and columns without a rank.
 
-        They are in the order of :mod:`coffea_ddp.report.ordering`. Where there are looks that are no candidates, a rank
-        is given only to those that are sure to be better.
+        They are in the order of :mod:`coffea_ddp.report.ordering`. Where there are trials that are no deviations, a
+        rank is given only to those that are sure to be better.
         """
-        keys = [sort_key(p, c.statistic) for p, c in zip(worth.p_global.tolist(), candidates, strict=True)]
-        ranked = sorted(range(len(candidates)), key=keys.__getitem__)
+        keys = [sort_key(p, c.statistic) for p, c in zip(significance.p_global.tolist(), deviations, strict=True)]
+        ranked = sorted(range(len(deviations)), key=keys.__getitem__)
         best = {_place(leader) for leader in self._besides()}
-        chosen = {_place(candidate) for mine in self.candidates.values() for candidate in mine}
-        among = [i for i in ranked if _place(candidates[i]) in chosen][: self.best]
+        chosen = {_place(deviation) for mine in self.of_test.values() for deviation in mine}
+        among = [i for i in ranked if _place(deviations[i]) in chosen][: self.best]
         shown = set(among)
-        rest = [i for i in ranked if i not in shown and _place(candidates[i]) in best]
+        rest = [i for i in ranked if i not in shown and _place(deviations[i]) in best]
         ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
-        like = _like(hists, candidates, among)
-        return tuple(_row(hists, candidates[i], (ranks.get(i), like.get(i)), worth, i) for i in [*among, *rest])
+        similar = _similar(counts, deviations, among)
+        return tuple(_row(deviations[i], (ranks.get(i), similar.get(i)), significance, i) for i in [*among, *rest])
 
 
-def _place(candidate: Candidate) -> tuple[Family, int]:
-    return candidate.where.family, candidate.cell
+def _place(deviation: Deviation) -> tuple[Family, int]:
+    return deviation.family.key, deviation.cell
 
 
-def _firsts(where: Where, ranked: IntArray) -> list[tuple[Column, int]]:
+def _firsts(family: ScanFamily, ranked: IntArray) -> list[tuple[Column, int]]:
     """Return for every column of the table the place of its best cell among cells that are in order."""
     # Question 0 of every axis is "any".
-    asked = where.cells.choices[ranked] != 0
+    asked = family.cells.choices[ranked] != 0
     alone = asked.sum(axis=1) == 1
     found: list[tuple[Column, int]] = []
-    masks = {(where.symmetry, -1, True): ~asked.any(axis=1)}
+    masks = {(family.symmetry, -1, True): ~asked.any(axis=1)}
     for axis in range(asked.shape[1]):
-        masks[where.symmetry, axis, True] = asked[:, axis] & alone
-        masks[where.symmetry, axis, False] = asked[:, axis] & ~alone
+        masks[family.symmetry, axis, True] = asked[:, axis] & alone
+        masks[family.symmetry, axis, False] = asked[:, axis] & ~alone
     for column, mask in masks.items():
         if mask.any():
             found.append((column, int(mask.argmax())))
     return found
 
 
-def _after_regions(z: FloatArray, looks: IntArray) -> FloatArray:
+def _after_regions(z: FloatArray, trials: IntArray) -> FloatArray:
     """Return z after the regions of the same cell, with its sign."""
-    if (looks == 1).all():
+    if (trials == 1).all():
         return z
-    return np.array([sidak_z(value, number) for value, number in zip(z.tolist(), looks.tolist(), strict=True)])
+    return np.array([sidak_z(value, number) for value, number in zip(z.tolist(), trials.tolist(), strict=True)])
 
 
-def _like(hists: Histograms, candidates: Sequence[Candidate], among: Sequence[int]) -> dict[int, int]:
-    """Return for every candidate the rank of the strongest one that holds mostly the same events."""
-    like: dict[int, int] = {}
-    for symmetry in dict.fromkeys(candidates[i].where.symmetry for i in among):
-        mine = [(rank, i) for rank, i in enumerate(among, 1) if candidates[i].where.symmetry == symmetry]
-        chosen = [candidates[i] for _, i in mine]
-        members = chosen[0].where.cells.members([candidate.cell for candidate in chosen])
-        contents = _Contents(hists, symmetry)
-        weights = np.array([contents.of(candidate) for candidate in chosen])
-        heads = leaders(members, weights, [candidate.statistic for candidate in chosen], apart=_apart(chosen))
-        like |= {i: mine[head][0] for (_, i), head in zip(mine, heads.tolist(), strict=True)}
-    return like
+def _similar(counts: CountsOf, deviations: Sequence[Deviation], among: Sequence[int]) -> dict[int, int]:
+    """Return for every deviation the rank of the strongest one that holds mostly the same events."""
+    similar: dict[int, int] = {}
+    for symmetry in dict.fromkeys(deviations[i].family.symmetry for i in among):
+        mine = [(rank, i) for rank, i in enumerate(among, 1) if deviations[i].family.symmetry == symmetry]
+        chosen = [deviations[i] for _, i in mine]
+        members = chosen[0].family.cells.members([deviation.cell for deviation in chosen])
+        contents = _Contents(counts, symmetry)
+        weights = np.array([contents.of(deviation) for deviation in chosen])
+        heads = leaders(members, weights, [deviation.statistic for deviation in chosen], apart=_apart(chosen))
+        similar |= {i: mine[head][0] for (_, i), head in zip(mine, heads.tolist(), strict=True)}
+    return similar
 
 
 class _Contents:
-    """Numbers of events of every exclusive cell in a candidate: all of them, or those in its region."""
+    """Number of events of a deviation in every exclusive cell: all of them, or those in its region."""
 
-    def __init__(self, hists: Histograms, symmetry: str) -> None:
-        self._hists, self._symmetry = hists, symmetry
+    def __init__(self, counts: CountsOf, symmetry: str) -> None:
+        self._counts, self._symmetry = counts, symmetry
         self._sums: dict[str, FloatArray] = {}
-        self._all: FloatArray = np.maximum(hists.cell_counts(symmetry).counts[:, :, 0].sum(axis=1), 0.0)
+        self._all: FloatArray = np.maximum(counts(symmetry).counts[:, :, 0].sum(axis=1), 0.0)
 
-    def of(self, candidate: Candidate) -> FloatArray:
+    def of(self, deviation: Deviation) -> FloatArray:
         """Return the numbers, shape (n_codes,)."""
-        if candidate.region is None:
+        if deviation.region is None:
             return self._all
-        name = candidate.where.observable
+        name = deviation.family.observable
         if name not in self._sums:
-            counts = self._hists.cell_counts(self._symmetry, name)
+            counts = self._counts(self._symmetry, name)
             self._sums[name] = np.maximum(counts.counts.sum(axis=1), 0.0).reshape(-1, *counts.shape)
-        first_row, stop_row, first_column, stop_column = candidate.region
+        first_row, stop_row, first_column, stop_column = deviation.region
         inside = self._sums[name][:, first_row:stop_row, first_column:stop_column]
         found: FloatArray = inside.sum(axis=(1, 2))
         return found
 
 
-def _apart(chosen: Sequence[Candidate]) -> BoolArray:
+def _apart(chosen: Sequence[Deviation]) -> BoolArray:
     """Return which pairs are about regions of one observable that have no bin in common; shape (n, n)."""
     nowhere = (0, 0, 0, 0)
-    spans = np.array([nowhere if candidate.region is None else candidate.region for candidate in chosen])
-    observable = np.unique([candidate.where.observable for candidate in chosen], return_inverse=True)[1]
-    both = np.array([candidate.region is not None for candidate in chosen])
+    spans = np.array([nowhere if deviation.region is None else deviation.region for deviation in chosen])
+    observable = np.unique([deviation.family.observable for deviation in chosen], return_inverse=True)[1]
+    both = np.array([deviation.region is not None for deviation in chosen])
     same = (observable[:, None] == observable) & both[:, None] & both
     low, high = spans[:, 0::2], spans[:, 1::2]
     disjoint = (low[:, None] >= high[None]) | (low[None] >= high[:, None])
@@ -242,53 +263,55 @@ def _apart(chosen: Sequence[Candidate]) -> BoolArray:
 
 
 def _row(
-    hists: Histograms, candidate: Candidate, ranks: tuple[int | None, int | None], worth: Significance, number: int
+    deviation: Deviation, ranks: tuple[int | None, int | None], significance: GlobalSignificance, number: int
 ) -> Row:
-    where, statistic = candidate.where, candidate.statistic
-    kind = float if hists.layout.weighted else int
+    family, statistic = deviation.family, deviation.statistic
+    kind = float if family.expected.weighted else int
     counts: dict[str, Any] = {"n_ge": None, "n": None, "n_ge_cell": None, "n_cell": None}
-    if worth.n:
-        counts = {"n_ge": int(worth.n_ge[number]), "n": worth.n, "n_ge_cell": int(worth.n_ge_cell[number]),
-                  "n_cell": worth.n}  # fmt: skip
+    if significance.n:
+        n_ge, n_ge_cell = int(significance.n_ge[number]), int(significance.n_ge_cell[number])
+        counts = {"n_ge": n_ge, "n": significance.n, "n_ge_cell": n_ge_cell, "n_cell": significance.n}
     return Row(
         kind="symmetry",
-        symmetry=where.symmetry,
-        observable=where.observable,
-        cell=str(where.cells.cell(candidate.cell)),
-        asks=where.cells.asks(candidate.cell),
-        region=None if candidate.region is None else region_of(hists, where, candidate.region),
-        test=where.test,
-        n_a=kind(candidate.n_a),
-        n_b=kind(candidate.n_b),
+        symmetry=family.symmetry,
+        observable=family.observable,
+        cell=str(family.cells.cell(deviation.cell)),
+        asks=family.cells.asks(deviation.cell),
+        region=None if deviation.region is None else region_of(family.axes, deviation.region),
+        test=family.test.name,
+        n_a=kind(deviation.n_a),
+        n_b=kind(deviation.n_b),
         statistic=statistic,
-        p_local=float(p_from_z(candidate.bound, two_sided=True)),
+        p_local=float(p_from_z(deviation.bound, two_sided=True)),
         z_local=statistic,
-        p_global=float(worth.p_global[number]),
-        z_global=float(worth.z_global[number]),
-        method=where.look.described,
-        p_method=where.look.p_method(where.expected),
-        global_method=worth.method,
+        p_global=float(significance.p_global[number]),
+        z_global=float(significance.z_global[number]),
+        method=family.test.described,
+        p_method=family.test.p_method(family.expected),
+        global_method=significance.method,
         status=Status.OK.name,
         rank=ranks[0],
-        n_bins=candidate.n_bins,
-        ratio=RatioPart(candidate.kappa, candidate.asymmetry, None if where.expected.plain else candidate.plain),
-        aliases=int(where.cells.aliases[candidate.cell]),
+        n_bins=deviation.n_bins,
+        ratio=RatioPart(deviation.kappa, deviation.asymmetry, None if family.expected.nominal else deviation.nominal),
+        aliases=int(family.cells.aliases[deviation.cell]),
         similar_to=ranks[1],
-        n_regions=None if candidate.region is None else candidate.n_regions,
-        p_cell=float(worth.p_cell[number]),
-        p_symmetry=float(worth.p_symmetry[number]),
-        tail=TailPart(*map(float, worth.tails[number])),
+        n_regions=None if deviation.region is None else deviation.n_regions,
+        p_cell=float(significance.p_cell[number]),
+        p_symmetry=float(significance.p_symmetry[number]),
+        tail=TailPart(*map(float, significance.tails[number])),
         **counts,
     )
 
 
-def region_of(hists: Histograms, where: Where, bins: tuple[int, ...]) -> Region:
-    """Return a rectangle of bins (first and one-past-last row, then column) in the units of its axes."""
-    channel = hists.layout.channel(where.symmetry, where.observable)
-    spans = (bins[:2], bins[2:])[2 - len(channel.axes) :]
+def region_of(axes: tuple[Any, ...], bins: tuple[int, ...]) -> Region:
+    """Return a rectangle of bins (first and one-past-last row, then column) in the units of its axes.
+
+    One axis has its bins in the columns.
+    """
+    spans = [bins[2:]] if len(axes) == 1 else [bins[:2], bins[2:]]
     return Region(
         tuple(
             Range(one.name, float(axis.edges[start]), float(axis.edges[stop]), one.unit, start, stop)
-            for one, axis, (start, stop) in zip(map(quantity, channel.axes), channel.axes, spans, strict=True)
+            for one, axis, (start, stop) in zip(map(quantity, axes), axes, spans, strict=True)
         )
     )

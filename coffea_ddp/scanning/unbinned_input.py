@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.scanning.binned_tests import Found
+from coffea_ddp.scanning.results import CellResults
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.log_ratio.score_test import LARGEST
 from coffea_ddp.stats.relabelling import NullKind, relabelled_events
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.samples import Samples
     from coffea_ddp.scanning.expectation import ChannelExpectation
 
+ALL_FEATURES = "all features"
+"""The observable of a test of all stored features of a symmetry together."""
+
 _CELLS = 512
 _BYTES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
-    """Input of a test on events: the samples, their cells, and the expectation of their labels.
+class UnbinnedInput:
+    """Input of a test of events: the samples, their cells, and what is expected of their labels.
 
     Attributes
     ----------
@@ -67,8 +70,8 @@ class Field:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """Results of a test on events in the cells of one input; arrays of shape (n_tested,).
+class UnbinnedResults:
+    """Results of a test of events in the cells of one input; arrays of shape (n_tested,).
 
     Attributes
     ----------
@@ -78,20 +81,20 @@ class Seen:
         As for tests of histograms; z is 0 or more.
     t
         The statistic itself.
-    look
-        Which of the looks of the test it was.
+    best
+        Number of the test that was the best, among those that are made in each cell.
     n_dropped
         Events of the cell that the test did not see.
     """
 
     cells: IntArray
-    found: Found
+    found: CellResults
     t: FloatArray
-    look: IntArray
+    best: IntArray
     n_dropped: IntArray
 
 
-class Toys(NamedTuple):
+class PseudoExperiments(NamedTuple):
     """Pseudo-experiments to make.
 
     Attributes
@@ -112,9 +115,9 @@ class Toys(NamedTuple):
     pool: Executor
     progress: Callable[[int, int], None]
 
-    def steps(self, where: Field) -> list[slice]:
+    def steps(self, field: UnbinnedInput) -> list[slice]:
         """Return the pseudo-experiments in as many parts as memory asks for."""
-        size = _BYTES // (4 * max(len(where.samples), len(where.samples.events) * (LARGEST + 1), 1))
+        size = _BYTES // (4 * max(len(field.samples), len(field.samples.events) * (LARGEST + 1), 1))
         step = max(size // TOYS, 1) * TOYS
         return [slice(first, min(first + step, self.number)) for first in range(0, self.number, step)]
 
@@ -122,45 +125,20 @@ class Toys(NamedTuple):
         """Tell that so many of the pieces of work of some pseudo-experiments are done."""
         self.progress(some.start * of + (some.stop - some.start) * done, self.number * of)
 
-    def labels(self, where: Field, some: slice) -> NDArray[np.bool_]:
+    def labels(self, field: UnbinnedInput, some: slice) -> NDArray[np.bool_]:
         """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block."""
-        samples = where.samples
+        samples = field.samples
         n_b = int(samples.is_b.sum()) if self.null == "fixed" else None
         first, last = some.start // TOYS, -(-some.stop // TOYS)
         blocks = [
             relabelled_events(
-                samples.hashes, samples.opposite, kappa=where.expected.kappa, n_b=n_b, seed=self.seed, block=block
+                samples.hashes, samples.opposite, kappa=field.expected.kappa, n_b=n_b, seed=self.seed, block=block
             )
             for block in range(first, last)
         ]
         words = np.ascontiguousarray(np.stack(blocks, axis=1))
         bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
         return np.asarray(bits[:, : some.stop - some.start] == 0)
-
-
-class EventLook(Protocol):
-    """One kind of test on events."""
-
-    @property
-    def normal(self) -> bool:
-        """True if its statistic is normal under the null."""
-
-    def observed(self, where: Field) -> Seen:
-        """Test the cells as they are."""
-
-    def relabelled(self, where: Field, tested: IntArray, kept: IntArray, toys: Toys) -> tuple[FloatArray, FloatArray]:
-        """Test them in pseudo-experiments.
-
-        Return the largest score of all tested cells, shape (n,), and the scores of the cells to keep, shape
-        (n_kept, n).
-        """
-
-    @property
-    def described(self) -> str:
-        """The test, in words."""
-
-    def p_method(self, expected: ChannelExpectation) -> str:
-        """Return how the local p-value is made, in words."""
 
 
 def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
@@ -170,9 +148,9 @@ def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArr
         yield some, cells.members(some)
 
 
-def enough_events(where: Field) -> tuple[IntArray, NDArray[np.uint64], FloatArray, FloatArray]:
+def enough_events(field: UnbinnedInput) -> tuple[IntArray, NDArray[np.uint64], FloatArray, FloatArray]:
     """Return the cells with enough events, their thresholds, and their events of A and of B."""
-    samples, cells = where.samples, where.cells
+    samples, cells = field.samples, field.cells
     levels = samples.levels(cells)
     n = np.zeros((2, len(cells)))
     n_codes = len(samples.events)
@@ -181,19 +159,19 @@ def enough_events(where: Field) -> tuple[IntArray, NDArray[np.uint64], FloatArra
         counts = [np.bincount(samples.code[inside & side], minlength=n_codes) for side in (~samples.is_b, samples.is_b)]
         for chosen, members in cell_blocks(cells, np.flatnonzero(levels == level)):
             n[:, chosen] = [members @ count for count in counts]
-    enough = np.flatnonzero(n.sum(axis=0) >= max(where.min_events, 2))
+    enough = np.flatnonzero(n.sum(axis=0) >= max(field.min_events, 2))
     return enough, levels[enough], n[0, enough], n[1, enough]
 
 
-def dropped_events(where: Field, cells: IntArray, seen: FloatArray) -> IntArray:
+def dropped_events(field: UnbinnedInput, cells: IntArray, seen: FloatArray) -> IntArray:
     """Return how many events of cells a test does not see, out of how many it does; shape (n_cells,)."""
-    parts = [members @ where.samples.events for _, members in cell_blocks(where.cells, cells)]
+    parts = [members @ field.samples.events for _, members in cell_blocks(field.cells, cells)]
     return np.rint(np.concatenate([*parts, np.zeros(0)]) - seen).astype(np.int64)
 
 
-def results(z: FloatArray, n_a: FloatArray, n_b: FloatArray, looks: int, where: Field) -> Found:
+def results(z: FloatArray, n_a: FloatArray, n_b: FloatArray, trials: int, field: UnbinnedInput) -> CellResults:
     """Return what a test on events found in cells, as tests of histograms tell it; all of shape (n_cells,)."""
     n = len(z)
     nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int64)
-    kappa, ones = np.full(n, where.expected.kappa), np.ones(n)
-    return Found(z, z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, looks, np.int64), None)
+    kappa, ones = np.full(n, field.expected.kappa), np.ones(n)
+    return CellResults(z, z, z, n_a, n_b, zeros, nothing, kappa, ones, np.full(n, trials, np.int64), None)

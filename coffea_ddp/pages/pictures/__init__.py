@@ -41,7 +41,6 @@ from coffea_ddp.pages.pictures.cells import cell_pictures
 from coffea_ddp.pages.pictures.drawn import Drawn, Permuting, Picture
 from coffea_ddp.pages.pictures.events import event_pictures
 from coffea_ddp.report.rows import Row
-from coffea_ddp.scanning.unbinned_tests import EVENT_TESTS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -75,7 +74,7 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Perm
     try:
         if row.kind == "spectrum":
             return Drawn(spectrum_pictures(row, hists, label))
-        if row.test in EVENT_TESTS:
+        if row.test in ("nplm", "classifier"):
             return Drawn(event_pictures(row, hists, label, permuting or Permuting()))
         return Drawn(cell_pictures(row, hists, label))
     except DDPError as error:

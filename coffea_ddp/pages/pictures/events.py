@@ -12,7 +12,7 @@ from coffea_ddp.histograms.samples import SamplePair, features_of, sample_pair
 from coffea_ddp.pages.pictures.drawn import Permuting, Picture
 from coffea_ddp.plotting import log_ratio, null, overlay
 from coffea_ddp.report.display import plain_p
-from coffea_ddp.scanning.unbinned_tests import ALL_FEATURES
+from coffea_ddp.scanning.unbinned_input import ALL_FEATURES
 from coffea_ddp.stats import classifier_test, nplm
 
 if TYPE_CHECKING:

@@ -1,0 +1,141 @@
+"""Protocols of the tests that a scan makes: of counts in cells, of stored events, of mass spectra.
+
+A test is a frozen object whose fields are its options; :func:`coffea_ddp.scan` takes it, or the name of one that needs
+none. Each test of a symmetry has two sides that must agree: ``observed`` takes the data as they are, ``relabelled``
+blocks of pseudo-experiments. Scores are absolute z: an excess of either side counts.
+
+Examples
+--------
+>>> from coffea_ddp.scanning.binned_tests import NSigma
+>>> isinstance(NSigma(), ScanTest), NSigma().name, NSigma().kind
+(True, 'nsigma', 'counts')
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.scanning.cell_matrices import Block
+    from coffea_ddp.scanning.expectation import ChannelExpectation
+    from coffea_ddp.scanning.results import CellResults
+    from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput, UnbinnedResults
+    from coffea_ddp.stats.submatrix.overlapping import Entries, Labels, MaxScores, Membership
+
+    Single = NDArray[np.float32]
+
+KINDS = ("counts", "events", "spectra")
+"""Kinds of tests: of histograms of A and B, of stored events of A and B, of mass spectra."""
+
+
+@runtime_checkable
+class ScanTest(Protocol):
+    """A test that a scan makes."""
+
+    @property
+    def name(self) -> str:
+        """As in ``tests=[name]``, and in the rows of the report."""
+
+    @property
+    def kind(self) -> str:
+        """One of :data:`KINDS`."""
+
+
+class RelabelledCounts(NamedTuple):
+    """One block of pseudo-experiments of one observable, for all of its cells.
+
+    Attributes
+    ----------
+    entries
+        The filled bins of the exclusive cells, whatever the labels.
+    shape
+        Rows and columns of the matrix of a cell.
+    labels
+        What compiled tests take: ``B - kappa A``, or B and A where each cell has its own kappa.
+    b, a
+        Contents of every entry on either side; shape (n_entries, TOYS).
+    kappa
+        The expected ratio: one, or (estimated anew) one for each pseudo-experiment, shape (TOYS,).
+    expected
+        Of side B.
+    """
+
+    entries: Entries
+    shape: tuple[int, int]
+    labels: Labels
+    b: Single
+    a: Single
+    kappa: FloatArray
+    expected: ChannelExpectation
+
+
+class CountsTest(ScanTest, Protocol):
+    """A test of the counts of A and B in the bins of each cell."""
+
+    @property
+    def normal(self) -> bool:
+        """True for a statistic that is normal under the null."""
+
+    def observed(self, block: Block, expected: ChannelExpectation) -> CellResults:
+        """Test a block of cells."""
+
+    def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
+        """Test all cells in a block of pseudo-experiments; scores are kept in ``out``."""
+
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
+
+
+class SpectraTest(ScanTest, Protocol):
+    """A test of mass spectra in all cells, with a ranking of its own."""
+
+    def scan(
+        self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Callable[[int, int, str], None] | None
+    ) -> ScanReport:
+        """Return the report on all spectra of an output."""
+
+
+class EventsTest(ScanTest, Protocol):
+    """A test of the stored events of A and B in each cell."""
+
+    @property
+    def normal(self) -> bool:
+        """True for a statistic that is normal under the null."""
+
+    @property
+    def per_observable(self) -> bool:
+        """True for a test of every observable, besides that of all features together."""
+
+    def observed(self, field: UnbinnedInput) -> UnbinnedResults:
+        """Test the cells as they are."""
+
+    def relabelled(
+        self, field: UnbinnedInput, tested: IntArray, kept: IntArray, toys: PseudoExperiments
+    ) -> tuple[FloatArray, FloatArray]:
+        """Test them in pseudo-experiments.
+
+        Return the largest score of all tested cells, shape (n,), and the scores of the cells to keep, shape
+        (n_kept, n).
+        """
+
+    @property
+    def described(self) -> str:
+        """The test, in words."""
+
+    def p_method(self, expected: ChannelExpectation) -> str:
+        """Return how the local p-value is made, in words."""
+
+    def told(self, results: UnbinnedResults, place: int) -> str:
+        """Return the best of the tests in one cell, in words."""

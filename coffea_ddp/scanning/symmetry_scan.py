@@ -1,0 +1,327 @@
+"""Scan of symmetries: every test of every cell, its pseudo-experiments, and the ranking.
+
+Cells that hold the same events are tested once, under their shortest name. A block of membership rows times the
+contents of the exclusive cells gives the matrices of a block of cells in one product; only the largest deviations and a
+histogram of all z are kept, so memory is bounded by the block and not by the lattice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
+from coffea_ddp.histograms.samples import SymmetryEvents
+from coffea_ddp.report.ordering import consistent, ranked
+from coffea_ddp.report.summaries import SymmetrySummary
+from coffea_ddp.scanning.cell_matrices import CellBlocks
+from coffea_ddp.scanning.full_fits import with_full_fits
+from coffea_ddp.scanning.global_p import GlobalSignificance, bounds, from_nulls
+from coffea_ddp.scanning.nplm_cells import NPLM
+from coffea_ddp.scanning.pseudo_experiments import Draw, ScannedCells, ScannedObservable, pseudo_experiments
+from coffea_ddp.scanning.ranking import BestDeviations, Deviation, ScanFamily
+from coffea_ddp.scanning.unbinned_scan import (
+    ScannedEvents,
+    check_stored,
+    null_scores,
+    observables_of,
+    scan_events,
+    with_results,
+)
+from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.status import Status
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.report.rows import Row
+    from coffea_ddp.report.summaries import GlobalP, ZHistogram
+    from coffea_ddp.scanning.expectation import Expectation
+    from coffea_ddp.scanning.per_symmetry import Channels
+    from coffea_ddp.scanning.protocols import CountsTest, EventsTest
+    from coffea_ddp.scanning.pseudo_experiments import Family
+
+Progress = Callable[[int, int, str], None]
+"""Called with the steps that are done, the steps in all, and the name of the next one."""
+
+
+class SymmetryRows(NamedTuple):
+    """Outcome of a scan of symmetries, as a report has it.
+
+    Attributes
+    ----------
+    rows
+        Ranked.
+    summaries
+        Of every symmetry.
+    z_histogram
+        Of all trials of tests with a normal z.
+    global_p
+        Global significance of the best of each symmetry, of each test, and of all.
+    """
+
+    rows: tuple[Row, ...]
+    summaries: tuple[SymmetrySummary, ...]
+    z_histogram: ZHistogram
+    global_p: tuple[GlobalP, ...]
+
+
+@dataclass(frozen=True)
+class SymmetryTests:
+    """Tests of a scan of symmetries, and what they are made of.
+
+    Attributes
+    ----------
+    counts, events
+        Tests of counts and of stored events.
+    channels
+        The symmetries, each with its observables.
+    expectation
+        Of side B.
+    min_events, best
+        Smallest number of entries of a cell that is tested; number of rows to keep.
+    draw
+        The pseudo-experiments.
+    """
+
+    counts: tuple[CountsTest, ...]
+    events: tuple[EventsTest, ...]
+    channels: Channels
+    expectation: Expectation
+    min_events: int
+    best: int
+    draw: Draw
+
+
+@dataclass
+class _Steps:
+    """Progress in steps of one: observables first, then blocks of pseudo-experiments."""
+
+    progress: Progress | None
+    n_observables: int
+    n_blocks: int
+    done: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.n_observables * (1 + self.n_blocks)
+
+    def begin(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total, what)
+
+    def block(self, what: str) -> None:
+        self.done += 1
+        self.begin(what)
+
+    def part(self, what: str, done: int, of: int) -> None:
+        """Tell of a part of the blocks of one test on events."""
+        already = self.done
+        self.done += self.n_blocks * done // of
+        self.begin(what)
+        self.done = self.done if done == of else already
+
+    def end(self) -> None:
+        if self.progress is not None and self.total:
+            self.progress(self.total, self.total, "")
+
+
+class _Tested(NamedTuple):
+    """Cells that a test could test; all of shape (n_tested,)."""
+
+    cells: IntArray
+    kappa: FloatArray
+    scale: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Observed:
+    """Results of the data, before any pseudo-experiment.
+
+    Attributes
+    ----------
+    deviations
+        The largest ones.
+    counts
+        Of every observable the tests of its counts, with the cells that they tested.
+    events
+        The tests of stored events.
+    """
+
+    deviations: BestDeviations
+    counts: list[list[tuple[ScanFamily, _Tested]]] = field(default_factory=list)
+    events: dict[Family, ScannedEvents] = field(default_factory=dict)
+
+
+def scan_symmetries(hists: Histograms, tests: SymmetryTests, progress: Progress | None = None) -> SymmetryRows:
+    """Test every cell of every symmetry and rank the deviations.
+
+    Parameters
+    ----------
+    hists
+        The output of a pass.
+    tests
+        What is tested, and how.
+    progress
+        Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
+    """
+    check_stored(hists, tests.events, tests.expectation)
+    n_observables = sum(
+        (len(names) if tests.counts else 0) + sum(len(observables_of(test, names)) for test in tests.events)
+        for _, names in tests.channels
+    )
+    steps = _Steps(progress, n_observables, -(-tests.draw.toys // TOYS))
+    observed = _Observed(BestDeviations(tests.best))
+    summaries = []
+    for symmetry, names in tests.channels:
+        events = hists.cell_counts(symmetry)
+        cells = distinct_cells(hists.layout.grid, events.codes)
+        statuses = dict.fromkeys((status.name for status in Status), 0)
+        if tests.counts:
+            _scan_counts(hists, tests, (events, cells, names), observed, statuses, steps)
+        _scan_stored(hists, tests, (events, cells, names), observed, statuses, steps)
+        summaries.append(_summary(hists, symmetry, cells, statuses))
+    deviations = observed.deviations.everything()
+    significance = _significance(hists, observed, deviations, tests.draw, steps)
+    rows = list(observed.deviations.rows(hists.cell_counts, deviations, significance))
+    rows = with_results(rows, deviations, observed.events)
+    for test in tests.events:
+        if isinstance(test, NPLM):
+            rows = with_full_fits(rows, hists, test, toys=tests.draw.toys, seed=tests.draw.seed, progress=steps.begin)
+    steps.end()
+    return SymmetryRows(
+        tuple(ranked([consistent(row) for row in rows])),
+        tuple(summaries),
+        observed.deviations.z_histogram,
+        significance.summary,
+    )
+
+
+def _scan_counts(
+    hists: Histograms,
+    tests: SymmetryTests,
+    where: tuple[CellCounts, DistinctCells, Sequence[str]],
+    observed: _Observed,
+    statuses: dict[str, int],
+    steps: _Steps,
+) -> None:
+    """Make the tests of counts of all observables of one symmetry."""
+    events, cells, names = where
+    symmetry = events.symmetry
+    for observable in names:
+        steps.begin(f"{symmetry}: {observable}")
+        counts = hists.cell_counts(symmetry, observable)
+        expected = tests.expectation.of(counts, events, hists.layout.symmetry(symmetry).kappa)
+        blocks = CellBlocks(counts, cells, min_events=tests.min_events, side_ratio=expected.side_ratio)
+        families = [ScanFamily(test, symmetry, observable, cells, expected, counts.axes) for test in tests.counts]
+        observed.counts.append([(one, _tested(one, blocks, observed.deviations, statuses)) for one in families])
+        steps.done += 1
+
+
+def _tested(family: ScanFamily, blocks: CellBlocks, deviations: BestDeviations, statuses: dict[str, int]) -> _Tested:
+    """Test all cells of one family, keeping the largest deviations and counting the outcomes."""
+    test: CountsTest = family.test  # type: ignore[assignment]
+    tested = 0
+    parts = []
+    for block in blocks:
+        found = test.observed(block, family.expected)
+        finite = np.isfinite(found.statistic)
+        tested += len(finite)
+        statuses[Status.OK.name] += int(finite.sum())
+        no_ratio = family.expected.per_cell or family.expected.status
+        statuses[(Status.NO_RATIO if no_ratio else Status.NOT_FINITE).name] += int((~finite).sum())
+        deviations.add(family, block.cells, found, finite)
+        parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
+    statuses[Status.TOO_FEW_ENTRIES.name] += len(family.cells) - tested
+    if not parts:
+        return _Tested(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    return _Tested(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _scan_stored(
+    hists: Histograms,
+    tests: SymmetryTests,
+    where: tuple[CellCounts, DistinctCells, Sequence[str]],
+    observed: _Observed,
+    statuses: dict[str, int],
+    steps: _Steps,
+) -> None:
+    """Make the tests of stored events of one symmetry."""
+    events, cells, names = where
+    symmetry = events.symmetry
+    made = [(test, name) for test in tests.events for name in observables_of(test, names)]
+    for test, observable in made:
+        steps.begin(f"{symmetry}: {observable} ({test.name})")
+        expected = tests.expectation.of(events, events, hists.layout.symmetry(symmetry).kappa)
+        family = ScanFamily(test, symmetry, observable, cells, expected)
+        scanned = scan_events(hists, family, min_events=tests.min_events, seed=tests.draw.seed)
+        steps.done += 1
+        if isinstance(scanned, Status):
+            statuses[scanned.name] += len(cells)
+            continue
+        known = np.isfinite(scanned.results.found.statistic)
+        statuses[Status.OK.name] += int(known.sum())
+        statuses[Status.ONE_SIDED.name] += int((~known).sum())
+        statuses[Status.TOO_FEW_ENTRIES.name] += len(cells) - len(known)
+        observed.deviations.add(family, scanned.results.cells, scanned.results.found, known)
+        if known.any():
+            observed.events[family.key] = scanned
+
+
+def _significance(
+    hists: Histograms, observed: _Observed, deviations: list[Deviation], draw: Draw, steps: _Steps
+) -> GlobalSignificance:
+    """Return the global significance of the deviations: counted among pseudo-experiments, or a bound without any."""
+    families = [deviation.family.key for deviation in deviations]
+    if not draw.toys or not deviations:
+        return bounds(families, np.array([one.bound for one in deviations]), observed.deviations.trials)
+    nulls = pseudo_experiments(_to_relabel(hists, observed, deviations), draw, steps.block)
+    nulls |= null_scores(observed.events.values(), deviations, draw, steps.part)
+    cells, statistics = [one.cell for one in deviations], np.array([one.statistic for one in deviations])
+    how = {"binomial": "binomial labels", "fixed": "labels with N_A kept"}[draw.null]
+    return from_nulls(families, cells, statistics, nulls, how=how)
+
+
+def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Deviation]) -> Iterator[ScannedObservable]:
+    """Yield the observables in which any cell was tested, and the cells whose pseudo-experiments are wanted."""
+    kept: dict[Family, set[int]] = {}
+    for deviation in deviations:
+        kept.setdefault(deviation.family.key, set()).add(deviation.cell)
+    events_of = functools.lru_cache(1)(functools.partial(SymmetryEvents.of, hists))
+    for tests in observed.counts:
+        used = [(family, tested) for family, tested in tests if len(tested.cells)]
+        if used:
+            first = used[0][0]
+            yield ScannedObservable(
+                hists.cell_counts(first.symmetry, first.observable),
+                hists.cell_counts(first.symmetry),
+                events_of(first.symmetry),
+                first.cells,
+                tuple(_scanned(family, tested, kept) for family, tested in used),
+                first.expected,
+            )
+
+
+def _scanned(family: ScanFamily, tested: _Tested, kept: Mapping[Family, set[int]]) -> ScannedCells:
+    test: CountsTest = family.test  # type: ignore[assignment]
+    return ScannedCells(
+        test, tested.cells, np.array(sorted(kept[family.key]), dtype=np.int64), tested.kappa, tested.scale
+    )
+
+
+def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: dict[str, int]) -> SymmetrySummary:
+    layout = hists.layout.symmetry(symmetry)
+    return SymmetrySummary(
+        symmetry=symmetry,
+        sides=layout.sides,
+        kappa=layout.kappa,
+        n_cells=cells.n_total,
+        n_empty=cells.n_empty,
+        n_distinct=len(cells),
+        statuses=statuses,
+    )
