@@ -59,7 +59,7 @@ def test_scan_prints_a_ranked_table(capfd: pytest.CaptureFixture[str], hists: Pa
     assert "e/mu" in out
     assert f"wrote {report}" in err
     saved = json.loads(report.read_text())
-    assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 2, "symmetries")
+    assert (saved["format"], saved["version"], saved["plan"]) == ("coffea-ddp/report", 1, "symmetries")
     ranked = [row["p_global"] for row in saved["rows"] if row["rank"] is not None]
     assert ranked == sorted(ranked)
     with table.open(newline="") as file:

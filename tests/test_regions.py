@@ -29,8 +29,8 @@ REGIONS = st.builds(Region, st.lists(RANGES, max_size=3).map(tuple), TEXT)
 
 @given(REGIONS)
 def test_a_region_comes_back_from_json(region):
-    assert Region.from_dict(json.loads(json.dumps(region.to_dict(), allow_nan=False))) == region
-    assert isinstance(str(region), str)
+    ranges = json.loads(json.dumps(region.ranges(), allow_nan=False))
+    assert Region.read(str(region), ranges) == Region(region.axes, "" if region.axes else region.label)
 
 
 def test_every_rectangle_of_a_scan_is_about_its_events():
@@ -51,24 +51,25 @@ def test_every_rectangle_of_a_scan_is_about_its_events():
 def test_the_last_bin_may_have_no_end():
     region = Region((Range("pt", 100.0, np.inf, "GeV", 3, 4),))
     assert str(region) == "pt 100 to inf GeV"
-    assert json.loads(json.dumps(region.to_dict(), allow_nan=False))["axes"][0]["high"] is None
+    assert json.loads(json.dumps(region.ranges(), allow_nan=False))[0]["high"] is None
 
 
-@pytest.mark.parametrize("data", [3, "m 1 to 2", {}, {"axes": 3}, {"axes": [{}]}, {"axes": [], "label": 3},
-                                  {"axes": [{"name": 3, "low": 1, "high": 2}]},
-                                  {"axes": [{"name": "m", "low": "x", "high": 2}]},
-                                  {"axes": [{"name": "m", "low": 1, "high": 2, "first": True}]}])  # fmt: skip
-def test_what_is_no_region(data):
+@pytest.mark.parametrize("ranges", [3, "m 1 to 2", {"name": "m"}, [3], [{}], [{"name": 3, "low": 1, "high": 2}],
+                                    [{"name": "m", "low": "x", "high": 2}],
+                                    [{"name": "m", "low": 1, "high": 2, "first": True}],
+                                    [{"name": "m", "low": 1, "high": 3}]])  # fmt: skip
+def test_what_is_no_region(ranges):
     with pytest.raises(FormatError, match="make it again"):
-        Region.from_dict(data)
+        Region.read("m 1 to 2", ranges)
 
 
 def test_a_region_in_words_is_kept_as_words():
     hists = make_histograms(make_layout(grid=GRID), 400, seed=3, excess=0.1)
     report = scan(hists, ["submatrix"], min_events=10, toys=0)
-    old = json.loads(json.dumps(report.to_dict())) | {"version": 1, "looks": report.trials}
+    old = json.loads(json.dumps(report.to_dict()))
     for row, now in zip(old["rows"], report.rows, strict=True):
-        row["region"] = str(now.region)
+        assert row["region"] == str(now.region)
+        del row["ranges"]
     again = ScanReport.from_dict(old)
     for row, now in zip(again.rows, report.rows, strict=True):
         assert str(row.region) == str(now.region)

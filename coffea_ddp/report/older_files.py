@@ -1,13 +1,13 @@
-"""Reports of version 1 of the format, in the columns of today.
+"""Reports of earlier versions of the package, in the columns of today.
 
-Version 1 had other names for some columns, told a region in words alone and all methods (or why nothing was tested) in
-one sentence, and left to names of cells and spectra what they are about. What it did not tell stays unknown.
+They had other names for some columns, told a region in words alone and all methods (or why nothing was tested) in one
+sentence, and left to names of cells and spectra what they are about. What they did not tell stays unknown.
 
 Examples
 --------
 >>> old = {"format": "coffea-ddp/report", "version": 1, "looks": 1, "rows": [{"like": 1, "z_plain": None}]}
->>> current(old)["trials"], current(old)["rows"]
-(1, [{'similar_to': 1, 'z_nominal': None}])
+>>> current(old)["rows"]
+[{'similar_to': 1, 'z_nominal': None}]
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from typing import Any
 
 from coffea_ddp.histograms.cells import INCLUSIVE
 
-VERSION = 2
-_NAMES = {"looks": "trials"}
 _OPTIONS = {"permutations": "toys"}
 _ROW_NAMES = {"like": "similar_to", "z_plain": "z_nominal"}
 _AXIS = re.compile(r"[A-Za-z_]\w*")
@@ -27,10 +25,10 @@ _PART = re.compile(r"(\d{0,4})([A-Za-z_]\w*)(\(.*\))?")
 
 
 def current(data: Any) -> Any:
-    """Return what a file of this or the earlier version says in the columns of this one; anything else as it is."""
-    if not isinstance(data, Mapping) or type(data.get("version")) is not int or data["version"] != 1:
+    """Return what a file says in the columns of today; anything else as it is."""
+    if not isinstance(data, Mapping):
         return data
-    new = _renamed(data, _NAMES) | {"version": VERSION}
+    new = dict(data)
     options = new.get("options")
     if isinstance(options, Mapping):
         new["options"] = _options(options)
@@ -47,10 +45,10 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "similar_to" in row and "reason" in row:
+        return row
     new = _renamed(row, _ROW_NAMES)
-    if isinstance(new.get("region"), str):
-        new["region"] = {"axes": [], "label": new["region"]}
     if new.get("z_local") is None and new.get("status") not in (None, "OK") and "reason" not in new:
         new |= {"method": "", "reason": new.get("method")}
     if "asks" not in new and isinstance(new.get("cell"), str):

@@ -5,7 +5,7 @@ Examples
 >>> region = Region((Range("m_ll", 514.0, 683.0, "GeV", 4, 6), Range("met", 0.0, 40.0, "GeV", 0, 2)))
 >>> str(region), region.bins
 ('m_ll 514 to 683 GeV, met 0 to 40 GeV', ((4, 6), (0, 2)))
->>> Region.from_dict(region.to_dict()) == region
+>>> Region.read(str(region), region.ranges()) == region
 True
 """
 
@@ -64,7 +64,7 @@ class Region:
     Attributes
     ----------
     axes
-        A range for every axis; empty in reports of version 1 of the format, which have the label alone.
+        A range for every axis; empty in reports of earlier versions, which have the label alone.
     label
         The region in words, where there are no numbers.
     """
@@ -82,27 +82,28 @@ class Region:
         """Return the region as text, as in ``"m_ll 514 to 683 GeV, met 0 to 40 GeV"``."""
         return ", ".join(map(str, self.axes)) or self.label
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the region as JSON-ready data."""
-        return {"axes": [dataclasses.asdict(one) for one in self.axes], "label": self.label}
+    def ranges(self) -> list[dict[str, Any]]:
+        """Return the ranges of all axes as JSON-ready data."""
+        return [dataclasses.asdict(one) for one in self.axes]
 
     @classmethod
-    def from_dict(cls, data: Any) -> Region:
-        """Return the region that :meth:`to_dict` described.
+    def read(cls, text: str, ranges: Any) -> Region:
+        """Return the region of its text and its ranges; of the text alone where there are none.
 
         Raises
         ------
         FormatError
-            If it is none.
+            If the ranges are none, or say something else than the text.
         """
+        if not ranges:
+            return cls(label=text)
         try:
-            axes = tuple(_range(item) for item in data["axes"])
-            label = data.get("label", "")
+            region = cls(tuple(_range(item) for item in ranges))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _damaged(str(error)) from None
-        if not isinstance(label, str):
-            raise _damaged("its label is no text")
-        return cls(axes, label)
+        if str(region) != text:
+            raise _damaged(f"its ranges are {str(region)!r}, its text is {text!r}")
+        return region
 
 
 def _range(data: Mapping[str, Any]) -> Range:

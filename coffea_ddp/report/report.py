@@ -33,8 +33,8 @@ from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
 from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, significance_of, summary_text
-from coffea_ddp.report.older_files import VERSION, current
-from coffea_ddp.report.report_files import FORMAT, check, read
+from coffea_ddp.report.older_files import current
+from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
 from coffea_ddp.report.row_tables import (
     BUMPS,
     BUMPS_NOTE,
@@ -133,6 +133,7 @@ class ScanReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready data; what is not finite is ``None``."""
         data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        data["looks"] = data.pop("trials")
         data["rows"] = [row.to_dict() for row in self.rows]
         data["summaries"] = [dataclasses.asdict(summary) for summary in self.summaries]
         data["global_p"] = [dataclasses.asdict(found) for found in self.global_p]
@@ -183,7 +184,7 @@ class ScanReport:
                 fingerprint=typed(data, "fingerprint", str),
                 seed=typed(data, "seed", int),
                 inputs=typed(data, "inputs", dict),
-                trials=typed(data, "trials", int),
+                trials=typed(data, "looks", int),
                 rows=tuple(Row.from_dict(item) for item in typed(data, "rows", list)),
                 options=typed(data, "options", dict, {}),
                 summaries=tuple(SymmetrySummary.from_dict(item) for item in typed(data, "summaries", list, [])),

@@ -9,10 +9,10 @@ Examples
 Traceback (most recent call last):
 ...
 coffea_ddp.errors.FormatError: the name 'format' stands twice in one object
->>> check({"format": "coffea-ddp/report", "version": 3})
+>>> check({"format": "coffea-ddp/report", "version": 2})
 Traceback (most recent call last):
 ...
-coffea_ddp.errors.FormatError: version 3 of the format, this package reads versions 1 and 2
+coffea_ddp.errors.FormatError: version 2 of the format, this package reads version 1
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._files import REPORT, advice, check_input, what_is
 from coffea_ddp.errors import FileError, FormatError, InputError, named
-from coffea_ddp.report.older_files import VERSION
 from coffea_ddp.report.parts import SMALLEST_P
 from coffea_ddp.report.rows import WHOLE
 from coffea_ddp.stats.status import Status
@@ -36,7 +35,7 @@ from coffea_ddp.stats.trials import p_from_z, z_from_p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT = "coffea-ddp/report"
+FORMAT, VERSION = "coffea-ddp/report", 1
 MOST_ROWS = 200_000
 """A scan keeps no more; a file may have some more, kept besides the best."""
 
@@ -121,9 +120,9 @@ def check(data: Any) -> None:
     """
     if not isinstance(data, Mapping) or data.get("format") != FORMAT:
         raise FormatError(f"not of the format {FORMAT!r}; give a file made by `coffea-ddp scan`")
-    if data.get("version") != VERSION:
+    if type(data.get("version")) is not int or data["version"] != VERSION:
         version = _short(data.get("version"))
-        raise FormatError(f"version {version} of the format, this package reads versions 1 and {VERSION}")
+        raise FormatError(f"version {version} of the format, this package reads version {VERSION}")
     _check_values(data)
     from fastjsonschema import JsonSchemaValueException  # 0.1 s, for readers only
 
@@ -227,10 +226,10 @@ def _others(row: Mapping[str, Any], ranks: frozenset[int]) -> Problems:
             yield name, "is written as a fraction"
     if row.get("similar_to") is not None and row["similar_to"] not in ranks:
         yield "similar_to", "is no row's rank"
-    for one in (row["region"] or {}).get("axes", ()):
+    for one in row.get("ranges") or ():
         ends, bins = (one["low"], one["high"]), (one.get("first"), one.get("stop"))
         if (None not in ends and ends[0] > ends[1]) or (None not in bins and bins[0] >= bins[1]):
-            yield "region", "ends before it begins"
+            yield "ranges", "ends before it begins"
     if row.get("low") is not None and row.get("high") is not None and row["low"] > row["high"]:
         yield "low", "is above high"
 

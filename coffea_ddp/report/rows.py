@@ -160,9 +160,10 @@ class Row:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as JSON-ready data, one key for each of :data:`COLUMNS`."""
+        """Return the row as JSON-ready data: each of :data:`COLUMNS`, and the region in numbers as ``ranges``."""
         found = {name: list(value) if isinstance(value, tuple) else value for name, value in self.columns().items()}
-        return {**found, "region": None if self.region is None else self.region.to_dict()}
+        text, ranges = (None, None) if self.region is None else (str(self.region), self.region.ranges())
+        return {**found, "region": text, "ranges": ranges}
 
     def to_flat(self) -> dict[str, Any]:
         """Return the row as one line of a table, a value for each of :data:`COLUMNS`: region and names are text."""
@@ -197,7 +198,7 @@ class Row:
                 raise FormatError(f"a row's {name!r} is {type(value).__name__}; make it again with `coffea-ddp scan`")
         values = {name: data[name] for name in COLUMNS if name in data}
         if values["region"] is not None:
-            values["region"] = Region.from_dict(values["region"])
+            values["region"] = Region.read(typed(values, "region", str), data.get("ranges"))
         for name in _LISTS:
             if values.get(name) is not None:
                 values[name] = tuple(map(str, typed(values, name, list)))
