@@ -55,7 +55,8 @@ def look_into(wheel: Path) -> None:
     foreign = {name for name in names if name.split("/")[0] not in {"coffea_ddp", dist_info}}
     expect(not foreign, f"the wheel holds more than coffea_ddp: {sorted(foreign)}")
     package = {name for name in names if name.startswith("coffea_ddp/")}
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "coffea_ddp").rglob("*.py")}
+    kinds = ("*.py", "*.pyi")  # the public names are loaded from the stubs
+    sources = {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "coffea_ddp").rglob(kind)}
     wanted = sources | {f"coffea_ddp/plan/shipped/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
     wanted |= {"coffea_ddp/stats/bumphunt/weights.npz"}
     for kind in ("assets", "templates"):

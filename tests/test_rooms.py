@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import coffea_ddp
+import coffea_ddp.plan
 
 PACKAGE = Path(coffea_ddp.__file__).parent
 LONGEST = 400
@@ -88,8 +91,26 @@ def test_private_names_stay_at_home() -> None:
 
 def test_rooms_say_what_they_are() -> None:
     """And hold nothing else, so that a module is loaded without its neighbours."""
-    rooms = ("events", "histograms", "plan", "plan/masses", "report", "running", "scanning", "spectra")
+    rooms = ("events", "histograms", "plan/masses", "report", "running", "scanning", "spectra")
     for room in rooms:
         (only,) = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")).body
         assert isinstance(only, ast.Expr)
         assert isinstance(only.value, ast.Constant)
+
+
+def test_public_names_stand_once() -> None:
+    """In the stubs, which type checkers read and the names are loaded from; each leads to what defines it."""
+    for room, package in (("", coffea_ddp), ("plan", coffea_ddp.plan)):
+        _docstring, *code = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")).body
+        written = " ".join(map(ast.unparse, code))
+        assert "lazy_loader.attach_stub" in written
+        assert [name for name in package.__all__ if re.search(rf"\b{name}\b", written)] == []
+        stub = ast.parse((PACKAGE / room / "__init__.pyi").read_text(encoding="utf-8"))
+        lines = [(node.module, one) for node in stub.body if isinstance(node, ast.ImportFrom) for one in node.names]
+        assert all(one.asname == one.name for _, one in lines)  # else a type checker takes it for private
+        names = [one.name for _, one in lines]
+        assert sorted(names) == sorted(set(names)) == sorted(package.__all__)
+        for module, one in lines:
+            value = getattr(package, one.name)
+            home = ".".join(filter(None, (package.__name__, module)))
+            assert getattr(value, "__module__", home) == home or isinstance(value, ModuleType)
