@@ -60,7 +60,7 @@ from .running.processor import ScanProcessor as ScanProcessor
 from .scanning.binned_tests import NSigma as NSigma
 from .scanning.binned_tests import Submatrix as Submatrix
 from .scanning.bump_cells import Bump as Bump
-from .scanning.bump_hunt import hunt_spectra as hunt_spectra
+from .scanning.bump_hunt import bump_hunt as bump_hunt
 from .scanning.classifier_cells import Classifier as Classifier
 from .scanning.driver import scan as scan
 from .scanning.expectation import Expectation as Expectation

@@ -12,7 +12,7 @@ import pytest
 from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import hunt_spectra, prepare
+from coffea_ddp.scanning.bump_hunt import bump_hunt, prepare
 from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra
@@ -79,7 +79,7 @@ def test_a_masked_peak_is_neither_a_turn_on_nor_counted():
 def test_why_a_spectrum_is_not_looked_at(expected, options, status):
     spectrum = made(expected, **options)
     assert prepare(spectrum).status is status
-    report = hunt_spectra([spectrum, made(falling())], toys=0)
+    report = bump_hunt([spectrum, made(falling())], toys=0)
     assert [row.status for row in report.rows] == ["OK", status.name]
     assert report.rows[1].rank is None
     assert report.rows[1].reason == status.value
@@ -102,7 +102,7 @@ def test_weights_become_effective_counts():
 def test_the_spectrum_with_a_bump_comes_first():
     spectra = [made(falling(), seed, cell=f"j={seed}") for seed in range(8)]
     spectra.insert(5, made(falling(peak=600.0), 99, cell="b=1"))
-    report = hunt_spectra(spectra, toys=200, toys_for=3, seed=5)
+    report = bump_hunt(spectra, toys=200, toys_for=3, seed=5)
     best = report.rows[0]
     assert (best.cell, best.rank, best.kind, best.test) == ("b=1", 1, "spectrum", "bump")
     assert best.bump.position == pytest.approx(150.0, abs=3.0)
@@ -122,17 +122,17 @@ def test_the_spectrum_with_a_bump_comes_first():
 
 def test_neighbours_and_their_order_do_not_matter():
     spectra = [made(falling(peak=100.0 * seed), seed, cell=f"j={seed}") for seed in range(4)]
-    first = hunt_spectra(spectra, toys=0).rows
-    second = hunt_spectra(spectra[::-1], toys=0).rows
+    first = bump_hunt(spectra, toys=0).rows
+    second = bump_hunt(spectra[::-1], toys=0).rows
     assert [row.cell for row in first] == [row.cell for row in second]
     assert [row.z_local for row in first] == pytest.approx([row.z_local for row in second], abs=1e-4)
 
 
 def test_nothing_and_nonsense():
     with pytest.raises(InputError, match="no spectrum was given"):
-        hunt_spectra([])
+        bump_hunt([])
     with pytest.raises(InputError, match="toys=-1"):
-        hunt_spectra([made(falling())], toys=-1)
+        bump_hunt([made(falling())], toys=-1)
 
 
 # -- command line --------------------------------------------------------------------------------------------------

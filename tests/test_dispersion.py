@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.scanning.bump_hunt import hunt_spectra, prepare
+from coffea_ddp.scanning.bump_hunt import bump_hunt, prepare
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.training.families import FINAL, TRAINING, log_shapes
 from coffea_ddp.stats.status import Status
@@ -155,7 +155,7 @@ def test_what_is_looked_at(contents, variances, status):
 
 
 def test_a_report_tells_why():
-    report = hunt_spectra([made(COUNTS), made(COUNTS * 1000), made(COUNTS * 0.3), made(np.rint(23.7 * COUNTS))], toys=0)
+    report = bump_hunt([made(COUNTS), made(COUNTS * 1000), made(COUNTS * 0.3), made(np.rint(23.7 * COUNTS))], toys=0)
     by_status = {row.status: row for row in report.rows if row.rank is None}
     assert "give --scale 1000" in by_status["SCALED"].reason
     assert "variances" in by_status["NOT_COUNTS"].reason

@@ -59,7 +59,7 @@ NOTHING = ddp.ScanReport("p", "", 1, {}, 0, ())
 TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "fill": (lambda x: ddp.fill(x, ddp.load_plan("symmetries")), set()),
     "fill, plan": (lambda x: ddp.fill([], x), set()),
-    "hunt_spectra": (lambda x: ddp.hunt_spectra(x, toys=0), {"spectrum"}),
+    "bump_hunt": (lambda x: ddp.bump_hunt(x, toys=0), {"spectrum"}),
     "load": (ddp.load, {"hists path"}),
     "load_plan": (ddp.load_plan, set()),
     "merge_files": (ddp.merge_files, {"hists path"}),

@@ -14,7 +14,7 @@ from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.scanning.bump_cells import hunt_cells, joined
+from coffea_ddp.scanning.bump_cells import bump_hunt_in_cells, joined
 from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 
 RESOLUTION = Resolution(0.02)
@@ -60,7 +60,7 @@ def hists():
 
 @pytest.fixture(scope="module")
 def report(hists):
-    return hunt_cells(hists, toys=100, toys_for=3, seed=1)
+    return bump_hunt_in_cells(hists, toys=100, toys_for=3, seed=1)
 
 
 def test_the_cell_with_the_resonance_comes_first(report):
@@ -94,11 +94,11 @@ def test_rows_about_the_same_events_follow_the_strongest(report):
 
 
 def test_what_has_too_few_events_is_counted(hists):
-    report = hunt_cells(hists, min_events=10**9, toys=0)
+    report = bump_hunt_in_cells(hists, min_events=10**9, toys=0)
     assert (report.trials, report.rows) == (0, ())
     assert report.options["statuses"]["TOO_FEW_ENTRIES"] > 0
     with pytest.raises(UnknownNameError, match="no spectrum '2tau'"):
-        hunt_cells(hists, spectra=["2tau"])
+        bump_hunt_in_cells(hists, spectra=["2tau"])
 
 
 def test_scan_takes_the_tests_that_the_plan_has(hists):
@@ -155,7 +155,7 @@ def test_resonances_of_the_simulated_events(shared):
     files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
     hists = ddp.run("resonances", files, executor=ddp.Local(2))
     assert len(hists.spectra) == 203 + 91 + 39
-    report = hunt_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
+    report = bump_hunt_in_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
     best = report.rows[0]
     assert best.observable == "2mu"
     assert best.bump.position == pytest.approx(600.0, abs=15.0)

@@ -21,7 +21,7 @@ from coffea_ddp.report.parts import SMALLEST_P
 from coffea_ddp.report.rows import Row
 from coffea_ddp.report.summaries import GlobalP
 from coffea_ddp.scanning.bump_cells import joined
-from coffea_ddp.scanning.bump_hunt import hunt_spectra
+from coffea_ddp.scanning.bump_hunt import bump_hunt
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.trials import bound
 
@@ -144,7 +144,7 @@ def spectra(peaks):
 
 @pytest.fixture(scope="module")
 def bumps():
-    return hunt_spectra(list(spectra([0.0, 0.0, 60.0, 100.0, 400.0, 1e4, 1e6])), toys=40, toys_for=9)
+    return bump_hunt(list(spectra([0.0, 0.0, 60.0, 100.0, 400.0, 1e4, 1e6])), toys=40, toys_for=9)
 
 
 def test_every_row_of_a_bump_hunt(bumps):
@@ -164,7 +164,7 @@ def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
     from coffea_ddp.scanning import bump_hunt
 
     monkeypatch.setattr(bump_hunt, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
-    rows = hunt_spectra(list(spectra([400.0, 0.0])), toys=100, toys_for=2).rows
+    rows = bump_hunt(list(spectra([400.0, 0.0])), toys=100, toys_for=2).rows
     toyed = [one for one in rows if one.n == 100]
     assert len(toyed) == 2
     for one in toyed:

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from coffea_ddp.cli import cli
-from coffea_ddp.scanning.bump_hunt import hunt_spectra
+from coffea_ddp.scanning.bump_hunt import bump_hunt
 from coffea_ddp.spectra.reading import read_spectra
 
 # The scripts of ../shared leave it to Python to close their files.
@@ -98,7 +98,7 @@ def make(request, tmp_path, monkeypatch):
 
 
 def z_of(name, **options):
-    row = hunt_spectra(read_spectra(f"{name}.csv", **options), toys=0).rows[0]
+    row = bump_hunt(read_spectra(f"{name}.csv", **options), toys=0).rows[0]
     return row.status if row.z_local is None else row.z_local
 
 

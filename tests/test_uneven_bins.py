@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp import MassSpectrum, Resolution, hunt_spectra, resolution_axis, stats
+from coffea_ddp import MassSpectrum, Resolution, bump_hunt, resolution_axis, stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.bump_hunt import prepare
 from coffea_ddp.stats.bumphunt.checks import JUMP, uneven_bins
@@ -84,7 +84,7 @@ def test_one_side_of_a_jump_can_be_left_out_and_a_jump_behind_a_mask_stays_one()
 
 
 def test_a_report_lists_what_has_uneven_bins():
-    report = hunt_spectra([in_file(BROKEN, width=2.0), in_file(np.arange(60.0, 121.0), width=2.0)], toys=0)
+    report = bump_hunt([in_file(BROKEN, width=2.0), in_file(np.arange(60.0, 121.0), width=2.0)], toys=0)
     assert [row.status for row in report.rows] == ["OK", "UNEVEN_BINS"]
     assert "1 wide below 80 and 2 above" in report.rows[1].reason
     assert report.trials == 1
@@ -94,10 +94,10 @@ def test_a_report_lists_what_has_uneven_bins():
 def test_widths_that_fit_to_no_bin_are_told(width):
     edges = np.arange(60.0, 121.0)
     with pytest.raises(InputError, match="width: a signal"):
-        hunt_spectra([in_file(edges, width=width)], toys=0)
+        bump_hunt([in_file(edges, width=width)], toys=0)
     with pytest.raises(InputError, match="width"):
         stats.bump_significance(counts_in(edges), edges, width, toys=0)
-    mixed = hunt_spectra([in_file(edges, width=width), in_file(edges, width=2.0)], toys=0)
+    mixed = bump_hunt([in_file(edges, width=width), in_file(edges, width=2.0)], toys=0)
     assert [row.status for row in mixed.rows] == ["OK", "BAD_WIDTH"]
 
 
@@ -109,4 +109,4 @@ def test_a_width_beside_huge_bins_is_told():
 @pytest.mark.parametrize("width", [1e-4, 0.1, 20.0, 60.0])
 def test_narrow_and_wide_signals_are_looked_for(width):
     edges = np.arange(60.0, 121.0)
-    assert hunt_spectra([in_file(edges, width=width)], toys=0).rows[0].rank == 1
+    assert bump_hunt([in_file(edges, width=width)], toys=0).rows[0].rank == 1

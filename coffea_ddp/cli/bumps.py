@@ -63,7 +63,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     coffea-ddp bump dijets.json --width 50 --mask 70:110
     coffea-ddp bump cross_section.csv --density --scale 0.0073
     """
-    from coffea_ddp.scanning.bump_hunt import hunt_spectra
+    from coffea_ddp.scanning.bump_hunt import bump_hunt
 
     refuse_unused({"toys_for": (options["toys"] > 0, "toys (--toys)")})
     found = _read(file, options)
@@ -71,7 +71,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     spectra = [_with_signal(spectrum, options) for spectrum in found.spectra]
     chosen = {name: options[name] for name in ("toys", "toys_for", "seed", "min_events", "whole")}
     with steps_bar("spectra") as progress:
-        report = hunt_spectra(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
+        report = bump_hunt(spectra, finder=_finder(options["weights"]), progress=progress, title=file, **chosen)
     lost = [row for row in report.rows if row.rank is None]
     with delivering() as deliver:
         deliver(output, report.save)

@@ -198,7 +198,7 @@ def as_report(what: str, value: Any) -> ScanReport:
         return value
     if isinstance(value, str | Path):
         return ScanReport.load(value)
-    made = "of ddp.scan, ddp.hunt_spectra or ScanReport.load"
+    made = "of ddp.scan, ddp.bump_hunt or ScanReport.load"
     raise InputError(f"{what}: got {named(value)}; give a ScanReport ({made}), or the path of a report (.json)")
 
 

@@ -19,7 +19,7 @@ from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, hunt_spectra
+from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, bump_hunt
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 
@@ -67,8 +67,8 @@ class Bump:
     def scan(
         self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Progress | None = None
     ) -> ScanReport:
-        """Return the report on all spectra of an output (:func:`hunt_cells`)."""
-        return hunt_cells(
+        """Return the report on all spectra of an output (:func:`bump_hunt_in_cells`)."""
+        return bump_hunt_in_cells(
             hists,
             min_events=self.min_events,
             best=best,
@@ -91,7 +91,7 @@ class _Cells(NamedTuple):
     numbers: dict[str, int]
 
 
-def hunt_cells(
+def bump_hunt_in_cells(
     hists: Histograms,
     *,
     spectra: Sequence[str] | None = None,
@@ -115,7 +115,7 @@ def hunt_cells(
     best
         How many rows the report keeps; the best of every spectrum is kept besides, without a rank.
     toys, toys_for, seed, progress
-        Of :func:`coffea_ddp.scanning.bump_hunt.hunt_spectra`.
+        Of :func:`coffea_ddp.scanning.bump_hunt.bump_hunt`.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def hunt_cells(
         return ScanReport(
             hists.layout.plan, hists.layout.fingerprint, seed, {}, 0, (), {**options, "statuses": statuses}
         )
-    report = hunt_spectra(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
+    report = bump_hunt(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
     for row in report.rows:
         statuses[row.status] += 1
     everything = [_with_asks(row, by_name) for row in report.rows]

@@ -12,7 +12,7 @@ Examples
 ...     counts = np.random.default_rng(seed).poisson(expected)
 ...     axis = hist.axis.Regular(60, 100.0, 700.0, name="mass")
 ...     spectra.append(MassSpectrum("m0m1", f"j={seed}", hist.Hist(axis, data=counts), width=20.0))
->>> best = hunt_spectra(spectra, toys=100).rows[0]
+>>> best = bump_hunt(spectra, toys=100).rows[0]
 >>> best.cell, best.test, best.bump.low, best.bump.high, bool(abs(best.bump.position - 405.0) < 20.0)
 ('j=1', 'bump', 100.0, 700.0, True)
 """
@@ -212,7 +212,7 @@ class _Found:
         return float(sidak_z(self.z_spectrum, trials, two_sided=False))
 
 
-def hunt_spectra(
+def bump_hunt(
     spectra: Sequence[MassSpectrum] | MassSpectrum | str | Path,
     *,
     toys: int = TOYS,
@@ -260,7 +260,7 @@ def hunt_spectra(
     InputError
         If there is no spectrum, an option is negative, or the signal's width fits to none of the spectra.
     """
-    spectra = as_spectra("hunt_spectra", spectra)
+    spectra = as_spectra("bump_hunt", spectra)
     if toys < 0 or toys_for < 0:
         raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
     from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
