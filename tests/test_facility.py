@@ -391,7 +391,7 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
         connect("tcp://127.0.0.1:9", timeout=1.0)
     with pytest.raises(InputError, match=r"no such file: nowhere\.pem"):
         connect("tls://127.0.0.1:9", tls=Certificates(ca_file="nowhere.pem"))
-    with pytest.raises(InputError, match=r"needs a client: give executor=Cluster\(client\)"):
+    with pytest.raises(InputError, match=r"needs a client: give client=Client\("):
         run(plan, files, executor="dask")
 
 

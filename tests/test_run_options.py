@@ -44,7 +44,10 @@ CLIENT = Client()
 
 @pytest.mark.parametrize("function", [ddp.run, ddp.run_by_dataset])
 def test_eight_options_at_most(function: Any) -> None:
-    assert len(inspect.signature(function).parameters) <= 8
+    """Beside the plan and the files."""
+    kinds = [one.kind for one in inspect.signature(function).parameters.values()]
+    assert len(kinds) - kinds.count(inspect.Parameter.KEYWORD_ONLY) == 2
+    assert kinds.count(inspect.Parameter.KEYWORD_ONLY) <= 8
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -64,6 +67,10 @@ def test_names_and_objects_are_the_same() -> None:
     assert executor_of("futures") == ddp.Local()
     assert executor_of("dask-awkward") == ddp.DaskAwkward()
     assert executor_of(ddp.Cluster(CLIENT)).client is CLIENT  # type: ignore[union-attr]
+    assert executor_of("futures", workers=3) == ddp.Local(3)
+    for name in ("iterative", "dask"):
+        assert executor_of(name, client=CLIENT) == ddp.Cluster(CLIENT)
+    assert executor_of("dask-awkward", client=CLIENT) == ddp.DaskAwkward(CLIENT)
     for folder in ("parts", Path("parts")):
         assert checkpoint_of(folder) == ddp.Checkpoint(Path("parts"))
     assert reading_of(None) == ddp.Reading()
@@ -74,7 +81,7 @@ def test_names_and_objects_are_the_same() -> None:
     [
         ("slurm", r"'iterative', 'futures', 'dask-awkward', or an object: Iterative\(\), Local"),
         ("iteratve", "Did you mean 'iterative'"),
-        ("dask", r"needs a client: give executor=Cluster\(client\)"),
+        ("dask", r"needs a client: give client=Client\("),
         ("", r"'iterative', 'futures'"),
         (CLIENT, r"got a Client; give Cluster\(client\)"),
         (LocalCluster(), r"give Cluster\(cluster.get_client\(\)\)"),
@@ -95,6 +102,24 @@ def test_names_and_objects_are_the_same() -> None:
 def test_another_executor_is_told_what_to_give(function: Any, given: Any, cure: str) -> None:
     with pytest.raises(InputError, match=cure):
         function("symmetries", "nowhere.root", executor=given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 2}, "workers=2 has no effect on executor='iterative': give executor='futures'"),
+        ({"executor": ddp.Local(2), "workers": 2}, "workers=2 has no effect on executor=Local"),
+        ({"executor": "futures", "workers": 0}, "workers"),
+        ({"executor": "futures", "workers": "two"}, "workers"),
+        ({"executor": "futures", "client": CLIENT}, "has no effect on executor='futures'"),
+        ({"executor": ddp.DaskAwkward(), "client": CLIENT}, "has no effect on executor=DaskAwkward"),
+        ({"client": CLIENT, "workers": 2}, "has no effect with a client"),
+        ({"client": "tcp://host:8786"}, "give a dask.distributed.Client"),
+    ],
+)
+def test_workers_and_clients_belong_to_their_executors(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ddp.run("symmetries", "nowhere.root", **options)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ def run(
     fileset: Any = (),
     *,
     executor: Executor | str = "iterative",
+    workers: int | None = None,
+    client: Any = None,
     reading: Reading | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     deduplicate: bool = False,
@@ -65,10 +67,15 @@ def run(
         coffea's fileset (its ``steps`` are what is counted), the path of its JSON, or ROOT and Parquet files, globs and
         lists (:func:`coffea_ddp.running.fileset.normalise` tells all forms). Without any, it is said what is forgotten.
     executor
-        ``"iterative"`` (this process), ``"futures"`` (two worker processes here), or one of
+        ``"iterative"`` (this process), ``"futures"`` (worker processes here), ``"dask"`` and ``"dask-awkward"`` (both
+        with a client), or one of
         :class:`~coffea_ddp.running.executors.Iterative`, :class:`~coffea_ddp.running.executors.Local`,
         :class:`~coffea_ddp.running.executors.Cluster` (coffea's Runner on a Dask cluster) and
         :class:`~coffea_ddp.running.executors.DaskAwkward` (a graph of delayed partitions).
+    workers
+        Number of worker processes of ``"futures"``, two by default.
+    client
+        A ``distributed.Client``; implies ``"dask"`` unless ``"dask-awkward"`` is asked for.
     reading
         The size of chunks, the tree, addresses, and what is done about files that cannot be read.
     checkpoint
@@ -103,7 +110,7 @@ def run(
     >>> hists.n_events
     500
     """
-    settings = _Settings.of(executor, reading, checkpoint, deduplicate, progress)
+    settings = _Settings.of(executor_of(executor, workers, client), reading, checkpoint, deduplicate, progress)
     (total,) = _run(_as_plan(plan), fileset, settings, by_dataset=False).values()
     return total
 
@@ -113,6 +120,8 @@ def run_by_dataset(
     fileset: Any = (),
     *,
     executor: Executor | str = "iterative",
+    workers: int | None = None,
+    client: Any = None,
     reading: Reading | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     deduplicate: bool = False,
@@ -122,7 +131,7 @@ def run_by_dataset(
 
     Parameters
     ----------
-    plan, fileset, executor, reading, checkpoint, deduplicate, progress
+    plan, fileset, executor, workers, client, reading, checkpoint, deduplicate, progress
         As for :func:`run`.
 
     Returns
@@ -145,7 +154,7 @@ def run_by_dataset(
     >>> {dataset: hists.n_events for dataset, hists in found.items()}
     {'2022': 200, '2023': 200}
     """
-    settings = _Settings.of(executor, reading, checkpoint, deduplicate, progress)
+    settings = _Settings.of(executor_of(executor, workers, client), reading, checkpoint, deduplicate, progress)
     return _run(_as_plan(plan), fileset, settings, by_dataset=True)
 
 
@@ -160,7 +169,7 @@ class _Settings:
     progress: Progress | bool | None
 
     @classmethod
-    def of(cls, executor: Any, reading: Any, checkpoint: Any, deduplicate: Any, progress: Any) -> _Settings:
+    def of(cls, executor: Executor, reading: Any, checkpoint: Any, deduplicate: Any, progress: Any) -> _Settings:
         """Return what was asked for.
 
         Raises
@@ -168,7 +177,7 @@ class _Settings:
         InputError
             If an object is of another kind, or the executor cannot do what is asked.
         """
-        settings = cls(executor_of(executor), reading_of(reading), checkpoint_of(checkpoint), deduplicate, progress)
+        settings = cls(executor, reading_of(reading), checkpoint_of(checkpoint), deduplicate, progress)
         flag(deduplicate, "deduplicate")
         if not (progress is None or isinstance(progress, bool) or callable(progress)):
             raise InputError(f"progress: got {named(progress)}; give True, or a function of the events done and in all")

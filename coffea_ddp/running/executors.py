@@ -9,7 +9,7 @@ Examples
 >>> executor_of("dask")
 Traceback (most recent call last):
 ...
-coffea_ddp.errors.InputError: executor='dask' needs a client: give executor=Cluster(client), of dask.distributed
+coffea_ddp.errors.InputError: executor='dask' needs a client: give client=Client(...), of dask.distributed
 """
 
 from __future__ import annotations
@@ -121,32 +121,56 @@ Executor = Iterative | Local | Cluster | DaskAwkward
 _BY_NAME: dict[str, Executor] = {"iterative": Iterative(), "futures": Local(), "dask-awkward": DaskAwkward()}
 
 
-def executor_of(given: Executor | str) -> Executor:
+def executor_of(given: Executor | str, workers: int | None = None, client: Any = None) -> Executor:
     """Return the executor that was given by name or as an object.
 
     Parameters
     ----------
     given
-        One of the executors; or ``"iterative"``, ``"futures"`` (two local workers) or ``"dask-awkward"`` (this
-        process).
+        One of the executors; or ``"iterative"``, ``"futures"`` (local workers), ``"dask"`` (of a client) or
+        ``"dask-awkward"`` (on a client, or in this process).
+    workers
+        Number of workers of ``"futures"``, two by default.
+    client
+        A ``distributed.Client``, for ``"dask"``, which it implies, or ``"dask-awkward"``.
 
     Raises
     ------
     InputError
-        If it is neither; the message names the executor that was probably meant.
+        If it is neither, the message names the executor that was probably meant; if workers or a client are given to an
+        executor that has no use for them.
     """
+    if client is not None:
+        return _on_client(given, workers, client)
+    if workers is not None:
+        if given != "futures":
+            raise InputError(
+                f"workers={workers!r} has no effect on executor={given!r}: give executor='futures' with it"
+            )
+        return Local(workers)
     if isinstance(given, Executor):
         return given
     if isinstance(given, str):
         if given in _BY_NAME:
             return _BY_NAME[given]
         if given == "dask":
-            raise InputError("executor='dask' needs a client: give executor=Cluster(client), of dask.distributed")
+            raise InputError("executor='dask' needs a client: give client=Client(...), of dask.distributed")
         known = ", ".join(map(repr, _BY_NAME))
         raise InputError(
             f"executor={given!r}: the executors are {known}, or an object: {_KINDS}{did_you_mean(given, _BY_NAME)}"
         )
     raise InputError(f"executor: got {named(given)}; give {_probably_meant(given)}")
+
+
+def _on_client(given: Executor | str, workers: int | None, client: Any) -> Executor:
+    """Return the executor of a client; ``"iterative"`` is the default and not meant."""
+    if workers is not None:
+        raise InputError(f"workers={workers!r} has no effect with a client, whose workers do the work; leave it out")
+    if given in ("iterative", "dask"):
+        return Cluster(client)
+    if given == "dask-awkward":
+        return DaskAwkward(client)
+    raise InputError(f"client={client!r} has no effect on executor={given!r}: leave one of them out")
 
 
 def _probably_meant(given: Any) -> str:
