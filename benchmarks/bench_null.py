@@ -98,7 +98,7 @@ def numpy_extremes(x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def one_pair() -> None:
     a, b = toys(25.0)
     for statistic in ("nsigma", "counts"):
-        seconds = fastest(lambda s=statistic: stats.scan_submatrices(a, b, permutations=10_000, statistic=s), 3)
+        seconds = fastest(lambda s=statistic: stats.scan_submatrices(a, b, toys=10_000, statistic=s), 3)
         figure(f"one 28 x 28 pair, 10,000 permutations, {statistic}", seconds, "s", most=1.0)
 
 
@@ -198,13 +198,13 @@ def against_pybumphunter() -> None:
     start = time.perf_counter()
     quiet(lambda: theirs.bump_scan(b, a, is_hist=True, do_pseudo=False))
     seconds = time.perf_counter() - start
-    found = stats.scan_submatrices(a, b, permutations=0, alternative="greater")
+    found = stats.scan_submatrices(a, b, toys=0, alternative="greater")
     n = 1_000
-    many = fastest(lambda: stats.scan_submatrices(a, b, permutations=n, alternative="greater"), 3) / (n + 1)
+    many = fastest(lambda: stats.scan_submatrices(a, b, toys=n, alternative="greater"), 3) / (n + 1)
     figure("pyBumpHunter's 2D scan / ours, all rectangles of a pair, among 1,000", seconds / many, "x", least=1_000.0)
     print(f"  theirs {seconds:.2f} s, ours {1e3 * many:.3f} ms")
     for statistic in ("nsigma", "counts"):
-        options = {"permutations": 0, "alternative": "greater", "statistic": statistic}
+        options = {"toys": 0, "alternative": "greater", "statistic": statistic}
         one = fastest(lambda o=options: stats.scan_submatrices(a, b, **o), 50)
         print(f"  one pair alone, {statistic}: ours {1e3 * one:.2f} ms, theirs / ours {seconds / one:.0f} x")
     low, width = theirs.min_loc_ar[0], theirs.min_width_ar[0]
@@ -224,8 +224,8 @@ def one_dimension(bumphunter: object) -> None:
     start = time.perf_counter()
     quiet(lambda: theirs.bump_scan(b, a, is_hist=True))
     seconds = time.perf_counter() - start
-    found = stats.scan_submatrices(a, b, permutations=10_000, alternative="greater", seed=1)
-    ours = fastest(lambda: stats.scan_submatrices(a, b, permutations=10_000, alternative="greater", seed=1), 3)
+    found = stats.scan_submatrices(a, b, toys=10_000, alternative="greater", seed=1)
+    ours = fastest(lambda: stats.scan_submatrices(a, b, toys=10_000, alternative="greater", seed=1), 3)
     figure("pyBumpHunter's 1D scan / ours, 60 bins, 10,000 pseudo-experiments", seconds / ours, "x", least=10.0)
     low = int(theirs.min_loc_ar[0][0] if np.ndim(theirs.min_loc_ar[0]) else theirs.min_loc_ar[0])
     width = int(theirs.min_width_ar[0][0] if np.ndim(theirs.min_width_ar[0]) else theirs.min_width_ar[0])

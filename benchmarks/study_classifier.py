@@ -43,7 +43,7 @@ def found(a, b, folds):
     edges = np.arange(BINS + 1.0)
     n_a, n_b = (np.histogram2d(*x.T, (edges, edges))[0] for x in (a, b))
     values.append(stats.n_sigma(n_b, n_a).statistic)
-    values.append(stats.scan_submatrices(n_b, n_a, permutations=0).z_value)
+    values.append(stats.scan_submatrices(n_b, n_a, toys=0).z_value)
     return values
 
 

@@ -37,7 +37,7 @@ from coffea_ddp.stats.min_p import combine
 from coffea_ddp.testing import make_dataset
 
 TESTS = ("nsigma", "submatrix")
-PERMUTATIONS = 300
+TOYS = 300
 BITS = 2
 LEFT_OUT = 12_000
 
@@ -99,11 +99,11 @@ def scanned(hists: Histograms, seed: int, pool: dict[Any, NullScores]) -> Global
     def drawn(*args: Any, **kwargs: Any) -> dict[Any, NullScores]:
         del args, kwargs
         n = len(next(iter(pool.values())).best)
-        some = np.random.default_rng([seed, 8]).choice(n, PERMUTATIONS, replace=False)
+        some = np.random.default_rng([seed, 8]).choice(n, TOYS, replace=False)
         return {family: NullScores(null.best[some], AnyCell(), null.keyed) for family, null in pool.items()}
 
     with mock.patch.object(driver, "pseudo_experiments", drawn if pool else driver.pseudo_experiments):
-        report = ddp.scan(hists, TESTS, toys=PERMUTATIONS, seed=seed, jobs=1)
+        report = ddp.scan(hists, TESTS, toys=TOYS, seed=seed, jobs=1)
     return report.global_p[-1]
 
 
@@ -125,7 +125,7 @@ def relabelled(hists: Histograms, number: int) -> dict[Any, NullScores]:
 
 def worth(data: Any, pool: Any, seed: int) -> float:
     """Return the global p of the largest scores of all families, shape (n_families,), among some of the pool."""
-    some = np.random.default_rng([seed, 9]).choice(pool.shape[1], PERMUTATIONS, replace=False)
+    some = np.random.default_rng([seed, 9]).choice(pool.shape[1], TOYS, replace=False)
     found = combine(list(pool[:, some]), [[score] for score in data])
     return found.report(max(float(z[0]) for z in found.z)).p_value
 

@@ -1,6 +1,6 @@
 """Is the null of NPLM what it is said to be? The tables of docs/validation.md.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/study_nplm.py [--permutations 200000] [--toys 20000]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/study_nplm.py [--toys-of-tails 200000] [--toys 20000]
 
 The analytic tail of kernels beside that of permutations; 13 bins at five ratios of sizes, symmetrized and original;
 what permutations of data with a signal say; signals on an exponential and H -> tau mu.
@@ -164,7 +164,7 @@ def lfv_power(toys: int) -> None:
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--permutations", type=int, default=50_000)
+    parser.add_argument("--toys-of-tails", type=int, default=50_000)
     parser.add_argument("--toys", type=int, default=20_000)
     parser.add_argument("--power-toys", type=int, default=300)
     options = parser.parse_args()
@@ -173,7 +173,7 @@ def main() -> int:
         signals(400)
         exponential_power(options.power_toys)
         lfv_power(options.power_toys)
-        tails(options.permutations)
+        tails(options.toys_of_tails)
     return 0
 
 

@@ -149,7 +149,7 @@ class Tests:
     def found(self, a, b):
         n_a, n_b = self.case.counts(a), self.case.counts(b)
         yield "N_sigma", abs(stats.n_sigma(n_a, n_b).statistic)
-        yield "sub-matrix", abs(stats.scan_submatrices(n_a, n_b, permutations=0).z_value)
+        yield "sub-matrix", abs(stats.scan_submatrices(n_a, n_b, toys=0).z_value)
         if a.shape[1] == 1:
             yield "NPLM, 13 bins", self.timed("bins", stats.BinSolver(), a, b)
         yield "NPLM, kernels", self.timed("kernels", stats.KernelSolver(), a, b)

@@ -48,17 +48,17 @@ class Example(NamedTuple):
 
 
 def _nplm_log_ratio(x: Any) -> Any:
-    return stats.nplm(X_A, X_B, backend="bins", permutations=0).log_ratio(x)
+    return stats.nplm(X_A, X_B, backend="bins", toys=0).log_ratio(x)
 
 
 def _nplm_histogram(values: Any, x: Any, bins: Any) -> Any:
-    return stats.nplm(X_A, X_B, backend="bins", permutations=0).histogram(values, x, bins)
+    return stats.nplm(X_A, X_B, backend="bins", toys=0).histogram(values, x, bins)
 
 
 A, B = np.array([[10, 0, 4], [5, 8, 3]]), np.array([[20, 0, 3], [5, 18, 2]])
 X_A, X_B = RNG.choice(1_000, 40, replace=False), RNG.choice(1_000, 50, replace=False)
 CENTRES, EDGES = np.arange(1, 14), np.arange(31)
-WORK = {"permutations": 20, "seed": 3}
+WORK = {"toys": 20, "seed": 3}
 
 EXAMPLES = {
     "asimov_l1": Example(stats.asimov_l1, {"background": [100, 50], "signal": [10, 20]}),
@@ -624,8 +624,8 @@ def test_no_kappa_is_nearly_nothing_or_nearly_everything(name, example, bad):
 @pytest.mark.parametrize("kappa", [1e-9, 1e9])
 def test_the_largest_kappa_is_as_good_as_the_smallest(kappa):
     a, b = np.array([3, 9, 4]), np.array([4, 2, 5])
-    found = stats.scan_submatrices(a, b, kappa=kappa, permutations=0)
-    mirrored = stats.scan_submatrices(b, a, kappa=1 / kappa, permutations=0)
+    found = stats.scan_submatrices(a, b, kappa=kappa, toys=0)
+    mirrored = stats.scan_submatrices(b, a, kappa=1 / kappa, toys=0)
     assert found.z_value == pytest.approx(-mirrored.z_value, rel=1e-6)
     assert found.bins == mirrored.bins
 
@@ -673,7 +673,7 @@ def test_what_cannot_have_been_measured_is_refused():
     with pytest.raises(InputError, match="background"):
         stats.ideal_significance([3, 4], [5, 1e-200], 1.0)
     with pytest.raises(InputError, match=r"6e\+09 events are too many"):
-        stats.nplm_counts([1, 2, 3], [10**9] * 3, [10**9] * 3, permutations=5)
+        stats.nplm_counts([1, 2, 3], [10**9] * 3, [10**9] * 3, toys=5)
 
 
 def test_bools_are_masks_and_nothing_else_is():

@@ -105,7 +105,7 @@ def test_p_is_uniform_under_the_null(sizes, toys):
     """
     p = np.array(
         [
-            classifier_test(*normals(n_a, n_b, seed=[3, toy]), permutations=49, seed=toy).p_value
+            classifier_test(*normals(n_a, n_b, seed=[3, toy]), toys=49, seed=toy).p_value
             for n_a, n_b in sizes
             for toy in range(toys)
         ]
@@ -120,7 +120,7 @@ def test_p_of_boosted_trees_is_uniform_under_the_null(toys, permutations):
     p = [
         classifier_test(
             *normals(40, 40, seed=[4, toy]), learner=BoostingLearner(iterations=3, leaves=3), folds=2,
-            permutations=permutations,
+            toys=permutations,
             seed=toy,
         ).p_value
         for toy in range(toys)
@@ -131,7 +131,7 @@ def test_p_of_boosted_trees_is_uniform_under_the_null(toys, permutations):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_difference_is_found(name):
-    found = classifier_test(*normals(300, 300, shift=0.6), learner=LEARNERS[name], permutations=60)
+    found = classifier_test(*normals(300, 300, shift=0.6), learner=LEARNERS[name], toys=60)
     assert found.p_value == pytest.approx(1 / 61)
     assert found.auc == pytest.approx(scipy_stats.norm.cdf(0.6 / np.sqrt(2)), abs=0.05)
     assert found.scores_a.mean() > found.scores_b.mean()
@@ -145,7 +145,7 @@ def test_a_small_excess_in_one_place_is_seen_by_the_cut():
     rng = np.random.default_rng(5)
     a, b = rng.uniform(-3, 3, (6_000, 2)), rng.uniform(-3, 3, (6_000, 2))
     a = np.concatenate([a, rng.normal([1.0, -1.0], 0.15, (150, 2))])
-    found = classifier_test(a, b, learner=KernelLearner(centres=200, width=0.2), permutations=100)
+    found = classifier_test(a, b, learner=KernelLearner(centres=200, width=0.2), toys=100)
     assert found.cut_z > found.auc_z
     assert found.p_cut == pytest.approx(1 / 101)
     assert found.cut <= 0.05
@@ -153,7 +153,7 @@ def test_a_small_excess_in_one_place_is_seen_by_the_cut():
 
 def test_the_null_of_the_area_under_the_curve_is_near_to_the_formula():
     """PHYSICS T9: standard deviation sqrt((n + m + 1) / (12 n m)) for scores that are given; folds are correlated."""
-    found = classifier_test(*normals(500, 500), permutations=400)
+    found = classifier_test(*normals(500, 500), toys=400)
     assert 1.0 < found.null[0].std() < 1.6
     assert abs(found.null[0].mean()) < 0.3
     points = pool(*normals(500, 500))
@@ -163,13 +163,13 @@ def test_the_null_of_the_area_under_the_curve_is_near_to_the_formula():
 
 
 def test_equal_scores_say_nothing():
-    found = classifier_test(np.ones(20), np.ones(30), permutations=20)
+    found = classifier_test(np.ones(20), np.ones(30), toys=20)
     assert (found.auc, found.p_value) == (0.5, 1.0)
 
 
 def test_it_is_exported_and_tells_its_progress():
     seen = []
-    stats.classifier_test(*normals(20, 20), permutations=70, progress=lambda done, of: seen.append((done, of)))
+    stats.classifier_test(*normals(20, 20), toys=70, progress=lambda done, of: seen.append((done, of)))
     assert seen == [(64, 70), (70, 70)]
 
 
@@ -178,7 +178,7 @@ def test_it_is_exported_and_tells_its_progress():
     [
         ({"folds": 1}, "folds=1: give a whole number, 2 or more"),
         ({"folds": 21}, "folds=21"),
-        ({"permutations": 0}, "permutations=0"),
+        ({"toys": 0}, "toys=0"),
         ({"learner": KernelLearner(centres=50)}, "centres=50"),
     ],
 )
@@ -197,4 +197,4 @@ def test_unknown_learners_and_missing_libraries_are_told(monkeypatch):
         classifier_test(*normals(10, 10), learner="forest")
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(InputError, match=r"pip install 'coffea-ddp\[classifier\]'"):
-        classifier_test(*normals(10, 10), learner="boosting", permutations=1)
+        classifier_test(*normals(10, 10), learner="boosting", toys=1)

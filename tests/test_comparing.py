@@ -34,7 +34,7 @@ def test_what_the_library_says(tmp_path, pair, capsys):
         "compare",
         tmp_path / "a.npy",
         tmp_path / "b.npy",
-        "--permutations",
+        "--toys",
         200,
         "--seed",
         3,
@@ -44,7 +44,7 @@ def test_what_the_library_says(tmp_path, pair, capsys):
     assert code == 0
     rows = {row["test"]: row for row in json.loads((tmp_path / "r.json").read_text())["rows"]}
     assert rows["nsigma"]["z_local"] == pytest.approx(stats.n_sigma(a, b).statistic)
-    found = stats.scan_submatrices(a, b, permutations=200, seed=3)
+    found = stats.scan_submatrices(a, b, toys=200, seed=3)
     assert rows["submatrix"]["p_global"] == found.p_value
     assert rows["submatrix"]["bins"] == "2:4 x 3:6"
     assert "2:4 x 3:6" in out
@@ -56,7 +56,7 @@ def test_text_files_and_options(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("10, 20, 30\n")
     (tmp_path / "b.txt").write_text("11\n19\n30\n")
     for options in ((), ("--kappa", "totals"), ("--kappa", "2", "--kappa-error", "0.1", "--systematic", "0.05")):
-        code, out, _ = run(capsys, "compare", tmp_path / "a.txt", tmp_path / "b.txt", "--permutations", 64, *options)
+        code, out, _ = run(capsys, "compare", tmp_path / "a.txt", tmp_path / "b.txt", "--toys", 64, *options)
         assert code == 0
         assert "submatrix" in out
 
@@ -64,9 +64,7 @@ def test_text_files_and_options(tmp_path, capsys):
 def test_flat_matrices_against_their_totals(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.full(9, 100))
     np.save(tmp_path / "b.npy", np.full(9, 110))
-    code, out, err = run(
-        capsys, "compare", tmp_path / "a.npy", tmp_path / "b.npy", "--kappa", "totals", "--permutations", 64
-    )
+    code, out, err = run(capsys, "compare", tmp_path / "a.npy", tmp_path / "b.npy", "--kappa", "totals", "--toys", 64)
     assert code == 0
     assert "n_sigma:" in err
     assert "submatrix" in out

@@ -99,8 +99,8 @@ def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> di
     if request.getfixturevalue("page") not in FILES_WANTED:
         return names
     # README.md shows defaults: a thousand permutations, each a fit of a network.
-    monkeypatch.setitem(cast("Any", stats.nplm).__kwdefaults__, "permutations", 20)
-    monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "permutations", 5)
+    monkeypatch.setitem(cast("Any", stats.nplm).__kwdefaults__, "toys", 20)
+    monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "toys", 5)
     # Pictures of all leading rows take minutes; test_pages.py draws.
     write = coffea_ddp.write_report
     monkeypatch.setattr(coffea_ddp, "write_report", lambda report, folder, hists: write(report, folder, leading=3))

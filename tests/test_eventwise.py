@@ -112,7 +112,7 @@ def test_the_best_are_fitted_in_full(signal, scanned):
     for row in fitted:
         names = None if row.observable == ALL_FEATURES else row.observable.split(" x ")
         pair = sample_pair(signal, row.symmetry, row.cell, features=names)
-        found = stats.nplm(pair.a, pair.b, permutations=99, seed=1)
+        found = stats.nplm(pair.a, pair.b, toys=99, seed=1)
         assert row.statistic == pytest.approx(found.t)
         assert row.p_cell == found.p_value
         assert row.p_local == pytest.approx(found.p_analytic)

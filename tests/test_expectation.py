@@ -244,6 +244,6 @@ def test_an_uncertain_kappa_widens_rectangles_as_it_does_their_pseudo_experiment
     n_a, n_b = row.n_a, row.n_b
     n = n_a + n_b
     if test == "submatrix" and not weighted:
-        exact = stats.scan_submatrices([int(n_a)], [int(n_b)], permutations=0).z_value
+        exact = stats.scan_submatrices([int(n_a)], [int(n_b)], toys=0).z_value
         assert row.statistic == pytest.approx(exact / np.sqrt(1 + 0.3**2 * n / 4), rel=1e-6)
     assert pair.kappa == pytest.approx(1.3)

@@ -138,7 +138,7 @@ def test_p_is_uniform_under_the_null(name, sizes, toys):
     """
     p = np.array(
         [
-            nplm(*exponentials(n_a, n_b, seed=[17, toy]), backend=SOLVERS[name], permutations=49, seed=toy).p_value
+            nplm(*exponentials(n_a, n_b, seed=[17, toy]), backend=SOLVERS[name], toys=49, seed=toy).p_value
             for n_a, n_b in sizes
             for toy in range(toys)
         ]
@@ -188,8 +188,8 @@ def test_permutations_do_not_see_the_signal():
     rng = np.random.default_rng(3)
     a, b = exponentials(3_000, 3_000)
     signal = rng.normal(1.6, 0.16, 200)[:, None]
-    quiet = nplm(a, b, backend="bins", permutations=400)
-    loud = nplm(np.concatenate([a, signal]), b, backend="bins", permutations=400)
+    quiet = nplm(a, b, backend="bins", toys=400)
+    loud = nplm(np.concatenate([a, signal]), b, backend="bins", toys=400)
     assert np.median(loud.null) == pytest.approx(np.median(quiet.null), abs=1.0)
     assert loud.t > quiet.t + 10
     assert loud.p_value < 0.03 < quiet.p_value
@@ -229,13 +229,13 @@ def test_tails_of_nothing():
 def test_swapped_moved_and_stretched(n_a, n_b, d, seed, shift, scale):
     a, b = exponentials(n_a, n_b, seed, d)
     solver = KernelSolver(centres=5)
-    first = nplm(a, b, backend=solver, permutations=0)
-    swapped = nplm(b, a, backend=solver, permutations=0)
+    first = nplm(a, b, backend=solver, toys=0)
+    swapped = nplm(b, a, backend=solver, toys=0)
     assert swapped.t == pytest.approx(first.t, abs=1e-6)
     assert (swapped.t_a, swapped.t_b) == pytest.approx((first.t_b, first.t_a), abs=1e-6)
     factors = np.ones(d)
     factors[0] = scale
-    moved = nplm(a * factors + shift, b * factors + shift, backend=solver, permutations=0)
+    moved = nplm(a * factors + shift, b * factors + shift, backend=solver, toys=0)
     assert moved.t == pytest.approx(first.t, abs=1e-4)
     assert first.t >= 0
     assert first.t_a >= 0
@@ -244,7 +244,7 @@ def test_swapped_moved_and_stretched(n_a, n_b, d, seed, shift, scale):
 def test_equal_samples_have_no_difference():
     a, _ = exponentials(200, 1)
     for solver in SOLVERS.values():
-        found = nplm(a, a, backend=solver, permutations=50)
+        found = nplm(a, a, backend=solver, toys=50)
         assert found.t == pytest.approx(0.0, abs=1e-6)
         assert found.p_value == 1.0
 
@@ -254,8 +254,8 @@ def test_an_event_that_is_there_twice_counts_twice():
     places = rng.normal(size=25)
     a, b = rng.integers(0, 6, 25), rng.integers(0, 6, 25)
     solver = KernelSolver(centres=10, widths=(1.0,))
-    one = nplm_counts(places, a, b, backend=solver, permutations=500)
-    other = nplm(np.repeat(places, a), np.repeat(places, b), backend=solver, permutations=500)
+    one = nplm_counts(places, a, b, backend=solver, toys=500)
+    other = nplm(np.repeat(places, a), np.repeat(places, b), backend=solver, toys=500)
     assert one.t == pytest.approx(other.t, abs=1e-6)
     assert one.p_analytic == pytest.approx(other.p_analytic, rel=1e-5)
     assert scipy_stats.ks_2samp(one.null[0], other.null[0]).pvalue > 0.01
@@ -286,7 +286,7 @@ def test_the_log_ratio_is_large_where_the_signal_is():
     rng = np.random.default_rng(5)
     a, b = exponentials(4_000, 4_000)
     a = np.concatenate([a, rng.normal(3.0, 0.15, 120)[:, None]])
-    found = nplm(a, b, permutations=200)
+    found = nplm(a, b, toys=200)
     grid = np.linspace(0.1, 5.0, 50)
     ratio = found.log_ratio(grid)
     assert abs(grid[ratio.argmax()] - 3.0) < 0.2
@@ -302,27 +302,27 @@ def test_the_log_ratio_is_large_where_the_signal_is():
 
 def test_every_p_says_how_it_was_made():
     a, b = exponentials(200, 200)
-    with_permutations, without = nplm(a, b, permutations=100), nplm(a, b, permutations=0)
+    with_permutations, without = nplm(a, b, toys=100), nplm(a, b, toys=0)
     assert with_permutations.method == "100 permutations of the labels, the best of 3 families"
     assert with_permutations.null.shape == (3, 100)
     assert without.method == "analytic, a weighted sum of chi2 (Sidak), the best of 3 families"
     assert without.permutation is None
     assert without.null.shape == (3, 0)
-    single = nplm(a, b, backend="bins", permutations=300)
+    single = nplm(a, b, backend="bins", toys=300)
     assert single.p_value == single.permutation.p_value
     assert single.flags == ()
     assert "bins of equal probability" in repr(single)
 
 
 def test_a_chi2_that_does_not_hold_is_told():
-    ridged = nplm(*exponentials(300, 300), backend=KernelSolver(widths=(1.0,)), permutations=400)
+    ridged = nplm(*exponentials(300, 300), backend=KernelSolver(widths=(1.0,)), toys=400)
     assert ridged.flags == ("CHI2_DISAGREES",)
     assert "CHI2_DISAGREES" in repr(ridged)
 
 
 def test_progress_is_told():
     seen = []
-    nplm(*exponentials(20, 20), permutations=130, progress=lambda done, of: seen.append((done, of)))
+    nplm(*exponentials(20, 20), toys=130, progress=lambda done, of: seen.append((done, of)))
     assert seen == [(64, 130), (128, 130), (130, 130)]
 
 
@@ -330,14 +330,14 @@ def test_progress_is_told():
 
 
 def test_two_events_are_enough_to_have_no_opinion():
-    found = nplm([[1.0]], [[2.0]], permutations=20)
+    found = nplm([[1.0]], [[2.0]], toys=20)
     assert found.p_value == 1.0
     assert np.isfinite(found.t)
 
 
 @pytest.mark.parametrize("d", [1, 3, 10])
 def test_features_without_a_difference(d):
-    found = nplm(np.ones((20, d)), np.ones((30, d)), permutations=20)
+    found = nplm(np.ones((20, d)), np.ones((30, d)), toys=20)
     assert found.t == pytest.approx(0.0, abs=1e-6)
     assert found.p_value == 1.0
 
@@ -345,8 +345,8 @@ def test_features_without_a_difference(d):
 def test_one_feature_among_several_may_be_constant():
     a, b = exponentials(50, 50, d=2)
     a[:, 1] = b[:, 1] = 7.0
-    alone = nplm(a[:, :1], b[:, :1], backend=KernelSolver(widths=(1.0,), centres=20), permutations=0)
-    both = nplm(a, b, backend=KernelSolver(widths=(1.0 / np.sqrt(2),), centres=20), permutations=0)
+    alone = nplm(a[:, :1], b[:, :1], backend=KernelSolver(widths=(1.0,), centres=20), toys=0)
+    both = nplm(a, b, backend=KernelSolver(widths=(1.0 / np.sqrt(2),), centres=20), toys=0)
     assert both.t == pytest.approx(alone.t, abs=1e-6)
 
 
@@ -365,7 +365,7 @@ def test_one_feature_among_several_may_be_constant():
         (([[1.0, 2.0]], [[3.0, 1.0]]), {"backend": "splines"}, "they are of one"),
         (([1.0, 2.0], [3.0]), {"backend": "splines"}, "at least 13 different points"),
         (([1.0, 2.0], [3.0]), {"backend": FourierSolver(features=9, ridge=0.0)}, "10 parameters for 2 \\+ 1 events"),
-        (([1.0, 2.0], [3.0]), {"permutations": -1}, "permutations=-1"),
+        (([1.0, 2.0], [3.0]), {"toys": -1}, "toys=-1"),
     ],
 )
 def test_bad_input_is_told(arguments, options, message):
@@ -414,17 +414,17 @@ def test_bins_of_equal_width_and_their_family():
         bin_family(points, bins=7, equal="width")
 
 
-@pytest.mark.parametrize(("n_a", "n_b", "permutations", "flagged"), [
+@pytest.mark.parametrize(("n_a", "n_b", "toys", "flagged"), [
     (20, 2_000, 0, True), (2_000, 20, 0, True), (20, 2_000, 99, False), (400, 2_000, 0, False),
 ])  # fmt: skip
-def test_an_analytic_p_of_few_events_says_so(n_a, n_b, permutations, flagged):
+def test_an_analytic_p_of_few_events_says_so(n_a, n_b, toys, flagged):
     """The G test of 13 bins with 1.5 events expected in each: P(p <= 0.05) is 0.09."""
     rng = np.random.default_rng(1)
     a, b = rng.exponential(size=n_a), rng.exponential(size=n_b)
-    found = nplm(a, b, backend="bins", permutations=permutations)
+    found = nplm(a, b, backend="bins", toys=toys)
     assert ("TOO_FEW_EVENTS" in found.flags) == flagged
-    assert ("give permutations" in found.method) == flagged
-    assert not nplm(a, b, backend="kernel", permutations=0).families[0].is_sparse
+    assert ("give toys" in found.method) == flagged
+    assert not nplm(a, b, backend="kernel", toys=0).families[0].is_sparse
 
 
 def test_the_level_of_the_analytic_p_where_it_is_allowed():

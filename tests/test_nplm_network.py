@@ -167,7 +167,7 @@ def test_p_is_uniform_under_the_null(sizes, toys, permutations):
     solver = NetworkSolver(neurons=2, restarts=2, first=5, most=20, cells=40)
     p = np.array(
         [
-            nplm(*exponentials(n_a, n_b, seed=[5, toy]), backend=solver, permutations=permutations, seed=toy).p_value
+            nplm(*exponentials(n_a, n_b, seed=[5, toy]), backend=solver, toys=permutations, seed=toy).p_value
             for n_a, n_b in sizes
             for toy in range(toys)
         ]
@@ -178,22 +178,22 @@ def test_p_is_uniform_under_the_null(sizes, toys, permutations):
 
 def test_swapped_moved_and_stretched():
     a, b = exponentials(150, 200, d=2)
-    first = nplm(a, b, backend="network", permutations=1)
-    swapped = nplm(b, a, backend="network", permutations=1)
-    moved = nplm(a * [2.0, 30.0] - 5.0, b * [2.0, 30.0] - 5.0, backend="network", permutations=1)
+    first = nplm(a, b, backend="network", toys=1)
+    swapped = nplm(b, a, backend="network", toys=1)
+    moved = nplm(a * [2.0, 30.0] - 5.0, b * [2.0, 30.0] - 5.0, backend="network", toys=1)
     assert swapped.t == pytest.approx(first.t, abs=0.02)
     assert (swapped.t_a, swapped.t_b) == pytest.approx((first.t_b, first.t_a), abs=0.02)
     assert moved.t == pytest.approx(first.t, abs=0.02)
     assert first.t_a >= 0
     assert first.t_b >= 0
-    assert nplm(a, a, backend="network", permutations=1).t == pytest.approx(0.0, abs=0.01)
+    assert nplm(a, a, backend="network", toys=1).t == pytest.approx(0.0, abs=0.01)
 
 
 def test_a_signal_is_found_and_shown():
     rng = np.random.default_rng(4)
     a, b = exponentials(2_000, 2_000)
     a = np.concatenate([a, rng.normal(2.5, 0.2, 150)[:, None]])
-    found = nplm(a, b, backend=NetworkSolver(cells=200), permutations=100)
+    found = nplm(a, b, backend=NetworkSolver(cells=200), toys=100)
     assert found.p_value == pytest.approx(1 / 101)
     grid = np.linspace(0.2, 5.0, 60)
     assert abs(grid[found.log_ratio(grid).argmax()] - 2.5) < 0.4
@@ -288,7 +288,7 @@ def _celled(solver, points, labels):
 
 def test_adam_says_so_and_keeps_bounds():
     solver = NetworkSolver(optimizer="adam", epochs=50, restarts=2, rate=0.1, clipping=0.4)
-    found = nplm(*exponentials(60, 60), backend=solver, permutations=3)
+    found = nplm(*exponentials(60, 60), backend=solver, toys=3)
     assert "Adam, 50 epochs" in found.families[0].family
     assert found.families[0].steps == 50
     fitter = fitter_of(solver, pool(*exponentials(60, 60)), 1)
@@ -322,9 +322,9 @@ def test_against_a_large_reference_both_are_the_same():
 def test_clipping_holds_what_has_no_minimum():
     a, b = exponentials(300, 300)
     a = np.concatenate([a, np.full((20, 1), 30.0)])  # A has events where B has none
-    clipped = nplm_reference(a, b, permutations=0)
-    free = nplm_reference(a, b, weight_clipping=None, permutations=0)
-    symmetrized = nplm(a, b, backend=FREE, permutations=1)
+    clipped = nplm_reference(a, b, toys=0)
+    free = nplm_reference(a, b, weight_clipping=None, toys=0)
+    symmetrized = nplm(a, b, backend=FREE, toys=1)
     assert free.t > clipped.t + 5
     assert free.flags == ("DIVERGES",)
     assert symmetrized.flags == ()
@@ -336,7 +336,7 @@ def test_clipping_holds_what_has_no_minimum():
 
 
 def test_the_original_test_has_a_p_value_of_permutations():
-    found = stats.nplm_reference(*exponentials(40, 200), backend="bins", permutations=99, expected=40.0)
+    found = stats.nplm_reference(*exponentials(40, 200), backend="bins", toys=99, expected=40.0)
     assert found.p_value == found.permutation.p_value
     assert found.null.shape == (1, 99)
 
@@ -364,7 +364,7 @@ def test_bad_settings_are_told_where_they_are_made(settings, message):
     ("options", "message"),
     [
         ({"backend": NetworkSolver(neurons=100)}, "301 parameters for 20 \\+ 20 events"),
-        ({"backend": "network", "permutations": 0}, "no null but that of permutations"),
+        ({"backend": "network", "toys": 0}, "no null but that of permutations"),
     ],
 )
 def test_bad_input_is_told(options, message):
@@ -389,7 +389,7 @@ def test_no_gpu_is_told():
     ("options", "message"),
     [
         ({"expected": 0.0}, "expected=0"),
-        ({"permutations": -1}, "permutations=-1"),
+        ({"toys": -1}, "toys=-1"),
         ({"backend": KernelSolver(score=True)}, "no score version"),
     ],
 )

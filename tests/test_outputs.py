@@ -229,7 +229,7 @@ LINES = {
     "scan": "scan {inputs}/h.ddp -o r.json --csv r.csv",
     "report": "report {inputs}/r.json -o report --leading 1",
     "spectra": "spectra {inputs}/m.ddp -o s.csv",
-    "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --permutations 20",
+    "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --toys 20",
     "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",
     "sensitivity": "sensitivity {inputs}/a.npy {inputs}/b.npy -o s.csv --toys 20 --z 0,1",
     "demo": "demo -o demo --events 1000 --no-report --workers 1",
@@ -320,7 +320,7 @@ def test_nobody_has_to_read_what_any_command_prints(tmp_path: Path, inputs: Path
 
 
 @pytest.mark.parametrize("line", ["scan {inputs}/h.ddp -o {out}", "scan {inputs}/h.ddp --csv {out}",
-                                  "compare {inputs}/a.npy {inputs}/b.npy --permutations 20 -o {out}"])  # fmt: skip
+                                  "compare {inputs}/a.npy {inputs}/b.npy --toys 20 -o {out}"])  # fmt: skip
 def test_a_dash_is_standard_output(capfd: pytest.CaptureFixture[str], tmp_path: Path, inputs: Path, line: str) -> None:
     call(capfd, *line.format(inputs=inputs, out=tmp_path / "x").split())
     with pytest.raises(SystemExit) as stop:

@@ -46,12 +46,12 @@ def test_the_rectangle_of_a_row_is_drawn(hists, report):
 
 def test_a_fit_that_is_made_again_is_that_of_the_scan(hists, report):
     row = next(row for row in report.rows if row.test == "nplm" and "fitted" in row.method)
-    permutations = report.options["fits"]["permutations"]
-    drawn = pictures_of(row, hists, permuting=Permuting(3, permutations))
+    toys = report.options["fits"]["toys"]
+    drawn = pictures_of(row, hists, permuting=Permuting(3, toys))
     names = [picture.name for picture in drawn.pictures]
     assert names[:2] == ["log-ratio", "null"]
     assert f"t of the data, {row.statistic:.1f}" in drawn.pictures[1].caption
-    assert f"{permutations} permutations" in drawn.pictures[1].caption
+    assert f"{toys} permutations" in drawn.pictures[1].caption
 
 
 def test_scores_of_the_classifier_and_features(hists, report):

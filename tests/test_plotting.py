@@ -274,7 +274,7 @@ def test_chi2_is_drawn_on_the_scale_of_the_pseudo_experiments() -> None:
 def test_what_nplm_learned_is_drawn() -> None:
     rng = np.random.default_rng(9)
     x_a, x_b = rng.normal(0, 1, (300, 1)), rng.normal(0.5, 1, (400, 1))
-    found = stats.nplm(x_a, x_b, backend="bins", permutations=20, seed=1)
+    found = stats.nplm(x_a, x_b, backend="bins", toys=20, seed=1)
     both = np.concatenate([x_a, x_b])
     d = found.histogram(both[:, 0], both, bins=12)
     a, b = (np.histogram(x, d.edges)[0] for x in (x_a, x_b))

@@ -100,7 +100,7 @@ def test_every_command_shows_visible_text(capfd: pytest.CaptureFixture[str], fol
         ("scan", hists, "--tests", "bump", "--toys", "5"),
         ("spectra", hists, "-o", folder / f"{NAME}.spectra.json"),
         ("report", report, "-o", folder / f"{NAME}-report", "--jobs", "1", "--leading", "2"),
-        ("compare", matrix, matrix, "--permutations", "5"),
+        ("compare", matrix, matrix, "--toys", "5"),
         ("bump", folder / f"{NAME}.csv", "--toys", "5"),
     ]
     for command in good:

@@ -25,12 +25,12 @@ def test_one_warning_or_the_progress(name, monkeypatch):
     monkeypatch.setattr(remaining, "LONG", -1.0)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        LONG_WORK[name](permutations=200)
+        LONG_WORK[name](toys=200)
     assert [str(one.message).startswith("about") for one in told] == [True]
     done = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        LONG_WORK[name](permutations=200, progress=lambda some, of: done.append((some, of)))
+        LONG_WORK[name](toys=200, progress=lambda some, of: done.append((some, of)))
     assert done[-1] == (200, 200)
     assert done == sorted(done)
 
@@ -43,6 +43,6 @@ def test_short_work_is_silent():
 
 def test_a_reference_has_permutations_that_end():
     """As many as the number of events allows, on any machine."""
-    for n, expected in ((40, 100), (6_000, reference.REFITTED // 12_000), (10_000, reference.FEWEST_PERMUTATIONS)):
+    for n, expected in ((40, 100), (6_000, reference.REFITTED // 12_000), (10_000, reference.FEWEST_TOYS)):
         x = np.random.default_rng(n).normal(size=(2, n))
         assert stats.nplm_reference(*x, backend="bins").permutation.n == expected

@@ -27,12 +27,12 @@ def pair(drawn):
 @given(matrices, st.sampled_from(["counts", "nsigma"]), st.sampled_from([0.5, 1.0, 3.0]))
 def test_exchanging_the_sides_changes_the_sign(drawn, statistic, kappa):
     a, b = pair(drawn)
-    one = scan_submatrices(a, b, kappa=kappa, statistic=statistic, permutations=0)
-    other = scan_submatrices(b, a, kappa=1 / kappa, statistic=statistic, permutations=0)
+    one = scan_submatrices(a, b, kappa=kappa, statistic=statistic, toys=0)
+    other = scan_submatrices(b, a, kappa=1 / kappa, statistic=statistic, toys=0)
     assert abs(other.statistic) == pytest.approx(abs(one.statistic), abs=1e-6)
     assert other.p_value == pytest.approx(one.p_value, rel=1e-5)
-    larger = scan_submatrices(a, b, kappa=kappa, statistic=statistic, permutations=0, alternative="greater")
-    less = scan_submatrices(b, a, kappa=1 / kappa, statistic=statistic, permutations=0, alternative="less")
+    larger = scan_submatrices(a, b, kappa=kappa, statistic=statistic, toys=0, alternative="greater")
+    less = scan_submatrices(b, a, kappa=1 / kappa, statistic=statistic, toys=0, alternative="less")
     assert less.statistic == pytest.approx(-larger.statistic, abs=1e-6)
 
 
@@ -40,8 +40,8 @@ def test_exchanging_the_sides_changes_the_sign(drawn, statistic, kappa):
 @given(matrices, st.sampled_from(["counts", "nsigma"]))
 def test_turning_the_matrix_turns_the_rectangle(drawn, statistic):
     a, b = pair(drawn)
-    one = scan_submatrices(a, b, statistic=statistic, permutations=0)
-    turned = scan_submatrices(a.T[:, ::-1], b.T[:, ::-1], statistic=statistic, permutations=0)
+    one = scan_submatrices(a, b, statistic=statistic, toys=0)
+    turned = scan_submatrices(a.T[:, ::-1], b.T[:, ::-1], statistic=statistic, toys=0)
     assert abs(turned.statistic) == pytest.approx(abs(one.statistic), abs=1e-6)
     assert turned.n_rectangles <= one.n_rectangles * 2
 
@@ -50,7 +50,7 @@ def test_turning_the_matrix_turns_the_rectangle(drawn, statistic):
 @given(matrices, st.sampled_from(["counts", "nsigma"]))
 def test_the_rectangle_is_what_is_told_of_it(drawn, statistic):
     a, b = pair(drawn)
-    found = scan_submatrices(a, b, statistic=statistic, permutations=0)
+    found = scan_submatrices(a, b, statistic=statistic, toys=0)
     inside = tuple(slice(*span) for span in found.bins)
     n_a, n_b = a[inside].sum(), b[inside].sum()
     assert (found.n_a, found.n_b) == (n_a, n_b)
@@ -67,8 +67,8 @@ def test_the_rectangle_is_what_is_told_of_it(drawn, statistic):
 
 def test_a_spectrum_is_a_matrix_of_one_row():
     a, b = np.random.default_rng(1).poisson(20, (2, 30))
-    flat = scan_submatrices(a, b, permutations=100, edges=[np.linspace(0, 300, 31)])
-    row = scan_submatrices(a[None], b[None], permutations=100)
+    flat = scan_submatrices(a, b, toys=100, edges=[np.linspace(0, 300, 31)])
+    row = scan_submatrices(a[None], b[None], toys=100)
     assert flat.bins == row.bins[1:]
     assert flat.p_value == row.p_value
     assert flat.region[0] == (10.0 * flat.bins[0][0], 10.0 * flat.bins[0][1])
@@ -77,21 +77,21 @@ def test_a_spectrum_is_a_matrix_of_one_row():
 
 def test_results_belong_to_the_seed():
     a, b = np.random.default_rng(1).poisson(5, (2, 6, 6))
-    one, same, other = (scan_submatrices(a, b, permutations=130, seed=seed) for seed in (4, 4, 5))
+    one, same, other = (scan_submatrices(a, b, toys=130, seed=seed) for seed in (4, 4, 5))
     np.testing.assert_array_equal(one.null, same.null)
     assert (one.null != other.null).any()
-    longer = scan_submatrices(a, b, permutations=200, seed=4)
+    longer = scan_submatrices(a, b, toys=200, seed=4)
     np.testing.assert_array_equal(one.null, longer.null[:130])
 
 
 def test_p_value_is_counted_and_says_so():
     a, b = np.random.default_rng(2).poisson(5, (2, 6, 6))
-    found = scan_submatrices(a, b, permutations=300)
+    found = scan_submatrices(a, b, toys=300)
     reach = np.count_nonzero(found.null >= abs(found.statistic) * (1 - 1e-5) - 1e-5)
     assert found.p_value == pytest.approx((reach + 1) / 301, abs=1.1 / 301)
     assert "pseudo-experiments" in found.method
     assert "binomial mid-p" in found.method
-    bound = scan_submatrices(a, b, permutations=0)
+    bound = scan_submatrices(a, b, toys=0)
     assert bound.p_value == pytest.approx(stats.sidak(bound.p_local, bound.n_rectangles))
     assert "Sidak" in bound.method
     assert bound.permutation is None
@@ -183,7 +183,7 @@ def p_values(kappa, mean, n, *, statistic="counts", source="poisson", null=None,
             b = rng.binomial(first, kappa / (1 + kappa))
             a = first - b
         given = kappa if ratio == "given" else "totals"
-        options = {"permutations": 128, "seed": i, "statistic": statistic, "null": null}
+        options = {"toys": 128, "seed": i, "statistic": statistic, "null": null}
         counted = scan_submatrices(a, b, kappa=given, **options).permutation
         found.append(rng.uniform(counted.n_gt, counted.n_ge + 1) / 129)
     return np.array(found)
@@ -229,7 +229,7 @@ def test_the_bound_is_one(kappa):
     p, weight = [], []
     for b in np.ndindex(*(n[:2] + 1)):
         b_all = np.array([*b, 1, 3])
-        found = scan_submatrices(n - b_all, b_all, kappa=kappa, permutations=0)
+        found = scan_submatrices(n - b_all, b_all, kappa=kappa, toys=0)
         p.append(found.p_value)
         weight.append(scipy_stats.binom.pmf(b, n[:2], chance).prod())
     for alpha in (0.001, 0.01, 0.05, 0.1):
@@ -237,7 +237,7 @@ def test_the_bound_is_one(kappa):
 
 
 def test_p_local_counts_what_was_seen_in_full():
-    found = scan_submatrices([10], [0], permutations=0)
+    found = scan_submatrices([10], [0], toys=0)
     assert found.p_local == pytest.approx(2 / 1024)
     assert found.p_value == found.p_local
     assert "full p" in found.method
@@ -261,7 +261,7 @@ def test_p_local_counts_what_was_seen_in_full():
         ([1], [1], {"kappa": "total"}, "totals"),
         ([1], [1], {"kappa": [1, 2]}, "one finite number"),
         ([1], [0], {"kappa": "totals"}, "one side is empty"),
-        ([1], [1], {"permutations": -1}, "0 or more"),
+        ([1], [1], {"toys": -1}, "0 or more"),
         ([1], [1], {"statistic": "chi2"}, "'counts', 'nsigma'"),
         ([1], [1], {"alternative": "up"}, "'greater'"),
         ([1], [1], {"null": "toys"}, "binomial"),
@@ -282,7 +282,7 @@ def test_bad_batches():
 
 
 def test_one_sided_pairs_are_fine():
-    found = scan_submatrices([0, 0, 0], [3, 4, 5], permutations=64)
+    found = scan_submatrices([0, 0, 0], [3, 4, 5], toys=64)
     assert (found.n_a, found.n_b) == (0, 12)
     assert found.statistic > 3
 
@@ -292,7 +292,7 @@ def test_a_crowded_bin_leaves_the_null_of_the_others_alone(crowded):
     """Sums in single precision are no longer whole above 2^24: the null must not feel it."""
     mean = np.array([crowded] + [10.0] * 7)
     rng = np.random.default_rng(1)
-    found = scan_submatrices(rng.poisson(mean), rng.poisson(mean), permutations=512, seed=2)
+    found = scan_submatrices(rng.poisson(mean), rng.poisson(mean), toys=512, seed=2)
     assert np.median(found.null) == pytest.approx(1.86, abs=0.1)
 
 
@@ -309,12 +309,12 @@ def test_many_events_keep_their_sign_and_size():
 def test_what_is_not_known_of_kappa_widens_rectangles_and_their_null_alike(statistic, errors):
     rng = np.random.default_rng(4)
     a, b = rng.poisson(400, (6, 6)), rng.poisson(400 * 1.2, (6, 6))
-    sharp = scan_submatrices(a, b, permutations=128, statistic=statistic)
-    wide = scan_submatrices(a, b, permutations=128, statistic=statistic, **errors)
+    sharp = scan_submatrices(a, b, toys=128, statistic=statistic)
+    wide = scan_submatrices(a, b, toys=128, statistic=statistic, **errors)
     assert abs(wide.z_value) < 0.5 * abs(sharp.z_value)
     assert wide.p_value >= sharp.p_value
     whole = stats.n_sigma([a.sum()], [b.sum()], **errors).statistic
-    one = scan_submatrices([a.sum()], [b.sum()], permutations=0, statistic=statistic, **errors).z_value
+    one = scan_submatrices([a.sum()], [b.sum()], toys=0, statistic=statistic, **errors).z_value
     assert one == pytest.approx(whole, rel=2e-3)
     with pytest.raises(InputError, match="leave them out"):
         scan_submatrices(a, b, kappa="totals", **errors)
@@ -326,5 +326,5 @@ def test_p_values_with_an_uncertain_kappa_are_uniform():
     for seed in range(120):
         kappa = np.exp(0.1 * rng.standard_normal())
         a, b = rng.poisson(30, 12), rng.poisson(30 * kappa, 12)
-        p.append(scan_submatrices(a, b, permutations=64, seed=seed, kappa_error=0.1).p_value)
+        p.append(scan_submatrices(a, b, toys=64, seed=seed, kappa_error=0.1).p_value)
     assert scipy_stats.kstest(p, "uniform").pvalue > 1e-3

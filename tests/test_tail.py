@@ -122,6 +122,6 @@ def test_bad_samples(sample):
 @pytest.mark.parametrize("test", [stats.nplm, stats.classifier_test])
 def test_results_show_a_bound_where_nothing_reaches_them(test):
     far, near = np.arange(30.0), np.arange(30.0) + 0.5
-    assert "p < 0.048 (0 of 20 permutations" in repr(test(far, far + 100.0, permutations=20))
-    assert "p=" in repr(test(far, near, permutations=20))
-    assert " < " not in repr(test(far, near, permutations=20))
+    assert "p < 0.048 (0 of 20 permutations" in repr(test(far, far + 100.0, toys=20))
+    assert "p=" in repr(test(far, near, toys=20))
+    assert " < " not in repr(test(far, near, toys=20))

@@ -86,7 +86,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "kappa": ALWAYS,
         "kappa_error": ["{folder}/a.npy", "{folder}/a.npy", "--kappa", "totals", "--kappa-error", "0.1"],
         "systematic": ALWAYS,
-        "permutations": ALWAYS,
+        "toys": ALWAYS,
         "seed": EXEMPT,
         "alternative": ALWAYS,
         "output": ALWAYS,

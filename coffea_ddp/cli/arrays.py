@@ -27,7 +27,7 @@ from coffea_ddp.report.parts import SMALLEST_P
 )
 @click.option("--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A per bin.")
 @click.option(
-    "--permutations", type=click.IntRange(min=0), default=1000, show_default=True,
+    "--toys", type=click.IntRange(min=0), default=1000, show_default=True,
     help="Pseudo-experiments for the p-value after all rectangles; 0: the Sidak bound.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
@@ -43,7 +43,7 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
 
     \b
     coffea-ddp compare a.npy b.npy
-    coffea-ddp compare a.npy b.npy --kappa totals --permutations 10000
+    coffea-ddp compare a.npy b.npy --kappa totals --toys 10000
     """
     first, second = read_matrix(a), read_matrix(b)
     try:
@@ -100,7 +100,7 @@ def _rows(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], options: dict[str, A
         with steps_bar("relabelling") as progress:
             found = scan_submatrices(
                 a, b, kappa=kappa, **errors,
-                permutations=options["permutations"], seed=options["seed"],
+                toys=options["toys"], seed=options["seed"],
                 alternative=options["alternative"], statistic=statistic,
                 progress=lambda done, total: progress(done, total, ""),
             )  # fmt: skip

@@ -127,7 +127,7 @@ def _check_same(report: ScanReport, hists: Histograms) -> None:
 def _permuting(report: ScanReport) -> Permuting:
     """Return how fits are made again: as in the scan, with a thousand permutations at most."""
     told = report.options.get("fits")
-    most, asked = Permuting.permutations, told.get("toys") if isinstance(told, Mapping) else None
+    most, asked = Permuting.toys, told.get("toys") if isinstance(told, Mapping) else None
     return Permuting(report.seed, asked if isinstance(asked, int) and 0 < asked <= most else most)
 
 

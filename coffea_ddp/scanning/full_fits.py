@@ -86,7 +86,7 @@ def _fitted(row: Row, hists: Histograms, test: NPLM, toys: int, seed: int) -> Ro
     symmetry = str(row.symmetry)
     pair = sample_pair(hists, symmetry, row.cell, features=features_of(hists, symmetry, observable))
     try:
-        found = nplm(pair.a, pair.b, backend=test.solver, permutations=toys, seed=seed)
+        found = nplm(pair.a, pair.b, backend=test.solver, toys=toys, seed=seed)
     except InputError as error:
         # Fewer events than the solver has parameters, say: the score version is kept.
         return dataclasses.replace(row, method=f"{row.method}, no full fit: {error}")

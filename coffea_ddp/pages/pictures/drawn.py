@@ -46,12 +46,12 @@ class Permuting:
     ----------
     seed
         Of the scan.
-    permutations
-        How many; of very many events fewer are made, and captions say how many.
+    toys
+        Permutations of the labels; of very many events fewer are made, and captions say how many.
     """
 
     seed: int = 0
-    permutations: int = 1_000
+    toys: int = 1_000
 
 
 @dataclass(frozen=True, eq=False)

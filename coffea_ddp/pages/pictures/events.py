@@ -60,14 +60,14 @@ def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting
     test = _nplm_pictures if row.test == "nplm" else _classifier_pictures
     labels = _labels(hists, pair.features)
     many = len(pair.a) + len(pair.b) > _MANY_EVENTS
-    fewer = dataclasses.replace(permuting, permutations=min(permuting.permutations, _FEW)) if many else permuting
+    fewer = dataclasses.replace(permuting, toys=min(permuting.toys, _FEW)) if many else permuting
     return *test(pair, labels, sides, (head, label), fewer), *_features(pair, labels, sides, (head, label))
 
 
 def _nplm_pictures(
     pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
-    found = nplm(pair.a, pair.b, permutations=permuting.permutations, seed=permuting.seed)
+    found = nplm(pair.a, pair.b, toys=permuting.toys, seed=permuting.seed)
     events = np.concatenate([pair.a, pair.b])
     learned = found.log_ratio(events)
     what = f"the logarithm of the density of A ({sides[0]}) over that of B ({sides[1]})"
@@ -93,7 +93,7 @@ def _classifier_pictures(
     pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
     # Every permutation is learned anew.
-    found = classifier_test(pair.a, pair.b, permutations=min(permuting.permutations, _FEW), seed=permuting.seed)
+    found = classifier_test(pair.a, pair.b, toys=min(permuting.toys, _FEW), seed=permuting.seed)
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
     ratio = len(pair.b) / len(pair.a)

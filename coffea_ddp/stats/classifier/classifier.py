@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, FloatArray
 
-PERMUTATIONS = 1_000
+TOYS = 1_000
 FOLDS = 5
 CUTS = (0.01, 0.05, 0.2)
 """Shares of the events, those most like A, in which the excess of A is looked at."""
@@ -104,7 +104,7 @@ def classifier_test(
     *,
     learner: str | Learner = "kernel",
     folds: int = FOLDS,
-    permutations: int = PERMUTATIONS,
+    toys: int = TOYS,
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassifierResult:
@@ -118,8 +118,8 @@ def classifier_test(
         ``"kernel"``, ``"boosting"`` or ``"network"``, or a learner with settings of its own.
     folds
         An event is scored by what was learned from the other folds.
-    permutations
-        Permutations of the labels, each learned anew.
+    toys
+        Pseudo-experiments: permutations of the labels, each learned anew.
     seed
         Of the folds, the learner and the permutations.
     progress
@@ -134,20 +134,20 @@ def classifier_test(
     ------
     InputError
         If a sample is empty, their features differ or are not finite, there are fewer events than folds, or no
-        permutations.
+        toys.
     UnknownNameError
         If there is no such learner.
 
     Examples
     --------
     >>> rng = np.random.default_rng(1)
-    >>> found = classifier_test(rng.normal(0.3, 1.0, 400), rng.normal(0.0, 1.0, 400), permutations=200)
+    >>> found = classifier_test(rng.normal(0.3, 1.0, 400), rng.normal(0.0, 1.0, 400), toys=200)
     >>> found.auc > 0.55, found.p_value < 0.02
     (True, True)
     """
     points = pool(x_a, x_b)
     folds, seed = checks.whole(folds, "folds", least=2), checks.seed(seed)
-    permutations = checks.toys(permutations, "permutations", least=1)
+    toys = checks.toys(toys, "toys", least=1)
     if folds > points.n:
         raise InputError(f"folds={folds} for {points.n} events: give 2 or more, and no more than there are events")
     if isinstance(learner, str):
@@ -161,9 +161,9 @@ def classifier_test(
         scorer = learner.scorer(points, places, seed)
         scores = within_folds(scorer(points.labels[None]), places)
         observed, cuts = statistics(scores, points.labels[None])
-        parts, remaining = [], Remaining(permutations, progress)
-        for first in range(0, permutations, _BLOCK):
-            some = min(_BLOCK, permutations - first)
+        parts, remaining = [], Remaining(toys, progress)
+        for first in range(0, toys, _BLOCK):
+            some = min(_BLOCK, toys - first)
             labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
             parts.append(statistics(within_folds(scorer(labels), places), labels)[0])
             remaining.done(first + some)
@@ -180,7 +180,7 @@ def classifier_test(
         cut_z=float(observed[1, 0]),
         cut=CUTS[int(cuts[0])],
         p_value=count.p_value,
-        method=f"{permutations} permutations of the labels, the better of AUC and cut",
+        method=f"{toys} permutations of the labels, the better of AUC and cut",
         p_auc=own[0],
         p_cut=own[1],
         permutation=count,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, FloatArray
 
-PERMUTATIONS = 1_000
+TOYS = 1_000
 
 _NAMED: dict[str, Callable[[], Solver]] = {
     "kernel": KernelSolver,
@@ -76,7 +76,7 @@ def nplm(
     x_b: ArrayLike,
     *,
     backend: str | Solver = "kernel",
-    permutations: int = PERMUTATIONS,
+    toys: int = TOYS,
     seed: int = 1,
     progress: Progress | None = None,
 ) -> NPLMResult:
@@ -88,8 +88,9 @@ def nplm(
         Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,).
     backend
         ``"kernel"``, ``"network"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with settings of its own.
-    permutations
-        Permutations of the labels. With none p is the analytic one, which families with fixed features have.
+    toys
+        Pseudo-experiments: permutations of the labels. With none p is the analytic one, which families with fixed
+        features have.
     seed
         Of the permutations, and of what the features draw.
     progress
@@ -100,7 +101,7 @@ def nplm(
     -------
     NPLMResult
         With ``TOO_FEW_EVENTS`` among the flags where p is analytic and bins or splines without a ridge have fewer than
-        20 events expected in any on either side: with 5, P(p <= 0.05) is 0.07 to 0.09. Give permutations.
+        20 events expected in any on either side: with 5, P(p <= 0.05) is 0.07 to 0.09. Give toys.
 
     Raises
     ------
@@ -119,13 +120,11 @@ def nplm(
     --------
     >>> rng = np.random.default_rng(1)
     >>> signal = rng.normal(4.0, 0.3, 60)
-    >>> found = nplm(
-    ...     np.concatenate([rng.exponential(size=1_000), signal]), rng.exponential(size=1_000), permutations=200
-    ... )
+    >>> found = nplm(np.concatenate([rng.exponential(size=1_000), signal]), rng.exponential(size=1_000), toys=200)
     >>> found.p_value < 0.01, bool(found.log_ratio([4.0])[0] > found.log_ratio([1.0])[0])
     (True, True)
     """
-    return compare(pool(x_a, x_b), backend, permutations=permutations, seed=seed, progress=progress)
+    return compare(pool(x_a, x_b), backend, toys=toys, seed=seed, progress=progress)
 
 
 def nplm_counts(
@@ -134,7 +133,7 @@ def nplm_counts(
     b: ArrayLike,
     *,
     backend: str | Solver = "kernel",
-    permutations: int = PERMUTATIONS,
+    toys: int = TOYS,
     seed: int = 1,
     progress: Progress | None = None,
 ) -> NPLMResult:
@@ -146,7 +145,7 @@ def nplm_counts(
         Of the bins, shape (n_bins, d) or (n_bins,).
     a, b
         Counts, shape (n_bins,).
-    backend, permutations, seed, progress
+    backend, toys, seed, progress
         As for :func:`nplm`.
 
     Raises
@@ -156,26 +155,26 @@ def nplm_counts(
 
     Examples
     --------
-    >>> found = nplm_counts(np.arange(30) + 0.5, np.full(30, 50), np.full(30, 100), permutations=100)
+    >>> found = nplm_counts(np.arange(30) + 0.5, np.full(30, 50), np.full(30, 100), toys=100)
     >>> round(found.t, 6), found.p_value
     (0.0, 1.0)
     """
     points = pool_counts(centres, a, b)
-    return compare(points, backend, permutations=permutations, seed=seed, progress=progress)
+    return compare(points, backend, toys=toys, seed=seed, progress=progress)
 
 
 def compare(
-    points: Points, backend: str | Solver, *, permutations: int, seed: int, progress: Progress | None = None
+    points: Points, backend: str | Solver, *, toys: int, seed: int, progress: Progress | None = None
 ) -> NPLMResult:
     """Return the outcome for pooled points; see :func:`nplm`."""
-    permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
+    toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
     fitter = fitter_of(solver_of(backend), points, seed)
     with small_products(len(fitter.points.x)):
-        return judged(fitter, permutations, seed, progress)
+        return judged(fitter, toys, seed, progress)
 
 
 def judged(
-    fitter: Fitter, permutations: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
+    fitter: Fitter, toys: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
 ) -> NPLMResult:
     """Return the observed fit, its p-value and the null from permutations.
 
@@ -183,13 +182,13 @@ def judged(
     ----------
     fitter
         Of the pooled points.
-    permutations, seed, progress
+    toys, seed, progress
         As for :func:`nplm`.
     analytic
         Whether there is an analytic p-value where nothing is permuted.
     """
     observed = fitter.observed()
-    null = permuted(fitter, permutations, seed, progress)
+    null = permuted(fitter, toys, seed, progress)
     p_value, best, count, method = _worth(observed, null, analytic=analytic)
     points = fitter.points
     return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
@@ -265,7 +264,7 @@ def _worth(
     if not null.shape[1] and not analytic:
         return np.nan, int(np.argmax([one.t for one in observed])), None, "no p-value: no permutations"
     if not null.shape[1]:
-        rough = "; too few events for it, give permutations" if any(one.is_sparse for one in observed) else ""
+        rough = "; too few events for it, give toys" if any(one.is_sparse for one in observed) else ""
         how = f"analytic, a weighted sum of chi2{' (Sidak)' if looks else ''}{looks}{rough}"
         return *_analytic(observed), None, how
     # The square root: tails of t are near to exponential, as those of z^2 are.
@@ -282,6 +281,6 @@ def _worth(
 def _analytic(observed: tuple[Observed, ...]) -> tuple[float, int]:
     known: list[Any] = [one.p_analytic for one in observed]
     if None in known:
-        raise InputError("permutations=0: this backend has no null but that of permutations; give some")
+        raise InputError("toys=0: this backend has no null but that of permutations; give some")
     best = int(np.argmin(known))
     return float(-np.expm1(len(known) * np.log1p(-min(known[best], 1.0 - 1e-16)))), best

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.log_ratio.result import NPLMResult
     from coffea_ddp.stats.log_ratio.solvers import Solver
 
-MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 100, 19
+MOST_TOYS, FEWEST_TOYS = 100, 19
 REFITTED = 240_000
 """Events in all permutations together, by default: ten minutes of one core (2,000 + 10,000 take a network 27 s)."""
 
@@ -34,7 +34,7 @@ def nplm_reference(
     weight_clipping: float | None = 9.0,
     expected: float | None = None,
     backend: str | Solver = "network",
-    permutations: int | None = None,
+    toys: int | None = None,
     seed: int = 1,
     progress: Progress | None = None,
 ) -> NPLMResult:
@@ -50,9 +50,10 @@ def nplm_reference(
         Events expected in the sample; as many as there are by default, so that only shapes are compared.
     backend
         A network without other bounds by default; or any backend of :func:`~coffea_ddp.stats.nplm`.
-    permutations
-        Permutations of the labels: how p is counted, B's fluctuations included. ``None``: 100, or fewer for many events
-        (20 for 12,000), so that networks end in about ten minutes of one core; 19 at least, whatever that takes.
+    toys
+        Pseudo-experiments, permutations of the labels: how p is counted, B's fluctuations included. ``None``: 100, or
+        fewer for many events (20 for 12,000), so that networks end in about ten minutes of one core; 19 at least,
+        whatever that takes.
     seed
         Of the permutations and the starting points.
     progress
@@ -73,7 +74,7 @@ def nplm_reference(
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
-    >>> found = nplm_reference(rng.exponential(size=200), rng.exponential(size=2_000), backend="bins", permutations=0)
+    >>> found = nplm_reference(rng.exponential(size=200), rng.exponential(size=2_000), backend="bins", toys=0)
     >>> found.t > 0, found.t_b, found.method
     (True, 0.0, 'no p-value: no permutations')
     """
@@ -82,10 +83,10 @@ def nplm_reference(
         weight_clipping = checks.number(weight_clipping, "weight_clipping", above=0.0)
     seed = checks.seed(seed)
     points = pool(x_a, x_b)
-    if permutations is None:
-        permutations = int(np.clip(REFITTED // points.n, FEWEST_PERMUTATIONS, MOST_PERMUTATIONS))
-    permutations = checks.toys(permutations, "permutations")
+    if toys is None:
+        toys = int(np.clip(REFITTED // points.n, FEWEST_TOYS, MOST_TOYS))
+    toys = checks.toys(toys, "toys")
     if isinstance(backend, str) and backend == "network":
         backend = NetworkSolver(slope=None, ridge=0.0, clipping=weight_clipping)
     fitter = fitter_of(solver_of(backend), points, seed).against_reference(expected or points.n_a)
-    return judged(fitter, permutations, seed, progress, analytic=False)
+    return judged(fitter, toys, seed, progress, analytic=False)

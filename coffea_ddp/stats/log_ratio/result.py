@@ -149,7 +149,7 @@ class NPLMResult:
     flags
         ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom. ``DIVERGES``: t
         seems to have no minimum. ``TOO_FEW_EVENTS``: the p-value is analytic, and fewer than 20 events are expected in
-        some bin on one side; give permutations.
+        some bin on one side; give toys.
     """
 
     p_value: float

@@ -50,7 +50,7 @@ def draw_labels(multiplicity: IntArray, n_a: int, count: int, seed: int, first: 
     out = np.empty((count, len(multiplicity)), dtype=np.int8 if single else np.int32)
     if not single and multiplicity.sum() >= _MOST:
         raise InputError(
-            f"{multiplicity.sum():.3g} events are too many for permutations (10^9 and more): give permutations=0 and a "
+            f"{multiplicity.sum():.3g} events are too many for permutations (10^9 and more): give toys=0 and a "
             "backend whose p is analytic, such as 'bins'"
         )
     for row in range(count):

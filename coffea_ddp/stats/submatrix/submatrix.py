@@ -16,7 +16,7 @@ Examples
 >>> a = np.full((8, 8), 20)
 >>> b = a.copy()
 >>> b[2:4, 5:7] += 25
->>> found = scan_submatrices(a, b, permutations=200, seed=1)
+>>> found = scan_submatrices(a, b, toys=200, seed=1)
 >>> found.bins, found.n_a, found.n_b, round(found.z_value, 2), round(found.p_value, 3)
 (((2, 4), (5, 7)), 80, 180, 6.27, 0.005)
 """
@@ -76,7 +76,7 @@ class SubmatrixResult:
     permutation
         The counting behind ``p_value``, with the fitted tail; ``None`` without pseudo-experiments.
     null
-        The best score of every pseudo-experiment, shape (permutations,): absolute z where two-sided.
+        The best score of every pseudo-experiment, shape (toys,): absolute z where two-sided.
     n_rectangles
         How many were looked at (different sets of bins that are not empty at their ends).
     asymmetry
@@ -124,7 +124,7 @@ def scan_submatrices(
     kappa: float | Literal["totals"] = 1.0,
     kappa_error: float = 0.0,
     systematic: float = 0.0,
-    permutations: int = 1_000,
+    toys: int = 1_000,
     seed: int = 0,
     statistic: Statistic = "counts",
     alternative: Alternative = "two-sided",
@@ -146,7 +146,7 @@ def scan_submatrices(
     systematic
         Relative error of a given kappa in every bin, independent from bin to bin; the sum of a rectangle is then scored
         by its variance.
-    permutations
+    toys
         Pseudo-experiments for the global p-value; 0: the Sidak bound over all rectangles, which overlap, so it is far
         from sharp.
     seed
@@ -180,12 +180,12 @@ def scan_submatrices(
 
     Examples
     --------
-    >>> found = scan_submatrices([5, 5, 9, 5], [5, 5, 31, 5], permutations=0, edges=[[0, 10, 20, 40, 80]])
+    >>> found = scan_submatrices([5, 5, 9, 5], [5, 5, 31, 5], toys=0, edges=[[0, 10, 20, 40, 80]])
     >>> found.region, found.n_rectangles, round(found.p_local, 5), round(found.p_value, 4)
     (((20.0, 40.0),), 10, 0.00068, 0.0068)
     """
     first, second = _counts(a, "a"), _counts(b, "b")
-    permutations, seed = checks.toys(permutations, "permutations"), checks.seed(seed)
+    toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
     _check(first, second, statistic, alternative)
     axes = None if edges is None else _axes(edges, first.shape)
     named = isinstance(kappa, str)
@@ -196,17 +196,17 @@ def scan_submatrices(
     sign = _SIGN[alternative]
     z, where = matrix.best(sign)
     sample = np.empty(0)
-    if permutations:
+    if toys:
         drawn = []
-        for block in range(-(-permutations // TOYS)):
+        for block in range(-(-toys // TOYS)):
             labels = relabel(
                 matrix.n, kappa=ratio, n_b=int(second.sum()) if kind == "fixed" else None,
                 common=errors[0], spread=errors[1], seed=seed, key="scan_submatrices", block=block,
             )  # fmt: skip
             drawn.append(one_sided(*matrix.extremes(labels), sign))
             if progress is not None:
-                progress(min((block + 1) * TOYS, permutations), permutations)
-        sample = np.concatenate(drawn)[:permutations].astype(np.float64)
+                progress(min((block + 1) * TOYS, toys), toys)
+        sample = np.concatenate(drawn)[:toys].astype(np.float64)
     return _result(
         first, second, ratio, matrix, z, where, sample, alternative, axes, _method(kind, kappa, matrix, errors)
     )
