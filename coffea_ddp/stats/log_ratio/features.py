@@ -115,11 +115,13 @@ def _drawn(points: Points, count: int, seed: int) -> FloatArray:
     """Return so many different points, drawn by their multiplicity.
 
     They are numbered by their distance from the middle: neither which sample is called A nor the sign of a feature
-    decides which are drawn.
+    decides which are drawn. Of points that are equally far (the middle of an even number of events lies between two)
+    the first is the one on the side of the shorter tails, which changes its sign with the feature.
     """
     different, owner = np.unique(points.x, axis=0, return_inverse=True)
     events = np.bincount(owner.reshape(-1), weights=points.multiplicity)
-    order = np.argsort((different**2).sum(axis=1), kind="stable")
+    longer = np.sign((events[:, None] * different**3).sum(axis=0))
+    order = np.lexsort((different @ longer, np.round((different**2).sum(axis=1), 10)))
     share = events[order] / events.sum()
     chosen = np.random.default_rng([seed, 11]).choice(len(order), count, replace=False, p=share)
     return np.asarray(different[order[np.sort(chosen)]])
