@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
-from test_permuting import make_events
+from stored_toys import make_events
 from toys import scan_expecting
 
 import coffea_ddp as ddp

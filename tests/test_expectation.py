@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_permuting import make_events
+from stored_toys import make_events
 from toys import scan_expecting
 
 from coffea_ddp import stats

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_permuting import make_events
+from stored_toys import make_events
 from toys import make_histograms, make_layout, scan_expecting
 
 import coffea_ddp as ddp

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_permuting import GRID, make_events
+from stored_toys import GRID, make_events
 
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.lattice import distinct_cells
