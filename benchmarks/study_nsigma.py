@@ -3,7 +3,7 @@
     python benchmarks/study_nsigma.py
 
 28 x 28 bins, A and B independent Poisson, fixed seeds. The tests of the same laws, with tolerances, are in
-tests/test_nsigma.py.
+tests/stats/test_nsigma.py.
 """
 
 from __future__ import annotations

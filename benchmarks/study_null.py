@@ -2,7 +2,8 @@
 
     python benchmarks/study_null.py
 
-Fixed seeds. The tests of the same laws, with tolerances, are in tests/test_submatrix.py and tests/test_permuting.py.
+Fixed seeds. The tests of the same laws, with tolerances, are in
+tests/stats/submatrix/test_submatrix.py and tests/scanning/test_pseudo_experiments.py.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats as scipy_stats
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+for folder in ("support", "scanning", "stats/submatrix"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / folder))
 
-from test_permuting import CASES, TESTS, global_p
+from test_pseudo_experiments import CASES, TESTS, global_p
 from test_submatrix import p_values, signal
 
 from coffea_ddp.stats.submatrix.submatrix import best_rectangles

@@ -2,8 +2,8 @@
 
     python benchmarks/study_scaling.py [throughput] [overhead] [memory] [additions] [roads]
 
-Scheduler, workers and client are processes of their own on this machine, as in tests/clusters.py. Ratios are of things
-measured in one run, in turns. docs/scaling.md is made from these figures.
+Scheduler, workers and client are processes of their own on this machine, as in tests/support/clusters.py. Ratios are of
+things measured in one run, in turns. docs/scaling.md is made from these figures.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
 sys.path.insert(0, str(ROOT))
 
+from tests.clusters import Facility, command, facility  # noqa: E402
+
 from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
 from coffea_ddp.plan.plan_files import load_plan  # noqa: E402
@@ -35,7 +37,6 @@ from coffea_ddp.running.executors import Cluster, DaskAwkward  # noqa: E402
 from coffea_ddp.running.options import Reading  # noqa: E402
 from coffea_ddp.running.workers import connect  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
-from tests.clusters import Facility, command, facility  # noqa: E402
 
 TURNS = 3
 MB = 2**20

@@ -19,12 +19,12 @@ settings.register_profile("coffea_ddp", derandomize=True, deadline=None, max_exa
 settings.load_profile("coffea_ddp")
 
 _FIRST = (
-    "test_bump_network",
-    "test_simulated",
-    "test_nplm_network",
-    "test_facility",
-    "test_nplm_fixed",
-    "test_running",
+    "stats/bumphunt/test_network.py",
+    "scanning/test_simulated.py",
+    "stats/log_ratio/test_network.py",
+    "running/test_facility.py",
+    "stats/log_ratio/test_linear.py",
+    "running/test_driver.py",
 )
 """Files that take long, in the order in which they begin: whoever gets one of them last keeps everybody waiting.
 
@@ -50,6 +50,12 @@ def shared() -> Callable[[str], Path]:
     return path
 
 
+def _name(path: Path) -> str:
+    """Return the path of a file within the folder of tests."""
+    folder = Path(__file__).resolve().parent
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the notebooks that take long; have them, and the files that do, begin first (``--no-loadscope-reorder``)."""
     for item in items:
@@ -58,6 +64,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(_FIRST)}
 
     def place(item: pytest.Item) -> float:
-        return 1.5 if item.path.suffix == ".ipynb" else places.get(item.path.stem, len(places))
+        return 1.5 if item.path.suffix == ".ipynb" else places.get(_name(item.path), len(places))
 
     items.sort(key=place)

@@ -1,8 +1,8 @@
 """The loops of the pass that have to know the event, compiled by numba.
 
 Everything else in the pass is whole-array numpy. Objects are flat content with a start and a count per event. All
-arithmetic is in float64, so that an awkward reference (``tests/reference.py``) gives the same answers bit by bit, and
-nothing depends on what else is in the chunk.
+arithmetic is in float64, so that an awkward reference (``tests/support/reference.py``) gives the same answers bit by
+bit, and nothing depends on what else is in the chunk.
 """
 
 from __future__ import annotations

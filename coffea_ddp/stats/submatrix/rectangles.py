@@ -14,7 +14,7 @@ Two scores:
   remember the most and the fewest B of all rectangles with n events, for every n up to the end of the table, and to
   look z up once at the end; above that, the expansion of :func:`coffea_ddp.stats.submatrix.binomial.expansion`.
 
-Each has a plain numpy counterpart in ``tests/test_rectangles.py`` that gives the same answer.
+Each has a plain numpy counterpart in ``tests/stats/submatrix/test_rectangles.py`` that gives the same answer.
 """
 
 from __future__ import annotations

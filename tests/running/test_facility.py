@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import Facility, command, facility
 
 from coffea_ddp import testing
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
@@ -30,7 +31,6 @@ from coffea_ddp.running.executors import Cluster, DaskAwkward, Local
 from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.shards import Shards
 from coffea_ddp.running.workers import Certificates, check_workers, connect, unfit
-from tests.clusters import Facility, command, facility
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*unclosed.*")

@@ -23,7 +23,7 @@ from coffea_ddp.plan.observables import Feature, observable
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.symmetry import Symmetry
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not SHARED.exists(), reason="the shared sample files are not here")
 
 # Electrons and muons alike in everything, the mass included: then swapping the two collections swaps the sides exactly.

@@ -25,7 +25,7 @@ from coffea_ddp.plan.checks import check_apart, check_definitions
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.schema import DDPSchema
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 needs_data = pytest.mark.skipif(not SHARED.exists(), reason="the shared sample files are not here")
 

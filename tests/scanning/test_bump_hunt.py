@@ -19,7 +19,7 @@ from coffea_ddp.spectra.writing import write_spectra
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.status import Status
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cms2011"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cms2011"
 RESOLUTION = Resolution(0.02)
 AXIS = resolution_axis(RESOLUTION, 60.0, 300.0, name="mass")
 CENTRES = AXIS.centers

@@ -170,6 +170,6 @@ def test_the_jet_identification_of_v12_is_corrected_beyond_2_7() -> None:
 
 
 def test_what_changed_is_in_the_documentation() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "howto" / "nanoaod_versions.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "nanoaod_versions.md").read_text()
     for change in CHANGES:
         assert f"| `{change.branch}` | {change.meanings} | {change.used} |" in page, change.branch

@@ -19,7 +19,7 @@ from coffea_ddp.stats.bumphunt.training.families import FINAL, MILD
 from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
 from coffea_ddp.stats.bumphunt.widths import likeliest_width
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 needs_real = pytest.mark.skipif(not (SHARED / "cms2011").is_dir(), reason="needs ../shared/data/cms2011")
 
 X = np.arange(100)

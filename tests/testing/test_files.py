@@ -19,7 +19,7 @@ from coffea_ddp.testing import Efficiency, LFVSignal, Resonance, make_dataset, m
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REAL = Path(__file__).parents[2] / "shared" / "data" / "nanoaod_real"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "nanoaod_real"
 VERSIONS = range(4, 16)
 # 20 comparisons are made with this sample, so p > 0.01 for all of them together is p > 0.01 / 20 for each.
 P_MIN = 0.01 / 20

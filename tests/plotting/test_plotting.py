@@ -1,6 +1,7 @@
 """Figures: what is drawn is what was given, whoever draws it, and it looks as it did.
 
-New baselines, to be looked at before kept: ``pytest tests/test_plotting.py --mpl-generate-path=tests/baseline``.
+New baselines, to be looked at before kept:
+``pytest tests/plotting/test_plotting.py --mpl-generate-path=tests/plotting/baseline``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from coffea_ddp.plotting.style import StyledFigure
 
 # Letters are set differently by other versions.
 looks = pytest.mark.skipif(
-    mpl.__version_info__[:2] != (3, 11), reason="tests/baseline was drawn by matplotlib 3.11: make it anew with yours"
+    mpl.__version_info__[:2] != (3, 11),
+    reason="tests/plotting/baseline was drawn by matplotlib 3.11: make it anew with yours",
 )
 image = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60})
 

@@ -267,7 +267,7 @@ def test_parquet_beside_root_and_twice(file: str, parquet: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["nano_dy", "nano_dimuon"])
 def test_parquet_as_coffea_writes_it(name: str) -> None:
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_real"
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "nanoaod_real"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data")
     first, second = (run("symmetries", folder / f"{name}.{end}") for end in ("root", "parquet"))

@@ -20,7 +20,7 @@ from coffea_ddp.spectra.reading import read_spectra
 # The scripts of ../shared leave it to Python to close their files.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
-CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 
 
 def one_bad_histogram():

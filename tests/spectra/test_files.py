@@ -19,7 +19,7 @@ from coffea_ddp.spectra.resolution import Resolution, combined, resolution_axis
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cms2011"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cms2011"
 
 
 def made(counts, edges, *, flow=(3, 5), combination="m0m1", cell="mu=2", **options):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from clusters import command
 
 from coffea_ddp import testing
 from coffea_ddp._files import check_input
@@ -26,7 +27,6 @@ from coffea_ddp.plan.selections import GoodRuns
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Iterative, Local
 from coffea_ddp.running.workers import connect
-from tests.clusters import command
 
 ODD = 61
 """A file with so many events has the chunk with which things happen."""

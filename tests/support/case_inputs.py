@@ -14,7 +14,7 @@ import uproot
 
 from coffea_ddp import testing
 
-COLLECTED = Path(__file__).resolve().parents[2] / "shared" / "cases" / "09-fileset-dialects" / "make.py"
+COLLECTED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "09-fileset-dialects" / "make.py"
 
 
 def fileset_dialects() -> None:
