@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats as scipy_stats
 
-for folder in ("support", "scanning", "stats/submatrix"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "scanning"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "stats/submatrix"))
 
 from test_pseudo_experiments import CASES, TESTS, global_p
 from test_submatrix import p_values, signal
