@@ -23,12 +23,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
 SEED, CHUNK = 20_240, 1_500
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from clusters import Facility, command, facility  # noqa: E402
 
 from coffea_ddp.running.driver import run  # noqa: E402
 from coffea_ddp.running.options import Reading  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
-from tests.clusters import Facility, command, facility  # noqa: E402
 
 
 def finished(output: Path) -> dict[Path, int]:

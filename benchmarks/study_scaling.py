@@ -25,9 +25,9 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "nanoaod_sim"
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from tests.clusters import Facility, command, facility  # noqa: E402
+from clusters import Facility, command, facility  # noqa: E402
 
 from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
