@@ -16,10 +16,10 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
-from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import MIN_EVENTS, TOYS, TOYS_FOR, Progress, bump_hunt
+from coffea_ddp.scanning.bump_hunt import TOYS, TOYS_FOR, Progress, bump_hunt
+from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 
@@ -229,21 +229,3 @@ def _around(cells: _Cells, row: Row) -> FloatArray:
     low, high = _span(row)
     inside = (cells.edges[1:] > low) & (cells.edges[:-1] < high)
     return np.asarray(np.maximum(cells.contents[:, inside].sum(axis=1), 0.0))
-
-
-def joined(first: ScanReport, second: ScanReport) -> ScanReport:
-    """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.report.ordering`.
-
-    Each row's ``p_global`` is after all trials of its own kind.
-    """
-    behind = max((row.rank for row in first.rows if row.rank is not None), default=0)
-    rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])
-    options = {**second.options, **first.options, "bump": dict(second.options)}
-    options["tests"] = [*first.options.get("tests", []), *second.options.get("tests", [])]
-    return dataclasses.replace(first, rows=tuple(rows), trials=first.trials + second.trials, options=options)
-
-
-def _shifted(row: Row, by: int) -> Row:
-    """Return a row with its ranks behind those of another report."""
-    rank, similar_to = (None if place is None else place + by for place in (row.rank, row.similar_to))
-    return dataclasses.replace(row, rank=rank, similar_to=similar_to)

@@ -111,9 +111,8 @@ class Classifier:
         """The test, in words."""
         return f"classifier ({self.learner.name}, {FOLDS} folds)"
 
-    def p_method(self, expected: ChannelExpectation) -> str:
+    def p_method(self, _expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
-        del expected
         return "normal, of the better of AUC and cuts"
 
     def told(self, results: UnbinnedResults, place: int) -> str:

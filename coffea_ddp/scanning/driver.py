@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coffea_ddp.histograms.io import as_histograms
+from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_cells import joined
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM

@@ -118,7 +118,7 @@ class Expectation:
         """The expectation in words; empty for the plan's kappa, taken as exact."""
         given = [getattr(self, name) for name in _PER_SYMMETRY]
         named = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one if name != OTHERS)
-        corrected = ["B corrected for its efficiency"] * (self.correction is not None)
+        corrected = [] if self.correction is None else ["B corrected for its efficiency"]
         if not named:
             return ", ".join([*_words(self.of_symmetry(OTHERS)), *corrected])
         parts = {name: _words(self.of_symmetry(name)) for name in named} | {"others": _words(self.of_symmetry(OTHERS))}

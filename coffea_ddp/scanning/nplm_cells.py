@@ -158,9 +158,8 @@ class NPLM:
                 sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights)
                 yield number, _Part(cells[levels == level], rows, phi[rows], sums)
 
-    def p_method(self, expected: ChannelExpectation) -> str:
+    def p_method(self, _expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
-        del expected
         return "chi2 of three cumulants"
 
     def told(self, results: UnbinnedResults, place: int) -> str:

@@ -137,7 +137,6 @@ class CellTest:
         """The test, in words: its name where it has no description."""
         return self.description or self.name
 
-    def p_method(self, expected: ChannelExpectation) -> str:
+    def p_method(self, _expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
-        del expected
         return "normal, two-sided, of the function's z"

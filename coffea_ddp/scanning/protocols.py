@@ -94,7 +94,7 @@ class CountsTest(ScanTest, Protocol):
     def described(self) -> str:
         """The test, in words."""
 
-    def p_method(self, expected: ChannelExpectation) -> str:
+    def p_method(self, expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
 
 
@@ -134,7 +134,7 @@ class EventsTest(ScanTest, Protocol):
     def described(self) -> str:
         """The test, in words."""
 
-    def p_method(self, expected: ChannelExpectation) -> str:
+    def p_method(self, expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
 
     def told(self, results: UnbinnedResults, place: int) -> str:

@@ -16,11 +16,11 @@ from coffea_ddp import ScanReport, scan, stats
 from coffea_ddp.pages.columns import packed_rows, unpacked
 from coffea_ddp.pages.content import index, rows_with_pages
 from coffea_ddp.report.display import counted, needed, p_of, significance_of, z_global_of
+from coffea_ddp.report.joining import joined
 from coffea_ddp.report.ordering import consistent, ranked, sort_key
 from coffea_ddp.report.parts import SMALLEST_P
 from coffea_ddp.report.rows import Row
 from coffea_ddp.report.summaries import GlobalP
-from coffea_ddp.scanning.bump_cells import joined
 from coffea_ddp.scanning.bump_hunt import bump_hunt
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.trials import bound

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coffea_ddp.errors import DDPError, FormatError, InputError
-from coffea_ddp.scanning.bump_hunt import prepare
+from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.spectra.reading import read_contents, read_spectra
 from coffea_ddp.stats.status import Status
 

@@ -12,7 +12,8 @@ import pytest
 from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import bump_hunt, prepare
+from coffea_ddp.scanning.bump_hunt import bump_hunt
+from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.spectra.resolution import Resolution, resolution_axis
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.spectra.writing import write_spectra

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp import MassSpectrum, Resolution, bump_hunt, resolution_axis, stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.scanning.bump_hunt import prepare
+from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.stats.bumphunt.checks import JUMP, uneven_bins
 from coffea_ddp.stats.status import Status
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from coffea_ddp import stats
 from coffea_ddp.errors import InputError
-from coffea_ddp.scanning.bump_hunt import bump_hunt, prepare
+from coffea_ddp.scanning.bump_hunt import bump_hunt
+from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.training.families import FINAL, TRAINING, log_shapes
 from coffea_ddp.stats.status import Status

@@ -10,7 +10,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.pages.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import spectrum as spectrum_figure
 from coffea_ddp.report.parts import BumpPart
-from coffea_ddp.scanning.bump_hunt import prepare
+from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.hunt import hunt
 from coffea_ddp.stats.status import Status
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
-    from coffea_ddp.scanning.bump_hunt import Prepared
+    from coffea_ddp.scanning.bump_range import Prepared
 
 
 def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture, ...]:

@@ -1,0 +1,30 @@
+"""Reports of symmetries and of spectra put together into one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from coffea_ddp.report.ordering import ranked
+
+if TYPE_CHECKING:
+    from coffea_ddp.report.report import ScanReport
+    from coffea_ddp.report.rows import Row
+
+
+def joined(first: ScanReport, second: ScanReport) -> ScanReport:
+    """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.report.ordering`.
+
+    Each row's ``p_global`` is after all trials of its own kind.
+    """
+    behind = max((row.rank for row in first.rows if row.rank is not None), default=0)
+    rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])
+    options = {**second.options, **first.options, "bump": dict(second.options)}
+    options["tests"] = [*first.options.get("tests", []), *second.options.get("tests", [])]
+    return dataclasses.replace(first, rows=tuple(rows), trials=first.trials + second.trials, options=options)
+
+
+def _shifted(row: Row, by: int) -> Row:
+    """Return a row with its ranks behind those of another report."""
+    rank, similar_to = (None if place is None else place + by for place in (row.rank, row.similar_to))
+    return dataclasses.replace(row, rank=rank, similar_to=similar_to)
