@@ -21,6 +21,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("coffea-ddp")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _resolved(name)
 
 

@@ -81,7 +81,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "Tau_idDeepTau2017v2p1VSjet",
         "v6 to v9: bits (medium is 16); v10 to v14: a number (medium is 5)",
-        "told apart by the title of the branch or by its values",
+        "distinguished by the title of the branch or by its values",
     ),
     Change("Tau_idDeepTau2017v2p1VSe", "v6 to v9: bits; v10 to v14: a number"),
     Change("Tau_idDeepTau2017v2p1VSmu", "v6 to v9: bits; v10 to v14: a number"),

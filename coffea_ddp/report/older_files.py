@@ -20,6 +20,7 @@ from coffea_ddp.histograms.cells import INCLUSIVE
 
 _OPTIONS = {"permutations": "toys"}
 _ROW_NAMES = {"like": "similar_to", "z_plain": "z_nominal"}
+_TODAY = frozenset(("similar_to", "reason", "asks", "decays_to"))
 _AXIS = re.compile(r"[A-Za-z_]\w*")
 _PART = re.compile(r"(\d{0,4})([A-Za-z_]\w*)(\(.*\))?")
 
@@ -46,7 +47,7 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "similar_to" in row and "reason" in row:
+    if row.keys() >= _TODAY:
         return row
     new = _renamed(row, _ROW_NAMES)
     if new.get("z_local") is None and new.get("status") not in (None, "OK") and "reason" not in new:

@@ -5,7 +5,8 @@ Every mutation is drawn from a seed; a failure names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,6 +36,20 @@ LISTS = [f"Muon_{name}" for name in ("pt", "eta", "phi", "charge")]
 READ = ["run", "luminosityBlock", "event", *LISTS]
 KINDS = get_args(testing.Damage)
 SKIP = [False, True]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_depth_left() -> Iterator[None]:
+    """Let finalizers fail where a damaged file has led its reader to the limit of recursion: nobody waits for them."""
+    tell = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, RecursionError):
+            tell(unraisable)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", hook)
+        yield
 
 
 def make_file(path: Path, *, seed: int = 4, **options: Any) -> Path:

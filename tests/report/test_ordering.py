@@ -161,9 +161,9 @@ def test_every_row_of_a_bump_hunt(bumps):
 
 
 def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
-    from coffea_ddp.scanning import bump_hunt
+    from coffea_ddp.scanning import bump_hunt as module
 
-    monkeypatch.setattr(bump_hunt, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
+    monkeypatch.setattr(module, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
     rows = bump_hunt(list(spectra([400.0, 0.0])), toys=100, toys_for=2).rows
     toyed = [one for one in rows if one.n == 100]
     assert len(toyed) == 2

@@ -241,7 +241,7 @@ def test_overlapping_sides_name_symmetry_file_and_count(files: list[Path], execu
 
 def test_a_failing_function_names_its_line(files: list[Path]) -> None:
     plan = charge_plan(a=lambda ev: ev.leading("lepton").chargeless < 0)
-    with pytest.raises(PlanError, match=r"nano_0\.root: the plan failed with AttributeError.*test_running\.py, line"):
+    with pytest.raises(PlanError, match=r"nano_0\.root: the plan failed with AttributeError.*test_driver\.py, line"):
         run(plan, files[0], reading=Reading(skip_bad_files=True))
 
 
