@@ -108,7 +108,10 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def shards(output: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in Path(f"{output}.parts").rglob("*-*.ddp")}
+    try:
+        return {path: path.stat().st_mtime_ns for path in Path(f"{output}.parts").rglob("*-*.ddp")}
+    except FileNotFoundError:  # a run that begins removes the folder and makes it anew
+        return {}
 
 
 def wait_for_shards(output: Path, n: int) -> dict[Path, int]:
