@@ -34,7 +34,7 @@ from coffea_ddp.histograms.stored import ALL, IDENTITY_NAMES, opposite_sides
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.histograms.lattice import DistinctCells
 
@@ -169,7 +169,7 @@ class SymmetryEvents:
     opposite
         See :func:`coffea_ddp.histograms.stored.opposite_sides`.
     features
-        Name -> values, NaN where an event has none.
+        Name -> values in the precision in which they are stored, NaN where an event has none.
     weights
         ``None`` without.
     identity
@@ -180,7 +180,7 @@ class SymmetryEvents:
     cell: IntArray
     is_b: BoolArray
     opposite: BoolArray
-    features: Mapping[str, FloatArray]
+    features: Mapping[str, AnyArray]
     weights: FloatArray | None
     identity: NDArray[np.uint64]
 
@@ -189,8 +189,8 @@ class SymmetryEvents:
         return len(self.hashes)
 
     @classmethod
-    def of(cls, hists: Histograms, symmetry: str) -> SymmetryEvents:
-        """Return the stored events of a symmetry of an output.
+    def of(cls, hists: Histograms, symmetry: str, features: Sequence[str] | None = None) -> SymmetryEvents:
+        """Return the stored events of a symmetry of an output, with some features, or all of them.
 
         Raises
         ------
@@ -198,6 +198,7 @@ class SymmetryEvents:
             If there is no such symmetry.
         """
         hists.layout.symmetry(symmetry)
+        names = [one.name for one in hists.layout.features] if features is None else features
         number = hists.symmetries.index(symmetry)
         stored, columns = hists.events, hists.events.columns
         on = np.flatnonzero(stored.on_symmetry(number))
@@ -207,7 +208,7 @@ class SymmetryEvents:
             cell=columns["cell"][on].astype(np.int64),
             is_b=sides >> np.uint64(2 * number + 1) & np.uint64(1) != 0,
             opposite=opposite_sides(sides, number),
-            features={one.name: columns[one.name][on].astype(np.float64) for one in hists.layout.features},
+            features={name: columns[name][on] for name in names},
             weights=columns["weight"][on].astype(np.float64) if hists.layout.weighted else None,
             identity=np.stack([columns[name][on].astype(np.uint64) for name in IDENTITY_NAMES], axis=1),
         )
@@ -235,10 +236,10 @@ def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Sam
             raise UnknownNameError(f"no stored feature {name!r}; there are: {', '.join(map(repr, known)) or 'none'}")
     if not len(features):
         raise InputError(f"no feature is named; there are: {', '.join(map(repr, known)) or 'none'}")
-    mine = SymmetryEvents.of(hists, symmetry)
+    mine = SymmetryEvents.of(hists, symmetry, features)
     # By their hashes: neither chunks nor the executor decide in which order sums are taken.
     on = np.argsort(mine.hashes, kind="stable")
-    x = np.stack([mine.features[name][on] for name in features], axis=1)
+    x = np.stack([mine.features[name][on].astype(np.float64) for name in features], axis=1)
     usable = np.isfinite(x).all(axis=1)
     on, x = on[usable], x[usable]
     events = hists.cell_counts(symmetry)

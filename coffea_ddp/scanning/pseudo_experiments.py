@@ -335,7 +335,7 @@ class _Events:
             return None
         bins, inside = np.zeros(len(stored), dtype=np.int64), np.ones(len(stored), dtype=bool)
         for axis in axes:
-            values = stored.features[axis.name]
+            values = stored.features[axis.name].astype(np.float64)
             index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
             inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
             bins = bins * axis.size + index

@@ -254,10 +254,12 @@ def _scan_stored(
     """Make the tests of stored events of one symmetry."""
     events, cells, names = where
     symmetry = events.symmetry
+    if not tests.events:
+        return
+    expected = tests.expectation.of(events, events, hists.layout.symmetry(symmetry).kappa)
     made = [(test, name) for test in tests.events for name in observables_of(test, names)]
     for test, observable in made:
         steps.begin(f"{symmetry}: {observable} ({test.name})")
-        expected = tests.expectation.of(events, events, hists.layout.symmetry(symmetry).kappa)
         family = ScanFamily(test, symmetry, observable, cells, expected)
         scanned = scan_events(hists, family, min_events=tests.min_events, seed=tests.draw.seed)
         steps.done += 1
@@ -292,15 +294,18 @@ def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Dev
     kept: dict[Family, set[int]] = {}
     for deviation in deviations:
         kept.setdefault(deviation.family.key, set()).add(deviation.cell)
-    events_of = functools.lru_cache(1)(functools.partial(SymmetryEvents.of, hists))
+
+    @functools.lru_cache(1)
+    def of_symmetry(name: str) -> tuple[CellCounts, SymmetryEvents]:
+        return hists.cell_counts(name), SymmetryEvents.of(hists, name)
+
     for tests in observed.counts:
         used = [(family, tested) for family, tested in tests if len(tested.cells)]
         if used:
             first = used[0][0]
             yield ScannedObservable(
                 hists.cell_counts(first.symmetry, first.observable),
-                hists.cell_counts(first.symmetry),
-                events_of(first.symmetry),
+                *of_symmetry(first.symmetry),
                 first.cells,
                 tuple(_scanned(family, tested, kept) for family, tested in used),
                 first.expected,
