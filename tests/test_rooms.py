@@ -10,6 +10,8 @@ from types import ModuleType
 
 import coffea_ddp
 import coffea_ddp.plan
+import coffea_ddp.plotting
+import coffea_ddp.stats
 
 PACKAGE = Path(coffea_ddp.__file__).parent
 LONGEST = 400
@@ -99,7 +101,8 @@ def test_rooms_say_what_they_are() -> None:
 
 def test_public_names_stand_once() -> None:
     """In the stubs, which type checkers read and the names are loaded from; each leads to what defines it."""
-    for room, package in (("", coffea_ddp), ("plan", coffea_ddp.plan)):
+    for package in (coffea_ddp, coffea_ddp.plan, coffea_ddp.plotting, coffea_ddp.stats):
+        room = package.__name__.removeprefix("coffea_ddp").removeprefix(".")
         _docstring, *code = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")).body
         written = " ".join(map(ast.unparse, code))
         assert "lazy_loader.attach_stub" in written
@@ -111,5 +114,7 @@ def test_public_names_stand_once() -> None:
         assert sorted(names) == sorted(set(names)) == sorted(package.__all__)
         for module, one in lines:
             value = getattr(package, one.name)
+            # A module loaded first would stand where the name is looked for.
+            assert isinstance(value, ModuleType) or not is_module(package.__name__, one.name)
             home = ".".join(filter(None, (package.__name__, module)))
             assert getattr(value, "__module__", home) == home or isinstance(value, ModuleType)

@@ -1,18 +1,30 @@
-"""The command that tells what would be found: sensitivity."""
+"""The command `sensitivity`: expected Z of the tests for an injected signal, as a table."""
 
 from __future__ import annotations
 
-from typing import Any
+import csv
+import io
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from coffea_ddp._files import SENSITIVITY, write_text
+from coffea_ddp._text_tables import text_table
 from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from coffea_ddp.stats.sensitivity import Sensitivity
+
+_COLUMNS = (
+    "Z injected", "events", "L1", "L2", "L1 in toys", "L2 in toys", "N_sigma", "rectangle", "z global", "power",
+)  # fmt: skip
 
 
 @click.command(cls=Command)
@@ -40,7 +52,7 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
     coffea-ddp sensitivity background.npy signal.npy
     coffea-ddp sensitivity hists.ddp signal.npy --symmetry e/mu --observable 'pt_l0 x met' --cell 'j>=1'
     """
-    from coffea_ddp.sensitivity import sensitivity as tabulate
+    from coffea_ddp.stats.sensitivity import expected_sensitivity
 
     of_hists = background.endswith(".ddp"), "histograms as BACKGROUND (.ddp)"
     refuse_unused(dict.fromkeys(("symmetry", "observable", "cell"), of_hists))
@@ -50,14 +62,14 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
     except ValueError:
         raise InputError(f"--z {options['z_values']}: give numbers with commas between them, as in 1,2,5") from None
     with steps_bar("toys") as progress:
-        found = tabulate(
+        found = expected_sensitivity(
             expected, read_matrix(template), z=wanted, kind=options["kind"], kappa=kappa, toys=options["toys"],
             seed=options["seed"], statistic=options["statistic"],
             progress=lambda done, total: progress(done, total, ""),
         )  # fmt: skip
     with delivering() as deliver:
-        deliver(output, lambda path: write_text(path, found.to_dataframe().to_csv(index=False), SENSITIVITY))
-        terminal(stderr=to_stdout(output)).print(found.table())
+        deliver(output, lambda path: write_text(path, _csv(found), SENSITIVITY))
+        terminal(stderr=to_stdout(output)).print(_table(found))
     return DONE
 
 
@@ -75,3 +87,32 @@ def _background(path: str, options: dict[str, Any]) -> tuple[np.ndarray[Any, Any
     kappa = pair.kappa if given is None else given
     a, b = pair.counts
     return (a + b) / (1 + kappa), kappa
+
+
+def _csv(found: Sensitivity) -> str:
+    """Return one line per injected signal; quantiles in columns of their own."""
+    text, lines = io.StringIO(), found.to_dicts()
+    table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue()
+
+
+def _table(found: Sensitivity) -> Table:
+    from coffea_ddp.stats.sensitivity import GLOBAL_Z, NULL_TIMES
+
+    lines = []
+    for row in found.rows:
+        marked = f"{row.z_global}~" if "tail" in row.z_global_method else str(row.z_global)
+        expected = [f"{row.z_injected:g}", f"{row.n_signal:.1f}", f"{row.asimov_l1:.2f}", f"{row.asimov_l2:.2f}"]
+        toys = [str(quantiles) for quantiles in (row.l1, row.l2, row.nsigma, row.rectangle)]
+        lines.append([*expected, *toys, marked, f"{row.power:.2f}"])
+    given = f"{found.kind.upper()}, kappa = {found.kappa:g}"
+    title = f"Z found against Z injected ({given}): median [16 %, 84 %] of {found.toys} toys"
+    note = (
+        f"events, L1, L2: expected, data without fluctuations; in toys: signed asymptotic z; rectangle: the best, "
+        f"{found.statistic}, {found.alternative}; z global: after all rectangles, one-sided, from "
+        f"{NULL_TIMES * found.toys} toys without a signal (~: the median is in their fitted tail); "
+        f"power: beyond a global {GLOBAL_Z:g} sigma"
+    )
+    return text_table(title, note, dict.fromkeys(_COLUMNS, "right"), lines)

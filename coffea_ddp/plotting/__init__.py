@@ -11,23 +11,6 @@ Examples
 3
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from coffea_ddp.plotting.comparing import overlay
-from coffea_ddp.plotting.events import learned, log_ratio
-from coffea_ddp.plotting.matrices import matrices, table
-from coffea_ddp.plotting.nulls import null, z_distribution
-from coffea_ddp.plotting.powers import curves
-from coffea_ddp.plotting.spectra import spectrum
-
-__all__ = [
-    "curves",
-    "learned",
-    "log_ratio",
-    "matrices",
-    "null",
-    "overlay",
-    "spectrum",
-    "table",
-    "z_distribution",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,9 +3,9 @@
 from typing import Any
 
 import coffea_ddp
-from coffea_ddp import stats
+from coffea_ddp import plotting, stats
 
-PACKAGES = ((coffea_ddp, "coffea_ddp"), (stats, "coffea_ddp.stats"))
+PACKAGES = ((coffea_ddp, "coffea_ddp"), (stats, "coffea_ddp.stats"), (plotting, "coffea_ddp.plotting"))
 
 
 def public(target: str) -> str | None:

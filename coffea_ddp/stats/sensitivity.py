@@ -1,28 +1,26 @@
 """Expected Z of every test against the injected Z, for a given background and a signal of known shape.
 
-Every line injects a signal whose expected profile likelihood (Asimov data) has a chosen Z, and tells what the tests
-find in toys: the likelihood references L1 and L2, which know the shape, N_sigma of the whole matrix, and the best
-rectangle, before and after all rectangles.
+Every row injects a signal whose expected profile likelihood (Asimov data) has a chosen Z, and holds the z of the tests
+in toys: the likelihood references L1 and L2, which know the shape, N_sigma of the whole matrix, and the best rectangle,
+locally and globally.
 
 Examples
 --------
 >>> background, template = np.full((6, 6), 30.0), np.zeros((6, 6))
 >>> template[1:3, 2:4] = 1.0
->>> found = sensitivity(background, template, z=(0, 5), toys=100, seed=1)
+>>> found = expected_sensitivity(background, template, z=(0, 5), toys=100, seed=1)
 >>> [round(row.n_signal, 1) for row in found.rows], round(found.rows[1].asimov_l2, 2)
 ([0.0, 90.3], 5.0)
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
@@ -33,16 +31,14 @@ from coffea_ddp.stats.tail import NullSample
 from coffea_ddp.stats.trials import p_from_z, z_from_p
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike
-    from rich.table import Table
 
     from coffea_ddp._typing import FloatArray, IntArray
 
 GLOBAL_Z = 2.0
 """Power is the share of toys whose best rectangle is beyond a global 2 sigma, one-sided."""
 
-_MOST = 1e15
+_MAX_EVENTS = 1e15
 """numpy draws no Poisson numbers of larger means than about 10^18."""
 
 NULL_TIMES = 5
@@ -50,7 +46,7 @@ NULL_TIMES = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class Quantiles:
     """Median, and 16 % and 84 % quantiles, of the one-sided z of a test in toys."""
 
     median: float
@@ -58,7 +54,7 @@ class Found:
     high: float
 
     @classmethod
-    def of(cls, z: FloatArray) -> Found:
+    def of(cls, z: FloatArray) -> Quantiles:
         """Return the summary of toys."""
         low, median, high = np.quantile(z, [0.16, 0.5, 0.84]).tolist()
         return cls(median, low, high)
@@ -92,18 +88,29 @@ class SensitivityRow:
     n_signal: float
     asimov_l1: float
     asimov_l2: float
-    l1: Found
-    l2: Found
-    nsigma: Found
-    rectangle: Found
-    z_global: Found
+    l1: Quantiles
+    l2: Quantiles
+    nsigma: Quantiles
+    rectangle: Quantiles
+    z_global: Quantiles
     z_global_method: str
     power: float
+
+    def to_dict(self) -> dict[str, float | str]:
+        """Return the fields, with the three numbers of a test in three entries."""
+        flat: dict[str, float | str] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Quantiles):
+                flat |= {item.name: value.median, f"{item.name}_low": value.low, f"{item.name}_high": value.high}
+            else:
+                flat[item.name] = value
+        return flat
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The outcome of :func:`sensitivity`; a table for terminals, notebooks and pandas."""
+    """The outcome of :func:`expected_sensitivity`."""
 
     rows: tuple[SensitivityRow, ...]
     kind: str
@@ -113,63 +120,20 @@ class Sensitivity:
     statistic: str
     alternative: str = "greater"
 
-    @property
-    def title(self) -> str:
-        """Title of the table."""
-        given = f"{self.kind.upper()}, kappa = {self.kappa:g}"
-        return f"Z found against Z injected ({given}): median [16 %, 84 %] of {self.toys} toys"
+    def to_dicts(self) -> list[dict[str, float | str]]:
+        """Return one dictionary per injected signal: of each test the median, and quantiles with _low and _high.
 
-    def _lines(self) -> list[list[str]]:
-        lines = []
-        for row in self.rows:
-            marked = f"{row.z_global}~" if "tail" in row.z_global_method else str(row.z_global)
-            expected = [f"{row.z_injected:g}", f"{row.n_signal:.1f}", f"{row.asimov_l1:.2f}", f"{row.asimov_l2:.2f}"]
-            toys = [str(found) for found in (row.l1, row.l2, row.nsigma, row.rectangle)]
-            lines.append([*expected, *toys, marked, f"{row.power:.2f}"])
-        return lines
-
-    @property
-    def note(self) -> str:
-        """Explanation of the numbers."""
-        return (
-            f"events, L1, L2: expected, data without fluctuations; in toys: signed asymptotic z; rectangle: the best, "
-            f"{self.statistic}, {self.alternative}; z global: after all rectangles, one-sided, from "
-            f"{NULL_TIMES * self.toys} toys without a signal (~: the median is in their fitted tail); "
-            f"power: beyond a global {GLOBAL_Z:g} sigma"
-        )
-
-    def table(self) -> Table:
-        """Return the table for terminals: ``rich.print(found.table())``."""
-        return text_table(self.title, self.note, dict.fromkeys(_COLUMNS, "right"), self._lines())
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one line per injected signal; quantiles in columns of their own."""
-        import pandas as pd
-
-        lines = []
-        for row in self.rows:
-            line: dict[str, Any] = {}
-            for item in dataclasses.fields(row):
-                value = getattr(row, item.name)
-                if isinstance(value, Found):
-                    line |= {item.name: value.median, f"{item.name}_low": value.low, f"{item.name}_high": value.high}
-                else:
-                    line[item.name] = value
-            lines.append(line)
-        return pd.DataFrame(lines)
-
-    def _repr_html_(self) -> str:
-        return (
-            f"<p><b>{self.title}</b></p>{html_table(dict.fromkeys(_COLUMNS, 'right'), self._lines())}<p>{self.note}</p>"
-        )
+        Examples
+        --------
+        >>> found = expected_sensitivity([30.0] * 6, [0, 1, 1, 0, 0, 0], z=(3,), toys=50)
+        >>> (row,) = found.to_dicts()  # a table: pandas.DataFrame(found.to_dicts())
+        >>> row["z_injected"], row["l2_low"] < row["l2"] < row["l2_high"]
+        (3.0, True)
+        """
+        return [row.to_dict() for row in self.rows]
 
 
-_COLUMNS = (
-    "Z injected", "events", "L1", "L2", "L1 in toys", "L2 in toys", "N_sigma", "rectangle", "z global", "power",
-)  # fmt: skip
-
-
-def sensitivity(
+def expected_sensitivity(
     background: ArrayLike,
     template: ArrayLike,
     *,
@@ -182,7 +146,7 @@ def sensitivity(
     alternative: Alternative = "greater",
     progress: Callable[[int, int], None] | None = None,
 ) -> Sensitivity:
-    """Tabulate what each test finds of injected signals.
+    """Return the z that each test finds for injected signals, and the power of the best rectangle.
 
     Parameters
     ----------
@@ -233,8 +197,8 @@ def sensitivity(
     if not wanted:
         raise InputError("z is empty; give at least one significance to inject")
     scales = [signal_for_z(b, shape, value, kind=kind, kappa=kappa) for value in wanted]
-    if max(1.0, kappa) * b.max() + max(scales) * shape.max() > _MOST:
-        raise InputError(f"more than {_MOST:g} events in a bin: toys of so many cannot be made")
+    if max(1.0, kappa) * b.max() + max(scales) * shape.max() > _MAX_EVENTS:
+        raise InputError(f"more than {_MAX_EVENTS:g} events in a bin: toys of so many cannot be made")
     settings = _Settings(b, kappa, toys, seed, statistic, alternative)
     null = _Null.of(_best(*settings.toys_of(np.zeros_like(b), "sensitivity without a signal", NULL_TIMES), settings))
     rows = []
@@ -293,18 +257,18 @@ def _row(value: float, signal: FloatArray, template: FloatArray, settings: _Sett
         z["l2"][filled] = q0_l2(a[filled], b[filled], template, kappa=kappa).z_value
         z["nsigma"][filled] = n_sigma(a[filled], b[filled], kappa=kappa, batch_ndim=1).statistic
     best = _best(a, b, settings)
-    rectangle = Found.of(best)
+    rectangle = Quantiles.of(best)
     some = bool(signal.any())
     return SensitivityRow(
         z_injected=value,
         n_signal=float(signal.sum()),
         asimov_l1=asimov_l1(kappa * settings.background, signal) if some else 0.0,
         asimov_l2=asimov_l2(settings.background, signal, kappa=kappa) if some else 0.0,
-        l1=Found.of(q0_l1(b, known, template).z_value),
-        l2=Found.of(z["l2"]),
-        nsigma=Found.of(z["nsigma"]),
+        l1=Quantiles.of(q0_l1(b, known, template).z_value),
+        l2=Quantiles.of(z["l2"]),
+        nsigma=Quantiles.of(z["nsigma"]),
         rectangle=rectangle,
-        z_global=Found(*(null.global_z(found) for found in (rectangle.median, rectangle.low, rectangle.high))),
+        z_global=Quantiles(*(null.global_z(found) for found in (rectangle.median, rectangle.low, rectangle.high))),
         z_global_method=null.sample.p(rectangle.median).method,
         power=float((best > null.threshold).mean()),
     )
