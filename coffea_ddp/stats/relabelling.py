@@ -30,10 +30,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from coffea_ddp._splitmix import GOLDEN, mixed
+from coffea_ddp._splitmix import FACTORS, GOLDEN, mixed
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
-from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats._compiled import TOYS, compiled
 from coffea_ddp.stats.conversion import shown
 
 if TYPE_CHECKING:
@@ -198,15 +198,83 @@ def event_labels(hashes: NDArray[np.uint64], kappa: float, *, seed: int, block: 
     A bit that is 1 with probability p = 0.b1 b2 ... (binary) is made of fair coins c1 c2 ... by taking, from the last
     digit to the first, ``r = c | r`` where b is 1 and ``r = c & r`` where it is 0.
     """
-    chance = round(kappa / (1 + kappa) * 2**_BITS)
-    bits = [bool(chance >> i & 1) for i in range(_BITS)]  # from the last to the first
-    first = bits.index(True) if any(bits) else _BITS
+    chances = np.full(hashes.shape, round(kappa / (1 + kappa) * 2**_BITS), dtype=np.uint64)
+    return _labels(hashes, chances, seed, block)
+
+
+def event_labels_of_shares(
+    hashes: NDArray[np.uint64], shares: FloatArray, *, opposite: BoolArray | None = None, seed: int, block: int
+) -> NDArray[np.uint64]:
+    """Return labels of events as :func:`event_labels` does, where every event has a probability of its own.
+
+    Parameters
+    ----------
+    hashes
+        The hash of every event's identity; shape (n_events,).
+    shares
+        P(side B) of every event, met to 2^-33; shape (n_events,).
+    opposite
+        Events whose labels are mirrored (:func:`relabelled_events`): drawn with 1 - share, then exchanged.
+    seed, block
+        Where the random bits come from, together with the hash.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n_events,)
+        As of :func:`event_labels`, and the same where all shares are ``kappa / (1 + kappa)``. With a larger share the
+        same bits of an event are set, and more.
+
+    Raises
+    ------
+    InputError
+        If there are not as many shares as events, or one is not between 0 and 1.
+
+    Examples
+    --------
+    >>> hashes = np.arange(1, 1001, dtype=np.uint64)
+    >>> labels = event_labels_of_shares(hashes, np.full(1000, 0.75), seed=1, block=0)
+    >>> bool((labels == event_labels(hashes, 3.0, seed=1, block=0)).all())
+    True
+    """
+    if shares.shape != hashes.shape:
+        raise InputError(f"shares have shape {shares.shape}; give one for each of {len(hashes)} events")
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise InputError(f"shares={shown(shares)}: give the probability of side B of every event, 0 to 1")
+    drawn = np.abs(shares.astype(np.float64) - (0 if opposite is None else opposite))
+    chances = np.rint(drawn * 2**_BITS).astype(np.uint64)
+    result = _labels(hashes, chances, seed, block)
+    return result if opposite is None else np.where(opposite, ~result, result)
+
+
+def _labels(hashes: NDArray[np.uint64], chances: NDArray[np.uint64], seed: int, block: int) -> NDArray[np.uint64]:
+    """Return labels B with chances in units of 2^-32."""
     start = stream(seed, "event labels", block).integers(0, 2**64, dtype=np.uint64)
-    result = np.zeros(hashes.shape, dtype=np.uint64)
-    for i in range(first, _BITS):
-        with np.errstate(over="ignore"):
-            coins = _mix(hashes + start * np.uint64(2 * (_BITS - 1 - i) + 1))
-        result = coins | result if bits[i] else coins & result
+    with np.errstate(over="ignore"):
+        starts = start * np.arange(2 * _BITS - 1, 0, -2, dtype=np.uint64)
+    return np.asarray(_labels_of_chances(np.ascontiguousarray(hashes), chances, starts))
+
+
+@compiled
+def _labels_of_chances(
+    hashes: NDArray[np.uint64], chances: NDArray[np.uint64], starts: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """Return bits that are 1 with probability chance / 2^32, made as in :func:`event_labels`."""
+    none, one = np.uint64(0), np.uint64(1)
+    result = np.empty_like(hashes)
+    for i in range(len(hashes)):
+        chance, word = chances[i], none
+        for start in starts:
+            digit = chance & one
+            chance >>= one
+            if digit or word:
+                # The finaliser of splitmix64, twice.
+                coins = hashes[i] + start
+                for _ in range(2):
+                    coins = (coins ^ (coins >> np.uint64(30))) * FACTORS[0]
+                    coins = (coins ^ (coins >> np.uint64(27))) * FACTORS[1]
+                    coins = (coins ^ (coins >> np.uint64(31))) + GOLDEN
+                word = coins | word if digit else coins & word
+        result[i] = ~none if chance else word  # what is left of the chance is its whole part: certainty
     return result
 
 

@@ -9,8 +9,19 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from coffea_ddp import stats
+from coffea_ddp._splitmix import GOLDEN, mixed
 from coffea_ddp.errors import InputError
-from coffea_ddp.stats.relabelling import TOYS, check_null, count_labels, event_labels, event_permutation, relabel
+from coffea_ddp.stats.relabelling import (
+    TOYS,
+    check_null,
+    count_labels,
+    event_labels,
+    event_labels_of_shares,
+    event_permutation,
+    relabel,
+    relabelled_events,
+    stream,
+)
 
 COUNTS = np.array([0, 1, 2, 30, 64, 65, 700, 5_000])
 
@@ -128,6 +139,80 @@ def test_event_labels_depend_on_the_event_alone():
 def test_a_larger_kappa_sets_more_of_the_same_labels():
     small, large = (event_labels(HASHES, kappa, seed=1, block=0) for kappa in (0.7, 1.9))
     assert (small & ~large == 0).all()
+
+
+def coins_in_numpy(hashes, share, seed, block):
+    """Whole arrays in the place of the compiled loop: from the last binary digit of the share to the first."""
+    chance = round(share * 2**32)
+    start = stream(seed, "event labels", block).integers(0, 2**64, dtype=np.uint64)
+    result = np.zeros_like(hashes)
+    for i in range(32):
+        with np.errstate(over="ignore"):
+            coins = mixed(mixed(hashes + start * np.uint64(2 * (31 - i) + 1)) + GOLDEN) + GOLDEN
+        result = coins | result if chance >> i & 1 else coins & result
+    return result
+
+
+@pytest.mark.parametrize("kappa", [1e-9, 0.1, 0.7345, 1.0, 3.0, 1e9])
+def test_event_labels_are_those_of_whole_arrays_and_of_equal_shares(kappa):
+    share = kappa / (1 + kappa)
+    expected = coins_in_numpy(HASHES, share, 4, 2)
+    np.testing.assert_array_equal(event_labels(HASHES, kappa, seed=4, block=2), expected)
+    shares = np.full(len(HASHES), share)
+    np.testing.assert_array_equal(event_labels_of_shares(HASHES, shares, seed=4, block=2), expected)
+    opposite = HASHES % np.uint64(3) == 0
+    np.testing.assert_array_equal(
+        event_labels_of_shares(HASHES, shares, opposite=opposite, seed=4, block=2),
+        relabelled_events(HASHES, opposite, kappa=kappa, n_b=None, seed=4, block=2),
+    )
+
+
+SHARES = np.random.default_rng(5).uniform(0, 1, len(HASHES))
+
+
+def test_every_event_gets_side_b_by_its_own_share():
+    drawn = np.concatenate([bits(event_labels_of_shares(HASHES, SHARES, seed=1, block=b)) for b in range(8)], axis=1)
+    n = drawn.shape[1]
+    pulls = (drawn.mean(axis=1) - SHARES) / np.sqrt(SHARES * (1 - SHARES) / n)
+    assert abs(pulls.mean()) < 4.5 / np.sqrt(len(pulls))
+    assert pulls.std() == pytest.approx(1.0, abs=0.06)
+    # Events that are close in share know no more of each other than others.
+    residual = drawn - SHARES[:, None]
+    assert residual.sum(axis=0).std() == pytest.approx(np.sqrt((SHARES * (1 - SHARES)).sum()), rel=0.15)
+
+
+def test_shares_of_events_belong_to_the_event():
+    whole = event_labels_of_shares(HASHES, SHARES, seed=1, block=5)
+    some = np.random.default_rng(2).permutation(len(HASHES))[:100]
+    np.testing.assert_array_equal(whole[some], event_labels_of_shares(HASHES[some], SHARES[some], seed=1, block=5))
+    np.testing.assert_array_equal(whole[::-1], event_labels_of_shares(HASHES[::-1], SHARES[::-1], seed=1, block=5))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_sets_more_of_the_same_labels(one, other):
+    small, large = (
+        event_labels_of_shares(HASHES, np.full(len(HASHES), share), seed=1, block=0) for share in sorted((one, other))
+    )
+    assert (small & ~large == 0).all()
+
+
+def test_opposite_events_are_drawn_mirrored():
+    every = np.ones(len(HASHES), bool)
+    mirrored = event_labels_of_shares(HASHES, SHARES, opposite=every, seed=1, block=0)
+    np.testing.assert_array_equal(mirrored, ~event_labels_of_shares(HASHES, 1 - SHARES, seed=1, block=0))
+    share = bits(mirrored).mean(axis=1)
+    assert np.corrcoef(share, SHARES)[0, 1] > 0.95
+
+
+def test_certain_labels_are_certain():
+    sure = event_labels_of_shares(HASHES, np.where(SHARES < 0.5, 0.0, 1.0), seed=1, block=0)
+    np.testing.assert_array_equal(sure, np.where(SHARES < 0.5, 0, 2**64 - 1).astype(np.uint64))
+
+
+@pytest.mark.parametrize("shares", [np.full(3, 0.5), np.where(SHARES < 0.1, np.nan, 0.5), SHARES - 0.1, SHARES + 0.1])
+def test_shares_that_are_none(shares):
+    with pytest.raises(InputError, match="shares"):
+        event_labels_of_shares(HASHES, shares, seed=1, block=0)
 
 
 def test_event_permutations_keep_the_number_of_labels():
