@@ -1,7 +1,8 @@
 """Families of log-ratios that are linear in their parameters: fixed features of the pooled points.
 
 Centres, edges and frequencies come from the pooled points alone, so every permutation of the labels has the same ones.
-The first feature is the constant.
+They are made of features that point towards their longer tails, so that a feature and its mirror image give the same
+family, also where events are equal or an edge is at an event. The first feature is the constant.
 
 Examples
 --------
@@ -33,6 +34,8 @@ CENTRES = 64
 _BLOCK = 50_000
 _SMALLEST = 1e-7
 """Directions of the kernel matrix with less than this share of the largest are left out: rounding, no information."""
+_NO_SKEW = 1e-9
+"""Sums of cubes that cancel to this share of their absolute values are rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ def kernel_family(
 ) -> Family:
     """Return Gaussian kernels around centres drawn from the points (Nystroem).
 
-    The features are those whose plain inner product is the kernel between centres, so that the penalty is the norm of
+    The features are those whose inner product is the kernel between centres, so that the penalty is the norm of
     the function in the kernel's space (2204.02317): a function of size 1 everywhere costs about ``ridge``.
 
     Parameters
@@ -114,17 +117,30 @@ def kernel_family(
 def _drawn(points: Points, count: int, seed: int) -> FloatArray:
     """Return so many different points, drawn by their multiplicity.
 
-    They are numbered by their distance from the middle: neither which sample is called A nor the sign of a feature
-    decides which are drawn. Of points that are equally far (the middle of an even number of events lies between two)
-    the first is the one on the side of the shorter tails, which changes its sign with the feature.
+    They are numbered by their distance from the middle, then from the side of the shorter tails: neither which sample
+    is called A nor the sign of a feature decides which are drawn, also where two points are equally far (the middle of
+    an even number of events lies between two).
     """
-    different, owner = np.unique(points.x, axis=0, return_inverse=True)
+    signs = orientation(points)
+    different, owner = np.unique(points.x * signs, axis=0, return_inverse=True)
     events = np.bincount(owner.reshape(-1), weights=points.multiplicity)
-    longer = np.sign((events[:, None] * different**3).sum(axis=0))
-    order = np.lexsort((different @ longer, np.round((different**2).sum(axis=1), 10)))
+    order = np.lexsort((different.sum(axis=1), np.round((different**2).sum(axis=1), 10)))
     share = events[order] / events.sum()
     chosen = np.random.default_rng([seed, 11]).choice(len(order), count, replace=False, p=share)
-    return np.asarray(different[order[np.sort(chosen)]])
+    return np.asarray(different[order[np.sort(chosen)]] * signs)
+
+
+def orientation(points: Points) -> FloatArray:
+    """Return the sign with which the longer tail of every feature is above its median, shape (d,); 1 without any skew.
+
+    Examples
+    --------
+    >>> from coffea_ddp.stats.samples.points import pool
+    >>> orientation(pool([[0.0, 0.0], [1.0, -1.0]], [[2.0, -2.0], [9.0, -9.0]])).tolist()
+    [1.0, -1.0]
+    """
+    cubes = points.multiplicity[:, None] * points.x**3
+    return np.where(cubes.sum(axis=0) < -_NO_SKEW * np.abs(cubes).sum(axis=0), -1.0, 1.0)
 
 
 def gaussian(x: FloatArray, centres: FloatArray, width: float) -> FloatArray:
@@ -138,12 +154,14 @@ def fourier_family(
 ) -> Family:
     """Return random Fourier features of the same kernel (Rahimi and Recht): no centres, any dimension.
 
+    A cosine and a sine of each frequency, so that the family of ``-x`` is that of ``x``.
+
     Parameters
     ----------
     points
-        The pooled points (their number of features).
+        The pooled points.
     features
-        How many.
+        How many; of an odd number the last is a cosine without its sine.
     width, seed, ridge
         As for :func:`kernel_family`.
 
@@ -158,11 +176,13 @@ def fourier_family(
             "and a ridge of 0 or more"
         )
     rng = np.random.default_rng([seed, 12])
-    frequencies = rng.standard_normal((points.x.shape[1], features)) / width
-    phases = rng.uniform(0.0, 2.0 * np.pi, features)
+    n_frequencies = -(-features // 2)
+    frequencies = orientation(points)[:, None] * rng.standard_normal((points.x.shape[1], n_frequencies)) / width
 
     def function(x: FloatArray) -> FloatArray:
-        return _with_constant(np.sqrt(2.0 / features) * np.cos(x @ frequencies + phases))
+        phases = x @ frequencies
+        waves = np.concatenate([np.cos(phases), np.sin(phases)], axis=1)[:, :features]
+        return _with_constant(np.sqrt(2.0 / features) * waves)
 
     penalty = np.concatenate([[0.0], np.full(features, ridge)])
     return Family(f"{features} random Fourier features of width {width:g}", function, penalty)
@@ -194,6 +214,8 @@ def bin_family(points: Points, *, bins: int = 13, equal: str = "probability", ri
         raise InputError(f"bins of {x.shape[1]} features: bins are of one; use kernels, or count in cells beforehand")
     if bins < 2 or equal not in ("probability", "width"):
         raise InputError(f"bins={bins}, equal={equal!r}: give two bins or more, of equal 'probability' or 'width'")
+    signs = orientation(points)
+    x = x * signs
     if equal == "width":
         edges = np.linspace(x.min(), x.max(), bins + 1)[1:-1]
     else:
@@ -205,7 +227,7 @@ def bin_family(points: Points, *, bins: int = 13, equal: str = "probability", ri
         )
 
     def function(one: FloatArray) -> FloatArray:
-        place = np.searchsorted(edges, one[:, 0], side="right")
+        place = np.searchsorted(edges, one[:, 0] * signs, side="right")
         return _with_constant((place[:, None] == np.arange(bins - 1)).astype(np.float64))
 
     penalty = np.concatenate([[0.0], np.full(bins - 1, ridge)])
@@ -234,13 +256,15 @@ def spline_family(points: Points, *, knots: int = 10, ridge: float = 0.0) -> Fam
         raise InputError(f"splines of {x.shape[1]} features: they are of one; use kernels")
     if knots < 1 or len(np.unique(x)) < knots + 4:
         raise InputError(f"knots={knots}: give one or more, and at least {knots + 4} different points")
+    signs = orientation(points)
+    x = x * signs
     low, high = float(x.min()), float(x.max())
     inner = [float(weighted_percentile(x, weight, k + 1, knots + 1)[0]) for k in range(knots)]
     inner = [place for place in dict.fromkeys(inner) if low < place < high]
     ladder = np.array([low] * 4 + inner + [high] * 4)
 
     def function(one: FloatArray) -> FloatArray:
-        inside = np.clip(one[:, 0], low, high)
+        inside = np.clip(one[:, 0] * signs, low, high)
         design = BSpline.design_matrix(inside, ladder, 3).toarray()
         return _with_constant(design[:, 1:])  # they add up to 1: the constant takes the place of the first
 
