@@ -45,3 +45,25 @@ def test_pseudo_experiments_are_toys(room: str) -> None:
 ])  # fmt: skip
 def test_other_names_are_seen(text: str) -> None:
     assert [name for _, name in other_names(text)] == ["permutations"]
+
+
+def test_their_default_number_stands_once() -> None:
+    """Signatures, fields and options name it; no module has a thousand of its own."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.AnnAssign(target=ast.Name(id="toys"), value=ast.Constant(value=1_000)):
+                    found.append((path.name, node.lineno))
+                case ast.Assign(targets=[ast.Name(id="TOYS")], value=ast.Constant(value=1_000)):
+                    found.append((path.name, node.lineno))
+                case ast.arguments() as signature:
+                    defaults = [*signature.defaults, *(one for one in signature.kw_defaults if one is not None)]
+                    values = (one.value for one in defaults if isinstance(one, ast.Constant))
+                    names = {one.arg for one in (*signature.args, *signature.kwonlyargs)}
+                    found += [(path.name, 0) for value in values if value == 1_000 and "toys" in names]
+                case ast.Call(args=[ast.Constant(value="--toys"), *_], keywords=keywords):
+                    given = [one.value for one in keywords if one.arg == "default"]
+                    found += [(path.name, node.lineno) for one in given if ast.unparse(one) == "1000"]
+    # The other is the number of rows of a report.
+    assert [where for where in found if where[0] != "bump_cells.py"] == [("defaults.py", 5)]

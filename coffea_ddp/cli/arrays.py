@@ -16,6 +16,7 @@ from coffea_ddp.cli.terminal import DONE, note, steps_bar, terminal
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.report.display import counted_p, number, probability
 from coffea_ddp.report.parts import SMALLEST_P
+from coffea_ddp.stats.defaults import TOYS
 
 
 @click.command(cls=Command)
@@ -27,7 +28,7 @@ from coffea_ddp.report.parts import SMALLEST_P
 )
 @click.option("--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A per bin.")
 @click.option(
-    "--toys", type=click.IntRange(min=0), default=1000, show_default=True,
+    "--toys", type=click.IntRange(min=0), default=TOYS, show_default=True,
     help="Pseudo-experiments for the p-value after all rectangles; 0: the Sidak bound.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")

@@ -13,6 +13,7 @@ from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -43,7 +44,7 @@ _SHOWN = 5
 @click.option(
     "--min-events", type=click.IntRange(min=1), default=100, show_default=True, help="Leave out spectra with fewer."
 )
-@click.option("--toys", type=click.IntRange(min=0), default=1000, show_default=True, help="Toys for each p-value.")
+@click.option("--toys", type=click.IntRange(min=0), default=TOYS, show_default=True, help="Toys for each p-value.")
 @click.option(
     "--toys-for", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best get toys."
 )

@@ -15,6 +15,7 @@ from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, show, steps_b
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.running.progress import events_bar
+from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
     from coffea_ddp.scanning.expectation import Expectation
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--toys",
     type=click.IntRange(min=0),
-    default=1000,
+    default=TOYS,
     show_default=True,
     help="Pseudo-experiments: with relabelled events for global p-values (0: the Sidak bound), of the best spectra.",
 )

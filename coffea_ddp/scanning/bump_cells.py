@@ -18,8 +18,9 @@ from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import TOYS, TOYS_FOR, Progress, bump_hunt
+from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, bump_hunt
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 

@@ -38,6 +38,7 @@ from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, flags_of, hunt, toys_beyond
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 
-TOYS, TOYS_FOR = 1_000, 20
-"""Toys for the p-value of a spectrum, and how many of the best spectra get them."""
+TOYS_FOR = 20
+"""Number of the best spectra whose p-value is made with toys."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,23 +26,21 @@ from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.options import channels_of, check_numbers, check_used, find_tests, null_of
+from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spectra_test
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.pseudo_experiments import Draw
 from coffea_ddp.scanning.symmetry_scan import Progress, SymmetryTests, scan_symmetries
+from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.scanning.options import Tests
-    from coffea_ddp.scanning.protocols import CountsTest, EventsTest, SpectraTest
 
 MIN_EVENTS = 20
 """Smallest number of entries of a cell: with fewer no matrix reaches 3 sigma, and N_sigma is not normal."""
 
 N_BEST = 1_000
 """Number of rows that a report keeps."""
-
-TOYS = 1_000
-"""Number of pseudo-experiments: they resolve global p-values down to 0.001."""
 
 
 def scan(
@@ -128,10 +126,10 @@ def scan(
     channels = channels_of(hists, symmetries, observables)
     expectation.check(hists.layout, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
-    spectra: list[SpectraTest] = [test for test in chosen if test.kind == "spectra"]  # type: ignore[misc]
+    spectra = [test for test in chosen if is_spectra_test(test)]
     of_spectra = [test.scan(hists, best=best, toys=toys, seed=seed, progress=progress) for test in spectra]
-    counts: tuple[CountsTest, ...] = tuple(test for test in chosen if test.kind == "counts")  # type: ignore[misc]
-    events: tuple[EventsTest, ...] = tuple(test for test in chosen if test.kind == "events")  # type: ignore[misc]
+    counts = tuple(test for test in chosen if is_counts_test(test))
+    events = tuple(test for test in chosen if is_events_test(test))
     draw = Draw(toys, kind, seed, jobs)
     found = scan_symmetries(
         hists, SymmetryTests(counts, events, channels, expectation, min_events, best, draw), progress

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.samples import features_of, sample_pair
 from coffea_ddp.scanning.unbinned_input import ALL_FEATURES
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.log_ratio.nplm import nplm
 from coffea_ddp.stats.trials import z_from_p
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
     from coffea_ddp.scanning.nplm_cells import NPLM
-
-TOYS = 1_000
-"""Permutations of each fit, where the scan has none."""
 
 
 def fits_of(test: NPLM, toys: int) -> dict[str, str | int]:

@@ -13,7 +13,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,3 +139,18 @@ class EventsTest(ScanTest, Protocol):
 
     def told(self, results: UnbinnedResults, place: int) -> str:
         """Return the best of the tests in one cell, in words."""
+
+
+def is_counts_test(test: ScanTest) -> TypeGuard[CountsTest]:
+    """Return whether a test is one of histograms of A and B."""
+    return test.kind == "counts"
+
+
+def is_events_test(test: ScanTest) -> TypeGuard[EventsTest]:
+    """Return whether a test is one of stored events of A and B."""
+    return test.kind == "events"
+
+
+def is_spectra_test(test: ScanTest) -> TypeGuard[SpectraTest]:
+    """Return whether a test is one of mass spectra."""
+    return test.kind == "spectra"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -34,9 +34,14 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.pseudo_experiments import Family
     from coffea_ddp.scanning.results import CellResults
 
+    AnyTest = CountsTest | EventsTest
+
+TestT_co = TypeVar("TestT_co", bound="AnyTest", covariant=True)
+"""The kind of the test: of counts, or of stored events."""
+
 
 @dataclass(frozen=True, eq=False)
-class ScanFamily:
+class ScanFamily(Generic[TestT_co]):
     """One test of one observable of one symmetry, which all of its deviations share.
 
     Attributes
@@ -53,7 +58,7 @@ class ScanFamily:
         Of the observable; none where events are tested, or their number.
     """
 
-    test: CountsTest | EventsTest
+    test: TestT_co
     symmetry: str
     observable: str
     cells: DistinctCells
@@ -69,7 +74,7 @@ class ScanFamily:
 class Deviation(NamedTuple):
     """One of the largest deviations, which a row of the report may be made of."""
 
-    family: ScanFamily
+    family: ScanFamily[AnyTest]
     cell: int
     statistic: float
     bound: float
@@ -116,7 +121,7 @@ class BestDeviations:
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     trials: dict[str, int] = field(default_factory=dict)
 
-    def add(self, family: ScanFamily, cells: IntArray, found: CellResults, finite: BoolArray) -> None:
+    def add(self, family: ScanFamily[AnyTest], cells: IntArray, found: CellResults, finite: BoolArray) -> None:
         """Take in what a test found in some cells; of equals the first stays, so the size of blocks does not show."""
         if family.test.normal:
             # The maximum of many regions is not: only what is normal is compared with a normal distribution.
@@ -191,7 +196,7 @@ def _place(deviation: Deviation) -> tuple[Family, int]:
     return deviation.family.key, deviation.cell
 
 
-def _firsts(family: ScanFamily, ranked: IntArray) -> list[tuple[Column, int]]:
+def _firsts(family: ScanFamily[AnyTest], ranked: IntArray) -> list[tuple[Column, int]]:
     """Return for every column of the table the place of its best cell among cells that are in order."""
     # Question 0 of every axis is "any".
     asked = family.cells.choices[ranked] != 0

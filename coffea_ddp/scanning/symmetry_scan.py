@@ -154,7 +154,7 @@ class _Observed:
     """
 
     deviations: BestDeviations
-    counts: list[list[tuple[ScanFamily, _Tested]]] = field(default_factory=list)
+    counts: list[list[tuple[ScanFamily[CountsTest], _Tested]]] = field(default_factory=list)
     events: dict[Family, ScannedEvents] = field(default_factory=dict)
 
 
@@ -223,13 +223,14 @@ def _scan_counts(
         steps.done += 1
 
 
-def _tested(family: ScanFamily, blocks: CellBlocks, deviations: BestDeviations, statuses: dict[str, int]) -> _Tested:
+def _tested(
+    family: ScanFamily[CountsTest], blocks: CellBlocks, deviations: BestDeviations, statuses: dict[str, int]
+) -> _Tested:
     """Test all cells of one family, keeping the largest deviations and counting the outcomes."""
-    test: CountsTest = family.test  # type: ignore[assignment]
     tested = 0
     parts = []
     for block in blocks:
-        found = test.observed(block, family.expected)
+        found = family.test.observed(block, family.expected)
         finite = np.isfinite(found.statistic)
         tested += len(finite)
         statuses[Status.OK.name] += int(finite.sum())
@@ -312,10 +313,9 @@ def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Dev
             )
 
 
-def _scanned(family: ScanFamily, tested: _Tested, kept: Mapping[Family, set[int]]) -> ScannedCells:
-    test: CountsTest = family.test  # type: ignore[assignment]
+def _scanned(family: ScanFamily[CountsTest], tested: _Tested, kept: Mapping[Family, set[int]]) -> ScannedCells:
     return ScannedCells(
-        test, tested.cells, np.array(sorted(kept[family.key]), dtype=np.int64), tested.kappa, tested.scale
+        family.test, tested.cells, np.array(sorted(kept[family.key]), dtype=np.int64), tested.kappa, tested.scale
     )
 
 

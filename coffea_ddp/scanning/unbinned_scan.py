@@ -50,7 +50,7 @@ class ScannedEvents:
         Of the cells that were tested.
     """
 
-    family: ScanFamily
+    family: ScanFamily[EventsTest]
     field: UnbinnedInput
     results: UnbinnedResults
 
@@ -83,7 +83,9 @@ def observables_of(test: EventsTest, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*(chosen if test.per_observable else ()), *joint]))
 
 
-def scan_events(hists: Histograms, family: ScanFamily, *, min_events: int, seed: int) -> ScannedEvents | Status:
+def scan_events(
+    hists: Histograms, family: ScanFamily[EventsTest], *, min_events: int, seed: int
+) -> ScannedEvents | Status:
     """Test the cells of one family as they are; or return why none can be tested."""
     observable = None if family.observable == ALL_FEATURES else family.observable
     chosen = features_of(hists, family.symmetry, observable)
@@ -97,12 +99,7 @@ def scan_events(hists: Histograms, family: ScanFamily, *, min_events: int, seed:
     field = UnbinnedInput(samples, family.cells, min_events, family.expected, seed)
     # On one thread: the products of matrices are small.
     with threadpool_limits(1):
-        return ScannedEvents(family, field, _events_test(family).observed(field))
-
-
-def _events_test(family: ScanFamily) -> EventsTest:
-    test: EventsTest = family.test  # type: ignore[assignment]
-    return test
+        return ScannedEvents(family, field, family.test.observed(field))
 
 
 def null_scores(
@@ -130,12 +127,12 @@ def null_scores(
             family = one.family
             kept = np.array(sorted({d.cell for d in deviations if d.family.key == family.key}), dtype=np.int64)
 
-            def tell(done: int, of: int, family: ScanFamily = family) -> None:
+            def tell(done: int, of: int, family: ScanFamily[EventsTest] = family) -> None:
                 progress(f"{family.symmetry}: {family.observable} ({family.test.name})", done, of)
 
             toys = PseudoExperiments(draw.toys, draw.null, draw.seed, pool, tell)
             with threadpool_limits(1):
-                best, scores = _events_test(family).relabelled(one.field, one.results.cells, kept, toys)
+                best, scores = family.test.relabelled(one.field, one.results.cells, kept, toys)
             # Labels of a fixed number are those of other tests only where all see the same events.
             keyed = draw.null == "binomial" or not one.field.samples.thinned
             by_cell = dict(zip(kept.tolist(), scores, strict=True))
@@ -172,5 +169,5 @@ def _told(row: Row, scanned: ScannedEvents, cell: int) -> Row:
         row,
         statistic=float(results.t[place]),
         n_dropped=int(results.n_dropped[place]),
-        method=_events_test(scanned.family).told(results, place),
+        method=scanned.family.test.told(results, place),
     )

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from coffea_ddp.stats.defaults import TOYS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -51,7 +53,7 @@ class Permuting:
     """
 
     seed: int = 0
-    toys: int = 1_000
+    toys: int = TOYS
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from coffea_ddp.stats.bumphunt.rebinning import BINS, joined, joined_bins, sprea
 from coffea_ddp.stats.bumphunt.toys import AROUND, DOUBTLESS, draw_toys, without_peak
 from coffea_ddp.stats.bumphunt.widths import SCANNED, likeliest_width
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.dispersion import scatter_flags
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
 
-TOYS = 1_000
-"""Toys for the global p-value."""
 EVENTS = (100.0, 1e8)
 """Range of the numbers of events in training."""
 _NOT_SMOOTH = 5.0

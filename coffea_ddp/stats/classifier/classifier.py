@@ -18,6 +18,7 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import pool
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, FloatArray
 
-TOYS = 1_000
 FOLDS = 5
 CUTS = (0.01, 0.05, 0.2)
 """Shares of the events, those most like A, in which the excess of A is looked at."""

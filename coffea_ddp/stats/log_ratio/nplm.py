@@ -15,6 +15,7 @@ import numpy as np
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.log_ratio.linear import LinearFitter, families_of
 from coffea_ddp.stats.log_ratio.result import NPLMResult, Observed
 from coffea_ddp.stats.log_ratio.solvers import (
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from coffea_ddp._typing import AnyArray, FloatArray
-
-TOYS = 1_000
 
 _NAMED: dict[str, Callable[[], Solver]] = {
     "kernel": KernelSolver,

@@ -34,6 +34,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.conversion import shown
+from coffea_ddp.stats.defaults import TOYS as DEFAULT_TOYS
 from coffea_ddp.stats.relabelling import MOST_ERROR, check_null, relabel
 from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z
@@ -124,7 +125,7 @@ def scan_submatrices(
     kappa: float | Literal["totals"] = 1.0,
     kappa_error: float = 0.0,
     systematic: float = 0.0,
-    toys: int = 1_000,
+    toys: int = DEFAULT_TOYS,
     seed: int = 0,
     statistic: Statistic = "counts",
     alternative: Alternative = "two-sided",
