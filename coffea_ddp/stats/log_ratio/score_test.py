@@ -9,6 +9,12 @@ For a cell with weights w and features phi, centred at their mean: ``G = sum_A w
 ``H_B = (1 - r) M + ridge``. Relabelling gives G the covariance ``r (1 - r) C``, so t is a weighted sum of chi2_1, here
 told by its first three cumulants.
 
+Where every event has an expected share of its own, e of side B, labels are replaced by residuals
+``rho = a - (1 - e)`` and the information ``4 e (1 - e)`` of each event, 1 at e = 1/2, weighs all sums but that over A:
+``M = sum 4 e (1 - e) w phi phi^T``, ``C = sum 4 e (1 - e) w^2 phi phi^T``, features centred with the same weights (so
+that a common shift of all log-odds is projected out), and r = 1/2. Drawing the labels from the shares gives
+``G = sum w phi rho`` the covariance C / 4.
+
 Examples
 --------
 >>> rng = np.random.default_rng(1)
@@ -74,7 +80,7 @@ class CodeSums:
     weight, total, moments
         Of w, w phi, w phi phi^T; shapes (n_codes,), (n_codes, p) and (n_codes, p, p).
     squares
-        The same three of w^2; ``None`` without weights.
+        The same three of w^2; ``None`` without weights. With expected shares all of it is weighted by ``4 e (1 - e)``.
     """
 
     weight: FloatArray
@@ -99,7 +105,14 @@ def _grouped(code: IntArray) -> list[tuple[int, IntArray]]:
     return list(zip(values.tolist(), np.split(order, starts[1:]), strict=True))
 
 
-def sums_of(phi: FloatArray, code: IntArray, n_codes: int, weights: FloatArray | None = None) -> CodeSums:
+def sums_of(
+    phi: FloatArray,
+    code: IntArray,
+    n_codes: int,
+    weights: FloatArray | None = None,
+    *,
+    shares: FloatArray | None = None,
+) -> CodeSums:
     """Return the sums over the events of every exclusive cell.
 
     Parameters
@@ -112,10 +125,14 @@ def sums_of(phi: FloatArray, code: IntArray, n_codes: int, weights: FloatArray |
         How many there are.
     weights
         Shape (n_events,); 1 each by default.
+    shares
+        Expected P(B) of every event, shape (n_events,); ``None``: one share for all, of which :func:`forms_of` is told.
     """
     w = np.ones(len(phi)) if weights is None else np.asarray(weights, dtype=np.float64)
-    squares = None if weights is None else _moments(phi, code, n_codes, w**2)
-    return CodeSums(*_moments(phi, code, n_codes, w), squares)
+    share = np.full(len(phi), 0.5) if shares is None else np.asarray(shares, dtype=np.float64)
+    information = 4.0 * share * (1.0 - share)
+    squares = None if weights is None else _moments(phi, code, n_codes, w**2 * information)
+    return CodeSums(*_moments(phi, code, n_codes, w * information), squares)
 
 
 def sums_over_a(
@@ -128,7 +145,7 @@ def sums_over_a(
     phi, code, n_codes, weights
         As for :func:`sums_of`.
     labels
-        Which events are A in every pseudo-experiment, shape (n_events, n).
+        Which events are A in every pseudo-experiment, shape (n_events, n); with expected shares the residuals.
 
     Returns
     -------
@@ -171,7 +188,8 @@ def forms_of(members: FloatArray, sums: CodeSums, *, share: float) -> Forms:
     sums
         Of the exclusive cells.
     share
-        The expected share of A. It is not that of the data, so that all labels are treated alike.
+        The expected share of A. It is not that of the data, so that all labels are treated alike. With expected shares
+        of events it is 1/2: theirs are in the sums.
     """
     weight, total, moments = _united(members, sums.weight, sums.total, sums.moments)
     mean = total / np.where(weight > 0, weight, 1.0)[:, None]
