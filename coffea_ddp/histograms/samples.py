@@ -59,6 +59,8 @@ class SamplePair:
         Run, luminosity block and event number; shapes (n_a, 3) and (n_b, 3).
     n_dropped
         Events of the cell that are not here: not stored, thinned, or without one of the features.
+    shares_a, shares_b
+        Expected P(B) of every event, shapes (n_a,) and (n_b,); ``None`` where events have no shares of their own.
     """
 
     symmetry: str
@@ -71,6 +73,8 @@ class SamplePair:
     identity_a: NDArray[np.uint64]
     identity_b: NDArray[np.uint64]
     n_dropped: int
+    shares_a: FloatArray | None = None
+    shares_b: FloatArray | None = None
 
     def __repr__(self) -> str:
         """Return where the events are from, and how many there are."""
@@ -105,6 +109,8 @@ class Samples:
         Number of events in every occupied exclusive cell, stored or not; shape (n_codes,).
     identity
         Shape (n_events, 3).
+    shares
+        Expected P(B) of every event, shape (n_events,); ``None`` where events have no shares of their own.
     """
 
     features: tuple[str, ...]
@@ -117,6 +123,7 @@ class Samples:
     thresholds: NDArray[np.uint64]
     events: FloatArray
     identity: NDArray[np.uint64]
+    shares: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -286,7 +293,7 @@ def sample_pair(
     threshold = np.uint64(samples.thresholds[inside].min(initial=ALL))
     rows = samples.within(inside, threshold)
     a, b = rows[~samples.is_b[rows]], rows[samples.is_b[rows]]
-    weights = samples.weights
+    weights, shares = samples.weights, samples.shares
     return SamplePair(
         symmetry=symmetry,
         cell=where,
@@ -298,6 +305,8 @@ def sample_pair(
         identity_a=samples.identity[a],
         identity_b=samples.identity[b],
         n_dropped=int(samples.events[inside].sum()) - len(rows),
+        shares_a=None if shares is None else shares[a],
+        shares_b=None if shares is None else shares[b],
     )
 
 

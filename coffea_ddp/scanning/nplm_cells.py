@@ -5,6 +5,9 @@ either side is for the tests of histograms. Labels of pseudo-experiments are key
 the other tests. Features are put on a logarithmic scale far from their middle (the inverse of the hyperbolic sine):
 tails of masses and momenta are long, and kernels are of one width.
 
+Where every event has its own expected share of side B the test is of residuals, label less share, and labels of
+pseudo-experiments are drawn from the shares (:mod:`coffea_ddp.stats.log_ratio.score_test`).
+
 Examples
 --------
 >>> NPLM(fits=2).name, NPLM().per_observable
@@ -28,6 +31,7 @@ from coffea_ddp.scanning.unbinned_input import (
     cell_blocks,
     dropped_events,
     enough_events,
+    residuals_of,
     results,
 )
 from coffea_ddp.stats._compiled import TOYS
@@ -47,7 +51,7 @@ from coffea_ddp.stats.log_ratio.solvers import WIDTHS, KernelSolver, NetworkSolv
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.histograms.samples import Samples
     from coffea_ddp.scanning.expectation import ChannelExpectation
 
@@ -113,7 +117,8 @@ class NPLM:
         cells, levels, n_a, n_b = enough_events(field)
         z, t = np.full((len(self.widths), len(cells)), -np.inf), np.zeros((len(self.widths), len(cells)))
         if len(cells):
-            labels = ~samples.is_b[:, None]
+            is_a = ~samples.is_b[:, None]
+            labels = is_a if field.shares is None else residuals_of(is_a, field)
             for number, part in self._parts(field, cells, levels):
                 over_a = _over_a(samples, part, labels)
                 for chosen, members in cell_blocks(field.cells, part.cells):
@@ -138,7 +143,7 @@ class NPLM:
         best = np.full(toys.number, -np.inf)
         scores = np.full((len(kept), toys.number), -np.inf)
         for some in toys.steps(field):
-            labels = toys.labels(field, some)
+            labels = toys.labels(field, some) if field.shares is None else toys.residuals(field, some)
             for number, part in self._parts(field, tested, levels):
                 over_a = _over_a(samples, part, labels)
                 work = functools.partial(_scored, sums=part.sums, over_a=over_a, share=field.share, kept=kept)
@@ -155,7 +160,8 @@ class NPLM:
             for level in np.unique(levels):
                 rows = np.flatnonzero(samples.below(level))
                 weights = None if samples.weights is None else samples.weights[rows]
-                sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights)
+                shares = None if field.shares is None else field.shares[rows]
+                sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights, shares=shares)
                 yield number, _Part(cells[levels == level], rows, phi[rows], sums)
 
     def p_method(self, _expected: ChannelExpectation, /) -> str:
@@ -187,6 +193,6 @@ def _scored(
     return best, mine, values
 
 
-def _over_a(samples: Samples, part: _Part, labels: BoolArray) -> AnyArray:
+def _over_a(samples: Samples, part: _Part, labels: AnyArray) -> AnyArray:
     weights = None if samples.weights is None else samples.weights[part.rows]
     return sums_over_a(part.phi, samples.code[part.rows], len(samples.events), labels[part.rows], weights)

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.results import CellResults
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.log_ratio.score_test import LARGEST
-from coffea_ddp.stats.relabelling import NullKind, relabelled_events
+from coffea_ddp.stats.relabelling import NullKind, event_labels_of_shares, relabelled_events
 from coffea_ddp.stats.samples.points import Points, pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.histograms.samples import Samples
     from coffea_ddp.scanning.expectation import ChannelExpectation
@@ -46,6 +47,8 @@ class UnbinnedInput:
         kappa.
     seed
         Of centres and folds.
+    shares
+        Expected P(B) of every event of the samples, shape (n_events,); ``None``: that of kappa for all.
     """
 
     samples: Samples
@@ -53,11 +56,12 @@ class UnbinnedInput:
     min_events: int
     expected: ChannelExpectation
     seed: int
+    shares: FloatArray | None = None
 
     @property
     def share(self) -> float:
-        """The expected share of A."""
-        return 1.0 / (1.0 + self.expected.kappa)
+        """The expected share of A; 1/2 where every event has its own, as sums over events have these."""
+        return 1.0 / (1.0 + self.expected.kappa) if self.shares is None else 0.5
 
     def points(self) -> Points:
         """Return all events in common units, in their order."""
@@ -126,19 +130,51 @@ class PseudoExperiments(NamedTuple):
         self.progress(some.start * of + (some.stop - some.start) * done, self.number * of)
 
     def labels(self, field: UnbinnedInput, some: slice) -> NDArray[np.bool_]:
-        """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block."""
-        samples = field.samples
-        n_b = int(samples.is_b.sum()) if self.null == "fixed" else None
+        """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block.
+
+        Labels with expected shares of their own are drawn each by itself, whatever ``null`` says: they have no
+        permutations, and tests of shapes do not see how many of them there are.
+        """
         first, last = some.start // TOYS, -(-some.stop // TOYS)
-        blocks = [
-            relabelled_events(
-                samples.hashes, samples.opposite, kappa=field.expected.kappa, n_b=n_b, seed=self.seed, block=block
-            )
-            for block in range(first, last)
-        ]
-        words = np.ascontiguousarray(np.stack(blocks, axis=1))
+        words = np.ascontiguousarray(np.stack([self._block(field, block) for block in range(first, last)], axis=1))
         bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
         return np.asarray(bits[:, : some.stop - some.start] == 0)
+
+    def residuals(self, field: UnbinnedInput, some: slice) -> NDArray[np.float32]:
+        """Return what the labels are, 1 for A and 0 for B, less their expected shares of A; shape (n_events, n).
+
+        Raises
+        ------
+        InputError
+            If events have no expected shares.
+        """
+        return residuals_of(self.labels(field, some), field)
+
+    def _block(self, field: UnbinnedInput, block: int) -> NDArray[np.uint64]:
+        samples = field.samples
+        if field.shares is not None:
+            return event_labels_of_shares(
+                samples.hashes, field.shares, opposite=samples.opposite, seed=self.seed, block=block
+            )
+        n_b = int(samples.is_b.sum()) if self.null == "fixed" else None
+        return relabelled_events(
+            samples.hashes, samples.opposite, kappa=field.expected.kappa, n_b=n_b, seed=self.seed, block=block
+        )
+
+
+def residuals_of(is_a: BoolArray, field: UnbinnedInput) -> NDArray[np.float32]:
+    """Return labels, shape (n_events, n), less the expected shares of A of their events.
+
+    Raises
+    ------
+    InputError
+        If events have no expected shares.
+    """
+    if field.shares is None:
+        raise InputError("these events have no expected shares of their own; give UnbinnedInput their shares")
+    out = is_a.astype(np.float32)
+    out -= (1.0 - field.shares[:, None]).astype(np.float32)
+    return out
 
 
 def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

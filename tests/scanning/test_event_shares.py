@@ -1,0 +1,127 @@
+"""Tests on events with expected shares in scans: honest p with a detector, equal shares, both sides, order, signals."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from scipy.special import expit
+from stored_toys import GRID, make_events
+from threadpoolctl import threadpool_limits
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.lattice import distinct_cells
+from coffea_ddp.histograms.samples import samples_of
+from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.nplm_cells import NPLM
+from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput
+
+TESTS = {"nplm": NPLM(fits=0)}
+
+
+def field_of(n, seed, *, strength=1.5, excess=0, kappa=1.0, min_events=40, **options):
+    """Events whose share of B depends on y, strongly, and a signal of B at large x and y."""
+    hists = make_events(n, seed, excess=excess, **options)
+    samples = samples_of(hists, "e/mu", ("x", "y"))
+    shares = expit(np.log(kappa) + strength * np.sin(6.0 * samples.x[:, 1]))
+    inside = (samples.x > 0.7).all(axis=1) & (samples.x < 0.95).all(axis=1) & (excess > 0)
+    drawn = np.random.default_rng([seed, 1]).random(len(samples)) < shares
+    samples = dataclasses.replace(samples, is_b=drawn | inside)
+    events = hists.cell_counts("e/mu")
+    expected = Expectation().of(events, events, kappa)
+    return UnbinnedInput(samples, distinct_cells(GRID, events.codes), min_events, expected, seed, shares)
+
+
+def scored(test, field, toys, *, null="binomial", seed=1):
+    """The data's largest z, and those of pseudo-experiments."""
+    with ThreadPoolExecutor(1) as pool, threadpool_limits(1):
+        found = test.observed(field)
+        z = found.found.statistic
+        tested = found.cells[np.isfinite(z)]
+        made = PseudoExperiments(toys, null, seed, pool, lambda done, of: None)
+        best, kept = test.relabelled(field, tested, tested[:3], made)
+    return z[np.isfinite(z)], best, kept
+
+
+def p_of(test, field, toys=63, **options):
+    z, best, _ = scored(test, field, toys, **options)
+    return ((best >= z.max()).sum() + 1) / (toys + 1)
+
+
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_p_is_honest_where_shares_differ(test):
+    """30 samples: p below 0.05 is binomial, at most 6 with a probability of 99.7 %. One share for all is wrong."""
+    fields = [field_of(250, seed) for seed in range(30)]
+    p = np.array([p_of(test, field) for field in fields])
+    assert (p <= 0.05).sum() <= 6
+    assert 0.3 < p.mean() < 0.7
+    wrong = [p_of(test, dataclasses.replace(field, shares=None)) for field in fields[:8]]
+    assert np.median(wrong) <= 2 / 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"kappa": 3.0}, {"weighted": True}, {"max_stored": 20}, {"null": "fixed"}])
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_p_is_uniform_where_shares_differ(test, options):
+    """400 samples, 64 ranks: drawn evenly within them."""
+    options, rng = dict(options), np.random.default_rng(1)
+    null = options.pop("null", "binomial")
+    p = np.array([p_of(test, field_of(200, seed, **options), null=null, seed=seed) for seed in range(400)])
+    assert scipy_stats.kstest(p - rng.random(400) / 64, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_shares_of_one_half_are_kappa_of_one(test):
+    field = field_of(400, 3, strength=0.0)
+    field = dataclasses.replace(field, shares=np.full(len(field.samples), 0.5))
+    plain = dataclasses.replace(field, shares=None)
+    (z, best, kept), (other, other_best, other_kept) = scored(test, field, 70), scored(test, plain, 70)
+    np.testing.assert_allclose(z, other, atol=2e-3)
+    np.testing.assert_allclose(best, other_best, atol=2e-3)
+    np.testing.assert_allclose(kept, other_kept, atol=2e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_both_sides_are_treated_alike(weighted):
+    field = field_of(400, 4, excess=20, weighted=weighted)
+    swapped = dataclasses.replace(
+        field, samples=dataclasses.replace(field.samples, is_b=~field.samples.is_b), shares=1 - field.shares
+    )
+    found, other = (TESTS["nplm"].observed(one) for one in (field, swapped))
+    np.testing.assert_allclose(found.found.statistic, other.found.statistic, atol=2e-3)
+    np.testing.assert_allclose(found.t, other.t, rtol=1e-3)
+
+
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_a_signal_is_found_where_shares_differ(test):
+    """60 events of B among 600: with a detector as without."""
+    for strength in (0.0, 1.5):
+        z, best, _ = scored(test, field_of(600, 5, strength=strength, excess=60), 100)
+        assert z.max() > best.max()
+
+
+def test_residuals_are_labels_less_their_shares():
+    field = field_of(300, 6)
+    with ThreadPoolExecutor(1) as pool:
+        toys = PseudoExperiments(130, "binomial", 2, pool, lambda done, of: None)
+        labels, found = toys.labels(field, slice(64, 130)), toys.residuals(field, slice(64, 130))
+        assert labels.shape == found.shape == (300, 66)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, labels - (1 - field.shares[:, None]), atol=1e-6)
+        # The same labels whatever the order of the events, and whatever else is drawn.
+        turned = dataclasses.replace(
+            field,
+            samples=dataclasses.replace(
+                field.samples, hashes=field.samples.hashes[::-1], opposite=field.samples.opposite[::-1]
+            ),
+            shares=field.shares[::-1],
+        )
+        np.testing.assert_array_equal(toys.labels(turned, slice(64, 130))[::-1], labels)
+        many = np.concatenate([toys.residuals(field, slice(k, k + 64)) for k in range(0, 64 * 60, 64)], axis=1)
+        spread = np.sqrt(field.shares * (1 - field.shares))
+        assert (many.mean(axis=1) / spread * np.sqrt(many.shape[1])).std() == pytest.approx(1.0, abs=0.15)
+        with pytest.raises(InputError, match="give UnbinnedInput their shares"):
+            toys.residuals(dataclasses.replace(field, shares=None), slice(0, 64))
