@@ -176,7 +176,7 @@ def everything(hists: Histograms) -> None:
         start = time.perf_counter()
         report = scan(hists, tests=tests, toys=1_000, seed=1)
         figure(
-            f"whole scan, {'+'.join(tests)}, {report.trials} looks, 1,000 permutations, {jobs} cores",
+            f"whole scan, {'+'.join(tests)}, {report.trials} trials, 1,000 permutations, {jobs} cores",
             time.perf_counter() - start, "s", most=600.0,
         )  # fmt: skip
 

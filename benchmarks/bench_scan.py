@@ -56,7 +56,7 @@ def main(folder: Path) -> int:
     slowest = max(one_channel(hists, s, o) for s in hists.symmetries for o in hists.observables(s))
     everything = fastest(lambda: scan(hists, toys=0), repeats=3)
     report = scan(hists, toys=0)
-    print(f"all symmetries and observables: {everything:.3f} s for {report.trials} looks")
+    print(f"all symmetries and observables: {everything:.3f} s for {report.trials} trials")
     print(f"slowest (symmetry, observable): {slowest:.3f} s [at most {SECONDS} s]")
     ratio = against_loop(hists, hists.symmetries[0], hists.observables(hists.symmetries[0])[0])
     return 0 if slowest <= SECONDS and ratio >= RATIO else 1
@@ -80,7 +80,7 @@ def one_channel(hists: Histograms, symmetry: str, observable: str) -> float:
     peak = peak_memory(lambda: scan(hists, symmetries=[symmetry], observables=[observable], toys=0))
     print(
         f"{symmetry:>18} | {observable:<16} {seconds:7.4f} s, {peak:5.1f} MB; {summary.n_cells} cells, "
-        f"{summary.n_distinct} distinct, {report.trials} looks"
+        f"{summary.n_distinct} distinct, {report.trials} trials"
     )
     return seconds
 

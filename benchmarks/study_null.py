@@ -76,19 +76,20 @@ def whole_scans() -> None:
 
 
 def tails() -> None:
-    print("\n| looks | true p | median of the fitted tail | covered by the 68 % interval |\n|---|---|---|---|")
+    print("\n| trials | true p | median of the fitted tail | covered by the 68 % interval |\n|---|---|---|---|")
     rng = np.random.default_rng(0)
-    for looks in (1, 100, 10_000):
+    for trials in (1, 100, 10_000):
         for truth in (1e-4, 1e-6):
-            z = float(scipy_stats.norm.isf(-np.expm1(np.log1p(-truth) / looks) / 2))
+            z = float(scipy_stats.norm.isf(-np.expm1(np.log1p(-truth) / trials) / 2))
             found = []
             for _ in range(300):
-                sample = scipy_stats.norm.isf(-np.expm1(np.log(rng.random(1_000)) / looks) / 2)
+                sample = scipy_stats.norm.isf(-np.expm1(np.log(rng.random(1_000)) / trials) / 2)
                 found.append(permutation_p(z, sample))
             used = [item for item in found if item.p_tail is not None]
             covered = np.mean([item.p_low <= truth <= item.p_high for item in used])
             print(
-                f"| {looks} | {truth:g} | {np.median([item.p_tail for item in used]):.2g} | {covered:.0%} |", flush=True
+                f"| {trials} | {truth:g} | {np.median([item.p_tail for item in used]):.2g} | {covered:.0%} |",
+                flush=True,
             )
 
 

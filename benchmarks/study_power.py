@@ -4,7 +4,7 @@
 
 Two samples of so many events (Poisson). Signals are in A, as strong as an ideal symmetry analysis, that knows the
 signal's shape, sees at 5 sigma (Asimov, L2). A test's threshold is what 1 % of toys without a signal exceed. Several
-looks of one test (widths of kernels, AUC and cut) are put on one scale by those toys (min-p).
+trials of one test (widths of kernels, AUC and cut) are put on one scale by those toys (min-p).
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def samples(case, n, events, rng):
 
 
 class Tests:
-    """All statistics of one toy: name -> one number, or several looks; the larger the rarer."""
+    """All statistics of one toy: name -> one number, or several trials; the larger the rarer."""
 
     def __init__(self, case, shapes, network):
         self.case, self.shapes, self.network = case, shapes, network
@@ -178,7 +178,7 @@ def classifier(a, b):
 
 
 def smallest_p(toys, null):
-    """Minus the smallest p of the looks of every toy, each p counted among the null toys."""
+    """Minus the smallest p of the trials of every toy, each p counted among the null toys."""
     ranks = [(null[:, None, k] >= toys[None, :, k]).mean(axis=0) for k in range(null.shape[1])]
     # Where no null toy reaches, the size itself decides.
     beyond = np.max([toys[:, k] / max(null[:, k].max(), 1e-9) for k in range(null.shape[1])], axis=0)

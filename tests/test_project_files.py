@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Hashable
@@ -238,3 +239,24 @@ def test_pages_use_the_words_of_the_field() -> None:
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
     found = [(page.name, *ours.findall(page.read_text("utf-8"))) for page in pages]
     assert [hits for hits in found if len(hits) > 1] == []
+
+
+def test_docstrings_and_messages_use_the_words_of_the_field() -> None:
+    """Of the rooms that do statistics and show it: trials, tests, p-values; what is reported, not what is told."""
+    ours = re.compile(
+        r"\blooks?\b(?! (?:up|like|the same|z up))|\blooked (?:at|for)\b|\bworth\b|\bso many\b|\bthe road\b"
+        r"|^Tell |^Told |\b(?:is|are) told\b|\bof (?:its|their) own\b|\btwins\b|\bscreening\b|\bplain\b(?! arrays)"
+    )
+    modules = [
+        path
+        for room in ("stats", "plotting", "scanning", "pages")
+        for path in (ROOT / "coffea_ddp" / room).rglob("*.py")
+    ]
+    assert len(modules) > 100
+    texts = [
+        (path.name, node.value)
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+    ]
+    assert [(name, text) for name, text in texts if ours.search(text)] == []

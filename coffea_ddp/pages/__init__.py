@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
 
 Progress = Callable[[int, int, str], None]
-"""Told how many of how many pages are done, and which comes next."""
+"""Called with the number of pages done and of all, and the name of the next."""
 
 LEADING = 20
-"""So many of the strongest rows get a page, beside what the two tables lead to."""
+"""Number of the strongest rows that get a page, beside what the two tables lead to."""
 
 
 def write_report(
@@ -97,20 +97,20 @@ def write_report(
     rows = content.rows_with_pages(report, leading)
     pages = {row.number: f"{number:03d}.html" for number, row in enumerate(rows, 1)}
     over = label or labelled(report)
-    tell = progress or _silent
+    report_progress = progress or _silent
     with new_folder(folder) as place:
         drawn = draw_rows(
             rows, hists, place / "regions", label=over, permuting=_permuting(report), jobs=jobs or os.cpu_count() or 1
         )
-        _regions(place, report, rows, drawn, tell)
-        tell(len(rows), len(rows) + 1, "index")
+        _regions(place, report, rows, drawn, report_progress)
+        report_progress(len(rows), len(rows) + 1, "index")
         _index(place, report, hists, pages, over)
-    tell(len(rows) + 1, len(rows) + 1, "")
+    report_progress(len(rows) + 1, len(rows) + 1, "")
     return Path(folder, "index.html")
 
 
 def _check_same(report: ScanReport, hists: Histograms) -> None:
-    """Fail where the histograms are not those that were scanned, as far as one can tell."""
+    """Fail where the histograms are not those that were scanned, as far as can be known."""
     if report.fingerprint != hists.layout.fingerprint:
         raise InputError(
             f"the report is of the plan {report.plan!r} ({report.fingerprint or 'of none'}), the histograms of "
@@ -126,8 +126,8 @@ def _check_same(report: ScanReport, hists: Histograms) -> None:
 
 def _permuting(report: ScanReport) -> Permuting:
     """Return how fits are made again: as in the scan, with a thousand permutations at most."""
-    told = report.options.get("fits")
-    most, asked = Permuting.toys, told.get("toys") if isinstance(told, Mapping) else None
+    fits = report.options.get("fits")
+    most, asked = Permuting.toys, fits.get("toys") if isinstance(fits, Mapping) else None
     return Permuting(report.seed, asked if isinstance(asked, int) and 0 < asked <= most else most)
 
 
@@ -135,10 +135,12 @@ def _silent(_done: int, _total: int, _what: str) -> None:
     return
 
 
-def _regions(place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterator[Images], tell: Progress) -> None:
+def _regions(
+    place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterator[Images], report_progress: Progress
+) -> None:
     names = [f"{number:03d}.html" for number in range(1, len(rows) + 1)]
     for number, row in enumerate(rows):
-        tell(number, len(rows) + 1, content.title(row))
+        report_progress(number, len(rows) + 1, content.title(row))
         before = names[number - 1] if number else None
         after = names[number + 1] if number + 1 < len(rows) else None
         images, note = next(drawn)
@@ -147,12 +149,14 @@ def _regions(place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterat
 
 
 def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Pages, label: str) -> None:
-    told = report.z_histogram
+    histogram = report.z_histogram
     picture = None
-    if sum(told.counts):
-        figure = z_distribution(np.array(told.counts, dtype=np.float64), told.edges, title=report.plan, label=label)
-        n = sum(told.counts)
-        outside = told.counts[0] + told.counts[-1]
+    if sum(histogram.counts):
+        figure = z_distribution(
+            np.array(histogram.counts, dtype=np.float64), histogram.edges, title=report.plan, label=label
+        )
+        n = sum(histogram.counts)
+        outside = histogram.counts[0] + histogram.counts[-1]
         caption = (
             f"z of all {n:,} tests of whole cells, and the expectation under the null hypothesis. Cells overlap, so "
             "tests are correlated: the tails scatter more than Poisson errors say. "

@@ -61,7 +61,7 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
     report
         Of a scan.
     leading
-        How many rows that hold mostly events of their own, the strongest first.
+        How many rows that hold mostly different events, the strongest first.
     """
     chosen = [row for row in report.rows if row.is_leading and row.rank is not None][:leading]
     linked = sorted(_linked(report, chosen), key=_number_of)[:MOST_LINKED]
@@ -198,12 +198,12 @@ def _fewer(number: int, shown: int) -> str:
 
 
 def _without_pages(report: ScanReport, pages: Pages) -> str:
-    """Return how many rows that the tables lead to have no page of their own; nothing where all have one."""
+    """Return how many rows that the tables lead to have no page; nothing where all have one."""
     without = sum(row.number not in pages for row in _linked(report))
     if not pages or not without:
         return ""
     return (
-        f" {without:,} more rows of the tables above have no page of their own: a report makes {MOST_LINKED:,} beside "
+        f" {without:,} more rows of the tables above have no page: a report makes {MOST_LINKED:,} beside "
         "those of its leading rows."
     )
 
@@ -215,15 +215,15 @@ def _kind(kind: str) -> str:
 def _line(row: Row) -> list[tuple[str, str]]:
     """Return a row as text, in the columns of the table."""
     texts = {"z": words.z_text, "num": words.content, "percent": words.percent}
-    worth = {"signed": words.minus_in(z_global_of(row)), "p": p_of(row, "p_global", count=True)}
+    global_texts = {"signed": words.minus_in(z_global_of(row)), "p": p_of(row, "p_global", count=True)}
     found = []
     for column in SHOWN:
         value = column.value(row)
-        if column.kind in worth:
-            found.append((worth[column.kind], "num"))
+        if column.kind in global_texts:
+            found.append((global_texts[column.kind], "num"))
         elif column.kind != "hidden":
-            told = str(value or "") if column.kind == "text" else texts[column.kind](value)
-            found.append((told, _kind(column.kind)))
+            text = str(value or "") if column.kind == "text" else texts[column.kind](value)
+            found.append((text, _kind(column.kind)))
     return found
 
 
@@ -251,8 +251,8 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
 
 def _region_sentence(row: Row) -> str:
     where = f" ({row.region})" if row.region else ""
-    worth = significance_of(row)
-    after = f"; global {words.minus_in(worth)}" if worth else ""
+    significance = significance_of(row)
+    after = f"; global {words.minus_in(significance)}" if significance else ""
     return f"{row.test}{where}: z = {words.z_text(row.z_local)}{after}."
 
 

@@ -84,7 +84,7 @@ def _check(target: Path, names: Iterable[str] = ()) -> None:
     strange = sorted(name for name in names if not _is_free(target, name, ours=name in ours))
     if strange:
         raise FileError(
-            f"{target / strange[0]}: is not of the report, and would be lost; move it, or choose a new folder with -o"
+            f"{target / strange[0]}: is not of the report and would be deleted; move it, or choose a new folder with -o"
         )
 
 

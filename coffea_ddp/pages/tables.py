@@ -34,7 +34,7 @@ _HEAVIER = ("three objects", "four or more")
 
 @dataclass(frozen=True)
 class DrawnEntry:
-    """An entry: its number, colour and page, a smaller line, and a second number with a page of its own."""
+    """An entry: its number, colour and page, a smaller line, and a second number with its page."""
 
     z: str
     level: str
@@ -99,10 +99,9 @@ def _symmetry_entry(entry: Entry, pages: Pages) -> DrawnEntry | None:
 
 def _title(row: Row) -> str:
     p = p_of(row, "p_global", count=True)
-    worth = f", global p {p}" if p else ""
-    return (
-        f"{place(row)}, {row.cell}{f', {row.region}' if row.region else ''}: {row.test} z {z_text(row.z_local)}{worth}"
-    )
+    after = f", global p {p}" if p else ""
+    region = f", {row.region}" if row.region else ""
+    return f"{place(row)}, {row.cell}{region}: {row.test} z {z_text(row.z_local)}{after}"
 
 
 def states(table: StateTable, pages: Pages) -> DrawnTable | None:

@@ -73,10 +73,10 @@ def sentence(report: ScanReport) -> str:
     best = report.best()
     if best is None or best.z_local is None:
         return f"{what}; nothing was tested."
-    worth = significance_of(best)
+    significance = significance_of(best)
     return (
         f"{what}, {report.trials:,} trials; the most significant region: {place(best)} in {best.cell}, "
-        f"z = {z_text(best.z_local)}{f'; global {minus_in(worth)}' if worth else ''}."
+        f"z = {z_text(best.z_local)}{f'; global {minus_in(significance)}' if significance else ''}."
     )
 
 
@@ -100,38 +100,38 @@ def caveats(report: ScanReport) -> list[str]:
     """Return the caveats of this report, and of any."""
     rows, inputs = report.rows, report.inputs
     tests = {row.test for row in rows}
-    told = [
+    found = [
         (
-            "A high z marks a region to look at, not a discovery. Many symmetries of the Standard Model are "
+            "A high z marks a region to study, not a discovery. Many symmetries of the Standard Model are "
             "approximate: electrons and muons differ in efficiency, isolation and radiation. The asymmetry says "
             "which relative difference of efficiency would explain a row alone; one of 2 % makes z = 0.02 sqrt(N/2), "
             "which grows with the data without limit."
         )
     ]
     if report.partial:
-        told.insert(
+        found.insert(
             0, "The input is PARTIAL: what is missing is named under provenance, and no number here knows of it."
         )
     if report.options.get("expectation") == "" and any(row.kind == "symmetry" for row in rows):
-        told.append("The expected ratio of B to A is the plan's, taken as exact, with no systematic error.")
+        found.append("The expected ratio of B to A is the plan's, taken as exact, with no systematic error.")
     if inputs.get("weighted"):
-        told.append(
+        found.append(
             "Events have weights: contents are sums of weights, and p-values rest on effective numbers of events."
         )
     if "bump" in tests:
-        told.append(
+        found.append(
             "z of a bump is what a network estimates for an ideal analysis that knows the background; no method that "
-            "sees only the counts can know it better than its smoothness allows. A bump is a reason to look, to be "
-            "followed by a fit."
+            "sees only the counts can know it better than its smoothness allows. A bump is a reason for a "
+            "closer study with a fit."
         )
     if tests & {"nplm", "classifier"}:
-        told.append(
+        found.append(
             "Tests on events compare shapes of the stored events alone; where more were met than are stored, a fair "
             "sample of them."
         )
     if len(rows) < report.trials:
-        told.append(
+        found.append(
             f"The report keeps {len(rows):,} rows of {report.trials:,} trials; coffea-ddp scan --best N keeps more. "
             "The distribution of z is of all tests of whole cells."
         )
-    return told
+    return found

@@ -151,7 +151,7 @@ def _ratio(axes: Axes, both: Compared, edges: FloatArray) -> None:
     reach = float(np.clip(1.3 * away.max(initial=0.0), 0.2, 1.0))
     low, high = 1 - reach, 1 + reach
     axes.set_ylim(low, high)
-    # Points beyond the panel are told, not lost.
+    # Points beyond the panel are marked, not dropped.
     for beyond, at, marker in ((ratio > high, high, "^"), (ratio < low, low, "v")):
         if beyond.any():
             axes.plot(centres[beyond], np.full(beyond.sum(), at), marker, color=B_COLOUR, clip_on=False, markersize=5)

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", label: str = "") -> Figure:
-    """Draw how often which z was seen, against a normal distribution of the same total.
+    """Draw the distribution of z of all trials, against a normal distribution of the same total.
 
     Parameters
     ----------
     counts
-        Number of looks, shape (n_bins,); or (n_bins + 2,): the first below all edges, the last above, as is told.
+        Number of trials, shape (n_bins,); or (n_bins + 2,): the first below all edges, the last above (a note in the
+        figure).
     edges
         Of the bins of z, shape (n_bins + 1,).
     title, label
@@ -41,14 +42,14 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
     Examples
     --------
     >>> z_distribution([2, 40, 38, 3], [-4, -2, 0, 2, 4]).axes[0].get_ylabel()
-    'looks / 2'
+    'trials / 2'
     """
     bins = checks.edges(edges, "edges")
     n_bins = len(bins) - 1
     flow = checks.positive(counts, "counts").shape == (n_bins + 2,)
-    looks = contents(counts, (n_bins + 2,) if flow else (n_bins,), "counts")
-    below, above = (looks[0], looks[-1]) if flow else (0.0, 0.0)
-    total, looks = looks.sum(), looks[1:-1] if flow else looks
+    trials = contents(counts, (n_bins + 2,) if flow else (n_bins,), "counts")
+    below, above = (trials[0], trials[-1]) if flow else (0.0, 0.0)
+    total, trials = trials.sum(), trials[1:-1] if flow else trials
     expected = total * np.diff(distributions.norm.cdf(bins))
     with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
@@ -56,18 +57,25 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
         axes.stairs(expected, bins, fill=True, color=A_COLOUR, alpha=0.22)
         axes.stairs(expected, bins, color=A_COLOUR, label="normal, same total")
         axes.errorbar(
-            centres, looks, np.sqrt(looks), fmt="o", color=INK, markersize=4, elinewidth=1, label=f"{total:,.0f} looks"
+            centres,
+            trials,
+            np.sqrt(trials),
+            fmt="o",
+            color=INK,
+            markersize=4,
+            elinewidth=1,
+            label=f"{total:,.0f} trials",
         )
         if total:
             axes.set_yscale("log")
-            axes.set_ylim(0.3, 4 * max(looks.max(), expected.max(), 1.0))
+            axes.set_ylim(0.3, 4 * max(trials.max(), expected.max(), 1.0))
         else:
             axes.set_ylim(0, 1)
         axes.set_xlim(bins[0], bins[-1])
         axes.set_xlabel("z")
-        axes.set_ylabel(f"looks / {per_bin(bins, '')}")
+        axes.set_ylabel(f"trials / {per_bin(bins, '')}")
         axes.legend(loc="upper right")
-        _told(axes, below, above, bins[0], bins[-1])
+        _outside(axes, below, above, bins[0], bins[-1])
         head(axes, title, label)
     return figure
 
@@ -95,7 +103,7 @@ def null(
     dof
         Degrees of freedom of a chi-square that is drawn too.
     p_text
-        What it is worth, for example "p = 0.012 (permutations)".
+        Its p-value and how it was made, for example "p = 0.012 (permutations)".
     title, label
         What it is; dataset or luminosity.
 
@@ -149,7 +157,7 @@ def _edges(values: FloatArray) -> FloatArray:
     return np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
 
 
-def _told(axes: Axes, below: float, above: float, low: float, high: float) -> None:
+def _outside(axes: Axes, below: float, above: float, low: float, high: float) -> None:
     words = [f"{n:,.0f} {where}" for n, where in ((below, f"below {low:g}"), (above, f"above {high:g}")) if n]
     if words:
         axes.text(

@@ -56,7 +56,7 @@ def spectrum(
     edges
         Of the bins, shape (n_bins + 1,).
     z
-        Significance in every bin; NaN: not looked at.
+        Significance in every bin; NaN: not tested.
     xlabel
         What the spectrum is of, with its unit.
     z_error
@@ -71,7 +71,7 @@ def spectrum(
     Raises
     ------
     InputError
-        If shapes do not fit, edges do not rise, or numbers cannot be what they stand for.
+        If shapes do not fit, edges do not rise, or numbers cannot be what they are named.
 
     Examples
     --------

@@ -37,7 +37,7 @@ FAINT = "#6b6b73"
 LINES = ("#3f78e0", "#e07b00", "#d62839", "#964a8b", "#6b6b73", "#7a21dd")
 DIVERGING = "RdBu_r"
 REVERSED = "RdBu"
-# From where its paler end can be told from the blank of an empty bin.
+# From where its paler end can be distinguished from the blank of an empty bin.
 COUNTS = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.12, 1, 256)))
 TITLE: dict[str, Any] = {"fontweight": "bold", "fontsize": 13}
 LABEL: dict[str, Any] = {"fontsize": 12, "color": FAINT}
@@ -146,7 +146,7 @@ def _written(figure: Figure) -> Iterator[Text]:
     yield from figure.texts
     for axes in figure.axes:
         yield from (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)
-        # matplotlib gives the titles left and right no name of their own.
+        # matplotlib gives no separate name to the titles left and right.
         yield from (text for text in axes.get_children() if isinstance(text, Text))
         legend = axes.get_legend()
         yield from legend.get_texts() if legend is not None else ()
@@ -211,21 +211,21 @@ def fitted(title: str, label: str, axes: Axes, width: float) -> tuple[str, str]:
     return title, label
 
 
-def _filled(axes: Axes, words: str, look: dict[str, Any], width: float) -> tuple[str, float]:
+def _filled(axes: Axes, words: str, style: dict[str, Any], width: float) -> tuple[str, float]:
     """Return words in lines no longer than a width, and how wide they are."""
-    wide = _measured(axes, words, look)
+    wide = _measured(axes, words, style)
     letters = len(words)
     while wide > width and letters > 20:
         letters = min(int(letters * width / wide), letters - 1)
         words = textwrap.fill(words, letters)
-        wide = _measured(axes, words, look)
+        wide = _measured(axes, words, style)
     return words, wide
 
 
-def _measured(axes: Axes, words: str, look: dict[str, Any]) -> float:
+def _measured(axes: Axes, words: str, style: dict[str, Any]) -> float:
     """Return how wide words are, in inches."""
     figure: Any = axes.get_figure()
-    text = figure.text(0, 0, words, **look)
+    text = figure.text(0, 0, words, **style)
     if not _readable(text):
         text.set_parse_math(False)
     extent = text.get_window_extent(figure.canvas.get_renderer())
@@ -245,7 +245,7 @@ def legible(words: str) -> str:
 
 
 def _readable(text: Text) -> bool:
-    """Tell whether mathematics between dollars can be set."""
+    """Return whether mathematics between dollars can be set."""
     for line in text.get_text().split("\n"):
         if line.count("$") > 1:
             try:

@@ -103,7 +103,7 @@ def bump_hunt_in_cells(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ScanReport:
-    """Look for bumps in the spectra of all cells.
+    """Search the spectra of all cells for bumps.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def bump_hunt_in_cells(
     by_name: dict[str, _Cells] = {}
     statuses = dict.fromkeys((status.name for status in Status), 0)
     for name in names:
-        cells, chosen, lost = _spectra_of(hists, name, min_events)
-        statuses[Status.TOO_FEW_ENTRIES.name] += lost
+        cells, chosen, too_few = _spectra_of(hists, name, min_events)
+        statuses[Status.TOO_FEW_ENTRIES.name] += too_few
         by_name[name] = cells
         found += chosen
     options = {"tests": ["bump"], "min_events": min_events, "best": best, "toys": toys, "toys_for": toys_for}

@@ -70,7 +70,7 @@ class _Found:
         return sort_key(float(p_from_z(self.z_global(trials), two_sided=False)), self.z)
 
     def z_global(self, trials: int) -> float:
-        """Return z after so many spectra."""
+        """Return the global z for a number of spectra."""
         return float(sidak_z(self.z_spectrum, trials, two_sided=False))
 
 
@@ -87,7 +87,7 @@ def bump_hunt(
     progress: Progress | None = None,
     title: str = "spectra",
 ) -> ScanReport:
-    """Look for bumps in all spectra, and rank them.
+    """Search all spectra for bumps, and rank them.
 
     Parameters
     ----------
@@ -95,8 +95,9 @@ def bump_hunt(
         Of any binning, or the path of a file of them (ROOT, UHI JSON, CSV). Their width is that of a narrow signal;
         where they have none, several are tried.
     toys, toys_for
-        Background-only toys for so many of the best spectra, drawn from a smooth estimate of each, as a check of the
-        calibrated p: where any of them reaches the spectrum, the larger of the two p stands. 0: none.
+        Number of background-only toys, drawn from a smooth estimate of a spectrum, and for how many of the best
+        spectra: a check of the calibrated p: where any of them reaches the spectrum, the larger of the two p is
+        reported. 0: none.
     seed
         Of the toys.
     min_events, whole
@@ -106,14 +107,14 @@ def bump_hunt(
     backend
         ``"numpy"`` or ``"torch"``.
     progress
-        Told how many spectra are done, of how many.
+        Called with the number of spectra done, and of all.
     title
         What the report is called.
 
     Returns
     -------
     ScanReport
-        A row for every spectrum: first the ranked ones, then those that were not looked at, with their status.
+        A row for every spectrum: first the ranked ones, then those that were not tested, with their status.
         ``p_cell`` is after all bins and widths of a spectrum, by the calibration of the network unless its toys say
         more; ``p_global`` is the Sidak bound on it over all spectra. All are one-sided: excesses count.
 
@@ -221,13 +222,13 @@ def _p_method(found: _Found) -> str:
     """Return how the p-values of a spectrum were made, in words."""
     spectrum = "calibrated on background-only spectra"
     if found.n_ge is not None:
-        toys = f"{found.n} toys of its own smooth background"
+        toys = f"{found.n} toys of a smooth estimate of it"
         spectrum += f", the larger of this p and that of {toys}" if found.n_ge else f", none of {toys} reaches it"
     return f"one-sided; p spectrum: {spectrum}"
 
 
 def _with_toys(found: _Found, finder: BumpFinder, toys: int, seed: int, backend: str) -> _Found:
-    """Return what was found with its toys counted; where they say more than the calibration, they stand."""
+    """Return what was found with its toys counted; where they give the larger p, they replace the calibration."""
     one = found.prepared
     counts, use = one.counts[None], one.use[None]
     hunted = hunt(finder, counts, one.sigma, use, backend=backend)
@@ -239,7 +240,7 @@ def _with_toys(found: _Found, finder: BumpFinder, toys: int, seed: int, backend:
 
 
 def _lost(one: Prepared) -> Row:
-    """Return the row of a spectrum that was not looked at."""
+    """Return the row of a spectrum that was not tested."""
     spectrum, edges = one.spectrum, one.edges
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,

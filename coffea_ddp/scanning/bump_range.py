@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 MIN_EVENTS = 100
-"""A spectrum of fewer events is not looked at: the network was not trained on it."""
+"""A spectrum of fewer events is not tested: the network was not trained on it."""
 _SAME = 0.05
 _MULTIPLE = 8
-"""Spectra are continued to a multiple of so many bins, so that more of them have one length."""
+"""Spectra are continued to a multiple of this number of bins, so that more of them have one length."""
 _LATE = 0.5
 """A spectrum whose turn-on takes more than this part of its bins does not fall."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The part of a spectrum that is looked at.
+    """The fit range of a spectrum.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Prepared:
     first, stop
         Bins from where it falls to where it ends.
     status
-        Why it is not looked at, or ``OK``.
+        Why it is not tested, or ``OK``.
     reason
         The same in words, where there is more to say than the status does.
     """
@@ -63,7 +63,7 @@ class Prepared:
 
     @property
     def span(self) -> slice:
-        """The bins that are looked at."""
+        """The bins of the fit range."""
         return slice(self.first, self.stop)
 
     @property
@@ -81,7 +81,7 @@ class Prepared:
         """Width of the signal in bins, shape (n_bins,); ``None`` where it is to be scanned.
 
         Where it is the same to a few per cent, as in bins that follow the resolution, it is one number: spectra of
-        one width are looked at together.
+        one width are tested together.
         """
         sigma = self.spectrum.sigma_bins
         if sigma is None:
@@ -97,7 +97,7 @@ class Prepared:
 
 
 def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bool = False) -> Prepared:
-    """Return where a spectrum is looked at, by rule.
+    """Return the fit range of a spectrum, by rule.
 
     It begins behind its turn-on (:func:`~coffea_ddp.stats.bumphunt.fit_range.falling_from`, known resonances left out)
     and ends with its events (:func:`~coffea_ddp.stats.bumphunt.fit_range.ends_at`).
@@ -105,7 +105,7 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     Parameters
     ----------
     spectrum
-        What is to be looked at.
+        The spectrum.
     min_events
         Fewer effective events: ``TOO_FEW_ENTRIES``.
     whole
@@ -133,7 +133,7 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
 
 
 def _wrong_bins(spectrum: MassSpectrum, span: slice) -> tuple[Status, str]:
-    """Return why the bins that would be looked at are none for the network, ``OK`` where they are."""
+    """Return why the network cannot be applied to the bins of the fit range, ``OK`` where they are."""
     edges, sigma = spectrum.edges[span.start : span.stop + 1], spectrum.sigma_bins
     if uneven := uneven_bins(edges, ~spectrum.masked[span]):
         return Status.UNEVEN_BINS, uneven
@@ -156,7 +156,7 @@ def _wrong_contents(spectrum: MassSpectrum) -> tuple[Status, str] | None:
 
 
 def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
-    """Return the bin at which the spectrum begins to fall, masked ones not being looked at.
+    """Return the bin at which the spectrum begins to fall, without the masked ones.
 
     Where the width of a signal is not known, a wide peak must not be taken for the end of a turn-on.
     """

@@ -1,7 +1,7 @@
 """A classifier of A against B in the cells of a pass that ask at most one question.
 
 It compares the shapes of the stored events (:mod:`coffea_ddp.histograms.samples`), out of fold, and learns every
-pseudo-experiment of every cell anew. It is made in the columns of the DDP table alone, which are chosen without a look
+pseudo-experiment of every cell anew. It is made in the columns of the DDP table alone, which are chosen without regard
 at labels.
 
 Examples
@@ -95,7 +95,7 @@ class Classifier:
             for done, (cell, z) in enumerate(zip(tested.tolist(), toys.pool.map(work, tested.tolist()), strict=True)):
                 best[some] = np.maximum(best[some], z)
                 scores[kept == cell, some] = z
-                toys.tell(some, done + 1, len(tested))
+                toys.report(some, done + 1, len(tested))
         return two_sided(best), two_sided(scores)
 
     def _z(self, field: UnbinnedInput, points: Points, rows: IntArray, labels: BoolArray) -> FloatArray:
@@ -115,7 +115,7 @@ class Classifier:
         """Return how the local p-value is made, in words."""
         return "normal, of the better of AUC and cuts"
 
-    def told(self, results: UnbinnedResults, place: int) -> str:
+    def method_of(self, results: UnbinnedResults, place: int) -> str:
         """Return, in words, which of the tests was the best in one cell."""
         cuts = [f"excess of {side} in {cut:.0%}" for side in "AB" for cut in CUTS]
         return f"classifier, {'the best of ' + ', '.join(cuts) if results.best[place] else 'AUC'}"

@@ -263,7 +263,7 @@ def _strings(correction: Any) -> tuple[dict[str, str], tuple[str, tuple[str, str
         if len(keys) == 1:
             fixed[item.name] = keys[0]
             continue
-        # Where the keys cannot be known, the evaluation tells whether the first ones are right.
+        # Where the keys cannot be known, the evaluation shows whether the first ones are right.
         labels = next((names for names in VARIATIONS if set(names) <= set(keys)), None) if keys else VARIATIONS[0]
         if labels is None or varied is not None:
             raise InputError(

@@ -71,8 +71,8 @@ def scan(
         summed counts, ``"submatrix_nsigma"`` by its N_sigma (:func:`coffea_ddp.stats.scan_submatrices`). ``"nplm"`` and
         ``"classifier"`` compare the shapes of the stored events: :class:`~coffea_ddp.scanning.nplm_cells.NPLM` in all
         cells, of every observable and of all stored features together; a classifier of all features in cells that ask
-        at most one question (:class:`~coffea_ddp.scanning.classifier_cells.Classifier`). ``"bump"`` looks for bumps in
-        the mass spectra (:class:`~coffea_ddp.scanning.bump_cells.Bump`). A test of your own is a
+        at most one question (:class:`~coffea_ddp.scanning.classifier_cells.Classifier`). ``"bump"`` searches for bumps
+        in the mass spectra (:class:`~coffea_ddp.scanning.bump_cells.Bump`). A test of your own is a
         :class:`~coffea_ddp.scanning.own_function.CellTest`.
     toys
         Pseudo-experiments: for symmetries with relabelled events, from which global p-values are counted (0: the Sidak
@@ -95,7 +95,7 @@ def scan(
         one bin, which is tested only where it is asked for.
     expectation
         What is expected of side B (:class:`coffea_ddp.scanning.expectation.Expectation`): by default the plan's kappa,
-        taken as exact. With another, rows also tell what z would be without.
+        taken as exact. With another, rows also have z without it.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     progress

@@ -60,7 +60,7 @@ def with_full_fits(
     seed
         Of the permutations.
     progress
-        Told of every fit.
+        Called before every fit, with its name.
     """
     most = test.fits if not hists.layout.weighted else 0
     fitted: set[tuple[str | None, int | None]] = set()

@@ -171,13 +171,13 @@ class _Largest(NamedTuple):
 def _tail(found: PermutationP, least: PermutationP | None = None) -> tuple[float, float, float]:
     """Return an extrapolated p with its interval, NaN where there is none; never below that of a part of the trials.
 
-    The tails of all trials and of a part are fitted to samples of their own, and could contradict each other.
+    The tails of all trials and of a part are fitted to different samples, and could contradict each other.
     """
-    told = [np.nan if p is None else p for p in (found.p_tail, found.p_low, found.p_high)]
+    tails = [np.nan if p is None else p for p in (found.p_tail, found.p_low, found.p_high)]
     if least is not None:
-        # Not a number is below nothing: what is not told stays so.
-        told = [max(p, own) for p, own in zip(told, _tail(least), strict=True)]
-    return told[0], told[1], told[2]
+        # Not a number is below nothing: what is not known stays so.
+        tails = [max(p, own) for p, own in zip(tails, _tail(least), strict=True)]
+    return tails[0], tails[1], tails[2]
 
 
 def _global_p(

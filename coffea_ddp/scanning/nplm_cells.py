@@ -80,7 +80,7 @@ class NPLM:
     solver
         Of the full fits.
     toys
-        Permutations of the labels for each full fit, for its p after all that the solver looks at; those of the scan by
+        Permutations of the labels for each full fit, for its p after all families of the solver; those of the scan by
         default, or 1,000 where it has none.
     widths
         Of the kernels of the score version, as for :class:`coffea_ddp.stats.KernelSolver`; each is a test.
@@ -150,7 +150,7 @@ class NPLM:
                 for top, places, values in toys.pool.map(work, cell_blocks(field.cells, part.cells)):
                     best[some] = np.maximum(best[some], top)
                     scores[places, some] = np.maximum(scores[places, some], values)
-                toys.tell(some, number + 1, len(self.widths))
+                toys.report(some, number + 1, len(self.widths))
         return two_sided(best), two_sided(scores)
 
     def _parts(self, field: UnbinnedInput, cells: IntArray, levels: NDArray[np.uint64]) -> Iterator[tuple[int, _Part]]:
@@ -168,7 +168,7 @@ class NPLM:
         """Return how the local p-value is made, in words."""
         return "chi2 of three cumulants"
 
-    def told(self, results: UnbinnedResults, place: int) -> str:
+    def method_of(self, results: UnbinnedResults, place: int) -> str:
         """Return, in words, which kernel was the best in one cell."""
         return f"NPLM of shapes, score version, kernel width {self.widths[int(results.best[place])]:g}"
 

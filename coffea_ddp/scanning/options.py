@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def null_of(null: str | None, expectation: Expectation, symmetries: Sequence[str]) -> NullKind:
-    """Return how labels are drawn, the right way for kappa unless told."""
+    """Return how labels are drawn, the right way for kappa unless given."""
     all_global = all(expectation.of_symmetry(symmetry).kappa == "global" for symmetry in symmetries)
     right = "fixed" if symmetries and all_global and expectation.equal_odds else "binomial"
     chosen = check_null(right if null is None else null)
@@ -100,7 +100,7 @@ def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
     Raises
     ------
     UnknownNameError, InputError
-        If there is no such test, none is named, two have one name, or there is nothing that it could look at.
+        If there is no such test, none is named, two have one name, or there is nothing that it could test.
     """
     if tests is None:
         symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
@@ -118,7 +118,7 @@ def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
             raise InputError(f"the plan {hists.layout.plan!r} has no symmetry for {test.name!r} to test; leave it out")
         if test.kind == "spectra" and not hists.spectra:
             raise InputError(
-                f"the plan {hists.layout.plan!r} has no mass spectra to look for bumps in; leave out {test.name!r}"
+                f"the plan {hists.layout.plan!r} has no mass spectra to search for bumps; leave out {test.name!r}"
             )
     return chosen
 

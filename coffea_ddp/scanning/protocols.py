@@ -99,7 +99,7 @@ class CountsTest(ScanTest, Protocol):
 
 
 class SpectraTest(ScanTest, Protocol):
-    """A test of mass spectra in all cells, with a ranking of its own."""
+    """A test of mass spectra in all cells, with a separate ranking."""
 
     def scan(
         self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Callable[[int, int, str], None] | None
@@ -137,8 +137,8 @@ class EventsTest(ScanTest, Protocol):
     def p_method(self, expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
 
-    def told(self, results: UnbinnedResults, place: int) -> str:
-        """Return the best of the tests in one cell, in words."""
+    def method_of(self, results: UnbinnedResults, place: int) -> str:
+        """Return the best of the tests in one cell, in words: the method of its row."""
 
 
 def is_counts_test(test: ScanTest) -> TypeGuard[CountsTest]:

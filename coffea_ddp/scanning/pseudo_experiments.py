@@ -5,7 +5,7 @@ observable, with their correlations. Where all events of a symmetry are stored, 
 the event's identity: then all its observables are relabelled alike, and so are other symmetries of which that is true.
 An event that is on the same side of two symmetries is put on the same side again in both, one that is on opposite sides
 on opposite ones, so the correlation of symmetries is that of the data. Elsewhere every observable draws its own labels;
-put together, they look independent, which overlapping events are not: a bound, and the report says so.
+combined as if they were independent, which overlapping events are not: a bound, and the report says so.
 
 Work is cut into (symmetry, observable, block of 64 pseudo-experiments). Random numbers belong to those, not to workers.
 """
@@ -124,7 +124,7 @@ class ScannedObservable:
 
     @property
     def name(self) -> str:
-        """Symmetry and observable, as progress is told of them."""
+        """Symmetry and observable, as progress names them."""
         return f"{self.counts.symmetry}: {self.counts.observable}"
 
 
@@ -163,7 +163,7 @@ def pseudo_experiments(
     draw
         How many, and how.
     progress
-        Told of every finished block, with the name of what it belongs to.
+        Called after every block, with the name of what it belongs to.
 
     Returns
     -------

@@ -109,8 +109,8 @@ ask about that axis alone."""
 class BestDeviations:
     """The largest deviations of every test so far, those of every family and column, and the histogram of z.
 
-    Deviations are ordered by the size of z after the regions of their own cell (the Sidak bound). The largest z of
-    every family is kept besides: it is what the largest of a pseudo-experiment is compared with.
+    Deviations are ordered by the size of the global z within their cell (the Sidak bound of its regions). The largest z
+    of every family is kept besides: it is what the largest of a pseudo-experiment is compared with.
     """
 
     best: int
@@ -213,7 +213,7 @@ def _firsts(family: ScanFamily[AnyTest], ranked: IntArray) -> list[tuple[Column,
 
 
 def _after_regions(z: FloatArray, trials: IntArray) -> FloatArray:
-    """Return z after the regions of the same cell, with its sign."""
+    """Return the global z within the cell (the Sidak bound of its regions), with its sign."""
     if (trials == 1).all():
         return z
     return np.array([sidak_z(value, number) for value, number in zip(z.tolist(), trials.tolist(), strict=True)])

@@ -120,7 +120,7 @@ class _Steps:
         self.begin(what)
 
     def part(self, what: str, done: int, of: int) -> None:
-        """Tell of a part of the blocks of one test on events."""
+        """Report a part of the blocks of one test on events."""
         already = self.done
         self.done += self.n_blocks * done // of
         self.begin(what)

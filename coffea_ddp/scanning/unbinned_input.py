@@ -110,7 +110,7 @@ class PseudoExperiments(NamedTuple):
     pool
         Does pieces of work at the same time.
     progress
-        Told how many pieces of how many are done.
+        Called with the number of pieces done, and of all.
     """
 
     number: int
@@ -125,8 +125,8 @@ class PseudoExperiments(NamedTuple):
         step = max(size // TOYS, 1) * TOYS
         return [slice(first, min(first + step, self.number)) for first in range(0, self.number, step)]
 
-    def tell(self, some: slice, done: int, of: int) -> None:
-        """Tell that so many of the pieces of work of some pseudo-experiments are done."""
+    def report(self, some: slice, done: int, of: int) -> None:
+        """Report the number of pieces of work done for some pseudo-experiments."""
         self.progress(some.start * of + (some.stop - some.start) * done, self.number * of)
 
     def labels(self, field: UnbinnedInput, some: slice) -> NDArray[np.bool_]:
@@ -206,7 +206,7 @@ def dropped_events(field: UnbinnedInput, cells: IntArray, seen: FloatArray) -> I
 
 
 def results(z: FloatArray, n_a: FloatArray, n_b: FloatArray, trials: int, field: UnbinnedInput) -> CellResults:
-    """Return what a test on events found in cells, as tests of histograms tell it; all of shape (n_cells,)."""
+    """Return what a test on events found in cells, as tests of histograms return it; all of shape (n_cells,)."""
     n = len(z)
     nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int64)
     kappa, ones = np.full(n, field.expected.kappa), np.ones(n)

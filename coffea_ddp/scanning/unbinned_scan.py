@@ -1,4 +1,4 @@
-"""Tests of stored events in one scan: their observables, their pseudo-experiments, and what their rows tell.
+"""Tests of stored events in one scan: their observables, their pseudo-experiments, and the columns of their rows.
 
 Examples
 --------
@@ -77,7 +77,7 @@ def check_stored(hists: Histograms, tests: Sequence[EventsTest], expectation: Ex
 
 
 def observables_of(test: EventsTest, names: Sequence[str]) -> list[str]:
-    """Return the observables that a test of events looks at in a symmetry with these observables."""
+    """Return the observables that a test of events uses in a symmetry with these observables."""
     chosen = [name for name in names if name != EVENTS]
     joint = [ALL_FEATURES] if len(chosen) > 1 else chosen
     return list(dict.fromkeys([*(chosen if test.per_observable else ()), *joint]))
@@ -119,7 +119,7 @@ def null_scores(
     draw
         How many pseudo-experiments, and how.
     progress
-        Told the family, and how many pieces of how many are done.
+        Called with the family and the number of pieces done, and of all.
     """
     found: dict[Family, NullScores] = {}
     with ThreadPoolExecutor(draw.jobs or os.cpu_count() or 1) as pool:
@@ -127,10 +127,10 @@ def null_scores(
             family = one.family
             kept = np.array(sorted({d.cell for d in deviations if d.family.key == family.key}), dtype=np.int64)
 
-            def tell(done: int, of: int, family: ScanFamily[EventsTest] = family) -> None:
+            def report(done: int, of: int, family: ScanFamily[EventsTest] = family) -> None:
                 progress(f"{family.symmetry}: {family.observable} ({family.test.name})", done, of)
 
-            toys = PseudoExperiments(draw.toys, draw.null, draw.seed, pool, tell)
+            toys = PseudoExperiments(draw.toys, draw.null, draw.seed, pool, report)
             with threadpool_limits(1):
                 best, scores = family.test.relabelled(one.field, one.results.cells, kept, toys)
             # Labels of a fixed number are those of other tests only where all see the same events.
@@ -143,7 +143,7 @@ def null_scores(
 def with_results(
     rows: Sequence[Row], deviations: Sequence[Deviation], scanned: Mapping[Family, ScannedEvents]
 ) -> list[Row]:
-    """Return the rows with what tests of events have to tell; those of other tests come back as they are.
+    """Return the rows with the columns of tests of events; those of other tests come back as they are.
 
     Parameters
     ----------
@@ -158,16 +158,16 @@ def with_results(
     out = []
     for row in rows:
         key = (row.test, str(row.symmetry), str(row.observable))
-        out.append(_told(row, scanned[key], numbers[key, str(row.cell)]) if key in scanned else row)
+        out.append(_with_results(row, scanned[key], numbers[key, str(row.cell)]) if key in scanned else row)
     return out
 
 
-def _told(row: Row, scanned: ScannedEvents, cell: int) -> Row:
+def _with_results(row: Row, scanned: ScannedEvents, cell: int) -> Row:
     results = scanned.results
     place = int(np.searchsorted(results.cells, cell))
     return dataclasses.replace(
         row,
         statistic=float(results.t[place]),
         n_dropped=int(results.n_dropped[place]),
-        method=scanned.family.test.told(results, place),
+        method=scanned.family.test.method_of(results, place),
     )

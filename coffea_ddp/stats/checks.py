@@ -1,7 +1,7 @@
 """Arrays and options as they are given by a caller, checked: the one door to every public function on arrays.
 
 Whatever holds real numbers (a list, integers of any size and byte order, a strided, read-only or Fortran-ordered view,
-a Series, a tensor, a histogram without weights) gives the same result as a plain array of float64. Whatever does not
+a Series, a tensor, a histogram without weights) gives the same result as an array of float64. Whatever does not
 (masked values, complex numbers, text, dates, records, lists of unequal length) is an
 :class:`~coffea_ddp.errors.InputError` that says what was given. What is returned is always a new, writeable array in
 C order: nothing that belongs to the caller is changed, and compiled functions are compiled once.

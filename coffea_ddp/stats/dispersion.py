@@ -42,13 +42,13 @@ LIKELY = 1e-6
 """A common factor whose probability among Poisson counts is below this one is no accident."""
 _LARGEST = 2.0**62
 _LEAST, _WINDOWS = 10.0, 8
-"""A logarithm is taken of so many counts or more; so many windows are needed for a verdict."""
+"""The smallest count whose logarithm is taken, and the smallest number of windows for a verdict."""
 _KEPT = 0.75
 """The part of the windows that enters: the largest are left out, where resonances and edges are."""
 _KEPT_MEAN = 0.368524
 """Mean of the smallest three quarters of chi-squared values with one degree of freedom."""
 _SPREAD, _ABOVE, _BELOW = 2.75, 3.5, 4.5
-"""The logarithm of the ratio has the standard deviation ``_SPREAD / sqrt(n_windows)``; a verdict is so many of them."""
+"""Standard deviation of the logarithm of the ratio, times ``sqrt(n_windows)``; limits of a verdict in units of it."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def common_factor(counts: ArrayLike) -> int:
 
     The probability that Poisson counts which are not 0 are all multiples of g is below
     ``(1/g + 1/sqrt(2 pi g))^n`` for n of them, and below ``2^-n``, whatever they expect: a factor
-    is told where this is below 1e-6.
+    is reported where this is below 1e-6.
 
     Parameters
     ----------

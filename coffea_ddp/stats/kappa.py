@@ -1,7 +1,7 @@
-r"""The expected ratio kappa = E[B] / E[A]: estimated from the data, and what its uncertainty does to N_sigma.
+r"""The expected ratio kappa = E[B] / E[A]: estimated from the data, and the effect of its uncertainty on N_sigma.
 
 With ``kappa_i = kappa r_i`` in bin i, ``n_i = A_i + B_i``, expected B ``e_i = kappa_i n_i / (1 + kappa_i)`` and
-variance ``V_i = kappa_i n_i + eps_i^2 e_i^2``, the plain statistic is ``T = M^(-1/2) sum_i (B_i - kappa_i A_i) /
+variance ``V_i = kappa_i n_i + eps_i^2 e_i^2``, the nominal statistic is ``T = M^(-1/2) sum_i (B_i - kappa_i A_i) /
 sqrt(V_i)``. Around the expectation ``dT / d ln kappa = -M^(-1/2) sum_i h_i`` with ``h_i = e_i / sqrt(V_i)``, so:
 
 kappa known to a relative s, independently of the pair (:func:`given_variance`)
@@ -135,7 +135,7 @@ def estimate_kappa(
 def given_variance(
     kappa_error: FloatArray | float, expected: FloatArray, spread: FloatArray, n_bins: FloatArray
 ) -> FloatArray:
-    """Return the variance of the plain N_sigma for a kappa known from elsewhere; without checks.
+    """Return the variance of the nominal N_sigma for a kappa known from elsewhere; without checks.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def given_variance(
 def sample_variance(
     share: FloatArray | float, expected: FloatArray, poisson: FloatArray, spread: FloatArray, n_bins: FloatArray
 ) -> FloatArray:
-    """Return the variance of the plain N_sigma for a kappa estimated from a sample with the pair; without checks.
+    """Return the variance of the nominal N_sigma for a kappa estimated from a sample with the pair; without checks.
 
     Parameters
     ----------

@@ -340,8 +340,8 @@ def _problems(
         raise InputError(f"bins_ndim={n_axes}: give 1 to the number of axes of every array")
     bins = {name: array.shape[array.ndim - n_axes :] for name, array in arrays.items()}
     if len(set(bins.values())) > 1:
-        told = ", ".join(f"{name} {shape}" for name, shape in bins.items())
-        raise InputError(f"bins differ ({told}); give arrays of the same bins, and bins_ndim where there are batches")
+        given = ", ".join(f"{name} {shape}" for name, shape in bins.items())
+        raise InputError(f"bins differ ({given}); give arrays of the same bins, and bins_ndim where there are batches")
     heads = [array.shape[: array.ndim - n_axes] for array in arrays.values()]
     heads += [kappa.shape] if kappa is not None else []
     try:

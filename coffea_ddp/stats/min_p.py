@@ -1,10 +1,10 @@
-"""Many looks, one p-value: the largest score of all, and the smallest p of several families of looks.
+"""Global p-value of many tests: the largest score of a family, and the smallest p of several families (min-p).
 
-A *family* is what one test made of one observable: its looks are on one scale, so the family is represented by its
+A *family* is what one test made of one observable: its scores are on one scale, so the family is represented by its
 largest score (max-type). Families are not on one scale (a maximum over 164,836 rectangles is larger than one over as
-many cells), so each is mapped to the z of its own p-value first (min-p; P. H. Westfall and S. S. Young,
+many cells), so each is mapped to the z of its local p-value first (min-p; P. H. Westfall and S. S. Young,
 Resampling-Based Multiple Testing, 1993, 2.3). The pseudo-experiments have all families at once, with their
-correlations: what the data's largest z is worth is counted among theirs.
+correlations: the global p-value of the data's largest z is counted among theirs.
 
 The map of a family is made of the data and the pseudo-experiments alike: each of these N + 1 is mapped by its place
 among the other N. Then they stay exchangeable, and the p-value is uniform for any number of families and
@@ -54,7 +54,7 @@ class Combined:
     null: FloatArray
 
     def report(self, z: float, families: Sequence[int] | None = None) -> PermutationP:
-        """Return the p-value of a z after all looks of some families.
+        """Return the global p-value of a z within some families.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ def combine(nulls: Sequence[ArrayLike], scores: Sequence[ArrayLike]) -> Combined
         Per family the largest score of every pseudo-experiment, shape (n,); the same n pseudo-experiments in the same
         order for all.
     scores
-        Per family the observed scores to translate, the largest of all its looks among them; any shape.
+        Per family the observed scores to translate, the largest of the family among them; any shape.
 
     Returns
     -------

@@ -133,7 +133,7 @@ def n_sigma(
         Relative error of kappa in every bin, independent from bin to bin: a number, or an array of shape ``(*bins)``.
     variance_a, variance_b
         Sums of squared weights, of the shape of ``a``; with both, contents need not be whole or positive. Weights of
-        one size on each side (1 / efficiency) are told from the sums of all bins.
+        one size on each side (1 / efficiency) are recognised from the sums of all bins.
     batch_ndim
         How many leading axes are a batch of pairs; 0 is one pair.
     empty
@@ -221,7 +221,7 @@ def n_sigma(
 def method_text(
     *, from_totals: bool = False, kappa_error: bool = False, per_bin: bool = False, systematic: bool = False
 ) -> str:
-    """Tell how the p-value of N_sigma is made.
+    """Return the method of the p-value of N_sigma, in words.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class BlockNSigma(NamedTuple):
     statistic, n_bins, asymmetry
         As in :class:`~coffea_ddp.stats.NSigmaResult`; NaN, 0, NaN where there is nothing to compare.
     scale
-        What the plain statistic was multiplied with because of what is not known of kappa: one over the root of its
+        Factor that was applied to the nominal statistic for the uncertainty of kappa: one over the root of its
         variance. 1 where kappa is exact; NaN, like the statistic, where less than :data:`LEAST_VARIANCE` is left.
     """
 
@@ -71,7 +71,7 @@ def block_n_sigma(
         Relative error of kappa, common to all bins, independent of these pairs: a number, or as many dimensions
         as ``a`` and fitting to it.
     estimated_from
-        kappa is sum B / sum r A (r: factors per bin) of a sample with so many events, which contains the pair: a
+        kappa is sum B / sum r A (r: factors per bin) of a sample with this number of events, which contains the pair: a
         number, or shape (...); with weights, effective entries. The pair's own number is its own totals.
 
     Returns

@@ -5,8 +5,8 @@ Under the null the label of every event is exchangeable: given the n = A + B eve
 correlations of overlapping cells and windows come out right. Two nulls are offered, and they are different:
 
 ``"binomial"``
-    Every event is labelled on its own. N_A varies: the test is sensitive to the normalisation, as N_sigma with a known
-    kappa is. Right when kappa is known.
+    Every event is labelled independently. N_A varies: the test is sensitive to the normalisation, as N_sigma with a
+    known kappa is. Right when kappa is known.
 ``"fixed"``
     N_A stays what it was (a permutation; bins follow the multivariate hypergeometric law). Shape only. Right when
     kappa was estimated from the same totals; a statistic with another kappa is then not centred on 0 (28 x 28 bins
@@ -98,8 +98,8 @@ def relabel(
     kappa
         The expected ratio B / A: a number, or one per bin.
     n_b
-        With a number, exactly so many events get the label B (``"fixed"``: kappa plays no role); without, every event
-        is labelled on its own (``"binomial"``).
+        With a number, exactly this number of events get the label B (``"fixed"``: kappa plays no role); without, every
+        event is labelled on its own (``"binomial"``).
     spread
         Relative systematic error of kappa in every bin, independent from bin to bin: a number, or one per bin. Every
         pseudo-experiment draws its own kappa (log-normal).
@@ -205,7 +205,7 @@ def event_labels(hashes: NDArray[np.uint64], kappa: float, *, seed: int, block: 
 def event_labels_of_shares(
     hashes: NDArray[np.uint64], shares: FloatArray, *, opposite: BoolArray | None = None, seed: int, block: int
 ) -> NDArray[np.uint64]:
-    """Return labels of events as :func:`event_labels` does, where every event has a probability of its own.
+    """Return labels of events as :func:`event_labels` does, where every event has a different probability.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def relabelled_events(
     kappa
         The expected ratio B / A.
     n_b
-        With a number, exactly so many get the label B; without, every event is labelled on its own.
+        With a number, exactly this number get the label B; without, every event is labelled independently.
     seed, block
         Where the random bits come from, together with the hash.
 

@@ -75,7 +75,7 @@ class SensitivityRow:
     asimov_l1, asimov_l2
         Expected Z of the references.
     l1, l2, nsigma, rectangle
-        What they find in toys; the rectangle before the others that were looked at (its size, where two-sided). A toy
+        z in toys; that of the rectangle is local (its size, where two-sided). A toy
         without any event has 0.
     z_global, z_global_method
         Of these rectangles, after all of them, one-sided; counted among the toys without a signal, or from their fitted
@@ -189,16 +189,16 @@ def expected_sensitivity(
     b, shape = checks.finite(background, "background"), checks.finite(template, "template")
     if b.ndim not in (1, 2):
         raise InputError(f"a background of {b.ndim} axes: give a spectrum or a matrix")
-    if toys < 20:
-        raise InputError(f"toys={toys}: quantiles need 20 or more")
-    if alternative not in ("greater", "two-sided"):
-        raise InputError(f"alternative={alternative!r}: the signal is in B; choose 'greater' or 'two-sided'")
+    toys, seed, kappa = checks.toys(toys, "toys", least=20), checks.seed(seed), checks.ratio(kappa)
+    if alternative == "less":
+        raise InputError("alternative='less': the signal is in B; choose 'greater' or 'two-sided'")
+    checks.choice(alternative, "alternative", ("greater", "two-sided"))
     wanted = [float(value) for value in checks.finite(z, "z").reshape(-1)]
     if not wanted:
         raise InputError("z is empty; give at least one significance to inject")
     scales = [signal_for_z(b, shape, value, kind=kind, kappa=kappa) for value in wanted]
     if max(1.0, kappa) * b.max() + max(scales) * shape.max() > _MAX_EVENTS:
-        raise InputError(f"more than {_MAX_EVENTS:g} events in a bin: toys of so many cannot be made")
+        raise InputError(f"more than {_MAX_EVENTS:g} events in a bin: toys of larger numbers cannot be made")
     settings = _Settings(b, kappa, toys, seed, statistic, alternative)
     null = _Null.of(_best(*settings.toys_of(np.zeros_like(b), "sensitivity without a signal", NULL_TIMES), settings))
     rows = []

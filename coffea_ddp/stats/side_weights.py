@@ -2,8 +2,8 @@ r"""Weights that belong to a side, such as 1 / efficiency of electrons and of mu
 
 Where ``w = u / e`` with a factor e of each side and u of one law, a bin's ``B - kappa A`` has, given its events, the
 variance ``kappa sum u^2 / (e_A e_B)``, whichever side they are on. In sums of squared weights that is ``kappa (rho V_A
-+ V_B / rho)`` with ``rho = e_A / e_B``. The plain sum ``kappa (V_A + V_B)`` has the same mean, and is larger where more
-events are on the side of the larger weights: pulls to that side are too small, and the mean of N_sigma is not 0
++ V_B / rho)`` with ``rho = e_A / e_B``. The simple sum ``kappa (V_A + V_B)`` has the same mean, and is larger where
+more events are on the side of the larger weights: pulls to that side are too small, and the mean of N_sigma is not 0
 (``M^(1/2) (E w_A^3 - E w_B^3) / (2 sqrt(lambda) (E w_A^2 + E w_B^2)^1.5)`` for M bins with lambda events).
 
 rho is the ratio of the sides' ``sum w^2 / sum w``, all bins together. With weights of one law on both sides it

@@ -24,7 +24,7 @@ class Status(Enum):
     NO_DOMAIN = "no bin is far enough from the ends, from masks, and filled"
     NEGATIVE = "negative contents, of which no count is made"
     NOT_COUNTS = (
-        "fractional contents without errors of their own: their significance is not known; give variances (sums of "
+        "fractional contents without errors: their significance is not known; give variances (sums of "
         "squared weights), or the scale that was applied"
     )
     SCALED = (

@@ -40,7 +40,7 @@ FEWEST = 20
 """A tail is fitted to no fewer values; a smaller sample has none."""
 
 PRIOR = 10
-"""The scale of a tail of few values is taken together with that of so many of a normal distribution."""
+"""The scale of a tail of few values is taken together with that of this number of values of a normal distribution."""
 
 _BOOTSTRAPS = 200
 _RESOLVED = 10
@@ -89,7 +89,7 @@ class PermutationP:
         return text if self.p_tail is None else f"{text}; tail: generalised Pareto in z^2, an extrapolation"
 
 
-def told(p: float, method: str, counted: PermutationP | None) -> str:
+def p_text(p: float, method: str, counted: PermutationP | None) -> str:
     """Return a p-value and how it was made, as one line: a bound where no pseudo-experiment reaches it.
 
     Parameters
@@ -103,9 +103,9 @@ def told(p: float, method: str, counted: PermutationP | None) -> str:
 
     Examples
     --------
-    >>> told(1 / 101, "100 permutations", PermutationP(1 / 101, 0, 100))
+    >>> p_text(1 / 101, "100 permutations", PermutationP(1 / 101, 0, 100))
     'p < 0.01 (0 of 100 permutations)'
-    >>> told(0.02, "analytic", None)
+    >>> p_text(0.02, "analytic", None)
     'p=0.02 (analytic)'
     """
     if counted is None or counted.n_ge:
@@ -232,7 +232,7 @@ class NullSample:
         z
             The larger, the less likely.
         tail
-            Whether to look at the fitted tail where fewer than 10 pseudo-experiments reach ``z``.
+            Whether to evaluate the fitted tail where fewer than 10 pseudo-experiments reach ``z``.
 
         Raises
         ------
@@ -355,7 +355,7 @@ def _excess(ordered: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _scale(excess: FloatArray, k: int) -> FloatArray:
-    """Return the mean excess in z^2 of so many values and of those of a normal distribution, whose tail has scale 2."""
+    """Return the mean excess in z^2 of k values and of PRIOR values of a normal distribution (scale 2)."""
     return (np.maximum(excess, 0.0) + 2.0 * PRIOR) / (k + PRIOR)
 
 

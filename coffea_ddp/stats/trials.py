@@ -1,14 +1,14 @@
 """Trials: from local to global p-values, and between p and z.
 
-The global p-value of the best of N looks is at most ``1 - (1 - p)^N`` (Sidak). For statistics that are
+The global p-value of the best of N trials is at most ``1 - (1 - p)^N`` (Sidak). For statistics that are
 jointly normal, two-sided, this holds whatever their correlation (Z. Sidak, J. Am. Stat. Assoc. 62 (1967)
-626): a bound, which is sharp for independent looks and conservative for the overlapping cells of a lattice.
+626): a bound, which is sharp for independent trials and conservative for the overlapping cells of a lattice.
 
 Which tail is meant is always said: ``two_sided`` has no default.
 
 Examples
 --------
-A local 4.69 sigma among 1000 independent looks is a global 3 sigma:
+A local 4.69 sigma among 1000 independent trials is a global 3 sigma:
 
 >>> p_local = local_p(p_from_z(3.0, two_sided=False), 1000)
 >>> round(z_from_p(p_local, two_sided=False), 2)
@@ -42,18 +42,18 @@ _LOG_TINY = -40.0
 
 
 @overload
-def sidak(p: float, looks: float) -> float: ...
+def sidak(p: float, trials: float) -> float: ...
 @overload
-def sidak(p: ArrayLike, looks: float) -> Any: ...
-def sidak(p: ArrayLike, looks: float) -> Any:
-    """Return the bound on the global p-value, ``1 - (1 - p)^looks``.
+def sidak(p: ArrayLike, trials: float) -> Any: ...
+def sidak(p: ArrayLike, trials: float) -> Any:
+    """Return the bound on the global p-value, ``1 - (1 - p)^trials``.
 
     Parameters
     ----------
     p
         Local p-values in [0, 1], any shape.
-    looks
-        How many tests were made, 1 or more (not necessarily whole: an effective number is fine).
+    trials
+        Number of trials, 1 or more (not necessarily whole: an effective number is fine).
 
     Returns
     -------
@@ -63,7 +63,7 @@ def sidak(p: ArrayLike, looks: float) -> Any:
     Raises
     ------
     InputError
-        If a p-value is outside [0, 1] or NaN, or ``looks < 1``.
+        If a p-value is outside [0, 1] or NaN, or ``trials < 1``.
 
     Examples
     --------
@@ -71,22 +71,22 @@ def sidak(p: ArrayLike, looks: float) -> Any:
     0.09562
     """
     local = _probabilities(p, "p")
-    n_looks = _looks(looks)
+    n_trials = _trials(trials)
     with np.errstate(divide="ignore"):
-        return _like(p, -np.expm1(n_looks * np.log1p(-local)))
+        return _like(p, -np.expm1(n_trials * np.log1p(-local)))
 
 
 @overload
-def local_p(p_global: float, looks: float) -> float: ...
+def local_p(p_global: float, trials: float) -> float: ...
 @overload
-def local_p(p_global: ArrayLike, looks: float) -> Any: ...
-def local_p(p_global: ArrayLike, looks: float) -> Any:
-    """Return the local p-value that gives a global one after so many looks: the inverse of :func:`sidak`.
+def local_p(p_global: ArrayLike, trials: float) -> Any: ...
+def local_p(p_global: ArrayLike, trials: float) -> Any:
+    """Return the local p-value that gives a given global one for this number of trials: the inverse of :func:`sidak`.
 
     Raises
     ------
     InputError
-        If a p-value is outside [0, 1] or NaN, or ``looks < 1``.
+        If a p-value is outside [0, 1] or NaN, or ``trials < 1``.
 
     Examples
     --------
@@ -94,17 +94,17 @@ def local_p(p_global: ArrayLike, looks: float) -> Any:
     0.005116
     """
     probability = _probabilities(p_global, "p_global")
-    n_looks = _looks(looks)
+    n_trials = _trials(trials)
     with np.errstate(divide="ignore"):
-        return _like(p_global, -np.expm1(np.log1p(-probability) / n_looks))
+        return _like(p_global, -np.expm1(np.log1p(-probability) / n_trials))
 
 
 @overload
-def sidak_z(z: float, looks: float, *, two_sided: bool = True) -> float: ...
+def sidak_z(z: float, trials: float, *, two_sided: bool = True) -> float: ...
 @overload
-def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any: ...
-def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
-    """Return the global z of local z values after so many looks.
+def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any: ...
+def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any:
+    """Return the global z of local z values for a number of trials.
 
     The same as :func:`sidak` between :func:`p_from_z` and :func:`z_from_p`, but in logarithms: it does not
     saturate where the p-value underflows.
@@ -113,8 +113,8 @@ def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
     ----------
     z
         Signed local z values, any shape; NaN stays NaN.
-    looks
-        How many tests were made, 1 or more.
+    trials
+        Number of trials, 1 or more.
     two_sided
         Which p-values z stands for, as for :func:`p_from_z`; z of both kinds in, z of the same kind out.
 
@@ -127,7 +127,7 @@ def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
     Raises
     ------
     InputError
-        If ``looks < 1``.
+        If ``trials < 1``.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def sidak_z(z: ArrayLike, looks: float, *, two_sided: bool = True) -> Any:
     local, two_sided = checks.numbers(z, "z", nan=True, infinite=True), checks.flag(two_sided, "two_sided")
     log_p = np.log(2.0) + special.log_ndtr(-np.abs(local)) if two_sided else special.log_ndtr(-local)
     with np.errstate(divide="ignore", over="ignore"):
-        # log(-log(1 - p)), then log(1 - (1 - p)^looks); both are the identity for small arguments.
+        # log(-log(1 - p)), then log(1 - (1 - p)^trials); both are the identity for small arguments.
         log_rate = np.where(log_p < _LOG_TINY, log_p, np.log(-np.log1p(-np.exp(np.minimum(log_p, 0.0)))))
-        log_rate = log_rate + np.log(_looks(looks))
+        log_rate = log_rate + np.log(_trials(trials))
         log_global = np.where(log_rate < _LOG_TINY, log_rate, np.log(-np.expm1(-np.exp(log_rate))))
     if not two_sided:
         return _like(z, np.minimum(-special.ndtri_exp(np.minimum(log_global, 0.0)), local) + 0.0)
     size = np.maximum(0.0, -special.ndtri_exp(log_global - np.log(2.0)))
-    # Rounding must not make a look worth more than nothing.
+    # Rounding must not make the global z larger than the local one.
     return _like(z, np.copysign(np.minimum(size, np.abs(local)), local) + 0.0)
 
 
@@ -205,7 +205,7 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
     """
     probability = _probabilities(p, "p")
     if not (probability > 0).all():
-        raise InputError("p=0 has no z; a p-value is never 0: give the smallest one that the method can tell")
+        raise InputError("p=0 has no z; a p-value is never 0: give the smallest one that the method resolves")
     # "+ 0.0" turns the -0.0 of p = 1 into 0.
     half = 0.5 if checks.flag(two_sided, "two_sided") else 1.0
     return _like(p, -special.ndtri(half * probability) + 0.0)
@@ -231,8 +231,8 @@ def _probabilities(p: ArrayLike, name: str) -> FloatArray:
     return values
 
 
-def _looks(looks: float) -> float:
-    return checks.number(looks, "looks", low=1.0)
+def _trials(trials: float) -> float:
+    return checks.number(trials, "trials", low=1.0)
 
 
 def _like(given: ArrayLike, values: Any) -> Any:

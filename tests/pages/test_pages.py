@@ -566,5 +566,5 @@ def test_pages_and_tables_of_any_report_are_bounded():
         assert "are left out" in page[name].note
     assert page["tests_note"] == "The first 100 of 4,001 are shown."
     assert len(page["tests"]) == 100
-    assert "have no page of their own" in page["table"]["sentence"]
+    assert "have no page" in page["table"]["sentence"]
     assert len(page["provenance"]["tables"]) <= 202

@@ -126,7 +126,7 @@ def test_z_distribution_looks() -> Figure:
     z = np.random.default_rng(4).normal(size=20_000)
     edges = np.linspace(-5, 5, 51)
     looked = np.histogram(np.append(z, [6.2, 7.4, 9.0]), np.concatenate([[-np.inf], edges, [np.inf]]))[0]
-    return plotting.z_distribution(looked, edges, title="z of all looks", label=LABEL)
+    return plotting.z_distribution(looked, edges, title="z of all trials", label=LABEL)
 
 
 @looks
@@ -255,7 +255,7 @@ def test_z_is_not_drawn_where_nobody_looked() -> None:
     assert {line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"} == {5.0}
 
 
-def test_the_normal_has_the_total_of_all_looks_and_the_rest_is_told() -> None:
+def test_the_normal_has_the_total_of_all_trials_and_the_rest_is_noted() -> None:
     edges = np.array([-8.0, 0.0, 8.0])
     figure = plotting.z_distribution([1, 4, 6, 9], edges)
     assert_allclose(figure.axes[0].patches[0].get_data().values, 10, rtol=1e-12)

@@ -23,13 +23,13 @@ def families(rng, n):
     return np.stack([first, second])
 
 
-def of_many(rng, *shape, correlation=0.0, looks=500, signal=None):
-    """Largest |z| of so many looks; shape (..., families, 1 + n), the data first; a signal is in their first family."""
+def of_many(rng, *shape, correlation=0.0, trials=500, signal=None):
+    """Largest |z| of a number of trials; shape (..., families, 1 + n), the data first; a signal is in the first."""
     normal = rng.standard_normal(shape)
     if correlation:
         common = rng.standard_normal((*shape[:-2], 1, shape[-1]))
         normal = np.sqrt(1 - correlation) * normal + np.sqrt(correlation) * common
-    z = -ndtri(-np.expm1(np.log(ndtr(normal)) / looks) / 2)
+    z = -ndtri(-np.expm1(np.log(ndtr(normal)) / trials) / 2)
     if signal is not None:
         z[..., 0, 0] = np.maximum(z[..., 0, 0], signal + rng.standard_normal(shape[:-2]))
     return z
@@ -120,7 +120,7 @@ def test_data_and_pseudo_experiments_are_exchangeable(seed, n_families, n):
 
 
 def test_a_signal_is_found_among_many_families():
-    """6 sigma in one of 140 families of 500 looks each, with 199 pseudo-experiments (measured: 0.85)."""
+    """6 sigma in one of 140 families of 500 trials each, with 199 pseudo-experiments (measured: 0.85)."""
     assert np.mean(p_of_many(2, np.random.default_rng(7), 140, 200, signal=6.0) <= 0.05) > 0.75
 
 
@@ -134,15 +134,15 @@ def test_scales_hardly_matter():
     np.testing.assert_allclose(plain.z[1], scaled.z[1], rtol=0.01)
 
 
-def test_independent_looks_agree_with_sidak():
-    """PHYSICS T21: a local 4.69 sigma among 1,000 independent looks is a global 3 sigma."""
+def test_independent_trials_agree_with_sidak():
+    """PHYSICS T21: a local 4.69 sigma among 1,000 independent trials is a global 3 sigma."""
     z = 4.69
     assert sidak(p_from_z(z, two_sided=False), 1_000) == pytest.approx(p_from_z(3.0, two_sided=False), rel=0.03)
     rng = np.random.default_rng(3)
-    looks, n = 50, 40_000
-    null = np.abs(rng.standard_normal((n, looks))).max(axis=1)
+    trials, n = 50, 40_000
+    null = np.abs(rng.standard_normal((n, trials))).max(axis=1)
     for p_global in (0.3, 0.05, 0.01):
-        score = scipy_stats.norm.isf(local_p(p_global, looks) / 2)
+        score = scipy_stats.norm.isf(local_p(p_global, trials) / 2)
         found = combine([null], [[score]])
         p = found.report(float(found.z[0][0])).p_value
         assert p == pytest.approx(p_global, abs=4 * np.sqrt(p_global / n))

@@ -91,10 +91,15 @@ EXAMPLES = {
     "estimate_kappa": Example(
         stats.estimate_kappa, {"n_a": [100, 40], "n_b": [120, 7], "variance_a": [90, 30], "variance_b": [110, 6]}
     ),
+    "expected_sensitivity": Example(
+        stats.expected_sensitivity,
+        {"background": [20, 30, 25], "template": [0, 1, 2], "z": [0, 3]},
+        {"kind": "l1", "kappa": 2.0, "statistic": "nsigma", "alternative": "greater", **WORK},
+    ),
     "ideal_significance": Example(
         stats.ideal_significance, {"counts": [4, 20, 6, 3], "background": [5, 6, 7, 8], "sigma": [1, 1, 2, 2]}
     ),
-    "local_p": Example(stats.local_p, {"p_global": [0, 1]}, {"looks": 3.0}),
+    "local_p": Example(stats.local_p, {"p_global": [0, 1]}, {"trials": 3.0}),
     "n_sigma": Example(
         stats.n_sigma,
         {"a": A, "b": B, "kappa": [1, 2], "kappa_error": [0, 1], "systematic": [0, 1, 0]},
@@ -161,8 +166,8 @@ EXAMPLES = {
         },
         ("a", "b"),
     ),
-    "sidak": Example(stats.sidak, {"p": [0, 1]}, {"looks": 3.0}),
-    "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"looks": 3.0, "two_sided": True}),
+    "sidak": Example(stats.sidak, {"p": [0, 1]}, {"trials": 3.0}),
+    "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"trials": 3.0, "two_sided": True}),
     "signal_for_z": Example(
         stats.signal_for_z, {"background": [100, 50], "signal": [10, 20], "z": [1, 5]}, {"kind": "l2", "kappa": 2.0}
     ),
@@ -189,7 +194,8 @@ EXAMPLES = {
 
 RESULTS = {
     "BestRectangles", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "DispersionResult", "KappaResult",
-    "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Status", "SubmatrixResult",
+    "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow", "Status",
+    "SubmatrixResult",
 }  # fmt: skip
 """What is returned: nothing is given to these."""
 

@@ -114,7 +114,7 @@ def test_as_dictionaries(found):
     ("background", "template", "options", "message"),
     [
         (np.ones((2, 2, 2)), np.ones((2, 2, 2)), {}, "spectrum or a matrix"),
-        ([1.0], [1.0], {"toys": 3}, "20 or more"),
+        ([1.0], [1.0], {"toys": 3}, "toys=3"),
         ([1.0], [0.0], {}, "outside of the matrix"),
         ([0.0, 1.0], [1.0, 1.0], {}, "without background"),
         ([1.0], [1.0, 1.0], {}, "same bins"),

@@ -39,22 +39,22 @@ def test_p_values_are_uniform_under_the_null():
     assert scipy_stats.kstest(np.array(p) - rng.random(len(p)) / 200, "uniform").pvalue > 0.01
 
 
-def maxima(rng, n, looks):
+def maxima(rng, n, trials):
     """The largest of so many absolute normal values."""
-    return scipy_stats.norm.isf(-np.expm1(np.log(rng.random(n)) / looks) / 2)
+    return scipy_stats.norm.isf(-np.expm1(np.log(rng.random(n)) / trials) / 2)
 
 
-def p_of_maximum(z, looks):
-    return -np.expm1(looks * np.log1p(-2 * scipy_stats.norm.sf(z)))
+def p_of_maximum(z, trials):
+    return -np.expm1(trials * np.log1p(-2 * scipy_stats.norm.sf(z)))
 
 
-@pytest.mark.parametrize("looks", [1, 100, 10_000])
-def test_tail_meets_the_true_p_value(looks):
+@pytest.mark.parametrize("trials", [1, 100, 10_000])
+def test_tail_meets_the_true_p_value(trials):
     """Of 100 samples of 1,000: the median is within a factor 2 at p ~ 1e-4 to 1e-5, and the intervals cover."""
-    rng = np.random.default_rng(looks)
-    z = float(scipy_stats.norm.isf(-np.expm1(np.log1p(-2e-5) / looks) / 2))
-    truth = p_of_maximum(z, looks)
-    found = [permutation_p(z, maxima(rng, 1_000, looks)) for _ in range(100)]
+    rng = np.random.default_rng(trials)
+    z = float(scipy_stats.norm.isf(-np.expm1(np.log1p(-2e-5) / trials) / 2))
+    truth = p_of_maximum(z, trials)
+    found = [permutation_p(z, maxima(rng, 1_000, trials)) for _ in range(100)]
     assert all(item.p_tail is not None and item.n_ge < 10 for item in found)
     # The shape is not allowed below 0, so the tail is rather too heavy than too light.
     assert 0.5 < np.median([item.p_tail for item in found]) / truth < 6

@@ -19,25 +19,25 @@ LOOKS = st.floats(1.0, 1e8)
 
 
 @pytest.mark.parametrize(
-    ("looks", "three", "five", "median"),
+    ("trials", "three", "five", "median"),
     [(10, 3.64, 5.43, 1.50), (100, 4.20, 5.82, 2.46), (1000, 4.69, 6.20, 3.20), (10_000, 5.14, 6.55, 3.81)],
 )
-def test_independent_looks_one_sided(looks, three, five, median):
+def test_independent_trials_one_sided(trials, three, five, median):
     """T21; one-sided throughout, global thresholds and the median of the largest z."""
 
     def local_z(p_global):
-        return stats.z_from_p(stats.local_p(p_global, looks), two_sided=False)
+        return stats.z_from_p(stats.local_p(p_global, trials), two_sided=False)
 
     assert local_z(stats.p_from_z(3.0, two_sided=False)) == pytest.approx(three, abs=0.01)
     assert local_z(stats.p_from_z(5.0, two_sided=False)) == pytest.approx(five, abs=0.01)
     assert local_z(0.5) == pytest.approx(median, abs=0.01)
 
 
-@pytest.mark.parametrize(("looks", "three"), [(10, 3.64), (100, 4.20), (1000, 4.69), (10_000, 5.14)])
-def test_independent_looks_two_sided(looks, three):
+@pytest.mark.parametrize(("trials", "three"), [(10, 3.64), (100, 4.20), (1000, 4.69), (10_000, 5.14)])
+def test_independent_trials_two_sided(trials, three):
     """The thresholds of T21 are the same to 0.01 where both p-values are two-sided."""
-    assert stats.sidak_z(three, looks) == pytest.approx(3.0, abs=0.02)
-    p = stats.local_p(stats.p_from_z(3.0, two_sided=True), looks)
+    assert stats.sidak_z(three, trials) == pytest.approx(3.0, abs=0.02)
+    p = stats.local_p(stats.p_from_z(3.0, two_sided=True), trials)
     assert stats.z_from_p(p, two_sided=True) == pytest.approx(three, abs=0.01)
 
 
@@ -48,15 +48,15 @@ def test_median_of_the_maximum_by_simulation():
 
 
 @given(PROBABILITIES, LOOKS)
-def test_sidak_bounds(p, looks):
-    p_global = stats.sidak(p, looks)
+def test_sidak_bounds(p, trials):
+    p_global = stats.sidak(p, trials)
     # Between one look and Bonferroni.
-    assert p * (1 - 1e-12) <= p_global <= min(1.0, p * looks) * (1 + 1e-12)
+    assert p * (1 - 1e-12) <= p_global <= min(1.0, p * trials) * (1 + 1e-12)
 
 
 @given(st.floats(1e-300, 0.5), st.floats(1.0, 1e6))
-def test_local_p_is_the_inverse(p_global, looks):
-    assert stats.sidak(stats.local_p(p_global, looks), looks) == pytest.approx(p_global, rel=1e-9)
+def test_local_p_is_the_inverse(p_global, trials):
+    assert stats.sidak(stats.local_p(p_global, trials), trials) == pytest.approx(p_global, rel=1e-9)
 
 
 def test_tiny_p_is_exact():
@@ -88,10 +88,10 @@ def test_p_is_never_zero(two_sided):
 
 
 @given(st.floats(-30.0, 30.0), st.floats(1.0, 1e6))
-def test_sidak_z_is_sidak_between_p_and_z(z, looks):
-    p_global = stats.sidak(stats.p_from_z(z, two_sided=True), looks)
+def test_sidak_z_is_sidak_between_p_and_z(z, trials):
+    p_global = stats.sidak(stats.p_from_z(z, two_sided=True), trials)
     expected = stats.z_from_p(p_global, two_sided=True)
-    found = stats.sidak_z(z, looks)
+    found = stats.sidak_z(z, trials)
     assert abs(found) == pytest.approx(expected, abs=2e-6)
     assert abs(found) <= abs(z)
     assert found == 0 or math.copysign(1, found) == math.copysign(1, z)

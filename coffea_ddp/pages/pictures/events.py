@@ -80,12 +80,12 @@ def _nplm_pictures(
     count = found.permutation
     p_text = plain_p(found.p_value, count.n_ge if count else None, count.n if count else None)
     second = null(sample, found.t, xlabel="t", p_text=p_text, title=over[0], label=over[1])
-    told = (
+    second_caption = (
         f"t of {len(sample):,} permutations of the labels, and t of the data, {found.t:.1f}; {p_text}, {found.method}."
     )
     return (
         Picture("log-ratio", first, caption, f"{caption} {spread}"),
-        Picture("null", second, told, f"{told} The permutations reach {sample.max():.1f}."),
+        Picture("null", second, second_caption, f"{second_caption} The permutations reach {sample.max():.1f}."),
     )
 
 
@@ -98,15 +98,17 @@ def _classifier_pictures(
     a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
     ratio = len(pair.b) / len(pair.a)
     first = overlay(
-        a, b, edges, xlabel="score: share of events that look less like A", sides=sides, kappa=ratio, title=over[0],
+        a, b, edges, xlabel="score: share of events that are less like A", sides=sides, kappa=ratio, title=over[0],
         label=over[1],
     )  # fmt: skip
     caption = f"Out-of-fold scores of the classifier ({found.learner}), A scaled to the size of B; AUC {found.auc:.3f}."
     sample = found.null[0]
     p_text = plain_p(found.p_auc, round(found.p_auc * (len(sample) + 1)) - 1, len(sample))
     second = null(sample, found.auc_z, xlabel="z of the AUC", p_text=p_text, title=over[0], label=over[1])
-    told = f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}; {p_text}."
-    return Picture("scores", first, caption, caption), Picture("null", second, told, told)
+    null_caption = (
+        f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}; {p_text}."
+    )
+    return Picture("scores", first, caption, caption), Picture("null", second, null_caption, null_caption)
 
 
 def _features(pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str]) -> list[Picture]:

@@ -109,7 +109,7 @@ def uneven_bins(edges: FloatArray, used: BoolArray | None = None) -> str:
 
 
 def unfit_width(sigma: FloatArray | None, edges: FloatArray) -> str:
-    """Return why a signal cannot be looked for in bins, in words; empty where it can.
+    """Return why a signal cannot be searched for in bins, in words; empty where it can.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The trained network as it is applied: weights, what its score is worth, and spectra of any width and length.
+"""The trained network as it is applied: weights, calibration of its score, and spectra of any width and length.
 
 Examples
 --------
@@ -130,37 +130,41 @@ class Correction:
         return np.asarray(z + expit(odds + self.shift) * (given - z + self.lift * error))
 
 
+_CALIBRATION = {"looks": "n_widths", "tails": "tails", "scores": "scores"}
+"""Names in a file, and of the fields."""
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """Calibration of the score: its upper tails in background-only spectra.
 
     Attributes
     ----------
-    looks
-        Bins in the domain over the width of the signal, increasing; shape (n_groups,).
+    n_widths
+        Lengths of the domain in widths of the signal, increasing; shape (n_groups,).
     tails
         Probabilities, falling; shape (n_tails,).
     scores
         The score that is exceeded with that probability, shape (n_groups, n_tails).
     """
 
-    looks: FloatArray
+    n_widths: FloatArray
     tails: FloatArray
     scores: FloatArray
 
-    def p_value(self, score: FloatArray, looks: FloatArray) -> FloatArray:
+    def p_value(self, score: FloatArray, n_widths: FloatArray) -> FloatArray:
         """Return the probability of a score as large in a background-only spectrum, both of shape (n_spectra,)."""
-        return np.exp(self.log_p(score, looks))
+        return np.exp(self.log_p(score, n_widths))
 
-    def log_p(self, score: FloatArray, looks: FloatArray) -> FloatArray:
+    def log_p(self, score: FloatArray, n_widths: FloatArray) -> FloatArray:
         """Return the logarithm of :meth:`p_value`, which does not underflow; shape (n_spectra,).
 
         Between groups and probabilities it is interpolated in logarithms. Beyond the smallest probability its
         significance goes on in a straight line, with the slope it has between the last 1 % and there: so does that of
         the largest of Gaussian numbers.
         """
-        at = np.log(np.clip(looks, self.looks[0], self.looks[-1]))
-        grid = np.log(self.looks)
+        at = np.log(np.clip(n_widths, self.n_widths[0], self.n_widths[-1]))
+        grid = np.log(self.n_widths)
         scores = np.array([np.interp(at, grid, column) for column in self.scores.T])
         log_tails, sigmas = np.log(self.tails), -ndtri(self.tails)
         since = int(np.argmin(np.abs(self.tails - _RARE)))
@@ -245,7 +249,7 @@ class BumpFinder:
         return np.asarray(-ndtri_exp(self._log_p(found, sigma)))
 
     def _log_p(self, found: Estimates, sigma: FloatArray) -> FloatArray:
-        return self.calibration.log_p(found.score, looks(found.inside, sigma))
+        return self.calibration.log_p(found.score, n_widths(found.inside, sigma))
 
     def save(self, path: str | Path) -> Path:
         """Write the finder to an npz file of plain arrays, which replaces an older one and nothing else.
@@ -265,7 +269,7 @@ class BumpFinder:
             "about": dict(self.about),
         }
         arrays = {f"weights/{name}": value for name, value in self.weights.items()}
-        calibration = {f"calibration/{name}": getattr(self.calibration, name) for name in ("looks", "tails", "scores")}
+        calibration = {f"calibration/{key}": getattr(self.calibration, name) for key, name in _CALIBRATION.items()}
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
 
         def write(temporary: Path) -> None:
@@ -275,8 +279,8 @@ class BumpFinder:
         return write_in_place(path, write, NETWORK)
 
 
-def looks(inside: BoolArray, sigma: FloatArray) -> FloatArray:
-    """Return how many widths of the signal the domain has room for, shape (n_spectra,)."""
+def n_widths(inside: BoolArray, sigma: FloatArray) -> FloatArray:
+    """Return the length of the domain in widths of the signal, shape (n_spectra,)."""
     return np.asarray((inside / np.asarray(sigma)).sum(axis=1))
 
 
@@ -300,7 +304,7 @@ def load(path: str | Path) -> BumpFinder:
         shape = Shape(int(about["inputs"]), int(about["scores"]), tuple(map(int, about["widths"])))
         correction = Correction(**{name: float(value) for name, value in about["correction"].items()})
         weights = {name[8:]: value for name, value in arrays.items() if name.startswith("weights/")}
-        calibration = Calibration(*(arrays[f"calibration/{name}"] for name in ("looks", "tails", "scores")))
+        calibration = Calibration(**{name: arrays[f"calibration/{key}"] for key, name in _CALIBRATION.items()})
     except FormatError:
         raise
     except OSError as error:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WINDOW = 8.0
 """A peak is what is narrower than this many sigma."""
 _TAIL, _LEAST = 10.0, 2.0
-"""A spectrum ends behind the last stretch of so many sigma that holds so many events."""
+"""A spectrum ends behind the last stretch of this number of sigma that holds this number of events."""
 _RISE = 1.5
 """Largest factor by which a spectrum may rise from its beginning and still be left as it is."""
 

@@ -1,8 +1,8 @@
-"""The bump hunt as it is used: counts in; z at every bin, its error, the best bump and what it is worth out.
+"""The bump hunt as it is used: counts in; z at every bin, its error, the best bump and its global p-value out.
 
 The network estimates what an ideal analysis would see, which knows the background; nothing that sees the counts alone
-can know it better than the background's smoothness allows, and the error tells how well that is. A discovery is told
-by p-values, which are made in one of two ways: counted among toys drawn from a smooth estimate of the spectrum itself,
+can know it better than the background's smoothness allows, and the error is a measure of that. The evidence for a bump
+is a p-value, which is made in one of two ways: counted among toys drawn from a smooth estimate of the spectrum itself,
 or looked up in the calibration that comes with the network.
 """
 
@@ -317,7 +317,7 @@ def flags_of(spectra_counts: FloatArray, hunted: Hunted, use: FloatArray) -> lis
 
 
 def _result(
-    spectra: Spectra, hunted: Hunted, use: FloatArray, worth: dict[str, FloatArray], method: str
+    spectra: Spectra, hunted: Hunted, use: FloatArray, outcome: dict[str, FloatArray], method: str
 ) -> BumpHuntResult:
     rows = np.arange(len(spectra.counts))
     best = hunted.best
@@ -340,10 +340,10 @@ def _result(
         z_max=each(z_max),
         position=each(spectra.centres[best]),
         width=each(hunted.sigma[rows, best] * np.diff(spectra.edges)[best]),
-        score=each(worth["score"]),
+        score=each(outcome["score"]),
         p_local=each(p_local),
-        p_global=each(np.maximum(worth["p_global"], p_local)),
-        smooth=bins(worth["smooth"]),
+        p_global=each(np.maximum(outcome["p_global"], p_local)),
+        smooth=bins(outcome["smooth"]),
         flags=flags if batch else flags[0],
         edges=spectra.edges,
         method=method,
@@ -357,7 +357,7 @@ def _used(mask: ArrayLike | None, spectra: Spectra) -> FloatArray:
     left_out = checks.bools(mask, "mask", [(spectra.n_bins,), spectra.shape])
     out = np.broadcast_to(left_out, spectra.shape).reshape(spectra.counts.shape)
     if out.all(axis=1).any():
-        raise InputError("mask: all bins are masked; nothing is left to look at")
+        raise InputError("mask: all bins are masked; nothing is left to test")
     return np.where(out, 0.0, 1.0)
 
 

@@ -1,7 +1,7 @@
 """The network: from features at every bin to z, its error and the log-odds of a resonance, in numpy or in torch.
 
 A convolutional network in four resolutions (a U-net with sums across), with the mean and the largest value of the
-coarsest one told to all bins. z is a weighted mean of the estimates among the features plus a correction, so that the
+coarsest one known to all bins. z is a weighted mean of the estimates among the features plus a correction, so that the
 network chooses between backgrounds rather than inventing z. The same arrays serve both backends; the number of bins is
 free.
 

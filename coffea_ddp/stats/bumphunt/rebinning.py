@@ -1,4 +1,4 @@
-"""Bins joined before a look at wide signals or long spectra, and what was found given back to the bins.
+"""Rebinning for wide signals and long spectra, and results transferred back to the original bins.
 
 Examples
 --------

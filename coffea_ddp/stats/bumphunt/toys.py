@@ -1,4 +1,4 @@
-"""Toys: background-only spectra that look like the one at hand, drawn from a smooth estimate of itself.
+"""Background-only toys of a spectrum, drawn from a smooth estimate of itself.
 
 The estimate is the polynomial of the best order with the strongest candidate taken out. Where that candidate is beyond
 doubt its surroundings are taken out altogether: the tails of a real resonance are those of no Gaussian, and must not

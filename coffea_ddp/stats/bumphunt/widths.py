@@ -1,8 +1,8 @@
 """Most likely width of a candidate, where none was given.
 
-The evidence tells whether there is a candidate, and is drawn to narrow widths, at which a smooth background is no
-rival. What its width is, is told by the likelihood: that of a Gaussian of each width on top of a smooth background
-fitted outside of the candidate's surroundings.
+The evidence decides whether there is a candidate, but prefers narrow widths, at which a smooth background is no
+alternative. The width is the one of the largest likelihood: that of a Gaussian of each width on top of a smooth
+background fitted outside of the candidate's surroundings.
 
 Examples
 --------

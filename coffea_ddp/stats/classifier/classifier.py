@@ -1,7 +1,7 @@
 """A classifier of A against B, weakly supervised as CWoLa is (arXiv:1708.02949): the second tool of arXiv:2203.07529.
 
-If A and B are of one density no classifier can tell them apart. Every event is scored by a model that has not seen it;
-the statistics are the area under the curve of those scores, and the excess of A among the events that look most like
+If A and B are of one density no classifier can separate them. Every event is scored by a model that has not seen it;
+the statistics are the area under the curve of those scores, and the excess of A among the events that are most like
 A. Folds share their training events, so neither has the null of a sample: p is counted among permutations.
 """
 
@@ -24,7 +24,7 @@ from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import pool
 from coffea_ddp.stats.samples.remaining import Remaining
 from coffea_ddp.stats.samples.threads import small_products
-from coffea_ddp.stats.tail import PermutationP, permutation_p, told
+from coffea_ddp.stats.tail import PermutationP, p_text, permutation_p
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 CUTS = (0.01, 0.05, 0.2)
-"""Shares of the events, those most like A, in which the excess of A is looked at."""
+"""Shares of the events, those most like A, in which the excess of A is tested."""
 _BLOCK = 64
 _TIE = 1e-3
 _NAMED: dict[str, Callable[[], Learner]] = {
@@ -45,7 +45,7 @@ _NAMED: dict[str, Callable[[], Learner]] = {
 
 @dataclass(frozen=True, eq=False)
 class ClassifierResult:
-    """Outcome of the classifier test: how well A is told from B.
+    """Outcome of the classifier test: how well A is separated from B.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ClassifierResult:
     null
         ``auc_z`` and ``cut_z`` of the permutations, shape (2, n).
     scores_a, scores_b
-        Out-of-fold scores of the events, in the order given: the share of their fold that looks less like A.
+        Out-of-fold scores of the events, in the order given: the share of their fold that is less like A.
     learner
         What learned.
     n_a, n_b
@@ -90,10 +90,10 @@ class ClassifierResult:
     n_b: int
 
     def __repr__(self) -> str:
-        """Return the statistics and what they are worth."""
+        """Return the statistics and their p-value."""
         return (
             f"ClassifierResult(auc={self.auc:.4f} ({self.auc_z:+.2f} sigma), "
-            f"cut_z={self.cut_z:+.2f} at {self.cut:.0%}, {told(self.p_value, self.method, self.permutation)}, "
+            f"cut_z={self.cut_z:+.2f} at {self.cut:.0%}, {p_text(self.p_value, self.method, self.permutation)}, "
             f"{self.n_a} against {self.n_b} events, {self.learner})"
         )
 
@@ -108,14 +108,15 @@ def classifier_test(
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassifierResult:
-    """Return whether a classifier can tell two samples of events apart.
+    """Return whether a classifier can separate two samples of events.
 
     Parameters
     ----------
     x_a, x_b
-        Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,). A is where an excess is looked for.
+        Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,). A is where an excess is searched
+        for.
     learner
-        ``"kernel"``, ``"boosting"`` or ``"network"``, or a learner with settings of its own.
+        ``"kernel"``, ``"boosting"`` or ``"network"``, or a learner with other settings.
     folds
         An event is scored by what was learned from the other folds.
     toys
@@ -123,7 +124,7 @@ def classifier_test(
     seed
         Of the folds, the learner and the permutations.
     progress
-        Called with the permutations done and wanted. Without, one warning tells the time that is left if it is more
+        Called with the permutations done and wanted. Without, one warning gives the time that is left if it is more
         than a minute.
 
     Returns
@@ -196,7 +197,7 @@ def classifier_test(
 def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
     """Return for every event the share of its fold with a smaller score, ties half; shape (n, n_events).
 
-    Every fold has a model of its own, whose constant is the lower the more events of A the fold has: scores of
+    Every fold has a separate model, whose constant is the lower the more events of A the fold has: scores of
     different folds are not on one scale.
     """
     out = np.empty(scores.shape)

@@ -2,7 +2,7 @@
 
 The tail is that of Imhof (Biometrika 48 (1961) 419): the inversion of the characteristic function, whose integral is
 here one of a trapezium rule with a step that bounds its error (R. B. Davies, Appl. Statist. 29 (1980) 323); where
-that cannot tell the tail from rounding, Kuonen's saddlepoint (Biometrika 86 (1999) 929), whose relative error is 10 %
+in which the tail is lost in rounding, Kuonen's saddlepoint (Biometrika 86 (1999) 929), whose relative error is 10 %
 for two terms and below 1 % for twelve. Equal weights are a chi2.
 
 Examples

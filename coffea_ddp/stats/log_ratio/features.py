@@ -115,7 +115,7 @@ def kernel_family(
 
 
 def _drawn(points: Points, count: int, seed: int) -> FloatArray:
-    """Return so many different points, drawn by their multiplicity.
+    """Return ``count`` different points, drawn by their multiplicity.
 
     They are numbered by their distance from the middle, then from the side of the shorter tails: neither which sample
     is called A nor the sign of a feature decides which are drawn, also where two points are equally far (the middle of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FIRST_DAMPING = 1e-2
 _LEAST, _MOST = 1e-8, 1e10
 _WINDOW = 10
-"""Steps between two looks at whether a fit still gains."""
+"""Steps between two checks of whether a fit still gains."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +175,7 @@ class _Descent:
         return (self.w + _solve(damped, rest, free & ~out) + fixed).clamp(-largest, largest)
 
     def retire(self, tolerance: float) -> None:
-        """Write down the fits that gained no more than ``tolerance`` since the last look, and go on with the others."""
+        """Write down the fits that gained at most ``tolerance`` since the last check, and continue with the others."""
         # What is infinite, and stays so, ends as well.
         ended = ~(2.0 * (self.before - self.now) >= tolerance)
         rows, stay = self.row[ended], ~ended

@@ -1,8 +1,8 @@
 """Symmetrized NPLM (arXiv:2401.09530): whether two samples of events come from one density.
 
 ``t_{A+B}(A) = -2 min_f [N_A / N sum_{A+B} (exp f - 1) - sum_A f]``, ``t_{A+B}(B)`` likewise with g and N_B, and
-``t = t_{A+B}(A) + t_{A+B}(B) >= 0``. The pooled points are the same for every permutation of the labels, and what a
-fit of one is worth is counted among fits of the others.
+``t = t_{A+B}(A) + t_{A+B}(B) >= 0``. The pooled points are the same for every permutation of the labels, and the
+p-value of a fit of one is counted among fits of the others.
 """
 
 from __future__ import annotations
@@ -86,14 +86,14 @@ def nplm(
     x_a, x_b
         Features of the events, shapes (n_a, d) and (n_b, d), or (n_a,) and (n_b,).
     backend
-        ``"kernel"``, ``"network"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with settings of its own.
+        ``"kernel"``, ``"network"``, ``"fourier"``, ``"bins"`` or ``"splines"``, or a solver with other settings.
     toys
         Pseudo-experiments: permutations of the labels. With none p is the analytic one, which families with fixed
         features have.
     seed
         Of the permutations, and of what the features draw.
     progress
-        Called with the permutations done and wanted. Without, one warning tells the time that is left if it is more
+        Called with the permutations done and wanted. Without, one warning gives the time that is left if it is more
         than a minute: kernels take seconds, networks minutes to hours.
 
     Returns
@@ -112,8 +112,8 @@ def nplm(
     Notes
     -----
     arXiv:2401.09530; arXiv:2204.02317 for kernels. Whatever is fitted, p is (n_ge + 1) / (n + 1) among permutations of
-    the labels. Several widths of a kernel are looks: the smallest of their p-values is counted among those of the same
-    permutations.
+    the labels. Several widths of a kernel are several trials: the smallest of their p-values is counted among those of
+    the same permutations.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def judged(
     """
     observed = fitter.observed()
     null = permuted(fitter, toys, seed, progress)
-    p_value, best, count, method = _worth(observed, null, analytic=analytic)
+    p_value, best, count, method = _global_p(observed, null, analytic=analytic)
     points = fitter.points
     return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
 
@@ -245,7 +245,7 @@ def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
 
 
 def permuted(fitter: Fitter, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
-    """Return t of so many permutations of the labels, shape (n_families, count)."""
+    """Return t of ``count`` permutations of the labels, shape (n_families, count)."""
     parts, points = [np.empty((len(fitter.observed()), 0))], fitter.points
     remaining = Remaining(count, progress)
     for first in range(0, count, fitter.block):
@@ -255,16 +255,16 @@ def permuted(fitter: Fitter, count: int, seed: int, progress: Progress | None = 
     return np.maximum(np.concatenate(parts, axis=1), 0.0)
 
 
-def _worth(
+def _global_p(
     observed: tuple[Observed, ...], null: FloatArray, *, analytic: bool
 ) -> tuple[float, int, PermutationP | None, str]:
-    """Return p after all families, the best family, the count behind p, and how p was made."""
-    looks = f", the best of {len(observed)} families" if len(observed) > 1 else ""
+    """Return the global p of all families, the best family, the count behind p, and how p was made."""
+    best_of = f", the best of {len(observed)} families" if len(observed) > 1 else ""
     if not null.shape[1] and not analytic:
         return np.nan, int(np.argmax([one.t for one in observed])), None, "no p-value: no permutations"
     if not null.shape[1]:
         rough = "; too few events for it, give toys" if any(one.is_sparse for one in observed) else ""
-        how = f"analytic, a weighted sum of chi2{' (Sidak)' if looks else ''}{looks}{rough}"
+        how = f"analytic, a weighted sum of chi2{' (Sidak)' if best_of else ''}{best_of}{rough}"
         return *_analytic(observed), None, how
     # The square root: tails of t are near to exponential, as those of z^2 are.
     scores, samples = np.sqrt([max(one.t, 0.0) for one in observed]), np.sqrt(null)
@@ -274,7 +274,7 @@ def _worth(
     together = combine(list(samples), [[score] for score in scores])
     z = np.array([float(one[0]) for one in together.z])
     count = together.report(float(z.max()))
-    return count.p_value, int(z.argmax()), count, f"{null.shape[1]} permutations of the labels{looks}"
+    return count.p_value, int(z.argmax()), count, f"{null.shape[1]} permutations of the labels{best_of}"
 
 
 def _analytic(observed: tuple[Observed, ...]) -> tuple[float, int]:

@@ -57,13 +57,13 @@ def nplm_reference(
     seed
         Of the permutations and the starting points.
     progress
-        Called with the permutations done and wanted. Without, one warning tells the time that is left if it is more
+        Called with the permutations done and wanted. Without, one warning gives the time that is left if it is more
         than a minute.
 
     Returns
     -------
     NPLMResult
-        With ``t_b`` 0. ``DIVERGES`` among the flags: a single event of the reference stands for more than 20 of A.
+        With ``t_b`` 0. ``DIVERGES`` among the flags: a single event of the reference represents more than 20 of A.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.log_ratio.chi2_mixture import tail
 from coffea_ddp.stats.samples.points import as_events
-from coffea_ddp.stats.tail import told
+from coffea_ddp.stats.tail import p_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ FEWEST_EXPECTED = 20.0
 """Events expected in every bin on each side for an analytic p-value: with 20, P(p <= 0.05) is 0.052 to 0.056."""
 
 _UNLIKELY = 1e-3
-"""A null sample and a chi2 are told to disagree below this p-value."""
+"""A null sample and a chi2 are reported to disagree below this p-value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class Observed:
 
 
 def runs_away(f: ArrayLike, expected: float, n_b: int) -> bool:
-    """Return whether an event of the reference stands for more than 20 of the sample somewhere."""
+    """Return whether an event of the reference represents more than 20 of the sample somewhere."""
     return bool(np.max(f) > np.log(20.0 * n_b / expected))
 
 
@@ -233,11 +233,11 @@ class NPLMResult:
         return Distorted(edges, a, b, np.histogram(column, edges)[0] * share)
 
     def __repr__(self) -> str:
-        """Return t and what it is worth."""
+        """Return t and its p-value."""
         flags = f", {' '.join(self.flags)}" if self.flags else ""
         return (
             f"NPLMResult(t={self.t:.2f} ({self.t_a:.2f} + {self.t_b:.2f}), "
-            f"{told(self.p_value, self.method, self.permutation)}, "
+            f"{p_text(self.p_value, self.method, self.permutation)}, "
             f"{self.n_a} against {self.n_b} events, {self.families[self.best].family}{flags})"
         )
 

@@ -7,7 +7,7 @@ all cells. Events may carry weights, which stay with them when labels are permut
 For a cell with weights w and features phi, centred at their mean: ``G = sum_A w phi``, ``M = sum w phi phi^T``,
 ``C = sum w^2 phi phi^T``, and with the expected share r of A ``t = G^T (H_A^-1 + H_B^-1) G``, ``H_A = r M + ridge``,
 ``H_B = (1 - r) M + ridge``. Relabelling gives G the covariance ``r (1 - r) C``, so t is a weighted sum of chi2_1, here
-told by its first three cumulants.
+approximated by its first three cumulants.
 
 Where every event has an expected share of its own, e of side B, labels are replaced by residuals
 ``rho = a - (1 - e)`` and the information ``4 e (1 - e)`` of each event, 1 at e = 1/2, weighs all sums but that over A:
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.samples.points import Points
 
 LARGEST = 32
-"""At most so many directions of the features are looked at, those of the largest variance."""
+"""The largest number of directions of the features that are used, those of the largest variance."""
 _KNOWN = 0.05
 """Directions of which all events together say less, in units of the ridge, are left out."""
 _NOTHING = 1e-9
 NO_OPINION = -38.0
-"""z of a cell in which no statistic can be told: one event, equal features."""
+"""z of a cell in which no statistic can be computed: one event, equal features."""
 
 
 def main_directions(points: Points, width: float, *, seed: int, ridge: float = 1.0) -> FloatArray:
@@ -170,7 +170,7 @@ class Forms:
     root
         Matrices R with ``t = |R^T G|^2``; shape (n_cells, p, p).
     cumulants
-        The first three of t under relabelling; shape (n_cells, 3). All 0 where there is nothing to be told.
+        The first three of t under relabelling; shape (n_cells, 3). All 0 where there is nothing to be computed.
     """
 
     mean: FloatArray

@@ -2,8 +2,8 @@
 
 A solver is a description and fits nothing: :func:`~coffea_ddp.stats.log_ratio.nplm.fitter_of` does. Log-ratios that are
 linear in their parameters have one best fit, and an analytic null. Networks are not, and at f = 0 their hidden layer
-means nothing: no chi2 describes their null, which depends on how hard one looks for the minimum. Their p is that of
-permutations, whose labels are fitted exactly as the observed ones, from the same starting points.
+means nothing: no chi2 describes their null, which depends on how thoroughly the minimum is searched for. Their p is
+that of permutations, whose labels are fitted exactly as the observed ones, from the same starting points.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class NetworkSolver:
     epochs, rate
         Of Adam.
     cells
-        Count in so many cells between quantiles first (one or two features); ``None``: fit to the events.
+        Number of cells between quantiles in which events are counted first (one or two features); ``None``: unbinned.
     device
         ``"cpu"`` or ``"cuda"``.
 

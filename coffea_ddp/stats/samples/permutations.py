@@ -24,7 +24,7 @@ _MOST = 10**9
 
 
 def draw_labels(multiplicity: IntArray, n_a: int, count: int, seed: int, first: int = 0) -> AnyArray:
-    """Return the events of A at every point in so many permutations, shape (count, n_points).
+    """Return the events of A at every point in each permutation, shape (count, n_points).
 
     They are of type int8 where no point has more than one event.
 

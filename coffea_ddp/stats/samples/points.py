@@ -67,7 +67,7 @@ class Points:
 
 
 def as_events(x: ArrayLike, what: str) -> FloatArray:
-    """Return features as float64 of shape (n, d); one feature may come as a plain list.
+    """Return features as float64 of shape (n, d); one feature may come as a list.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def in_cells(points: Points, cells: int) -> Points:
 
 
 def _by_rank(column: FloatArray, weight: IntArray, group: IntArray, steps: int) -> IntArray:
-    """Return the number of a cell for every point: each group is cut into so many."""
+    """Return the number of a cell for every point: each group is cut into ``steps``."""
     order = np.lexsort((column, group))
     total = np.bincount(group, weights=weight)
     ahead = np.concatenate([[0.0], np.cumsum(total)])[group[order]]

@@ -1,4 +1,4 @@
-"""The time that is left: long work tells it, to whoever listens or, where nobody does, in one warning.
+"""Remaining time of long work: reported to a callback or, without one, in one warning.
 
 Examples
 --------
@@ -19,7 +19,7 @@ LONG = 60.0
 
 
 class Remaining:
-    """Work of so many equal pieces.
+    """Work of a number of equal pieces.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Remaining:
         self._start, self._first = time.monotonic(), True
 
     def done(self, number: int) -> None:
-        """Tell that so many pieces are done."""
+        """Report that a number of pieces are done."""
         if self._progress is not None:
             self._progress(number, self._total)
             return

@@ -119,7 +119,7 @@ def _exact_z(found: int, events: int, table: ZTable) -> float:
 
 @compiled
 def count_rectangles(v: FloatArray) -> int:
-    """Return how many rectangles are looked at: those that begin and end on a column with events."""
+    """Return the number of rectangles that are tested: those that begin and end on a column with events."""
     n_rows, n_columns = v.shape
     total = 0
     strip = np.zeros(n_columns)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
 
 MOST_EXACT = 4096
-"""Tables never go beyond so many events: 4096 rows are 34 MB."""
+"""The largest number of events in a table: 4096 rows are 34 MB."""
 
 _INFORMATION = 100.0
 """Above this value of n p (1 - p) the expansion is within 0.05 of the z of the mid-p value for abs(z) < 6."""
@@ -138,7 +138,7 @@ def _mid_p_z(b: FloatArray, n: FloatArray, p: FloatArray) -> FloatArray:
 
 
 class ZTable(NamedTuple):
-    """z of every split of up to so many events.
+    """z of every split of a number of events, up to a largest one.
 
     Attributes
     ----------

@@ -140,7 +140,7 @@ class Matrix:
 
 
 def one_sided(high: Single, low: Single, sign: int) -> Single:
-    """Return the score that an alternative looks at: 1 the largest, -1 minus the smallest, 0 the larger in size."""
+    """Return the score that an alternative uses: 1 the largest, -1 minus the smallest, 0 the larger in size."""
     return np.maximum(high, -low) if sign == 0 else high if sign > 0 else -low
 
 

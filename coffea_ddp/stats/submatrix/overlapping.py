@@ -7,7 +7,7 @@ correlations between cells come from. All pseudo-experiments of a block (:data:`
 Nothing of the size (cells x bins) is stored: the variance of a cell's bins does not depend on the labels and is made
 again for every block, for less than the block's own work.
 
-The references in plain numpy are in ``tests/stats/submatrix/test_overlapping.py``.
+The references in numpy are in ``tests/stats/submatrix/test_overlapping.py``.
 """
 
 from __future__ import annotations

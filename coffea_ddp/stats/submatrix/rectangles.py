@@ -14,7 +14,7 @@ Two scores:
   remember the most and the fewest B of all rectangles with n events, for every n up to the end of the table, and to
   look z up once at the end; above that, the expansion of :func:`coffea_ddp.stats.submatrix.binomial.expansion`.
 
-Each has a plain numpy counterpart in ``tests/stats/submatrix/test_rectangles.py`` that gives the same answer.
+Each has a numpy counterpart in ``tests/stats/submatrix/test_rectangles.py`` that gives the same answer.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def exact_extremes(b: Single, n: IntArray, table: ZTable, high: Single, low: Sin
     strip, prefix = np.zeros((n_columns, TOYS), np.float32), np.zeros((n_columns + 1, TOYS), np.float32)
     strip_n, prefix_n = np.zeros(n_columns, np.int64), np.zeros(n_columns + 1, np.int64)
     last = min(table.most, n.sum())
-    # Of all rectangles with so many events, the most and the fewest on side B; -1: there is none.
+    # Of all rectangles with a number of events, the most and the fewest on side B; -1: there is none.
     largest, smallest = np.full((last + 1, TOYS), np.float32(-1.0)), np.full((last + 1, TOYS), np.float32(np.inf))
     for first_row in range(n_rows):
         strip[:] = 0.0
@@ -139,7 +139,7 @@ def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     high: Single,
     low: Single,
 ) -> None:
-    """Look at all rectangles of one strip of rows."""
+    """Test all rectangles of one strip of rows."""
     last = len(largest) - 1
     for start in range(len(strip_n)):
         if strip_n[start] == 0:

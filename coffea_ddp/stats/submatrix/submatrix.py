@@ -70,7 +70,7 @@ class SubmatrixResult:
     statistic
         Of the rectangle; positive where B is in excess.
     z_value, p_local
-        Of the rectangle alone, as if no other had been looked at. ``p_local`` is two-sided or one-sided as
+        Of the rectangle alone, as if no other had been tested. ``p_local`` is two-sided or one-sided as
         ``alternative`` says; of counts it is the full binomial p, where ``z_value`` is that of the mid-p value.
     p_value, z_global
         After all rectangles; ``z_global`` has the sign of the statistic, and is 0 where ``p_value`` is 1.
@@ -79,7 +79,7 @@ class SubmatrixResult:
     null
         The best score of every pseudo-experiment, shape (toys,): absolute z where two-sided.
     n_rectangles
-        How many were looked at (different sets of bins that are not empty at their ends).
+        Number of rectangles tested (different sets of bins that are not empty at their ends).
     asymmetry
         The relative excess eps of B that explains the rectangle, B = kappa (1 + eps) A; inf where A is empty.
     method
@@ -161,7 +161,7 @@ def scan_submatrices(
         ``"binomial"`` (N_A varies) or ``"fixed"`` (N_A kept); by default the one that is right for ``kappa``: fixed for
         ``"totals"``, else binomial.
     edges
-        The edges of the bins along every axis, to tell the region in its units.
+        The edges of the bins along every axis, to give the region in its units.
     progress
         Called with the number of pseudo-experiments done and their total.
 
@@ -349,7 +349,7 @@ def _check(a: IntArray, b: IntArray, statistic: str, alternative: str) -> None:
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape} and b {b.shape}; give two matrices of the same bins")
     if a.ndim not in (1, 2):
-        raise InputError(f"matrices of {a.ndim} axes: rectangles are looked for in one or two")
+        raise InputError(f"matrices of {a.ndim} axes: rectangles are searched for in one or two")
     if not (a.any() or b.any()):
         raise InputError("a and b are both empty: there is nothing to compare")
     _options(statistic, alternative)

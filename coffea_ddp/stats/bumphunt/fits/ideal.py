@@ -171,7 +171,7 @@ def _series(x: float) -> float:
 
 @compiled
 def _falls_at(n: FloatArray, ratio: FloatArray, total: float, low: float) -> bool:
-    """Tell whether the likelihood falls from its lower bound on: the bin that binds is empty, the others say little."""
+    """Return whether the likelihood falls from its lower bound on: the bin that binds is empty, others say little."""
     slope = -total
     for j in range(len(n)):
         if n[j] > 0.0:

@@ -40,17 +40,17 @@ LARGEST = 60.0
 """Estimates of z are cut here: beyond, something else than a bump is wrong with the fit."""
 _SMALL = 0.1
 _STRETCH, _PILOT = 0.15, 5
-"""The coordinate of the polynomials advances by this power of a first background, of so many terms."""
+"""The coordinate of the polynomials advances by this power of a first background, which has this number of terms."""
 _CLOSE = 1e-3
 """Twice the log-likelihood that may be left to gain: features need no more."""
 MOST_IMITATED = 0.999
 """The largest share of a signal that a background is said to imitate: beyond, nothing is measured."""
 SEARCHED = 0.9
-"""A candidate is looked for where the background can imitate less than this share of it."""
+"""A candidate is searched for where the background can imitate less than this share of it."""
 
 
 class Problem(NamedTuple):
-    """One spectrum, the signals that are looked for, and the polynomials of the background.
+    """One spectrum, the signals that are searched for, and the polynomials of the background.
 
     Attributes
     ----------

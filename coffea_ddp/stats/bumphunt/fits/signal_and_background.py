@@ -148,7 +148,7 @@ def _direction(problem: Problem, now: _State, near: bool) -> float:
 
 @compiled
 def _positive(factor: FloatArray) -> bool:
-    """Tell whether a matrix was positive before it was factorised: no pivot had to be lifted to the least allowed."""
+    """Return whether a matrix was positive before it was factorised: no pivot had to be lifted to the least allowed."""
     smallest = np.inf
     for a in range(len(factor)):
         smallest = min(smallest, factor[a, a])

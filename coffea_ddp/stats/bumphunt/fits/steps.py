@@ -34,7 +34,7 @@ STEP_ORDERS = (4, 6)
 STEP_WIDTHS = (0.04, 0.1, 0.25)
 """Widths of the steps, as shares of the spectrum."""
 _ENDS = 2.5
-"""A step is over so many widths from its middle."""
+"""A step ends at this number of widths from its middle."""
 _PER_WIDTH, _LEAST = 1.5, 6
 """Places of steps in one of their widths, and how many at least."""
 _FREE_SHARE = 1e-3
@@ -108,7 +108,7 @@ class BestSteps(NamedTuple):
 
 @functools.cache
 def step_table(n_bins: int) -> Steps:
-    """Return the steps that are tried in spectra of so many bins.
+    """Return the steps that are tried in spectra of a number of bins.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def best_steps(point: Linearised, steps: Steps, orders: IntArray) -> BestSteps:
 
 @compiled
 def beside_step(point: Linearised, order: int, step: FloatArray, height: float) -> tuple[float, FloatArray]:
-    """Return mu of the candidate, and the coefficients of so many polynomials, beside a step of that height."""
+    """Return mu of the candidate, and the coefficients of the polynomials, beside a step of that height."""
     u, c = point.scale * step, np.empty(order)
     uv, vv, vy = dot(u, point.v), dot(point.v, point.v) + 1e-12, point.vy
     for a in range(order):

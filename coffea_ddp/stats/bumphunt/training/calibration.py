@@ -1,7 +1,7 @@
 """Calibration of the network: the upper tail of its score, and z of a candidate without bias.
 
-The tails, by a spectrum's room for a signal, are those of background-only spectra of the families that it was trained
-on, drawn anew; docs/validation.md tells how well they hold for families that it was not. The correction of the z of a
+The tails, for lengths of the domain in widths of the signal, are those of background-only spectra of the families that
+it was trained on, drawn anew; docs/validation.md has their validation on other families. The correction of the z of a
 candidate is chosen on the families that decide between models.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.domain import WIDTHS
-from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, looks
+from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, n_widths
 from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.training.families import TRAINING
 from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
 
 TAILS = (0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005)
-LOOKS = (6.0, 12.0, 25.0, 50.0, 100.0, 200.0)
-"""Middles of the groups, bins in the domain over the width."""
+N_WIDTHS = (6.0, 12.0, 25.0, 50.0, 100.0, 200.0)
+"""Middles of the groups of spectra: lengths of the domain in widths of the signal."""
 BACKGROUND_ONLY = SpectrumSettings(tuple(TRAINING), tuple(TRAINING.values()), signal=0.0, masked=0.0)
 _AT_ONCE = 200
 SHIFTS, LIFTS = np.arange(0.0, 4.01, 0.5), np.arange(0.0, 0.51, 0.05)
@@ -41,7 +41,7 @@ def null_scores(
     distribution: SpectrumSettings = BACKGROUND_ONLY,
     report: Callable[[str], None] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return scores and looks of background-only spectra, 200 a batch of one length and width.
+    """Return scores of background-only spectra and their lengths in widths, 200 a batch of one length and width.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def null_scores(
     distribution
         What is drawn.
     report
-        Told the progress.
+        Called with the progress, in words.
     """
     scores, rooms = [], []
     for number in range(batches):
@@ -65,7 +65,7 @@ def null_scores(
         widths = np.full(n_bins, sigma)
         found = finder.evaluate(batch.counts, widths, batch.use)
         scores.append(found.score)
-        rooms.append(looks(found.inside, widths))
+        rooms.append(n_widths(found.inside, widths))
         if report is not None and (number + 1) % 100 == 0:
             report(f"calibration: {(number + 1) * _AT_ONCE} spectra")
     score, room = np.concatenate(scores), np.concatenate(rooms)
@@ -75,7 +75,7 @@ def null_scores(
 
 def calibrate(score: FloatArray, room: FloatArray) -> Calibration:
     """Return the tails of background-only scores, both of shape (n_spectra,)."""
-    middles = np.array(LOOKS)
+    middles = np.array(N_WIDTHS)
     borders = np.sqrt(middles[1:] * middles[:-1])
     group = np.searchsorted(borders, room)
     tails = np.array(TAILS)

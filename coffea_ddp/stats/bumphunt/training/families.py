@@ -128,10 +128,10 @@ def polynomials(rng: Generator, x: FloatArray, size: int) -> FloatArray:
 
 def gaussian_tails(rng: Generator, x: FloatArray, size: int) -> FloatArray:
     """Draw the falling side of a Gaussian or of a log-normal, on a pedestal or not."""
-    plain = -0.5 * ((x + _each(rng, 0.0, 1.0, size)) / _log_each(rng, 0.15, 0.8, size)) ** 2
+    symmetric = -0.5 * ((x + _each(rng, 0.0, 1.0, size)) / _log_each(rng, 0.15, 0.8, size)) ** 2
     m, width = _masses(rng, x, size)
     log_normal = -0.5 * (np.log(m + 0.2) / _log_each(rng, 0.2, 1.5, size)) ** 2 - np.log(m) + np.log(width)
-    shape = np.where(rng.random((size, 1)) < 0.5, plain, log_normal)
+    shape = np.where(rng.random((size, 1)) < 0.5, symmetric, log_normal)
     shape = np.maximum(shape - shape.max(axis=1, keepdims=True), -25.0)
     pedestal = np.log(_log_each(rng, 1e-6, 0.1, size)) - _each(rng, 0.0, 3.0, size) * x
     return np.asarray(np.logaddexp(shape, pedestal))

@@ -50,7 +50,7 @@ def make_finder(
     start
         A network to begin with instead of random weights; what is said of it is kept under "began with".
     report
-        Told the progress, a line each time.
+        Called with the progress, a line each time.
 
     Raises
     ------

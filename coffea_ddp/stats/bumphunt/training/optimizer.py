@@ -1,9 +1,9 @@
 """Optimizers of the weights: Muon for the matrices of the layers, AdamW for the biases and the last layer (torch).
 
 A layer's weights are one matrix, taps and channels in by channels out, whose update Muon makes orthogonal: here, 3,000
-steps of it are worth 7,000 of AdamW alone. A moving average of the weights is what is kept. The layers' products are in
-bfloat16 where the processor has it (without, they would be six times slower), everything that adds up is in single
-precision.
+steps of it reach what 7,000 of AdamW alone do. A moving average of the weights is what is kept. The layers' products
+are in bfloat16 where the processor has it (without, they would be six times slower), everything that adds up is in
+single precision.
 """
 
 from __future__ import annotations

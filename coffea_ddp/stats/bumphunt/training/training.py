@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 
 BINS = (24, 300)
-"""Spectra have from so many to so many bins, drawn evenly in the logarithm."""
+"""Smallest and largest number of bins of a spectrum, drawn evenly in the logarithm."""
 _GROUPS = 4
 """Widths of the signal in one step."""
 _REAL = 2.5
@@ -214,7 +214,7 @@ def train(
     device
         ``"cpu"`` or ``"cuda"``.
     report
-        Told the progress, a line each time.
+        Called with the progress, a line each time.
     every
         Steps between checkpoints and measurements.
 
