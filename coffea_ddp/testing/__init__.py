@@ -35,8 +35,10 @@ from coffea_ddp.testing.broken_files import (
     make_truncated,
     make_wrong_tree,
 )
+from coffea_ddp.testing.detected import apply_detector
 from coffea_ddp.testing.files import make_copies, make_dataset, make_nanoaod
 from coffea_ddp.testing.generator.detector import Efficiency
+from coffea_ddp.testing.generator.efficiencies import Detector, LeptonEfficiency
 from coffea_ddp.testing.generator.injection import inject, inject_events
 from coffea_ddp.testing.generator.signals import LFVSignal, Resonance, Signal
 from coffea_ddp.testing.generator.writing import Compression, Container
@@ -45,10 +47,13 @@ __all__ = [
     "Compression",
     "Container",
     "Damage",
+    "Detector",
     "Efficiency",
     "LFVSignal",
+    "LeptonEfficiency",
     "Resonance",
     "Signal",
+    "apply_detector",
     "inject",
     "inject_events",
     "make_copies",

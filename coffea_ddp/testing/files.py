@@ -12,6 +12,7 @@ from coffea_ddp._files import SIMULATED, write_in_place
 from coffea_ddp._root_files import is_simulated
 from coffea_ddp.errors import InputError
 from coffea_ddp.testing.generator.branches import NEWEST, OLDEST, branches, contents
+from coffea_ddp.testing.generator.detection import THRESHOLDS, applied
 from coffea_ddp.testing.generator.detector import Efficiency, Reconstructed, reconstruct
 from coffea_ddp.testing.generator.processes import add_backgrounds
 from coffea_ddp.testing.generator.record import Record
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
+    from coffea_ddp.testing.generator.efficiencies import Detector
     from coffea_ddp.testing.generator.signals import Signal
 
 RUN = 370_000
@@ -39,6 +41,7 @@ def make_nanoaod(
     version: int = 9,
     container: Container = "ttree",
     efficiency: Efficiency | Mapping[str, float] = EQUAL,
+    detector: Detector | None = None,
     run: int = RUN,
     first_event: int = 1,
     drop: Sequence[str] = (),
@@ -62,7 +65,11 @@ def make_nanoaod(
     container
         ``"ttree"`` or ``"rntuple"``.
     efficiency
-        An ``Efficiency`` or a mapping with some of its fields, such as ``{"e": 0.8, "mu": 0.9}``.
+        An ``Efficiency`` or a mapping with some of its fields, such as ``{"e": 0.8, "mu": 0.9}``. Leptons that
+        fail stay in their collection.
+    detector
+        Efficiencies as functions of pT, eta, charge and number of jets, losses and fakes, besides: leptons that fail
+        are not in their collection.
     run, first_event
         The run number, and the number of the first event; they count up from there. A luminosity block has
         500.
@@ -96,6 +103,8 @@ def make_nanoaod(
     reconstructed.scalars.update(
         run=np.full(events, run), luminosityBlock=(number - 1) // EVENTS_PER_LUMI + 1, event=number
     )
+    if detector is not None:
+        reconstructed = _detected(reconstructed, detector, seed)
     return write_file(
         path, reconstructed, version=version, container=container, drop=drop, cluster=cluster, compression=compression
     )
@@ -270,6 +279,18 @@ def write_file(
 def in_place(path: str | PathLike[str], write: Callable[[Path], object]) -> Path:
     """Write a file whole or not at all; only files that were simulated here are replaced."""
     return write_in_place(Path(path), write, SIMULATED, is_simulated)
+
+
+def _detected(events: Reconstructed, detector: Detector, seed: int | np.random.SeedSequence) -> Reconstructed:
+    """Return the events with the efficiencies, losses and fakes of a detector."""
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    triggers = dict(zip(("trigger_e", "trigger_mu"), (name for name, _ in THRESHOLDS.values()), strict=True))
+    scalars = {triggers.get(name, name): column for name, column in events.scalars.items()}
+    scalars, objects = applied(
+        scalars, events.objects, detector, seed=int(sequence.generate_state(1, np.uint64)[0]), exchange=False
+    )
+    names = {full: name for name, full in triggers.items()}
+    return Reconstructed(events.n_events, {names.get(name, name): column for name, column in scalars.items()}, objects)
 
 
 def _efficiency(fields: Mapping[str, float]) -> Efficiency:

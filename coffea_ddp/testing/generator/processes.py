@@ -55,9 +55,9 @@ def decay_tau(
     *,
     into: Kind | None = None,
 ) -> None:
-    """Decay taus along their flight: to e or mu (a fair coin) or hadrons, or all to the lepton ``into``."""
+    """Decay taus along their flight: to e or mu (a fair coin) or hadrons, or all ``into`` a lepton or hadrons."""
     n = len(event)
-    leptonic = np.ones(n, bool) if into is not None else rng.random(n) < LEPTONIC_TAUS
+    leptonic = rng.random(n) < LEPTONIC_TAUS if into is None else np.full(n, into != Kind.TAU)
     flavour = rng.integers(0, 2, n) if into is None else np.full(n, int(into))
     fraction = np.where(leptonic, np.interp(rng.random(n), _X_CDF, _X), rng.beta(4.0, 2.2, n))
     record.add(np.where(leptonic, flavour, Kind.TAU), event, p4 * fraction, charge)

@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import IntArray
 
 Lepton = Literal["e", "mu"]
-Decay = Literal["ee", "mumu", "gammagamma", "jj"]
+Decay = Literal["ee", "mumu", "emu", "gammagamma", "jj"]
+TauDecay = Literal["lepton", "hadrons", "any"]
 
 _ACTIVITY = 1.7
 _MIN_MASS = 5.0
-_DAUGHTERS = {"ee": Kind.ELECTRON, "mumu": Kind.MUON, "gammagamma": Kind.PHOTON, "jj": Kind.JET}
+_DAUGHTERS = {
+    "ee": (Kind.ELECTRON, Kind.ELECTRON),
+    "mumu": (Kind.MUON, Kind.MUON),
+    "emu": (Kind.ELECTRON, Kind.MUON),
+    "gammagamma": (Kind.PHOTON, Kind.PHOTON),
+    "jj": (Kind.JET, Kind.JET),
+}
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,11 @@ class Signal(Company, ABC):
 
 @dataclass(frozen=True)
 class LFVSignal(Signal):
-    """A lepton-flavour-violating decay X -> l tau, with the tau decaying to the *other* light lepton.
+    """A lepton-flavour-violating decay X -> l tau, by default with the tau decaying to the *other* light lepton.
 
     ``lepton="mu"`` is X -> mu tau, tau -> e nu nu: a hard prompt muon and a softer electron of the opposite
-    charge, so it breaks the e <-> mu symmetry of e mu events. ``lepton="e"`` is its mirror image.
+    charge, so it breaks the e <-> mu symmetry of e mu events. ``lepton="e"`` is its mirror image. With hadronic decays
+    it breaks that of events with one lepton and a tau.
 
     Parameters
     ----------
@@ -62,6 +70,8 @@ class LFVSignal(Signal):
         Mass of X in GeV; its natural width is neglected.
     lepton
         The prompt lepton.
+    tau
+        Decay of the tau: to the other ``"lepton"``, to ``"hadrons"``, or to ``"any"`` of electrons, muons and hadrons.
     n_jets, n_b, n_tau, n_photons, vbf
         What accompanies X, to hide the signal in one cell: exact numbers of further objects of pT > 40 GeV
         and |eta| < 2.2, or ``None`` for as many as in the background. ``n_jets`` counts the b jets and the
@@ -70,15 +80,18 @@ class LFVSignal(Signal):
     Examples
     --------
     >>> LFVSignal(400, n_jets=2, n_b=0, vbf=True)
-    LFVSignal(n_jets=2, n_b=0, n_tau=None, n_photons=None, vbf=True, n=400, mass=125.0, lepton='mu')
+    LFVSignal(n_jets=2, n_b=0, n_tau=None, n_photons=None, vbf=True, n=400, mass=125.0, lepton='mu', tau='lepton')
     """
 
     mass: float = 125.0
     lepton: Lepton = "mu"
+    tau: TauDecay = "lepton"
 
     def __post_init__(self) -> None:
-        """Refuse unknown leptons."""
+        """Refuse unknown leptons and decays."""
         super().__post_init__()
+        if self.tau not in get_args(TauDecay):
+            raise InputError(f"LFVSignal(tau={self.tau!r}): the decay of the tau is one of {get_args(TauDecay)}")
         if self.lepton not in get_args(Lepton):
             raise InputError(f"LFVSignal(lepton={self.lepton!r}): the prompt lepton is one of {get_args(Lepton)}")
 
@@ -90,12 +103,12 @@ class LFVSignal(Signal):
         charge = signs(rng, len(event))
         lepton, tau = two_body(rng, parent, float(LEPTON_MASS[prompt]), TAU_MASS)
         record.add(prompt, event, lepton, charge)
-        decay_tau(rng, record, event, tau, -charge, into=other)
+        decay_tau(rng, record, event, tau, -charge, into={"lepton": other, "hadrons": Kind.TAU, "any": None}[self.tau])
 
 
 @dataclass(frozen=True)
 class Resonance(Signal):
-    """A narrow peak in a dilepton, diphoton or dijet mass.
+    """A narrow peak in a dilepton, diphoton or dijet mass; an electron and a muon break lepton flavour.
 
     Parameters
     ----------
@@ -105,7 +118,7 @@ class Resonance(Signal):
         Mass and full natural width (Breit-Wigner, cut off at 10 widths) in GeV; the detector's resolution,
         about 1 % for leptons and photons and 8 % for jets, comes on top.
     decay
-        ``"ee"``, ``"mumu"``, ``"gammagamma"`` or ``"jj"``.
+        ``"ee"``, ``"mumu"``, ``"emu"`` (opposite charges), ``"gammagamma"`` or ``"jj"``.
     n_jets, n_b, n_tau, n_photons, vbf
         What accompanies it, as for ``LFVSignal``; the decay products are not counted.
 
@@ -128,9 +141,9 @@ class Resonance(Signal):
 
     def add_to(self, rng: Generator, record: Record, event: IntArray) -> None:
         """Produce one resonance in each of the given events."""
-        kind = _DAUGHTERS[self.decay]
-        charge = signs(rng, len(event)) if kind in (Kind.ELECTRON, Kind.MUON) else np.zeros(len(event), int)
+        kinds = _DAUGHTERS[self.decay]
+        charge = signs(rng, len(event)) if kinds[0] in (Kind.ELECTRON, Kind.MUON) else np.zeros(len(event), int)
         recoil = add_company(rng, record, event, self, _ACTIVITY)
         mass = breit_wigner(rng, len(event), self.mass, self.width, min(10.0 * self.width, 0.9 * self.mass))
-        for daughter, sign in zip(two_body(rng, produced(rng, mass, recoil)), (1, -1), strict=True):
+        for kind, daughter, sign in zip(kinds, two_body(rng, produced(rng, mass, recoil)), (1, -1), strict=True):
             record.add(kind, event, daughter, sign * charge)

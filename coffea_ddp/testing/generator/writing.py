@@ -30,7 +30,10 @@ def write_events(
     cluster: int,
     compression: Compression,
 ) -> None:
-    """Write scalar branches and collections (contents, objects per event), ``cluster`` events at a time."""
+    """Write scalar branches and collections (contents, objects per event), ``cluster`` events at a time.
+
+    A collection with one nameless column is written as a vector.
+    """
     import uproot
 
     write = _write_tree if container == "ttree" else _write_rntuple
@@ -54,7 +57,8 @@ def _write_tree(
         data: dict[str, Any] = {name: column[start:stop] for name, column in scalars.items()}
         for name, per_event in counts.items():
             first, last = per_event[:start].sum(), per_event[:stop].sum()
-            record = ak.zip({field: column[first:last] for field, column in collections[name].items()})
+            columns = {field: column[first:last] for field, column in collections[name].items()}
+            record = columns[""] if "" in columns else ak.zip(columns)
             data[name] = ak.unflatten(record, per_event[start:stop])
         tree.extend(data)
 
@@ -69,7 +73,7 @@ def _write_rntuple(
     types: dict[str, Any] = {name: str(column.dtype) for name, column in scalars.items()}
     for name in counts:
         types[f"n{name}"] = "uint32"
-        types |= {f"{name}_{field}": f"var * {column.dtype}" for field, column in collections[name].items()}
+        types |= {_branch(name, field): f"var * {column.dtype}" for field, column in collections[name].items()}
     ntuple = file.mkrntuple("Events", types, description=SIMULATED_TITLE)
     for start, stop in _slices(_length(scalars, counts), cluster):
         data: dict[str, Any] = {name: column[start:stop] for name, column in scalars.items()}
@@ -77,11 +81,17 @@ def _write_rntuple(
             first, last = per_event[:start].sum(), per_event[:stop].sum()
             data[f"n{name}"] = per_event[start:stop].astype(np.uint32)
             for field, column in collections[name].items():
-                data[f"{name}_{field}"] = ak.unflatten(column[first:last], per_event[start:stop])
+                data[_branch(name, field)] = ak.unflatten(column[first:last], per_event[start:stop])
         ntuple.extend(ak.zip(data, depth_limit=1))
 
 
+def _branch(collection: str, field: str) -> str:
+    return f"{collection}_{field}" if field else collection
+
+
 def _record_type(columns: Columns) -> str:
+    if "" in columns:
+        return str(columns[""].dtype)
     return "{" + ", ".join(f'"{name}": {column.dtype}' for name, column in columns.items()) + "}"
 
 
