@@ -13,7 +13,7 @@ hypothesis expects of it, ``u = (sum y / sum m) m`` in the symmetrized test;
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -38,7 +38,7 @@ class Problem:
     phi
         Shape (n_points, n_parameters); single precision is enough for permutations.
     multiplicity
-        Events at every point, shape (n_points,).
+        Events at every point, shape (n_points,); with expected shares their variances e (1 - e).
     penalty
         Shape (n_parameters,).
     total
@@ -48,7 +48,7 @@ class Problem:
     """
 
     phi: AnyArray
-    multiplicity: IntArray
+    multiplicity: AnyArray
     penalty: FloatArray
     total: FloatArray
     moments: FloatArray
@@ -59,7 +59,7 @@ class Problem:
         return int(self.multiplicity.sum())
 
 
-def problem(phi: AnyArray, multiplicity: IntArray, penalty: FloatArray) -> Problem:
+def problem(phi: AnyArray, multiplicity: AnyArray, penalty: FloatArray) -> Problem:
     """Return a problem; sums over the events are in double precision whatever the features are."""
     total, moments = np.zeros(phi.shape[1]), np.zeros((phi.shape[1],) * 2)
     for first in range(0, len(phi), _BLOCK):
@@ -130,7 +130,11 @@ def null_weights(one: Problem, n_a: int, form: FloatArray) -> FloatArray:
     """
     n = float(one.n)
     centred = one.moments - np.outer(one.total, one.total) / n
-    covariance = n_a * (n - n_a) / (n * max(n - 1.0, 1.0)) * centred
+    return chi2_weights(n_a * (n - n_a) / (n * max(n - 1.0, 1.0)) * centred, form)
+
+
+def chi2_weights(covariance: FloatArray, form: FloatArray) -> FloatArray:
+    """Return the weights of the chi2_1 that ``G^T form G`` is a sum of; G normal with this covariance; shape (n,)."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     return np.asarray(np.maximum(np.linalg.eigvalsh(root.T @ form @ root), 0.0))
@@ -177,7 +181,58 @@ def fit(
     if expected is None:
         expected = share * one.multiplicity
     u = np.broadcast_to(np.asarray(expected, dtype=kind), y.shape)
-    descent = _Descent(one, y, u, cho_factor(hessian(one, share)))
+    loss = _Poisson(u, u.sum(axis=1, dtype=np.float64))
+    return descended(one, y, loss, hessian(one, share), tolerance=tolerance, most=most)
+
+
+class Loss(Protocol):
+    """The part of L that is not linear in f, a sum over points, for several labellings."""
+
+    def start(self, n: int) -> AnyArray:
+        """Return its slope in every f at f = 0, what is expected there; shape (n, n_points)."""
+
+    def at(self, rows: IntArray, f: AnyArray) -> tuple[AnyArray, FloatArray]:
+        """Return its slope in every f, and how much more it is than at f = 0, shape (n,); of some labellings."""
+
+    def bend(self, slope: AnyArray) -> AnyArray:
+        """Return its second derivative where it has this slope."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Poisson:
+    """``sum_i u_i (exp f_i - 1)``; u of shape (n, n_points), and its sums, shape (n,)."""
+
+    u: AnyArray
+    flat: FloatArray
+
+    def start(self, n: int) -> AnyArray:
+        return self.u[:n]
+
+    def at(self, rows: IntArray, f: AnyArray) -> tuple[AnyArray, FloatArray]:
+        slope = self.u[rows] * np.exp(f)
+        return slope, slope.sum(axis=1, dtype=np.float64) - self.flat[rows]
+
+    def bend(self, slope: AnyArray) -> AnyArray:
+        return slope
+
+
+def descended(one: Problem, y: AnyArray, loss: Loss, start: FloatArray, *, tolerance: float, most: int) -> Fits:
+    """Return the minimum of a loss less ``sum_i y_i f_i`` plus the penalty, from f = 0.
+
+    Parameters
+    ----------
+    one
+        What is shared.
+    y
+        Labels, in the precision of the features; shape (n, n_points).
+    loss
+        What is not linear in f.
+    start
+        About the Hessian at f = 0, of any labelling; shape (n_parameters, n_parameters).
+    tolerance, most
+        As for :func:`fit`.
+    """
+    descent = _Descent(one, y, loss, cho_factor(start))
     steps = descent.run(tolerance, most)
     return Fits(2.0 * descent.gain + descent.decrement, descent.weights, descent.decrement, steps)
 
@@ -185,14 +240,13 @@ def fit(
 class _Descent:
     """Preconditioned conjugate gradients for all labellings at once; those that are done are left alone."""
 
-    def __init__(self, one: Problem, y: AnyArray, u: AnyArray, factor: Any) -> None:
+    def __init__(self, one: Problem, y: AnyArray, loss: Loss, factor: Any) -> None:
         n = len(y)
-        self.one, self.u, self.factor = one, u, factor
+        self.one, self.loss, self.factor = one, loss, factor
         self.sums = (y @ one.phi).astype(np.float64)
-        self.flat = u.sum(axis=1, dtype=np.float64)
         self.weights, self.f = np.zeros((n, one.phi.shape[1])), np.zeros(y.shape, y.dtype)
         self.gain, self.decrement = np.zeros(n), np.full(n, np.inf)
-        self.active, self.density = np.arange(n), u
+        self.active, self.density = np.arange(n), loss.start(n)
 
     def run(self, tolerance: float, most: int) -> int:
         gradient = self._gradient()
@@ -220,14 +274,14 @@ class _Descent:
         rows, phi, penalty = self.active, self.one.phi, self.one.penalty
         along = direction.astype(phi.dtype) @ phi.T
         rise = (gradient * direction).sum(axis=1)
-        bend = np.einsum("ij,ij,ij->i", self.density, along, along).astype(np.float64)
+        bend = np.einsum("ij,ij,ij->i", self.loss.bend(self.density), along, along).astype(np.float64)
         size = rise / np.maximum(bend + (penalty * direction**2).sum(axis=1), 1e-30)
         f, weights, gain = self.f[rows], self.weights[rows], self.gain[rows]
         for _ in range(_HALVINGS):
             trial = np.minimum(f + size.astype(phi.dtype)[:, None] * along, _LARGEST)
             moved = weights + size[:, None] * direction
-            density = self.u[rows] * np.exp(trial)
-            found = self._gain(rows, moved, density)
+            density, more = self.loss.at(rows, trial)
+            found = self._gain(rows, moved, more)
             worse = found < gain - 1e-7 * np.abs(gain) - 1e-9
             if not worse.any():
                 break
@@ -236,11 +290,10 @@ class _Descent:
         self.gain[rows] = np.maximum(found, gain)
         return self._gradient()
 
-    def _gain(self, rows: IntArray, weights: FloatArray, density: AnyArray) -> FloatArray:
+    def _gain(self, rows: IntArray, weights: FloatArray, more: FloatArray) -> FloatArray:
         """Return -L."""
-        rise = density.sum(axis=1, dtype=np.float64) - self.flat[rows]
         ridge = 0.5 * (self.one.penalty * weights**2).sum(axis=1)
-        return np.asarray((self.sums[rows] * weights).sum(axis=1) - rise - ridge)
+        return np.asarray((self.sums[rows] * weights).sum(axis=1) - more - ridge)
 
     def _gradient(self) -> FloatArray:
         """Return minus the gradient of L for the active labellings; shape (n_active, n_parameters)."""

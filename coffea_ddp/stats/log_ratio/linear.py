@@ -50,7 +50,7 @@ _VALUES = 2_000_000
 """Numbers of one step of many labellings that are worked on together,"""
 _IN_CACHE = 128_000
 """and of few events, where leaving the cache costs more than larger products bring."""
-_TIGHT = 1e-8
+TIGHT = 1e-8
 
 
 def families_of(solver: LinearSolver, points: Points, seed: int) -> tuple[Family, ...]:
@@ -110,20 +110,19 @@ class LinearFitter:
         self._n_a = points.n_a
         self._problems, self._forms, self._observed = [], [], []
         for family in families:
-            _check(family, points)
+            check_parameters(family, points)
             exact = problem(evaluated(family, points.x), points.multiplicity, family.penalty)
             form = score_form(exact, self._share)
             self._observed.append(
                 self._fitted(points, family, exact, form) if expected is None else self._referred(points, family, exact)
             )
-            self._problems.append(exact if len(points.x) <= _FEW else _single(exact))
+            self._problems.append(in_single_precision(exact))
             self._forms.append(form)
 
     @property
     def block(self) -> int:
         """Number of labellings that are best given at a time."""
-        n = len(self._problems[0].phi)
-        return int(np.clip((_IN_CACHE if n <= _IN_CACHE // 16 else _VALUES) // n, 1, 64))
+        return block_of(len(self.points.x))
 
     def observed(self) -> tuple[Observed, ...]:
         """Return the fits of the observed labels, one for each family."""
@@ -153,13 +152,13 @@ class LinearFitter:
         assert self._expected is not None
         labels = points.labels[None]
         reference = self._expected / points.n_b * (points.multiplicity - labels)
-        found = fit(one, labels, expected=reference, tolerance=_TIGHT)
+        found = fit(one, labels, expected=reference, tolerance=TIGHT)
         return Observed(
             family=f"{family.name}, against a reference",
             parameters=family.n_parameters,
             t_a=float(max(found.t[0], 0.0)),
             t_b=0.0,
-            log_a=_log_ratio(points, family, found.weights[0]),
+            log_a=log_ratio_of(points, family, found.weights[0]),
             log_b=lambda x: np.zeros(len(x)),
             null_weights=None,
             steps=found.steps,
@@ -169,7 +168,7 @@ class LinearFitter:
 
     def _fitted(self, points: Points, family: Family, one: Problem, form: FloatArray) -> Observed:
         sides = points.labels[None], (points.multiplicity - points.labels)[None]
-        both = [fit(one, side, tolerance=_TIGHT) for side in sides]
+        both = [fit(one, side, tolerance=TIGHT) for side in sides]
         t_a, t_b = (float(np.maximum(found.t[0], 0.0)) for found in both)
         if self._score:
             sums = points.labels[None].astype(np.float64) @ one.phi
@@ -182,25 +181,42 @@ class LinearFitter:
             parameters=family.n_parameters,
             t_a=t_a,
             t_b=t_b,
-            log_a=_log_ratio(points, family, both[0].weights[0]),
-            log_b=_log_ratio(points, family, both[1].weights[0]),
+            log_a=log_ratio_of(points, family, both[0].weights[0]),
+            log_b=log_ratio_of(points, family, both[1].weights[0]),
             null_weights=weights,
             null_spread=null_spread(one, self._n_a, form, weights),
             steps=max(found.steps for found in both),
             gradient=max(float(found.decrement[0]) for found in both),
-            expected=_least_expected(one, min(self._share, 1.0 - self._share)),
+            expected=least_expected(one, min(self._share, 1.0 - self._share) * one.multiplicity),
         )
 
 
-def _least_expected(one: Problem, share: float) -> float:
-    """Return the events expected in the emptiest bin of the smaller sample; where there are no bins, per parameter."""
+def block_of(n: int) -> int:
+    """Return the number of labellings of n points that are best fitted at a time."""
+    return int(np.clip((_IN_CACHE if n <= _IN_CACHE // 16 else _VALUES) // n, 1, 64))
+
+
+def least_expected(one: Problem, rates: FloatArray) -> float:
+    """Return the events expected in the emptiest bin; where there are no bins, for each parameter.
+
+    Parameters
+    ----------
+    one
+        The features. Without a penalty p is analytic only where there are enough events; with one this is infinite.
+    rates
+        Events expected at every point on the side with fewer, shape (n_points,).
+    """
     if (one.penalty > 0).any():
         return np.inf
-    bins = ((one.phi == 0) | (one.phi == 1)).all() and (one.phi.sum(axis=1) == 1).all()
-    return float(share * (one.total.min() if bins else one.multiplicity.sum() / one.phi.shape[1]))
+    inside = rates @ one.phi
+    if ((one.phi == 0) | (one.phi == 1)).all() and (one.phi[:, 1:].sum(axis=1) <= 1).all():
+        # The constant counts all events: what the other bins do not have is in the last.
+        return float(min(inside[1:].min(), inside[0] - inside[1:].sum()))
+    return float(inside[0] / one.phi.shape[1])
 
 
-def _check(family: Family, points: Points) -> None:
+def check_parameters(family: Family, points: Points) -> None:
+    """Raise :class:`~coffea_ddp.errors.InputError` where there are fewer events than parameters without a penalty."""
     if family.n_parameters > points.n and not (family.penalty[1:] > 0).all():
         raise InputError(
             f"{family.n_parameters} parameters for {points.n_a} + {points.n_b} events ({family.name}, no ridge): "
@@ -208,11 +224,16 @@ def _check(family: Family, points: Points) -> None:
         )
 
 
-def _single(one: Problem) -> Problem:
+def in_single_precision(one: Problem) -> Problem:
+    """Return a problem for permutations, in single precision where there are many points."""
+    if len(one.phi) <= _FEW:
+        return one
     return Problem(one.phi.astype(np.float32), one.multiplicity, one.penalty, one.total, one.moments)
 
 
-def _log_ratio(points: Points, family: Family, weights: FloatArray) -> Callable[[AnyArray], FloatArray]:
+def log_ratio_of(points: Points, family: Family, weights: FloatArray) -> Callable[[AnyArray], FloatArray]:
+    """Return a log-ratio of fitted weights, a function of events in their own units."""
+
     def log_ratio(x: AnyArray) -> FloatArray:
         return np.asarray(evaluated(family, points.standardised(x)) @ weights)
 

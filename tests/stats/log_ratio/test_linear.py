@@ -88,6 +88,18 @@ def test_bins_without_a_ridge_are_the_g_test_of_homogeneity():
     assert pearson.t == pytest.approx(scipy_stats.chi2_contingency(table).statistic, rel=1e-6)
 
 
+def test_an_analytic_p_of_an_empty_bin_is_flagged_whatever_the_others_hold():
+    """Of an exponential the last bin of equal width holds a few events, their mean hundreds."""
+    a, b = exponentials(2_000, 2_000)
+    for bins, flags in ((BinSolver(equal="width"), ("TOO_FEW_EVENTS",)), (BinSolver(), ())):
+        found = nplm(a, b, backend=bins, toys=0)
+        assert found.flags == flags
+        places = np.searchsorted(np.linspace(0, np.concatenate([a, b]).max(), 14), np.concatenate([a, b])[:, 0]) - 1
+        if flags:
+            fewest = np.bincount(places, minlength=13).min() / 2
+            assert found.families[0].expected == pytest.approx(fewest, abs=1)
+
+
 def test_the_sign_of_the_published_bracket():
     """Section 1.7: t is -2 min [share sum (exp f - 1) - sum f]; f = 0 gives 0, any minimum more."""
     a, b = exponentials(200, 300)
