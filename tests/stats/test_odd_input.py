@@ -111,7 +111,7 @@ EXAMPLES = {
         {"a": [4, 1], "b": [9, 2], "variance_a": [5, 1], "variance_b": [8, 1]},
         {"kappa": 1.0, "kappa_error": 0.1, "systematic": 0.1, "batch_ndim": 0, "empty": "skip"},
     ),
-    "nplm": Example(stats.nplm, {"x_a": X_A, "x_b": X_B}, {"backend": "bins", **WORK}),
+    "nplm": Example(stats.nplm, {"x_a": X_A, "x_b": X_B}, {"backend": "bins", "shares": None, **WORK}),
     "nplm log_ratio": Example(_nplm_log_ratio, {"x": [1, 5, 9]}),
     "nplm histogram": Example(_nplm_histogram, {"values": [1, 5, 9], "x": [2, 3, 4], "bins": [0, 4, 12]}),
     "nplm_counts": Example(

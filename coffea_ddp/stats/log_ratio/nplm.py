@@ -17,6 +17,7 @@ from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.log_ratio.linear import LinearFitter, families_of
+from coffea_ddp.stats.log_ratio.offset import OffsetFitter
 from coffea_ddp.stats.log_ratio.result import NPLMResult, Observed
 from coffea_ddp.stats.log_ratio.solvers import (
     BinSolver,
@@ -31,6 +32,7 @@ from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import Points, pool, pool_counts
 from coffea_ddp.stats.samples.remaining import Remaining
+from coffea_ddp.stats.samples.shares import checked_shares, draw_labels_of_shares
 from coffea_ddp.stats.samples.threads import small_products
 from coffea_ddp.stats.tail import PermutationP, permutation_p
 
@@ -77,6 +79,7 @@ def nplm(
     backend: str | Solver = "kernel",
     toys: int = TOYS,
     seed: int = 1,
+    shares: tuple[ArrayLike, ArrayLike] | None = None,
     progress: Progress | None = None,
 ) -> NPLMResult:
     """Return how well one density describes two samples of events.
@@ -92,6 +95,10 @@ def nplm(
         features have.
     seed
         Of the permutations, and of what the features draw.
+    shares
+        Where A and B are expected to differ, by a known amount: the pair ``(e_a, e_b)`` of the expected P(side B) of
+        every event of ``x_a`` and of ``x_b``, between 0 and 1. What is fitted is then the log-ratio beyond them, and
+        pseudo-experiments draw the label of every event from its share; see Notes. Not for networks.
     progress
         Called with the permutations done and wanted. Without, one warning gives the time that is left if it is more
         than a minute: kernels take seconds, networks minutes to hours.
@@ -105,7 +112,8 @@ def nplm(
     Raises
     ------
     InputError
-        If a sample is empty, their features differ or are not finite, or the settings ask for more than there is.
+        If a sample is empty, their features differ or are not finite, or the settings ask for more than there is; if
+        shares are no probabilities, not one for every event, or the backend knows none.
     UnknownNameError
         If there is no such backend.
 
@@ -115,6 +123,12 @@ def nplm(
     the labels. Several widths of a kernel are several trials: the smallest of their p-values is counted among those of
     the same permutations.
 
+    With shares the log-odds of side A of event i are ``-logit e_i + h(x_i)``, and ``t = 2 [max_h l(h) - max_c l(c)]``
+    with the log-likelihood of the labels l, penalised by half of the ridge, and constants c: shapes are compared, as
+    without. Symmetrized NPLM fits f and g of both samples by themselves; with ``r exp f + (1 - r) exp g = 1``, which
+    says that they add up, its t is this one at equal shares, and ``h = f - g``. p is counted among labellings drawn
+    from the shares.
+
     Examples
     --------
     >>> rng = np.random.default_rng(1)
@@ -123,7 +137,9 @@ def nplm(
     >>> found.p_value < 0.01, bool(found.log_ratio([4.0])[0] > found.log_ratio([1.0])[0])
     (True, True)
     """
-    return compare(pool(x_a, x_b), backend, toys=toys, seed=seed, progress=progress)
+    points = pool(x_a, x_b)
+    expected = None if shares is None else checked_shares(shares, points.n_a, points.n_b)
+    return compare(points, backend, toys=toys, seed=seed, progress=progress, shares=expected)
 
 
 def nplm_counts(
@@ -163,19 +179,31 @@ def nplm_counts(
 
 
 def compare(
-    points: Points, backend: str | Solver, *, toys: int, seed: int, progress: Progress | None = None
+    points: Points,
+    backend: str | Solver,
+    *,
+    toys: int,
+    seed: int,
+    progress: Progress | None = None,
+    shares: FloatArray | None = None,
 ) -> NPLMResult:
-    """Return the outcome for pooled points; see :func:`nplm`."""
+    """Return the outcome for pooled points; see :func:`nplm`. Shares are of all events, A first."""
     toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
-    fitter = fitter_of(solver_of(backend), points, seed)
+    fitter = fitter_of(solver_of(backend), points, seed, shares)
     with small_products(len(fitter.points.x)):
-        return judged(fitter, toys, seed, progress)
+        return judged(fitter, toys, seed, progress, shares=shares)
 
 
 def judged(
-    fitter: Fitter, toys: int, seed: int, progress: Progress | None = None, *, analytic: bool = True
+    fitter: Fitter,
+    toys: int,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    analytic: bool = True,
+    shares: FloatArray | None = None,
 ) -> NPLMResult:
-    """Return the observed fit, its p-value and the null from permutations.
+    """Return the observed fit, its p-value and the null from pseudo-experiments.
 
     Parameters
     ----------
@@ -184,13 +212,16 @@ def judged(
     toys, seed, progress
         As for :func:`nplm`.
     analytic
-        Whether there is an analytic p-value where nothing is permuted.
+        Whether there is an analytic p-value where there are no pseudo-experiments.
+    shares
+        Expected P(B) of every point, from which labels are drawn; ``None``: labels are permuted.
     """
     observed = fitter.observed()
-    null = permuted(fitter, toys, seed, progress)
-    p_value, best, count, method = _global_p(observed, null, analytic=analytic)
+    null = permuted(fitter, toys, seed, progress, shares=shares)
+    how = "permutations of the labels" if shares is None else "labellings drawn from the expected shares"
+    p_value, best, count, method = _global_p(observed, null, how, analytic=analytic)
     points = fitter.points
-    return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b)
+    return NPLMResult(p_value, method, count, null, observed, best, points.n_a, points.n_b, shares)
 
 
 def solver_of(backend: str | Solver) -> Solver:
@@ -210,7 +241,7 @@ def solver_of(backend: str | Solver) -> Solver:
     return _NAMED[backend]()
 
 
-def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
+def fitter_of(solver: Solver, points: Points, seed: int, shares: FloatArray | None = None) -> Fitter:
     """Return the fitter of pooled points with the settings of a solver.
 
     Parameters
@@ -221,12 +252,14 @@ def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
         The pooled events.
     seed
         Of the features that are drawn, or of the starting points of a network.
+    shares
+        Expected P(B) of every event, shape (n_events,); ``None``: one share for all.
 
     Raises
     ------
     InputError
-        If there are fewer events than parameters, or a network is asked for without torch or on a device that is not
-        there.
+        If there are fewer events than parameters, or a network is asked for without torch, on a device that is not
+        there, or with expected shares.
 
     Examples
     --------
@@ -235,7 +268,12 @@ def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
     [2]
     """
     if not isinstance(solver, NetworkSolver):
-        return LinearFitter(points, families_of(solver, points, seed), score=solver.score)
+        families = families_of(solver, points, seed)
+        if shares is None:
+            return LinearFitter(points, families, score=solver.score)
+        return OffsetFitter(points, families, shares, score=solver.score)
+    if shares is not None:
+        raise InputError("networks know no expected shares; give backend='kernel' ('fourier' for many features)")
     solver.check(points.n_a, points.n_b, points.x.shape[1])
     check_device(solver.device)
     # torch is loaded where a network is fitted.
@@ -244,19 +282,28 @@ def fitter_of(solver: Solver, points: Points, seed: int) -> Fitter:
     return NetworkFitter(points, solver, seed)
 
 
-def permuted(fitter: Fitter, count: int, seed: int, progress: Progress | None = None) -> FloatArray:
-    """Return t of ``count`` permutations of the labels, shape (n_families, count)."""
+def permuted(
+    fitter: Fitter, count: int, seed: int, progress: Progress | None = None, *, shares: FloatArray | None = None
+) -> FloatArray:
+    """Return t of ``count`` pseudo-experiments, shape (n_families, count).
+
+    Labels are permuted; with expected shares each is drawn from its own.
+    """
     parts, points = [np.empty((len(fitter.observed()), 0))], fitter.points
-    remaining = Remaining(count, progress)
+    remaining = Remaining(count, progress, "permutations" if shares is None else "pseudo-experiments")
     for first in range(0, count, fitter.block):
         some = min(fitter.block, count - first)
-        parts.append(fitter.t(draw_labels(points.multiplicity, points.n_a, some, seed, first)))
+        if shares is None:
+            labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
+        else:
+            labels = draw_labels_of_shares(shares, some, seed, first)
+        parts.append(fitter.t(labels))
         remaining.done(first + some)
     return np.maximum(np.concatenate(parts, axis=1), 0.0)
 
 
 def _global_p(
-    observed: tuple[Observed, ...], null: FloatArray, *, analytic: bool
+    observed: tuple[Observed, ...], null: FloatArray, how: str, *, analytic: bool
 ) -> tuple[float, int, PermutationP | None, str]:
     """Return the global p of all families, the best family, the count behind p, and how p was made."""
     best_of = f", the best of {len(observed)} families" if len(observed) > 1 else ""
@@ -264,17 +311,17 @@ def _global_p(
         return np.nan, int(np.argmax([one.t for one in observed])), None, "no p-value: no permutations"
     if not null.shape[1]:
         rough = "; too few events for it, give toys" if any(one.is_sparse for one in observed) else ""
-        how = f"analytic, a weighted sum of chi2{' (Sidak)' if best_of else ''}{best_of}{rough}"
-        return *_analytic(observed), None, how
+        method = f"analytic, a weighted sum of chi2{' (Sidak)' if best_of else ''}{best_of}{rough}"
+        return *_analytic(observed), None, method
     # The square root: tails of t are near to exponential, as those of z^2 are.
     scores, samples = np.sqrt([max(one.t, 0.0) for one in observed]), np.sqrt(null)
     if len(observed) == 1:
         count = permutation_p(float(scores[0]), samples[0])
-        return count.p_value, 0, count, f"{null.shape[1]} permutations of the labels"
+        return count.p_value, 0, count, f"{null.shape[1]} {how}"
     together = combine(list(samples), [[score] for score in scores])
     z = np.array([float(one[0]) for one in together.z])
     count = together.report(float(z.max()))
-    return count.p_value, int(z.argmax()), count, f"{null.shape[1]} permutations of the labels{best_of}"
+    return count.p_value, int(z.argmax()), count, f"{null.shape[1]} {how}{best_of}"
 
 
 def _analytic(observed: tuple[Observed, ...]) -> tuple[float, int]:

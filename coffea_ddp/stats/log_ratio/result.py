@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats as scipy_stats
-from scipy.special import chdtrc
+from scipy.special import chdtrc, expit, logit
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
@@ -44,10 +44,11 @@ class Observed:
     parameters
         Of one function, the constant among them.
     t_a, t_b
-        The two halves of t.
+        The two halves of t; equal with expected shares, where one fit says both.
     log_a, log_b
         f and g: logarithms of the density of A, and of B, over that of all events; from events of shape (n, d), in
-        their own units, to (n,).
+        their own units, to (n,). With expected shares half of h and -h: their difference is what the log-odds of A are
+        beyond the expected ones.
     null_weights
         Weights of the chi2 that t is a sum of under permutations; ``None`` where the family is not linear.
     null_spread
@@ -146,6 +147,8 @@ class NPLMResult:
         The number of that of ``t``.
     n_a, n_b
         Events.
+    shares
+        Expected P(B) of all events, A first, shape (n_a + n_b,); ``None`` without.
     flags
         ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom. ``DIVERGES``: t
         seems to have no minimum. ``TOO_FEW_EVENTS``: the p-value is analytic, and fewer than 20 events are expected in
@@ -160,6 +163,7 @@ class NPLMResult:
     best: int
     n_a: int
     n_b: int
+    shares: FloatArray | None = None
 
     @property
     def t(self) -> float:
@@ -199,7 +203,10 @@ class NPLMResult:
         return words
 
     def log_ratio(self, x: ArrayLike) -> FloatArray:
-        """Return the learned logarithm of the density of A over that of B, ``f - g``; events (n, d) -> (n,)."""
+        """Return the learned logarithm of the density of A over that of B, ``f - g``; events (n, d) -> (n,).
+
+        With expected shares that beyond them: ``h``, in which 0 everywhere is what is expected.
+        """
         events, one = as_events(x, "the events"), self.families[self.best]
         return np.asarray(one.log_a(events) - one.log_b(events))
 
@@ -218,19 +225,30 @@ class NPLMResult:
         Raises
         ------
         InputError
-            If there are not as many values as events.
+            If there are not as many values as events, or with expected shares other events than were compared.
         """
         events, one = as_events(x, "the events"), self.families[self.best]
         column = checks.finite(values, "values")
         if column.shape != (len(events),):
             raise InputError(f"values of shape {column.shape} for {len(events)} events: give one for each")
-        share = self.n_a / (self.n_a + self.n_b)
         edges = _edges(column, bins)
-        a, b = (
-            np.histogram(column, edges, weights=part * np.exp(log(events)))[0]
-            for part, log in ((share, one.log_a), (1.0 - share, one.log_b))
-        )
-        return Distorted(edges, a, b, np.histogram(column, edges)[0] * share)
+        parts: tuple[FloatArray, ...]
+        if self.shares is None:
+            share = self.n_a / (self.n_a + self.n_b)
+            parts = (
+                share * np.exp(one.log_a(events)),
+                (1.0 - share) * np.exp(one.log_b(events)),
+                np.full(len(events), share),
+            )
+        else:
+            if len(events) != len(self.shares):
+                raise InputError(
+                    f"{len(events)} events where {len(self.shares)} were compared: with expected shares give all of "
+                    "them, A first"
+                )
+            is_a = expit(self.log_ratio(x) - logit(self.shares))
+            parts = (is_a, 1.0 - is_a, 1.0 - self.shares)
+        return Distorted(edges, *(np.histogram(column, edges, weights=part)[0] for part in parts))
 
     def __repr__(self) -> str:
         """Return t and its p-value."""
@@ -266,8 +284,8 @@ class Distorted:
     a, b
         Learned expectation of A and of B, shape (n_bins,).
     null
-        Expectation of A if both samples are of one density: all events times ``N_A / N``; shape (n_bins,). That of B
-        is ``N_B / N_A`` times as large.
+        Expectation of A if both samples are of one density: all events times ``N_A / N``, or by their expected shares;
+        shape (n_bins,). That of B are all other events.
     """
 
     edges: FloatArray

@@ -43,7 +43,8 @@ def checked_shares(shares: Any, n_a: int, n_b: int) -> FloatArray:
     InputError
         If they are no such pair, or one is not between 0 and 1 (no nearer to either than 1e-9).
     """
-    if not isinstance(shares, (tuple, list)) or len(shares) != 2:
+    is_array = isinstance(shares, np.ndarray) and shares.ndim > 0
+    if not (is_array or isinstance(shares, (tuple, list))) or len(shares) != 2:
         raise InputError(
             f"shares={shown(shares)}: give a pair (e_a, e_b), the expected P(B) of every event of x_a and of x_b"
         )
