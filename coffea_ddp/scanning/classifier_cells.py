@@ -2,7 +2,7 @@
 
 It compares the shapes of the stored events (:mod:`coffea_ddp.histograms.samples`), out of fold, and learns every
 pseudo-experiment of every cell anew. It is made in the columns of the DDP table alone, which are chosen without regard
-at labels.
+to labels. Where every event has its own expected share of side B it learns, and tests, residuals: label less share.
 
 Examples
 --------
@@ -103,8 +103,9 @@ class Classifier:
         own = Points(points.x[rows], points.labels[rows], points.multiplicity[rows], points.centre, points.scale)
         # Folds of nearly one size, by the order of the hashes: they know no labels.
         folds = np.arange(len(rows)) % FOLDS
-        scores = self.learner.scorer(own, folds, field.seed)(labels)
-        return statistics(within_folds(scores, folds), labels, ends=2)[0]
+        shares = None if field.shares is None else field.shares[rows]
+        scores = self.learner.scorer(own, folds, field.seed, shares)(labels)
+        return statistics(within_folds(scores, folds), labels, ends=2, shares=shares)[0]
 
     @property
     def described(self) -> str:

@@ -81,7 +81,7 @@ EXAMPLES = {
         ("counts",),
     ),
     "classifier_test": Example(
-        stats.classifier_test, {"x_a": X_A, "x_b": X_B}, {"learner": "kernel", "folds": 3, **WORK}
+        stats.classifier_test, {"x_a": X_A, "x_b": X_B}, {"learner": "kernel", "folds": 3, "shares": None, **WORK}
     ),
     "common_factor": Example(stats.common_factor, {"counts": np.arange(12) * 10}),
     "effective_counts": Example(

@@ -21,15 +21,16 @@ from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.stats.samples.permutations import draw_labels
-from coffea_ddp.stats.samples.points import pool
+from coffea_ddp.stats.samples.points import Points, pool
 from coffea_ddp.stats.samples.remaining import Remaining
+from coffea_ddp.stats.samples.shares import checked_shares, draw_labels_of_shares, residuals
 from coffea_ddp.stats.samples.threads import small_products
 from coffea_ddp.stats.tail import PermutationP, p_text, permutation_p
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp._typing import AnyArray, FloatArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray
 
 FOLDS = 5
 CUTS = (0.01, 0.05, 0.2)
@@ -50,11 +51,13 @@ class ClassifierResult:
     Attributes
     ----------
     auc
-        Area under the curve of the out-of-fold scores: 0.5 if there is no difference.
+        Area under the curve of the out-of-fold scores: 0.5 if there is no difference. With expected shares that of the
+        residuals, 0.5 if labels follow the shares.
     auc_z
-        The same in units of its standard deviation for scores that are given, ``sqrt((N + 1) / (12 N_A N_B))``.
+        The same in units of its standard deviation for scores that are given, ``sqrt((N + 1) / (12 N_A N_B))``; with
+        shares see :func:`statistics`.
     cut_z
-        The largest excess of A behind the cuts on the score, in standard deviations (hypergeometric).
+        The largest excess of A behind the cuts on the score, in standard deviations (hypergeometric; of residuals).
     cut
         The share of the events that cut leaves.
     p_value, method
@@ -106,6 +109,7 @@ def classifier_test(
     folds: int = FOLDS,
     toys: int = TOYS,
     seed: int = 1,
+    shares: tuple[ArrayLike, ArrayLike] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassifierResult:
     """Return whether a classifier can separate two samples of events.
@@ -123,6 +127,11 @@ def classifier_test(
         Pseudo-experiments: permutations of the labels, each learned anew.
     seed
         Of the folds, the learner and the permutations.
+    shares
+        Where A and B are expected to differ, by a known amount: the pair ``(e_a, e_b)`` of the expected P(side B) of
+        every event of ``x_a`` and of ``x_b``, between 0 and 1. The classifier then learns what A has beyond them, both
+        statistics are of the residuals (1 for A, 0 for B, less the expected share of A), and pseudo-experiments draw
+        the label of every event from its share.
     progress
         Called with the permutations done and wanted. Without, one warning gives the time that is left if it is more
         than a minute.
@@ -135,7 +144,7 @@ def classifier_test(
     ------
     InputError
         If a sample is empty, their features differ or are not finite, there are fewer events than folds, or no
-        toys.
+        toys; if shares are no probabilities, or not one for every event.
     UnknownNameError
         If there is no such learner.
 
@@ -147,6 +156,7 @@ def classifier_test(
     (True, True)
     """
     points = pool(x_a, x_b)
+    expected = None if shares is None else checked_shares(shares, points.n_a, points.n_b)
     folds, seed = checks.whole(folds, "folds", least=2), checks.seed(seed)
     toys = checks.toys(toys, "toys", least=1)
     if folds > points.n:
@@ -159,14 +169,18 @@ def classifier_test(
         raise InputError(f"learner={shown(learner)}: give the name of one ({', '.join(_NAMED)}), or a learner")
     places = np.random.default_rng([seed, 31]).permutation(points.n) % folds
     with small_products(points.n):
-        scorer = learner.scorer(points, places, seed)
+        scorer = learner.scorer(points, places, seed, expected)
         scores = within_folds(scorer(points.labels[None]), places)
-        observed, cuts = statistics(scores, points.labels[None])
-        parts, remaining = [], Remaining(toys, progress)
+        observed, cuts = statistics(scores, points.labels[None], shares=expected)
+        parts = []
+        remaining = Remaining(toys, progress, "permutations" if expected is None else "pseudo-experiments")
         for first in range(0, toys, _BLOCK):
             some = min(_BLOCK, toys - first)
-            labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
-            parts.append(statistics(within_folds(scorer(labels), places), labels)[0])
+            if expected is None:
+                labels = draw_labels(points.multiplicity, points.n_a, some, seed, first)
+            else:
+                labels = draw_labels_of_shares(expected, some, seed, first)
+            parts.append(statistics(within_folds(scorer(labels), places), labels, shares=expected)[0])
             remaining.done(first + some)
     null = np.concatenate(parts, axis=1)
     # Excesses behind a cut are few numbers: among equal ones the area under the curve decides.
@@ -174,14 +188,14 @@ def classifier_test(
     together = combine(list(sample), [[one] for one in found])
     count = together.report(max(float(one[0]) for one in together.z))
     own = [permutation_p(float(one), some).p_value for one, some in zip(found, sample, strict=True)]
-    spread = np.sqrt((points.n + 1.0) / (12.0 * points.n_a * points.n_b))
+    how = "permutations of the labels" if expected is None else "labellings drawn from the expected shares"
     return ClassifierResult(
-        auc=0.5 + float(observed[0, 0] * spread),
+        auc=0.5 + float(observed[0, 0]) * _auc_error(scores, points, expected),
         auc_z=float(observed[0, 0]),
         cut_z=float(observed[1, 0]),
         cut=CUTS[int(cuts[0])],
         p_value=count.p_value,
-        method=f"{toys} permutations of the labels, the better of AUC and cut",
+        method=f"{toys} {how}, the better of AUC and cut",
         p_auc=own[0],
         p_cut=own[1],
         permutation=count,
@@ -207,7 +221,9 @@ def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
     return out
 
 
-def statistics(scores: FloatArray, labels: AnyArray, *, ends: int = 1) -> tuple[FloatArray, AnyArray]:
+def statistics(
+    scores: FloatArray, labels: AnyArray, *, ends: int = 1, shares: FloatArray | None = None
+) -> tuple[FloatArray, AnyArray]:
     """Return AUC and the largest excess behind a cut in standard deviations, shape (2, n), and the number of that cut.
 
     Parameters
@@ -216,20 +232,69 @@ def statistics(scores: FloatArray, labels: AnyArray, *, ends: int = 1) -> tuple[
         Shape (n, n_events). A row without an event of either sample says nothing: 0.
     ends
         1: an excess of A among the highest scores; 2: or one of B among the lowest.
+    shares
+        Expected P(side B) of every event, shape (n_events,); ``None``: one share for all.
+
+    Notes
+    -----
+    Both compare shapes: how many events are A decides nothing. With expected shares both are ``sum v (a - (1 - e))`` of
+    labels a, v being the ranks, or 1 behind the cut and 0 before it, centred with the weights ``W = e (1 - e)``; their
+    variance is ``N / (N - 1) sum v^2 W``. Equal shares of ``N_B / N`` give what is computed without any, but for the
+    variance of tied ranks.
     """
-    n = scores.shape[1]
+    ranks = rankdata(scores, axis=1)
+    auc_z, excess_z = _of_labels(ranks, labels) if shares is None else _of_residuals(ranks, labels, shares)
+    z = np.array([sign * excess_z(_behind(ranks, cut, sign)) for sign in (1, -1)[:ends] for cut in CUTS])
+    return np.stack([auc_z, z.max(axis=0)]), z.argmax(axis=0)
+
+
+def _behind(ranks: FloatArray, cut: float, sign: int) -> BoolArray:
+    """Return the events behind a cut; ties are in or out together, and nothing behind the cut is no excess."""
+    n = ranks.shape[1]
+    return np.asarray(ranks > n - np.ceil(cut * n) if sign > 0 else ranks < np.ceil(cut * n) + 1)
+
+
+_Excess = Callable[["BoolArray"], "FloatArray"]
+
+
+def _of_labels(ranks: FloatArray, labels: AnyArray) -> tuple[FloatArray, _Excess]:
+    """Return AUC in standard deviations, and a function for the excess of A among some events."""
+    n = ranks.shape[1]
     n_a = labels.sum(axis=1, dtype=np.float64)
     both = np.maximum(n_a * (n - n_a), 1e-12)
-    ranks = rankdata(scores, axis=1)
     auc_z = ((ranks * labels).sum(axis=1) - n_a * (n + 1) / 2) / np.sqrt(both * (n + 1.0) / 12.0)
-    excesses = []
-    for sign in (1, -1)[:ends]:
-        for cut in CUTS:
-            # Ties are in or out together; nothing behind the cut is no excess.
-            inside = ranks > n - np.ceil(cut * n) if sign > 0 else ranks < np.ceil(cut * n) + 1
-            kept = inside.sum(axis=1)
-            spread = np.sqrt(kept * both * (n - kept) / (n**2 * max(n - 1.0, 1.0)))
-            excess = (inside & (labels > 0)).sum(axis=1) - kept * n_a / n
-            excesses.append(sign * excess / np.maximum(spread, 1e-6))
-    z = np.array(excesses)
-    return np.stack([auc_z, z.max(axis=0)]), z.argmax(axis=0)
+
+    def excess_z(inside: BoolArray) -> FloatArray:
+        kept = inside.sum(axis=1)
+        spread = np.sqrt(kept * both * (n - kept) / (n**2 * max(n - 1.0, 1.0)))
+        excess = (inside & (labels > 0)).sum(axis=1) - kept * n_a / n
+        return np.asarray(excess / np.maximum(spread, 1e-6))
+
+    return auc_z, excess_z
+
+
+def _of_residuals(ranks: FloatArray, labels: AnyArray, shares: FloatArray) -> tuple[FloatArray, _Excess]:
+    """Return the same of labels with expected shares."""
+    values, variance = residuals(labels, shares), shares * (1.0 - shares)
+    without_replacement = len(shares) / max(len(shares) - 1.0, 1.0)
+    total, sums = variance.sum(), values.sum(axis=1)
+    centred = ranks - (ranks @ variance / total)[:, None]
+    spread = np.sqrt(without_replacement * (centred**2 @ variance))
+    auc_z = (centred * values).sum(axis=1) / np.maximum(spread, 1e-6)
+
+    def excess_z(inside: BoolArray) -> FloatArray:
+        part = inside @ variance / total
+        spread = np.sqrt(without_replacement * total * part * (1.0 - part))
+        excess = np.einsum("ij,ij->i", inside, values) - part * sums
+        return np.asarray(excess / np.maximum(spread, 1e-6))
+
+    return auc_z, excess_z
+
+
+def _auc_error(scores: FloatArray, points: Points, shares: FloatArray | None) -> float:
+    """Return the standard deviation of the area under the curve, for scores that are given."""
+    if shares is None:
+        return float(np.sqrt((points.n + 1.0) / (12.0 * points.n_a * points.n_b)))
+    variance, ranks = shares * (1.0 - shares), rankdata(scores[0])
+    spread = np.sqrt(variance @ (ranks - np.average(ranks, weights=variance)) ** 2)
+    return float(spread * np.sqrt(points.n / max(points.n - 1.0, 1.0)) / (points.n * variance.sum()))

@@ -146,7 +146,14 @@ def trained(net: Perceptron, data: Data, starts: Tensor, bounds: Bounds, solver:
     return Minima(found.value[best], found.parameters[best], found.steps[best], found.gradient[best])
 
 
-def out_of_fold(points: Points, folds: IntArray, labels: AnyArray, solver: NetworkSolver, seed: int) -> FloatArray:
+def out_of_fold(
+    points: Points,
+    folds: IntArray,
+    labels: AnyArray,
+    solver: NetworkSolver,
+    seed: int,
+    shares: FloatArray | None = None,
+) -> FloatArray:
     """Return the learned log-ratio of A over all at every event, by a network that has not seen it.
 
     Parameters
@@ -159,12 +166,16 @@ def out_of_fold(points: Points, folds: IntArray, labels: AnyArray, solver: Netwo
         Shape (n, n_events).
     solver, seed
         What is fitted, and where fits start.
+    shares
+        Expected P(side B) of every event, shape (n_events,): the log-ratio is that to what is expected of A, scaled to
+        its events. ``None``: one share for all.
     """
     net = Perceptron(solver.neurons, points.x.shape[1])
     bounds, starts = bounds_and_starts(solver, net, points.x, seed)
     kind = torch.float64 if len(points.x) <= _FEW else torch.float32
     x = torch.tensor(points.x.T, dtype=kind, device=starts.device).contiguous()
     out = np.zeros(labels.shape)
+    expected = torch.tensor(np.ones(len(folds)) if shares is None else 1.0 - shares, dtype=kind, device=starts.device)
     step = int(np.clip(_VALUES // (len(points.x) * net.neurons * solver.restarts), 1, 4096))
     for first in range(0, len(labels), step):
         y = torch.tensor(labels[first : first + step].astype(np.float64), dtype=kind, device=starts.device)
@@ -172,8 +183,9 @@ def out_of_fold(points: Points, folds: IntArray, labels: AnyArray, solver: Netwo
             inside = folds == fold
             # Events of this fold are there with no weight: all labellings are fitted together.
             seen = torch.tensor(~inside, dtype=kind, device=starts.device)
-            share = (y * seen).sum(dim=1, keepdim=True) / seen.sum()
-            found = fit_one(net, Data(x, share * seen, y * seen), starts, bounds, first=solver.first, most=solver.most)
+            rates = expected * seen
+            scale = (y * seen).sum(dim=1, keepdim=True) / rates.sum()
+            found = fit_one(net, Data(x, scale * rates, y * seen), starts, bounds, first=solver.first, most=solver.most)
             f = net.values(found.parameters.to(kind), x[:, torch.tensor(inside, device=x.device)])[1]
             out[first : first + step, inside] = f.double().cpu().numpy()
     return out

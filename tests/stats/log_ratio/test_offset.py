@@ -216,7 +216,7 @@ def test_how_p_was_made_is_told():
     np.testing.assert_array_equal(again.null[:, :16], found.null[:, :16])
 
 
-@pytest.mark.parametrize("test", [nplm])
+@pytest.mark.parametrize("test", [nplm, stats.classifier_test])
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
