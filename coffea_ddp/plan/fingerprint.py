@@ -173,7 +173,12 @@ def _is_local(module: types.ModuleType) -> bool:
 
 @functools.cache
 def _is_installed(file: str) -> bool:
-    return any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
+    """Return True for a module among the installed ones, also where its file is a link: uv, conda and spack can link.
+
+    A folder that is linked there is a package in development, unless it comes from another folder of packages.
+    """
+    folder = Path(file).parent.resolve()
+    return any(map(folder.is_relative_to, _installed())) or any(_is_packages(part) for part in folder.parts)
 
 
 @functools.cache

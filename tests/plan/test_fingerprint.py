@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from coffea_ddp import nanoaod, selections, symmetries
 from coffea_ddp import observables as obs
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.plan.fingerprint import digest
+from coffea_ddp.plan.fingerprint import _is_installed, digest
 from coffea_ddp.plan.observables import observable
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
@@ -229,6 +229,32 @@ def test_what_a_users_class_does_counts(tmp_path: Path, text: str, old: str, new
     (tmp_path / "same.py").write_text(text)
     one, two, same = (load_plan(tmp_path / f"{name}.py").fingerprint for name in ("one", "two", "same"))
     assert one == same != two
+
+
+@pytest.mark.parametrize(
+    ("real", "link", "installed"),
+    [
+        ("site-packages/package/module.py", None, True),
+        ("cache/0a1b/module.py", "site-packages/package/module.py", True),  # uv and conda may link files
+        ("store/lib/site-packages/package", "view/site-packages/package", True),  # as Nix and spack link folders
+        ("mine/package", "site-packages/package", False),  # in development
+        ("mine/package/module.py", None, False),
+    ],
+)
+def test_links_among_installed_packages(tmp_path: Path, real: str, link: str | None, installed: bool) -> None:
+    """What is installed is neither described nor sent with a plan, also where an installer made links."""
+    for folder in {(tmp_path / name).parent for name in (real, link or real)}:
+        folder.mkdir(parents=True)
+    target = tmp_path / real
+    if target.suffix:
+        target.touch()
+    else:
+        target.mkdir()
+        (target / "module.py").touch()
+    if link is not None:
+        (tmp_path / link).symlink_to(target)
+    place = tmp_path / (link or real)
+    assert _is_installed(str(place if place.suffix else place / "module.py")) == installed
 
 
 def test_typed_at_a_prompt() -> None:
