@@ -23,7 +23,7 @@ help:
 	@echo 'make lint    style, types, import rules, what Scientific Python expects of a project'
 	@echo 'make docs    the documentation, as pages in build/docs'
 	@echo 'make pytest  the tests but the slow ones, on all cores'
-	@echo 'make wheel   the wheel, used in a clean environment'
+	@echo 'make wheel   the wheel, used in a clean environment (WHEEL=--download: with requirements from the index)'
 	@echo 'make bench   the benchmarks'
 	@echo 'make slow    what make test leaves out: long calibration studies, notebooks that compute for long'
 	@echo 'make coverage  all tests, the slow ones too, and which lines none of them reaches'
@@ -58,7 +58,7 @@ pytest: $(VENV)/.stamp-test
 
 wheel: $(VENV)/.stamp-test
 	$(call headline,wheel)
-	$(BIN)/python tests/check_wheel.py
+	$(BIN)/python tests/check_wheel.py $(WHEEL)
 
 bench: $(VENV)/.stamp-test
 	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done

@@ -69,8 +69,8 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def wheel(session: nox.Session) -> None:
-    session.install(*EXACT, "build", "hatchling", "hatch-vcs")
-    session.run("python", "tests/check_wheel.py")
+    session.install(*EXACT, "build", "hatchling", "hatch-vcs", "packaging")
+    session.run("python", "tests/check_wheel.py", "--download")
 
 
 if __name__ == "__main__":

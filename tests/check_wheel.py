@@ -2,16 +2,25 @@
 
 Not collected by pytest: ``make test`` runs it last. It finds what no other test can: a module that only the
 checkout has, a plan that does not travel, a requirement that only the development environment brings.
+
+The files of the package come from the wheel. What it requires, and nothing else that is installed here, is linked
+into the clean environment, and what numba has compiled here of the same source goes along. With ``--download`` its
+requirements are installed and its loops compiled anew, as for a user.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PLANS = sorted(path.stem for path in (ROOT / "processors").glob("*.py"))
@@ -71,18 +80,75 @@ def look_into(wheel: Path) -> None:
 def use(wheel: Path, folder: Path) -> None:
     environment, empty = folder / "environment", folder / "empty"
     empty.mkdir()
-    call(sys.executable, "-m", "venv", environment)
+    call(sys.executable, "-m", "venv", "--without-pip", environment)
     python, command = environment / "bin" / "python", environment / "bin" / "coffea-ddp"
-    pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    call(*pip, "install", "-c", ROOT / "constraints.txt", wheel, where=empty)
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    if "--download" in sys.argv[1:]:
+        call(*pip, "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, where=empty)
+    else:
+        call(*pip, "install", "--quiet", "--no-index", "--no-deps", wheel, where=empty)
+        (site,) = environment.glob("lib/python*/site-packages")
+        link_requirements(site)
+        hand_over_compiled(site)
     call(*pip, "check", where=empty)
     call(python, "-c", USE, *PLANS, where=empty)
     call(command, "--help", where=empty, quiet=True)
-    call(command, "demo", "--events", "5000", "-o", "demo", where=empty, quiet=True)
-    made = sorted(path.relative_to(empty).as_posix() for path in empty.rglob("*") if path.is_file())
+    call(command, "demo", "--events", "5000", "--no-report", "-o", "demo", where=empty, quiet=True)
+    made = ("demo/report.json", "--hists", "demo/hists.ddp", "--leading", "1", "-o", "demo/report")  # a few pictures
+    call(command, "report", *made, where=empty, quiet=True)
+    files = sorted(path.relative_to(empty).as_posix() for path in empty.rglob("*") if path.is_file())
     for name in ("demo/report.json", "demo/report/index.html", "demo/report/assets/report.js"):
-        expect(name in made, f"the demo made no {name}, only {made}")
-    print("coffea-ddp demo made", *(name for name in made if "/regions/" not in name))
+        expect(name in files, f"the demo made no {name}, only {files}")
+    print("coffea-ddp demo and report made", *(name for name in files if "/regions/" not in name))
+
+
+def link_requirements(site: Path) -> None:
+    """Link what the installed package requires, and what that requires, from this environment."""
+    (package,) = Distribution.discover(name="coffea-ddp", path=[str(site)])
+    found = required_by(package)
+    for one in found.values():
+        files = one.files
+        expect(files is not None, f"{one.name} was not installed by pip: give --download")
+        for file in files or ():
+            if ".." not in file.parts:  # scripts and manuals: nothing imports them
+                link = site / file
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(Path(str(one.locate_file(file))).resolve())
+    print(f"linked {len(found)} requirements:", *sorted(found))
+
+
+def required_by(package: Distribution) -> dict[str, Distribution]:
+    """Return all that a distribution requires, directly and through others, by its name."""
+    found: dict[str, Distribution] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting = [(package, "")]
+    while waiting:
+        one, extra = waiting.pop()
+        for requirement in map(Requirement, one.requires or ()):
+            if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+                continue
+            name = canonicalize_name(requirement.name)
+            try:
+                found[name] = distribution(name)
+            except PackageNotFoundError:
+                sys.exit(f"check_wheel: {one.name} requires {requirement}, which is not installed here")
+            new = {(name, more) for more in ("", *requirement.extras)} - seen
+            waiting += [(found[name], more) for _, more in new]
+            seen |= new
+    return found
+
+
+def hand_over_compiled(site: Path) -> None:
+    """Copy what numba compiled in the checkout beside the same files of the wheel; it looks at their time and size."""
+    for source in (ROOT / "coffea_ddp").rglob("*.py"):
+        installed = site / source.relative_to(ROOT)
+        if installed.exists() and installed.read_bytes() == source.read_bytes():
+            before = source.stat()
+            os.utime(installed, ns=(before.st_atime_ns, before.st_mtime_ns))
+            for kept in source.parent.glob(f"__pycache__/{source.stem}.*.nb[ic]"):
+                folder = installed.parent / "__pycache__"
+                folder.mkdir(exist_ok=True)
+                shutil.copy(kept, folder)
 
 
 def call(*command: str | Path, where: Path | None = None, quiet: bool = False) -> None:

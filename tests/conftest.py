@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ _FIRST = (
 The first compiles what the other tests of the bump hunt then find on disk; two at a time would both compile it.
 """
 
-_LONG_NOTEBOOKS = ("02_symmetries", "03_bump_hunt", "04_symmetrized_nplm")
-"""Notebooks that run among the slow tests; what they call is looked at in ``test_notebooks.py`` every time."""
+_SHORT_NOTEBOOKS = ("01_first_scan",)
+"""The notebook that runs every time; what the others call is looked at in ``test_notebooks.py``."""
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -56,10 +57,22 @@ def _name(path: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, and never look again at what was made then: it stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the notebooks that take long; have them, and the files that do, begin first (``--no-loadscope-reorder``)."""
     for item in items:
-        if item.path.suffix == ".ipynb" and item.path.stem in _LONG_NOTEBOOKS:
+        if item.path.suffix == ".ipynb" and item.path.stem not in _SHORT_NOTEBOOKS:
             item.add_marker(pytest.mark.slow)
     places = {name: place for place, name in enumerate(_FIRST)}
 
