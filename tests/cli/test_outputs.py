@@ -237,8 +237,11 @@ LINES = {
 }
 
 
-def run_all(folder: Path, inputs: Path, lines: dict[str, str], closed: str) -> dict[str, tuple[int, str]]:
-    """Run command lines in processes of their own, one after the other, and return how each ended and what it told.
+CLOSED = ("nothing", "pipe", "both", "closed")
+
+
+def run_all(folder: Path, inputs: Path, lines: dict[str, str]) -> dict[str, dict[str, tuple[int, str]]]:
+    """Run command lines in processes of their own, with each of :data:`CLOSED`; return how each ended and what it told.
 
     One process imports what they need and forks for each.
     """
@@ -246,12 +249,13 @@ def run_all(folder: Path, inputs: Path, lines: dict[str, str], closed: str) -> d
 import json, os, sys
 import coffea_ddp.cli, coffea_ddp.running.driver, coffea_ddp.scanning.driver, coffea_ddp.scanning.bump_hunt
 import coffea_ddp.pages
-lines, closed, answer = json.loads(sys.argv[1]), sys.argv[2], {}
-for name, words in lines.items():
-    os.makedirs(name)
+lines, answer = json.loads(sys.argv[1]), {}
+for closed, name in ((closed, name) for closed in sys.argv[2:] for name in lines):
+    folder, words = f"{closed}/{name}", lines[name]
+    os.makedirs(folder)
     child = os.fork()
     if child == 0:
-        os.chdir(name)
+        os.chdir(folder)
         log = os.open("log", os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 2)
         reading, writing = os.pipe()
@@ -278,17 +282,19 @@ for name, words in lines.items():
         except BaseException:
             code = 120
         os._exit(code)
-    answer[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    answer[folder] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 print(json.dumps(answer))
 """
-    folder.mkdir()
     words = {name: line.format(inputs=inputs).split() for name, line in lines.items()}
     done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(words), closed], cwd=folder, capture_output=True, text=True,
-        check=True, timeout=500,
+        [sys.executable, "-c", program, json.dumps(words), *CLOSED], cwd=folder, capture_output=True, text=True,
+        check=True, timeout=2_000,
     )  # fmt: skip
     codes = json.loads(done.stdout.splitlines()[-1])
-    return {name: (codes[name], (folder / name / "log").read_text()) for name in lines}
+    return {
+        closed: {name: (codes[f"{closed}/{name}"], (folder / closed / name / "log").read_text()) for name in lines}
+        for closed in CLOSED
+    }
 
 
 def files(folder: Path) -> Iterator[str]:
@@ -298,19 +304,20 @@ def files(folder: Path) -> Iterator[str]:
 
 
 def _nobody_reads(tmp_path: Path, inputs: Path, lines: dict[str, str]) -> None:
-    whole = run_all(tmp_path / "whole", inputs, lines, "nothing")
-    for closed in ("pipe", "both", "closed"):
-        found = run_all(tmp_path / closed, inputs, lines, closed)
+    found = run_all(tmp_path, inputs, lines)
+    whole = found["nothing"]
+    for closed in CLOSED:
         for name in lines:
-            assert found[name][0] == whole[name][0], (closed, name, found[name][1])
-            assert list(files(tmp_path / closed / name)) == list(files(tmp_path / "whole" / name)), (closed, name)
-            for told in (found[name][1], whole[name][1]):
-                assert not [word for word in ("Traceback", "BrokenPipe", "Exception", "error:") if word in told], told
+            code, told = found[closed][name]
+            assert code == whole[name][0], (closed, name, told)
+            assert list(files(tmp_path / closed / name)) == list(files(tmp_path / "nothing" / name)), (closed, name)
+            assert not [word for word in ("Traceback", "BrokenPipe", "Exception", "error:") if word in told], told
     assert {name: code for name, (code, _) in whole.items() if code not in (0, 2)} == {}
 
 
 def test_nobody_has_to_read_what_is_printed(tmp_path: Path, inputs: Path) -> None:
-    _nobody_reads(tmp_path, inputs, {name: LINES[name] for name in ("merge", "scan", "compare")})
+    lines = {name: LINES[name] for name in ("merge", "scan", "compare")}
+    _nobody_reads(tmp_path, inputs, lines | {"scan": f"{lines['scan']} --toys 20 --symmetry e/mu"})
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def written(tmp_path_factory):
     grid = CellGrid((Multiplicity("j", last=1), Topology("VBF")))
     hists = make_histograms(make_layout(grid=grid), 900, seed=3, excess=0.15)
     report = scan(hists, ["nsigma", "submatrix"], min_events=5, toys=50, seed=1)
-    index = write_report(report, tmp_path_factory.mktemp("report") / "html", hists=hists, leading=3)
+    index = write_report(report, tmp_path_factory.mktemp("report") / "html", hists=hists, leading=1)
     return report, hists, index
 
 
@@ -182,20 +182,21 @@ def test_every_entry_of_the_table_leads_to_its_page(written, pages):
 
 def test_equal_reports_are_equal_files(written, tmp_path):
     report, hists, index = written
-    again = write_report(report, tmp_path / "again", hists=hists, leading=3)
+    again = write_report(report, tmp_path / "again", hists=hists, leading=1)
     for path in sorted(index.parent.rglob("*")):
         if path.is_file():
             other = again.parent / path.relative_to(index.parent)
             assert path.read_bytes() == other.read_bytes(), path.name
 
 
-def test_several_processes_write_the_same(written, tmp_path):
+def test_several_processes_write_the_same(written, tmp_path, monkeypatch):
+    monkeypatch.setattr("coffea_ddp.pages.drawing._FEW", 1)
     report, hists, index = written
-    again = write_report(report, tmp_path / "again", hists=hists, leading=3, jobs=2)
+    again = write_report(report, tmp_path / "again", hists=hists, leading=1, jobs=2)
     names = [sorted(path.name for path in one.parent.rglob("*")) for one in (index, again)]
     assert names[0] == names[1]
-    first = next(index.parent.glob("regions/*.png"))
-    assert (again.parent / "regions" / first.name).read_bytes() == first.read_bytes()
+    for first in index.parent.glob("regions/*.png"):
+        assert (again.parent / "regions" / first.name).read_bytes() == first.read_bytes(), first.name
 
 
 def test_without_histograms_pages_have_their_numbers(tmp_path, written):
