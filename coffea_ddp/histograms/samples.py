@@ -76,6 +76,11 @@ class SamplePair:
     shares_a: FloatArray | None = None
     shares_b: FloatArray | None = None
 
+    @property
+    def shares(self) -> tuple[FloatArray, FloatArray] | None:
+        """Expected P(B) of both sides, the option of tests on events; ``None`` without."""
+        return None if self.shares_a is None or self.shares_b is None else (self.shares_a, self.shares_b)
+
     def __repr__(self) -> str:
         """Return where the events are from, and how many there are."""
         dropped = f", {self.n_dropped} dropped" if self.n_dropped else ""

@@ -272,7 +272,7 @@ def _code(row: Row) -> str:
     elif row.test in ("nplm", "classifier"):
         lines += [
             f"pair = ddp.sample_pair(hists, {row.symmetry!r}, {row.cell!r})  # the stored events",
-            "print(ddp.stats.nplm(pair.a, pair.b, toys=1000))",
+            "print(ddp.stats.nplm(pair.a, pair.b, shares=pair.shares, toys=1000))",
         ]
     else:
         lines += [

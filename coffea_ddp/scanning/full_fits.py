@@ -79,20 +79,21 @@ def with_full_fits(
 
 
 def _fitted(row: Row, hists: Histograms, test: NPLM, toys: int, seed: int) -> Row:
-    """Return a row with the full fit in its cell: t, its own p-value, and p among permutations of the cell."""
+    """Return a row with the full fit in its cell: t, its own p-value, and p among pseudo-experiments of the cell."""
     observable = None if row.observable == ALL_FEATURES else row.observable
     symmetry = str(row.symmetry)
     pair = sample_pair(hists, symmetry, row.cell, features=features_of(hists, symmetry, observable))
     try:
-        found = nplm(pair.a, pair.b, backend=test.solver, toys=toys, seed=seed)
+        found = nplm(pair.a, pair.b, backend=test.solver, toys=toys, seed=seed, shares=pair.shares)
     except InputError as error:
-        # Fewer events than the solver has parameters, say: the score version is kept.
+        # Fewer events than the solver has parameters, or networks with expected shares: the score version is kept.
         return dataclasses.replace(row, method=f"{row.method}, no full fit: {error}")
     best = found.families[found.best]
     # Of too few events there is no analytic p, unless there is no other.
     analytic = None if best.is_sparse and found.permutation else best.p_analytic
     p_local = found.p_value if analytic is None else analytic
-    how = "permutations" if analytic is None else "weighted sum of chi2"
+    counted = "permutations" if pair.shares is None else "labellings drawn from the expected shares"
+    how = counted if analytic is None else "weighted sum of chi2"
     return dataclasses.replace(
         row,
         statistic=found.t,

@@ -12,9 +12,12 @@ from scipy.special import expit
 from stored_toys import GRID, make_events
 from threadpoolctl import threadpool_limits
 
+import coffea_ddp as ddp
+from coffea_ddp import stats
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.samples import samples_of
+from coffea_ddp.pages.pictures import Permuting, pictures_of
 from coffea_ddp.scanning.classifier_cells import Classifier
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.nplm_cells import NPLM
@@ -104,6 +107,53 @@ def test_a_signal_is_found_where_shares_differ(test):
     for strength in (0.0, 1.5):
         z, best, _ = scored(test, field_of(600, 5, strength=strength, excess=60), 100)
         assert z.max() > best.max()
+
+
+@pytest.fixture
+def calibrated(monkeypatch):
+    """Events of a pass that come with shares, wherever they are read."""
+
+    def samples_with_shares(hists, symmetry, features):
+        found = samples_of(hists, symmetry, features)
+        return dataclasses.replace(found, shares=expit(np.sin(found.hashes.astype(np.float64) / 2**60)))
+
+    monkeypatch.setattr("coffea_ddp.histograms.samples.samples_of", samples_with_shares)
+    monkeypatch.setattr("coffea_ddp.scanning.unbinned_scan.samples_of", samples_with_shares)
+    return make_events(500, 7, excess=60)
+
+
+def test_the_best_are_fitted_in_full_with_their_shares(calibrated):
+    tests = [NPLM(fits=1, toys=49), "classifier"]
+    report = ddp.scan(calibrated, tests, symmetries=["e/mu"], observables=["x"], toys=50, seed=1, min_events=100)
+    row = next(row for row in report.rows if "fitted" in row.method)
+    pair = ddp.sample_pair(calibrated, row.symmetry, row.cell, features=["x"])
+    found = stats.nplm(pair.a, pair.b, toys=49, seed=1, shares=pair.shares)
+    assert row.statistic == pytest.approx(found.t)
+    assert row.statistic != pytest.approx(stats.nplm(pair.a, pair.b, toys=0).t, rel=0.01)
+    assert row.p_cell == found.p_value
+    assert "expected shares" in row.method
+    assert "p cell: 49 labellings drawn from the expected shares" in row.p_method
+    assert {one.test for one in report.rows} == {"nplm", "classifier"}
+
+
+def test_a_solver_without_shares_leaves_the_score_version(calibrated):
+    pytest.importorskip("torch")
+    test = NPLM(fits=1, solver=stats.NetworkSolver(neurons=2), toys=9)
+    report = ddp.scan(calibrated, [test], symmetries=["e/mu"], observables=["x"], toys=0, min_events=100)
+    assert any("no full fit: networks know no expected shares" in row.method for row in report.rows)
+
+
+def test_pictures_are_drawn_with_the_shares(calibrated):
+    tests = [NPLM(fits=1, toys=20), "classifier"]
+    report = ddp.scan(calibrated, tests, symmetries=["e/mu"], toys=20, seed=1, min_events=100)
+    for test in TESTS:
+        row = next(row for row in report.rows if row.test == test and (test != "nplm" or "fitted" in row.method))
+        drawn = pictures_of(row, calibrated, permuting=Permuting(1, 20))
+        assert drawn.note == ""
+        assert "20 labellings drawn from the expected shares" in drawn.pictures[1].caption
+        assert "A scaled by the expected shares and to the size of B" in drawn.pictures[2].caption
+        if test == "nplm":
+            assert f"t of the data, {row.statistic:.1f}" in drawn.pictures[1].caption
 
 
 def test_residuals_are_labels_less_their_shares():

@@ -67,10 +67,11 @@ def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting
 def _nplm_pictures(
     pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
-    found = nplm(pair.a, pair.b, toys=permuting.toys, seed=permuting.seed)
+    found = nplm(pair.a, pair.b, toys=permuting.toys, seed=permuting.seed, shares=pair.shares)
     events = np.concatenate([pair.a, pair.b])
     learned = found.log_ratio(events)
-    what = f"the logarithm of the density of A ({sides[0]}) over that of B ({sides[1]})"
+    beyond = "" if pair.shares is None else ", beyond the expected shares"
+    what = f"the logarithm of the density of A ({sides[0]}) over that of B ({sides[1]}){beyond}"
     shown = min(2, events.shape[1])
     first = log_ratio(events[:, :shown], learned, labels=labels[:shown], title=over[0], label=over[1])
     others = "" if events.shape[1] <= 2 else f" It was learned in {events.shape[1]} features; two are shown."
@@ -80,12 +81,10 @@ def _nplm_pictures(
     count = found.permutation
     p_text = plain_p(found.p_value, count.n_ge if count else None, count.n if count else None)
     second = null(sample, found.t, xlabel="t", p_text=p_text, title=over[0], label=over[1])
-    second_caption = (
-        f"t of {len(sample):,} permutations of the labels, and t of the data, {found.t:.1f}; {p_text}, {found.method}."
-    )
+    second_caption = f"t of {len(sample):,} {_drawn(pair)}, and t of the data, {found.t:.1f}; {p_text}, {found.method}."
     return (
         Picture("log-ratio", first, caption, f"{caption} {spread}"),
-        Picture("null", second, second_caption, f"{second_caption} The permutations reach {sample.max():.1f}."),
+        Picture("null", second, second_caption, f"{second_caption} The pseudo-experiments reach {sample.max():.1f}."),
     )
 
 
@@ -93,7 +92,7 @@ def _classifier_pictures(
     pair: SamplePair, _labels: list[str], sides: tuple[str, str], over: tuple[str, str], permuting: Permuting
 ) -> tuple[Picture, ...]:
     # Every permutation is learned anew.
-    found = classifier_test(pair.a, pair.b, toys=min(permuting.toys, _FEW), seed=permuting.seed)
+    found = classifier_test(pair.a, pair.b, toys=min(permuting.toys, _FEW), seed=permuting.seed, shares=pair.shares)
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     a, b = (np.histogram(scores, edges)[0].astype(np.float64) for scores in (found.scores_a, found.scores_b))
     ratio = len(pair.b) / len(pair.a)
@@ -105,23 +104,39 @@ def _classifier_pictures(
     sample = found.null[0]
     p_text = plain_p(found.p_auc, round(found.p_auc * (len(sample) + 1)) - 1, len(sample))
     second = null(sample, found.auc_z, xlabel="z of the AUC", p_text=p_text, title=over[0], label=over[1])
-    null_caption = (
-        f"z of the AUC in {len(sample):,} permutations of the labels, and in the data, {found.auc_z:.2f}; {p_text}."
-    )
+    null_caption = f"z of the AUC in {len(sample):,} {_drawn(pair)}, and in the data, {found.auc_z:.2f}; {p_text}."
     return Picture("scores", first, caption, caption), Picture("null", second, null_caption, null_caption)
 
 
 def _features(pair: SamplePair, labels: list[str], sides: tuple[str, str], over: tuple[str, str]) -> list[Picture]:
     out = []
-    ratio = len(pair.b) / len(pair.a)
+    scaled = (
+        "A scaled to the size of B" if pair.shares is None else "A scaled by the expected shares and to the size of B"
+    )
     for column, label in enumerate(labels[:_FEATURES]):
         edges = _edges(np.concatenate([pair.a[:, column], pair.b[:, column]]))
         a, b = (np.histogram(side[:, column], edges)[0].astype(np.float64) for side in (pair.a, pair.b))
+        ratio = _expected_ratio(pair, column, edges)
         figure = overlay(a, b, edges, xlabel=label, sides=sides, kappa=ratio, title=over[0], label=over[1])
         dropped = f" {pair.n_dropped:,} events of the cell are not stored." if pair.n_dropped else ""
-        caption = f"{label} of the stored events, A scaled to the size of B: the test compares shapes.{dropped}"
+        caption = f"{label} of the stored events, {scaled}: the test compares shapes.{dropped}"
         out.append(Picture(f"feature-{column}", figure, caption, caption))
     return out
+
+
+def _drawn(pair: SamplePair) -> str:
+    return "permutations of the labels" if pair.shares is None else "labellings drawn from the expected shares"
+
+
+def _expected_ratio(pair: SamplePair, column: int, edges: FloatArray) -> float | FloatArray:
+    """Return B / A as it is expected in the bins of a feature, for as many events of both sides as there are."""
+    ratio = len(pair.b) / len(pair.a)
+    if pair.shares is None:
+        return ratio
+    values, shares = np.concatenate([pair.a[:, column], pair.b[:, column]]), np.concatenate(pair.shares)
+    b, a = (np.histogram(values, edges, weights=part)[0] for part in (shares, 1.0 - shares))
+    scale = ratio * (1.0 - shares).sum() / shares.sum()
+    return np.asarray(np.where((a > 0) & (b > 0), scale * b / np.where(a > 0, a, 1.0), ratio))
 
 
 def _edges(values: FloatArray) -> FloatArray:
