@@ -146,10 +146,13 @@ def test_p_is_uniform_where_labels_follow_the_shares(n, toys):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["boosting", "network"])
 def test_p_of_other_learners_is_uniform(name):
-    """9 labellings of each of 100 toys: distances of 0.163 are beyond the limit of 1 %."""
+    """9 labellings of each of 100 toys: distances of 0.163 are beyond the limit of 1 %.
+
+    Of the AUC: the better of two has many ties among so few.
+    """
     p = np.array(
         [
-            classifier_test(*sides, learner=LEARNERS[name], folds=2, toys=9, seed=toy, shares=shares).p_value
+            classifier_test(*sides, learner=LEARNERS[name], folds=2, toys=9, seed=toy, shares=shares).p_auc
             for toy in range(100)
             for *sides, shares in [of_detector(80, [4, toy])]
         ]
