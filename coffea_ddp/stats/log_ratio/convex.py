@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
 
 _LARGEST = 30.0
-"""f is kept below this: ``exp`` must not overflow on the way to the minimum."""
+"""f is kept below this where ``exp f`` is taken: it must not overflow on the way to the minimum."""
 _SMALLEST = 1e-9
 """Added to the Hessian's diagonal, in units of its mean: features may depend on each other."""
 _HALVINGS = 30
@@ -188,6 +188,10 @@ def fit(
 class Loss(Protocol):
     """The part of L that is not linear in f, a sum over points, for several labellings."""
 
+    @property
+    def largest(self) -> float:
+        """What f is kept below: far above any minimum, as L at a smaller f is compared with weights of a larger."""
+
     def start(self, n: int) -> AnyArray:
         """Return its slope in every f at f = 0, what is expected there; shape (n, n_points)."""
 
@@ -204,6 +208,7 @@ class _Poisson:
 
     u: AnyArray
     flat: FloatArray
+    largest: float = _LARGEST
 
     def start(self, n: int) -> AnyArray:
         return self.u[:n]
@@ -278,7 +283,7 @@ class _Descent:
         size = rise / np.maximum(bend + (penalty * direction**2).sum(axis=1), 1e-30)
         f, weights, gain = self.f[rows], self.weights[rows], self.gain[rows]
         for _ in range(_HALVINGS):
-            trial = np.minimum(f + size.astype(phi.dtype)[:, None] * along, _LARGEST)
+            trial = np.minimum(f + size.astype(phi.dtype)[:, None] * along, self.loss.largest)
             moved = weights + size[:, None] * direction
             density, more = self.loss.at(rows, trial)
             found = self._gain(rows, moved, more)

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 class _Logistic:
     """``sum_i ln(1 + exp(o_i + f_i))``: minus the log-likelihood, but for what is linear in f; o: shape (n_points,)."""
 
+    largest = np.inf
+
     def __init__(self, offset: AnyArray) -> None:
         self._offset = offset
         self._slope, self._value = _logistic(offset)
@@ -115,16 +117,20 @@ class OffsetFitter:
         self.points, self._score, self._shares = points, score, shares
         self._variance = shares * (1.0 - shares)
         self._log_odds = np.log1p(-shares) - np.log(shares)
-        constant = problem(np.ones((points.n, 1)), self._variance, np.zeros(1))
-        self._constant = in_single_precision(constant)
-        self._problems, self._forms, self._observed = [], [], []
+        self._constant = in_single_precision(problem(np.ones((points.n, 1)), self._variance, np.zeros(1)))
+        self._problems, self._forms, found = [], [], []
         for family in families:
             check_parameters(family, points)
-            one = problem(evaluated(family, points.x), self._variance, 0.5 * family.penalty)
-            form = self._form(one)
-            self._observed.append(self._fitted(family, one, constant, form))
-            self._problems.append(in_single_precision(one))
+            exact = problem(evaluated(family, points.x), self._variance, 0.5 * family.penalty)
+            found.append(self._fit(exact, points.labels[None], TIGHT))
+            form = self._form(exact)
+            self._problems.append(in_single_precision(exact))
             self._forms.append(form._replace(phi=form.phi.astype(self._problems[-1].phi.dtype)))
+        # By the same steps as in pseudo-experiments: where one side is alone there is no maximum to be reached.
+        t = self.t(points.labels[None])[:, 0]
+        self._observed = [
+            self._described(number, *one) for number, one in enumerate(zip(families, found, t, strict=True))
+        ]
 
     @property
     def block(self) -> int:
@@ -166,18 +172,14 @@ class OffsetFitter:
         spread = float(np.sqrt(max(1.0 + excess / normal, 0.1))) if normal > 0 else 1.0
         return _Form(phi, (1.0 - self._shares) @ phi, form, weights, spread)
 
-    def _fitted(self, family: Family, one: Problem, constant: Problem, form: _Form) -> Observed:
-        labels = self.points.labels[None]
-        found, flat = (self._fit(each, labels, TIGHT) for each in (one, constant))
-        t = max(float(found.t[0] - flat.t[0]), 0.0)
-        if self._score:
-            t = float(form.t(labels)[0])
+    def _described(self, number: int, family: Family, found: Fits, t: float) -> Observed:
+        one, form = self._problems[number], self._forms[number]
         log_ratio = log_ratio_of(self.points, family, found.weights[0])
         return Observed(
             family=f"{family.name}, expected shares" + (", score" if self._score else ""),
             parameters=family.n_parameters,
-            t_a=0.5 * t,
-            t_b=0.5 * t,
+            t_a=0.5 * float(t),
+            t_b=0.5 * float(t),
             log_a=lambda x: 0.5 * log_ratio(x),
             log_b=lambda x: -0.5 * log_ratio(x),
             null_weights=form.weights,
