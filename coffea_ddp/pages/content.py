@@ -19,6 +19,7 @@ from coffea_ddp.pages.facts import (
     summary_grid,
 )
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
+from coffea_ddp.report.common import leading_rows
 from coffea_ddp.report.display import method_of, p_of, region_of, significance_of, z_global_of
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
     report
         Of a scan.
     leading
-        How many rows that hold mostly different events, the strongest first.
+        How many rows that hold mostly different events and have no common cause, the strongest first.
     """
-    chosen = [row for row in report.rows if row.is_leading and row.rank is not None][:leading]
+    chosen = [row for row in leading_rows(report.rows, report.common_asymmetries) if row.rank is not None][:leading]
     linked = sorted(_linked(report, chosen), key=_number_of)[:MOST_LINKED]
     return sorted([*chosen, *linked], key=_number_of)
 
@@ -143,7 +144,7 @@ def _number(value: Any) -> str:
 
 
 def _headline(report: ScanReport) -> list[Row]:
-    return [row for row in report.rows if row.is_leading and row.rank is not None][:_HEADLINE]
+    return [row for row in leading_rows(report.rows, report.common_asymmetries) if row.rank is not None][:_HEADLINE]
 
 
 def _letters(report: ScanReport) -> dict[str, str]:

@@ -82,7 +82,8 @@ def sentence(report: ScanReport) -> str:
 
 def paragraphs(report: ScanReport) -> list[str]:
     """Return the paragraphs of the headline."""
-    found = [
+    found = [f"{one.text}." for one in report.common_asymmetries]
+    found += [
         f"Best of the whole report ({one.what}): {'; '.join(filter(None, (summary_text(one), more_would_take(one))))}; "
         f"{one.method}."
         for one in report.global_p

@@ -32,6 +32,7 @@ from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
+from coffea_ddp.report.common import CommonAsymmetry, causes, leading_rows
 from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, significance_of, summary_text
 from coffea_ddp.report.older_files import current
 from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
@@ -46,6 +47,7 @@ from coffea_ddp.report.row_tables import (
     bump_cells,
     region_cells,
     row_cells,
+    summary_cells,
 )
 from coffea_ddp.report.rows import COLUMNS, Row
 from coffea_ddp.report.summaries import GlobalP, SymmetrySummary, ZHistogram, typed
@@ -77,6 +79,8 @@ class ScanReport:
         Of all tests of whole cells.
     global_p
         Global p-values of the best of every symmetry, of every test, and of all; empty without pseudo-experiments.
+    common_asymmetries
+        Rows of one cause: an excess of one side that many cells of a symmetry have in common.
     """
 
     plan: str
@@ -89,6 +93,7 @@ class ScanReport:
     summaries: tuple[SymmetrySummary, ...] = ()
     z_histogram: ZHistogram = field(default_factory=ZHistogram)
     global_p: tuple[GlobalP, ...] = ()
+    common_asymmetries: tuple[CommonAsymmetry, ...] = ()
 
     def __post_init__(self) -> None:
         rows = (
@@ -137,6 +142,7 @@ class ScanReport:
         data["rows"] = [row.to_dict() for row in self.rows]
         data["summaries"] = [dataclasses.asdict(summary) for summary in self.summaries]
         data["global_p"] = [dataclasses.asdict(found) for found in self.global_p]
+        data["common_asymmetries"] = [dataclasses.asdict(found) for found in self.common_asymmetries]
         data["z_histogram"] = dataclasses.asdict(self.z_histogram)
         return {"format": FORMAT, "version": VERSION, **_finite(data)}
 
@@ -190,6 +196,7 @@ class ScanReport:
                 summaries=tuple(SymmetrySummary.from_dict(item) for item in typed(data, "summaries", list, [])),
                 z_histogram=ZHistogram.from_dict(typed(data, "z_histogram", dict, {})),
                 global_p=tuple(GlobalP.from_dict(item) for item in typed(data, "global_p", list, [])),
+                common_asymmetries=tuple(map(CommonAsymmetry.from_dict, typed(data, "common_asymmetries", list, []))),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(
@@ -238,19 +245,20 @@ class ScanReport:
             How many rows.
         similar
             Also rows that hold mostly the same events as a stronger one (of which the column "similar" says how many
-            there are).
+            there are), and all of a common asymmetry, of which else the strongest is shown.
 
         Raises
         ------
         InputError
             If ``n`` is negative.
         """
-        return text_table(self.title, self._caption(), SHOWN, self._lines(n, similar=similar))
+        title = "\n".join([self.title, *causes(self.common_asymmetries)])
+        return text_table(title, self._caption(), SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
         """Return one line per symmetry for terminals: its lattice, its trials, and its best row."""
         return text_table(
-            self._summary_title(), "", SUMMARY, [self._summary_cells(summary) for summary in self.summaries]
+            self._summary_title(), "", SUMMARY, [summary_cells(one, self.best(one.symmetry)) for one in self.summaries]
         )
 
     def regions_table(self, n: int = 3) -> Table:
@@ -298,11 +306,9 @@ class ScanReport:
     def best_regions(self, n: int = 3) -> list[Row]:
         """Return the best rows of every symmetry, in the order of the plan; see :meth:`regions_table`."""
         _check_n(n)
-        found = []
-        for summary in self.summaries:
-            mine = [row for row in self.rows if row.symmetry == summary.symmetry and row.is_leading]
-            found += mine[:n]
-        return found
+        leading = leading_rows(self.rows, self.common_asymmetries)
+        mine = ([row for row in leading if row.symmetry == summary.symmetry][:n] for summary in self.summaries)
+        return [row for rows in mine for row in rows]
 
     def best_of_tests(self) -> list[Row]:
         """Return the best row of every test of every symmetry, in the order of the plan and of the tests."""
@@ -336,16 +342,10 @@ class ScanReport:
     def _summary_title(self) -> str:
         return f"{'PARTIAL: ' if self.partial else ''}{self.plan}: symmetries"
 
-    def _summary_cells(self, summary: SymmetrySummary) -> list[str]:
-        numbers = (summary.n_cells, summary.n_cells - summary.n_empty, summary.n_distinct, summary.n_tested)
-        best = self.best(summary.symmetry)
-        where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", number(best.z_local)]
-        return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
-
     def _lines(self, n: int, *, similar: bool) -> list[list[str]]:
         _check_n(n)
         followers = Counter(row.similar_to for row in self.rows if not row.is_leading)
-        rows = [row for row in self.rows if similar or row.is_leading][:n]
+        rows = (self.rows if similar else leading_rows(self.rows, self.common_asymmetries))[:n]
         similar_rows = [followers.get(row.rank, "") if row.is_leading else f"like {row.similar_to}" for row in rows]
         return [[*row_cells(row), str(told)] for row, told in zip(rows, similar_rows, strict=True)]
 
@@ -374,9 +374,10 @@ class ScanReport:
         notes = "<br>".join(html.escape(text) for text in self._region_caption().splitlines())
         tests = html_table(REGIONS, [region_cells(row) for row in self.best_of_tests()])
         methods = "<br>".join(html.escape(text) for text in self._tests_caption().splitlines())
-        summaries = html_table(SUMMARY, [self._summary_cells(summary) for summary in self.summaries])
+        summaries = html_table(SUMMARY, [summary_cells(one, self.best(one.symmetry)) for one in self.summaries])
+        common = "".join(f"<p>{html.escape(text)}</p>" for text in causes(self.common_asymmetries))
         return (
-            f"<p><b>{html.escape(self.title)}</b></p>{rows}<p>{caption}</p>"
+            f"<p><b>{html.escape(self.title)}</b></p>{common}{rows}<p>{caption}</p>"
             f"<p><b>The best regions of every symmetry</b></p>{regions}<p>{notes}</p>"
             f"<p><b>The best of every test</b></p>{tests}<p>{methods}</p>"
             f"<p><b>{html.escape(self._summary_title())}</b></p>{summaries}"

@@ -11,6 +11,7 @@ from coffea_ddp.report.parts import BumpPart, RatioPart
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.report.summaries import SymmetrySummary
 
 # The columns of the tables, and the side to which each is flushed.
 SHOWN: Mapping[str, Literal["left", "right"]] = {
@@ -102,6 +103,13 @@ def bump_cells(row: Row) -> list[str]:
     where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
     p_values = (p_of(row, name) for name in ("p_local", "p_cell", "p_global"))
     return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, toys_of(row), status]
+
+
+def summary_cells(summary: SymmetrySummary, best: Row | None) -> list[str]:
+    """Return the columns :data:`SUMMARY` of a symmetry and its best row."""
+    numbers = (summary.n_cells, summary.n_cells - summary.n_empty, summary.n_distinct, summary.n_tested)
+    where = ["", "", ""] if best is None else [best.observable or "", best.cell or "", number(best.z_local)]
+    return [summary.symmetry, *(f"{number:,}" for number in numbers), *where]
 
 
 def _place(row: Row) -> str:

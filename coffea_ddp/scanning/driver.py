@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
+from coffea_ddp.scanning.common_cause import common_asymmetries
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
@@ -149,6 +150,7 @@ def scan(
         summaries=found.summaries,
         z_histogram=found.z_histogram,
         global_p=found.global_p,
+        common_asymmetries=common_asymmetries(hists, found.rows, channels, expectation),
     )  # fmt: skip
     for other in of_spectra:
         report = joined(report, other)

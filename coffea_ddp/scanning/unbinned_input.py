@@ -132,7 +132,7 @@ class PseudoExperiments(NamedTuple):
     def labels(self, field: UnbinnedInput, some: slice) -> NDArray[np.bool_]:
         """Return which events are A in some pseudo-experiments, shape (n_events, n); they begin with a block.
 
-        Labels with expected shares of their own are drawn each by itself, whatever ``null`` says: they have no
+        Labels with individual expected shares are drawn each by itself, whatever ``null`` says: they have no
         permutations, and tests of shapes do not see how many of them there are.
         """
         first, last = some.start // TOYS, -(-some.stop // TOYS)
@@ -171,7 +171,7 @@ def residuals_of(is_a: BoolArray, field: UnbinnedInput) -> NDArray[np.float32]:
         If events have no expected shares.
     """
     if field.shares is None:
-        raise InputError("these events have no expected shares of their own; give UnbinnedInput their shares")
+        raise InputError("these events have no individual expected shares; give UnbinnedInput their shares")
     out = is_a.astype(np.float32)
     out -= (1.0 - field.shares[:, None]).astype(np.float32)
     return out

@@ -14,6 +14,8 @@ from .dispersion import DispersionResult as DispersionResult
 from .dispersion import common_factor as common_factor
 from .dispersion import effective_counts as effective_counts
 from .dispersion import poisson_dispersion as poisson_dispersion
+from .homogeneity import CommonRatio as CommonRatio
+from .homogeneity import common_ratio as common_ratio
 from .kappa import KappaResult as KappaResult
 from .kappa import estimate_kappa as estimate_kappa
 from .likelihood import LikelihoodResult as LikelihoodResult

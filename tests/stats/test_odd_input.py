@@ -83,6 +83,9 @@ EXAMPLES = {
     "classifier_test": Example(
         stats.classifier_test, {"x_a": X_A, "x_b": X_B}, {"learner": "kernel", "folds": 3, "shares": None, **WORK}
     ),
+    "common_ratio": Example(
+        stats.common_ratio, {"n_a": np.arange(12) * 50, "n_b": np.arange(12) * 80}, {"kappa": 1.5}
+    ),
     "common_factor": Example(stats.common_factor, {"counts": np.arange(12) * 10}),
     "effective_counts": Example(
         stats.effective_counts, {"contents": [4, 9, 1], "variances": [5, 8, 1], "widths": [1, 2, 1]}
@@ -193,9 +196,9 @@ EXAMPLES = {
 """A valid call of every function and of every description of a fit; "name and words" are further calls of one."""
 
 RESULTS = {
-    "BestRectangles", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "DispersionResult", "KappaResult",
-    "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow", "Status",
-    "SubmatrixResult",
+    "BestRectangles", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "CommonRatio", "DispersionResult",
+    "KappaResult", "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow",
+    "Status", "SubmatrixResult",
 }  # fmt: skip
 """What is returned: nothing is given to these."""
 

@@ -9,7 +9,7 @@ For a cell with weights w and features phi, centred at their mean: ``G = sum_A w
 ``H_B = (1 - r) M + ridge``. Relabelling gives G the covariance ``r (1 - r) C``, so t is a weighted sum of chi2_1, here
 approximated by its first three cumulants.
 
-Where every event has an expected share of its own, e of side B, labels are replaced by residuals
+Where every event has an individual expected share, e of side B, labels are replaced by residuals
 ``rho = a - (1 - e)`` and the information ``4 e (1 - e)`` of each event, 1 at e = 1/2, weighs all sums but that over A:
 ``M = sum 4 e (1 - e) w phi phi^T``, ``C = sum 4 e (1 - e) w^2 phi phi^T``, features centred with the same weights (so
 that a common shift of all log-odds is projected out), and r = 1/2. Drawing the labels from the shares gives
@@ -126,7 +126,7 @@ def sums_of(
     weights
         Shape (n_events,); 1 each by default.
     shares
-        Expected P(B) of every event, shape (n_events,); ``None``: one share for all, of which :func:`forms_of` is told.
+        Expected P(B) of every event, shape (n_events,); ``None``: one share for all, which :func:`forms_of` takes.
     """
     w = np.ones(len(phi)) if weights is None else np.asarray(weights, dtype=np.float64)
     share = np.full(len(phi), 0.5) if shares is None else np.asarray(shares, dtype=np.float64)
