@@ -1,4 +1,4 @@
-"""NPLM where every event has an expected share of its own: a logistic regression with an offset.
+"""NPLM where every event has an individual expected share: a logistic regression with an offset.
 
 The log-odds of side A of event i are those that are expected, ``-logit e_i``, and a log-ratio on top of them:
 ``p_i = sigma(-logit e_i + h(x_i))``. With ``l(h) = sum_A ln p_i + sum_B ln (1 - p_i)`` and half of the solver's penalty
