@@ -190,7 +190,7 @@ class Loss(Protocol):
 
     @property
     def largest(self) -> float:
-        """What f is kept below: far above any minimum, as L at a smaller f is compared with weights of a larger."""
+        """The bound on f: far above any minimum, as beyond it L would be that of a smaller f than its weights."""
 
     def start(self, n: int) -> AnyArray:
         """Return its slope in every f at f = 0, what is expected there; shape (n, n_points)."""
