@@ -119,9 +119,9 @@ def _row(
     asymmetry, method, count = (*rest, None)[:3]
     finite = asymmetry if np.isfinite(asymmetry) else None
     # No double can hold a smaller one: z tells it.
-    told = [None if p is None or p < SMALLEST_P else p for p in (p_local, p_global)]
-    return {"test": test, "bins": bins, "n_a": int(a.sum()), "n_b": int(b.sum()), "z_local": z, "p_local": told[0],
-            "p_global": told[1], "n_ge": count and count.n_ge, "n": count and count.n, "asymmetry": finite,
+    shown = [None if p is None or p < SMALLEST_P else p for p in (p_local, p_global)]
+    return {"test": test, "bins": bins, "n_a": int(a.sum()), "n_b": int(b.sum()), "z_local": z, "p_local": shown[0],
+            "p_global": shown[1], "n_ge": count and count.n_ge, "n": count and count.n, "asymmetry": finite,
             "method": method}  # fmt: skip
 
 

@@ -52,11 +52,11 @@ _SHOWN = 5
 @click.option("--weights", type=click.Path(), help="Another network, made by train-bump.")
 @click.option("-n", "--rows", type=click.IntRange(min=0), default=20, show_default=True, help="Rows to show.")
 def bump(file: str, output: str | None, csv_file: str | None, rows: int, **options: Any) -> int:
-    r"""Look for bumps in mass histograms, without a background estimate.
+    r"""Search mass histograms for bumps, without a background estimate.
 
     FILE is a ROOT file, UHI JSON, a table of HEPData (CSV, YAML, JSON, ROOT), a table of edges or centres and counts,
     or one with a column of masses (then with --bins). Spectra begin behind their turn-on, by rule; the range that was
-    looked at is in the table. Contents that are no counts need variances, statistical errors, or --scale.
+    tested is in the table. Contents that are no counts need variances, statistical errors, or --scale.
 
     \b
     coffea-ddp bump spectra.root --resolution 0.02 -o report.json
@@ -83,7 +83,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
 
 
 def _read(file: str, options: dict[str, Any]) -> Contents:
-    """Return the contents of a file, having told how they were understood and what is left out."""
+    """Return the contents of a file, after notes on how they were understood and what is left out."""
     from coffea_ddp.spectra.masses import Binning
     from coffea_ddp.spectra.reading import read_contents
 
@@ -94,7 +94,7 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
         note(f"read: {text}")
     for one in found.skipped:
         if one.spectrum:
-            note(f"not looked at: {one.name}: {one.reason}")
+            note(f"not tested: {one.name}: {one.reason}")
     others = [one for one in found.skipped if not one.spectrum]
     for reason in dict.fromkeys(one.reason for one in others):
         names = [one.name for one in others if one.reason == reason]
@@ -104,7 +104,7 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
 
 
 def _tell_problems(rows: Sequence[Row]) -> None:
-    """Name the spectra whose contents are no counts, and those that were not looked at."""
+    """Name the spectra whose contents are no counts, and those that were not tested."""
     for row in rows:
         if row.rank is not None and _NO_COUNTS & set(_flags(row).split()):
             note(

@@ -34,7 +34,7 @@ REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global
 
 @click.command(cls=Command)
 @click.argument("plan")
-@click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
+@click.argument("fileset", nargs=-1)  # a forgotten plan is the error then, not missing files
 @click.option("-o", "--output", required=True, type=OutputFile(OUTPUT), help="The file to write (.ddp).")
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
@@ -149,7 +149,7 @@ def _check_used(output: str, options: dict[str, Any]) -> None:
         "executor": (scheduler is None or on_dask, "no --scheduler, whose workers do the work (or --executor dask)"),
         "workers": (
             scheduler is None and executor != "iterative",
-            "processes of its own: --executor futures, or dask without --scheduler",
+            "worker processes: --executor futures, or dask without --scheduler",
         ),
         **{
             f"tls_{name}": (bool(scheduler) and str(scheduler).startswith("tls:"), "--scheduler tls://HOST:PORT")
@@ -194,7 +194,7 @@ def of_dataset(output: str, dataset: str) -> str:
 
 @click.command(cls=Command)
 @click.argument("plan")
-@click.argument("fileset", nargs=-1)  # whoever forgets the plan is told so, and not that files are missing
+@click.argument("fileset", nargs=-1)  # a forgotten plan is the error then, not missing files
 @click.option(
     "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="Events read of every file."
 )

@@ -90,7 +90,7 @@ def _background(path: str, options: dict[str, Any]) -> tuple[np.ndarray[Any, Any
 
 
 def _csv(found: Sensitivity) -> str:
-    """Return one line per injected signal; quantiles in columns of their own."""
+    """Return one line per injected signal; quantiles in separate columns."""
     text, lines = io.StringIO(), found.to_dicts()
     table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     table.writeheader()

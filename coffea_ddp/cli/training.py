@@ -30,7 +30,7 @@ from coffea_ddp.errors import InputError
 )  # fmt: skip
 @click.option("--folder", type=OutputFolder(), help="For checkpoints.  [default: OUTPUT without its suffix]")
 def train_bump(output: str, seed: int, folder: str | None, workers: int, device: str, **options: int | None) -> int:
-    r"""Train the network of the bump hunt, on spectra of its own.
+    r"""Train the network of the bump hunt, on simulated spectra.
 
     Every spectrum is drawn anew; nothing is read. Two cores take under two hours. A training that was cut off goes on
     from its last checkpoint.

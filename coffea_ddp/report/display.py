@@ -136,8 +136,8 @@ def convention_of(row: Row) -> str:
 
 def summary_text(found: GlobalP) -> str:
     """Return the global p of the best of many trials, with its fitted tail."""
-    told = counted(found.p_value, found.n_ge, found.n, two_sided=True)
-    return " ".join(filter(None, (told, tail_text(found))))
+    text = counted(found.p_value, found.n_ge, found.n, two_sided=True)
+    return " ".join(filter(None, (text, tail_text(found))))
 
 
 def more_would_take(found: GlobalP) -> str:

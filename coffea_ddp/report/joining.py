@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def joined(first: ScanReport, second: ScanReport) -> ScanReport:
     """Return the reports of symmetries and of spectra as one, in the order of :mod:`coffea_ddp.report.ordering`.
 
-    Each row's ``p_global`` is after all trials of its own kind.
+    Each row's ``p_global`` is after all trials of its kind.
     """
     behind = max((row.rank for row in first.rows if row.rank is not None), default=0)
     rows = ranked([*first.rows, *(_shifted(row, behind) for row in second.rows)])

@@ -1,6 +1,6 @@
 """Reports of earlier versions of the package, in the columns of today.
 
-They had other names for some columns, told a region in words alone and all methods (or why nothing was tested) in one
+They had other names for some columns, gave a region in words alone and all methods (or why nothing was tested) in one
 sentence, and left to names of cells and spectra what they are about. What they did not tell stays unknown.
 
 Examples

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 SMALLEST_P = 1e-300
-"""Below, a p-value is told by its z alone: doubles end at 2.2e-308."""
+"""Below, a p-value is given by its z alone: doubles end at 2.2e-308."""
 
 
 def clean(record: Any) -> None:

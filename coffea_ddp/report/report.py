@@ -1,7 +1,7 @@
 """The ranked outcome of a scan, and its faces: JSON, CSV, pandas, a table for terminals, HTML for notebooks.
 
 A report is data: it can be read without the plan, and a file from a stranger can only be wrong, not harmful.
-What the input lacked is told wherever the report is shown: PARTIAL.
+What the input lacked is marked wherever the report is shown: PARTIAL.
 
 Examples
 --------
@@ -316,8 +316,8 @@ class ScanReport:
         for row in self.rows:
             first.setdefault((row.symmetry, row.test), row)
         tests = list(dict.fromkeys(row.test for row in self.rows if row.kind == "symmetry"))
-        told = self.options.get("tests")
-        wanted = [str(name) for name in told] if isinstance(told, list | tuple) else tests
+        asked = self.options.get("tests")
+        wanted = [str(name) for name in asked] if isinstance(asked, list | tuple) else tests
         places = {
             test: number for number, test in enumerate([*wanted, *(test for test in tests if test not in wanted)])
         }
@@ -347,7 +347,7 @@ class ScanReport:
         followers = Counter(row.similar_to for row in self.rows if not row.is_leading)
         rows = (self.rows if similar else leading_rows(self.rows, self.common_asymmetries))[:n]
         similar_rows = [followers.get(row.rank, "") if row.is_leading else f"like {row.similar_to}" for row in rows]
-        return [[*row_cells(row), str(told)] for row, told in zip(rows, similar_rows, strict=True)]
+        return [[*row_cells(row), str(similar_row)] for row, similar_row in zip(rows, similar_rows, strict=True)]
 
     def _caption(self) -> str:
         lines = [method_of(self.rows[0]), *self._bound_note()] if self.rows else ["no cell was tested"]

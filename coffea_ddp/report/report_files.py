@@ -192,8 +192,8 @@ def _p_and_z(row: Mapping[str, Any]) -> Problems:
 
 def _order(row: Mapping[str, Any]) -> Problems:
     """Yield what breaks p_local <= p_cell <= p_symmetry <= p_global, or is below what was counted, beyond rounding."""
-    told = [name for name in _NESTED if row.get(name) is not None]
-    for inner, outer in itertools.pairwise(told):
+    given = [name for name in _NESTED if row.get(name) is not None]
+    for inner, outer in itertools.pairwise(given):
         if row[outer] < row[inner] * _ROUNDING:
             yield outer, f"is below {inner} = {row[inner]}"
     if row["kind"] == "symmetry" and None not in (row["n_ge"], row.get("n"), row["p_global"]):
@@ -294,8 +294,8 @@ def _short(value: Any) -> str:
 
 def _wrong(place: str, problem: str, value: Any) -> FormatError:
     shown = ascii(place)[1:-1]
-    told = "" if value is None or isinstance(value, Mapping | list) else f", is {_short(value)}"
-    return FormatError(f"{shown if len(shown) <= 200 else f'{shown[:200]}...'} {problem}{told}; {_AGAIN}")
+    shown_value = "" if value is None or isinstance(value, Mapping | list) else f", is {_short(value)}"
+    return FormatError(f"{shown if len(shown) <= 200 else f'{shown[:200]}...'} {problem}{shown_value}; {_AGAIN}")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

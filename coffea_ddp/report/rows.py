@@ -82,8 +82,8 @@ class Row:
         Of a test on events: those of the cell that it did not see, as they were not stored or lack a feature.
     n_ge, n
         How many pseudo-experiments reach the row, of how many: what ``p_global`` of a symmetry is counted from,
-        (n_ge + 1)/(n + 1); of a bump, the toys of its own smooth background, which are a check of ``p_cell``. ``None``
-        without pseudo-experiments.
+        (n_ge + 1)/(n + 1); of a bump, the toys of a smooth estimate of the spectrum, which are a check of
+        ``p_cell``. ``None`` without pseudo-experiments.
     n_ge_cell, n_cell
         The same for ``p_cell`` of a symmetry.
     two_sided

@@ -111,7 +111,7 @@ def test_python_warns_of_what_is_left_out(analysis):
 def test_bump_shows_paths_and_names_what_is_left_out(analysis, tmp_path):
     code, told, _ = bump(analysis, "--toys", 0, "--csv", tmp_path / "rows.csv", "--min-events", 10)
     assert code == 2
-    for line in ("not looked at: eff: its contents are NaN", "no spectra: Events: a tree", "no spectra: plane: 2 axes"):
+    for line in ("not tested: eff: its contents are NaN", "no spectra: Events: a tree", "no spectra: plane: 2 axes"):
         assert line in told
     rows = (tmp_path / "rows.csv").read_text()
     for name in ("ee/m", "mumu/m", "deep/er/m0m1"):

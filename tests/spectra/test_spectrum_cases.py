@@ -107,8 +107,8 @@ def test_a_bad_histogram_beside_a_good_one(make):
     done = CliRunner().invoke(cli, ["bump", "mixed.root", "--toys", "0"], standalone_mode=False)
     assert done.return_value == 2
     assert "m_ee" in done.stdout
-    assert "not looked at: eff: its contents are NaN" in done.stderr
-    assert "not looked at: cutflow: its 3 bins have labels" in done.stderr
+    assert "not tested: eff: its contents are NaN" in done.stderr
+    assert "not tested: cutflow: its 3 bins have labels" in done.stderr
 
 
 def test_centres_called_mass(make):
