@@ -10,6 +10,8 @@ RECIPE := pyproject.toml constraints.txt hatch_build.py
 # A file of tests to one process, the long files first; one process more than there are cores, since tests of a cluster wait.
 TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 SHARED_OUT = -n $(TESTERS) --dist loadfile --no-loadscope-reorder
+# What one process has compiled, the next ones find: tests start a hundred of them.
+unexport PYTHONDONTWRITEBYTECODE
 headline = @printf '\n== %s\n' "$(1)"
 
 .DEFAULT_GOAL := help

@@ -44,7 +44,7 @@ def hists(data: Path) -> Path:
 
 def test_run_writes_one_file_and_says_so(capfd: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
     target = tmp_path / "h.ddp"
-    code, out, err = invoke(capfd, "run", "symmetries", data / "*.root", "-o", target, "--workers", 2)
+    code, out, err = invoke(capfd, "run", "symmetries", data / "*.root", "-o", target, "--workers", 1)
     assert (code, out) == (0, "")
     assert f"wrote {target}" in err
     assert "events/s" in err
@@ -177,7 +177,7 @@ def test_demo_finds_what_it_hid(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     from coffea_ddp.demo import HIDDEN
 
     folder = tmp_path / "demo"
-    code, out, err = invoke(capfd, "demo", "-o", folder, "--workers", 2, "--no-report")
+    code, out, err = invoke(capfd, "demo", "-o", folder, "--workers", 1, "--no-report")
     assert code == 0
     assert f"symmetry {HIDDEN[0]!r}, cell {HIDDEN[1]!r}" in err
     top = json.loads((folder / "report.json").read_text())["rows"][0]

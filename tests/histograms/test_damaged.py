@@ -23,6 +23,7 @@ from coffea_ddp.errors import FileError, InputError, PlanError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.io import load
 from coffea_ddp.running.driver import run, run_by_dataset
+from coffea_ddp.running.executors import Local
 from coffea_ddp.running.options import Reading
 from coffea_ddp.testing.generator.branches import branches
 
@@ -89,8 +90,8 @@ def test_the_damaged_file_is_missing_and_the_others_are_counted(
         assert result(found) == alone
 
 
-@pytest.mark.parametrize("executor", ["futures", "dask-awkward"])
-def test_every_executor_sees_it(good: Path, tmp_path: Path, executor: str) -> None:
+@pytest.mark.parametrize("executor", [Local(1), "dask-awkward"], ids=str)
+def test_every_executor_sees_it(good: Path, tmp_path: Path, executor: str | Local) -> None:
     bad = testing.make_damaged(good, tmp_path / "bad.root", damage="count moved", branch="Muon_pt")
     if executor == "dask-awkward":  # it skips nothing
         with pytest.raises(FileError, match=r"bad\.root: damaged: the lengths of Muon_"):

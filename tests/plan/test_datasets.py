@@ -22,6 +22,7 @@ from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.symmetry import Symmetry
 from coffea_ddp.running.driver import run, run_by_dataset
 from coffea_ddp.running.duplicates import repeated
+from coffea_ddp.running.executors import Local
 from coffea_ddp.running.options import Checkpoint, Reading
 
 EVENTS = 800
@@ -61,8 +62,8 @@ def entry(*paths: Path, **metadata: object) -> dict[str, object]:
 # -- results by dataset ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures", "dask-awkward"])
-def test_results_by_dataset_are_merged_on_demand(files: dict[str, Path], executor: str) -> None:
+@pytest.mark.parametrize("executor", ["iterative", Local(1), "dask-awkward"], ids=str)
+def test_results_by_dataset_are_merged_on_demand(files: dict[str, Path], executor: str | Local) -> None:
     fileset = {"b": entry(files["other"]), "a": entry(files["one"])}
     found = run_by_dataset("symmetries", fileset, executor=executor, reading=Reading(chunksize=200))
     assert list(found) == ["b", "a"]
@@ -172,8 +173,8 @@ def test_triggers_tell_whose_an_event_is(files: dict[str, Path]) -> None:
         run("symmetries", {"mu": entry(files["one"], triggers=["HLT_Nothing"])})
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures", "dask-awkward"])
-def test_events_are_taken_once_by_their_numbers(files: dict[str, Path], executor: str) -> None:
+@pytest.mark.parametrize("executor", ["iterative", Local(1), "dask-awkward"], ids=str)
+def test_events_are_taken_once_by_their_numbers(files: dict[str, Path], executor: str | Local) -> None:
     fileset = {"a": entry(files["one"]), "b": entry(files["copy"], files["other"])}
     hists = run("symmetries", fileset, deduplicate=True, reading=Reading(chunksize=200), executor=executor)
     alone = run("symmetries", [files["one"], files["other"]])

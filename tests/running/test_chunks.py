@@ -21,6 +21,7 @@ from coffea_ddp.errors import FileError, MergeError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running.chunks import find_chunks
 from coffea_ddp.running.driver import run, run_by_dataset
+from coffea_ddp.running.executors import Local
 from coffea_ddp.running.fileset import normalise
 from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.reader import look
@@ -28,7 +29,6 @@ from coffea_ddp.running.validating import validate
 
 EVENTS = 600
 PLAN = "dimuon_charge"
-EXECUTORS = ["iterative", "futures", "dask-awkward"]
 STEPS = [[400, 450], [0, 100]]
 NAMES = [
     "a b.root", "naïve 日本.root", "a:b.root", "x.root:Events.root", "d:e/a.root", "semi;1.root", "star*[12]?.root",
@@ -69,12 +69,12 @@ def intervals(hists: Histograms) -> list[tuple[int, int]]:
     [
         ("iterative", "root"),
         ("iterative", "parquet"),
-        ("futures", "root"),
+        (Local(1), "root"),
         ("dask-awkward", "root"),
         ("dask-awkward", "parquet"),
     ],
 )
-def test_steps_are_what_is_counted(file: str, parquet: str, executor: str, kind: str) -> None:
+def test_steps_are_what_is_counted(file: str, parquet: str, executor: str | Local, kind: str) -> None:
     given = file if kind == "root" else parquet
     hists = run(PLAN, of(given, steps=STEPS), executor=executor, reading=Reading(chunksize=70))
     assert (hists.n_events, hists.partial) == (150, False)
@@ -225,9 +225,9 @@ def test_uproots_way_to_name_a_tree_works_for_every_name(file: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("executor", "chunksize"),
-    [*(("iterative", size) for size in (100, 200, 10_000)), ("futures", 200), ("dask-awkward", 200)],
+    [*(("iterative", size) for size in (100, 200, 10_000)), (Local(1), 200), ("dask-awkward", 200)],
 )
-def test_parquet_equals_root(file: str, parquet: str, executor: str, chunksize: int) -> None:
+def test_parquet_equals_root(file: str, parquet: str, executor: str | Local, chunksize: int) -> None:
     first = run("symmetries", file)
     second = run("symmetries", parquet, executor=executor, reading=Reading(chunksize=chunksize))
     assert (first.counts, first.events, first.cutflow) == (second.counts, second.events, second.cutflow)

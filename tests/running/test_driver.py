@@ -82,7 +82,7 @@ def test_parts_add_up_and_refuse_to_be_counted_twice(files: list[Path], whole: H
         _ = whole + run(charge_plan(), files[0])
 
 
-@pytest.mark.parametrize("executor", [IterativeExecutor(status=False), FuturesExecutor(status=False, workers=2)])
+@pytest.mark.parametrize("executor", [IterativeExecutor(status=False), FuturesExecutor(status=False, workers=1)])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_coffeas_own_runner_takes_the_processor(files: list[Path], whole: Histograms, executor: object) -> None:
     """A plan's file ends in `processor = ScanProcessor(plan)`: what a user with a Runner of their own does."""
@@ -196,10 +196,10 @@ def test_what_fails_on_the_way_is_named_and_the_rest_is_done(
 
 @pytest.mark.parametrize(
     ("executor", "kind"),
-    [*(("iterative", kind) for kind in KINDS), ("futures", "truncated"), ("futures", "missing branch")],
+    [*(("iterative", kind) for kind in KINDS), (Local(1), "truncated"), (Local(1), "missing branch")],
 )
 def test_a_bad_file_can_be_skipped(
-    files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]], kind: str, executor: str
+    files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]], kind: str, executor: str | Local
 ) -> None:
     path, message = bad[kind]
     hists = run("symmetries", [files[0], path, *files[1:]], reading=Reading(skip_bad_files=True), executor=executor)
@@ -232,8 +232,8 @@ def test_nan_and_infinity_are_counted_never_filled(tmp_path: Path) -> None:
 # -- bad plans and options ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures"])
-def test_overlapping_sides_name_symmetry_file_and_count(files: list[Path], executor: str) -> None:
+@pytest.mark.parametrize("executor", ["iterative", Local(1)], ids=str)
+def test_overlapping_sides_name_symmetry_file_and_count(files: list[Path], executor: str | Local) -> None:
     plan = charge_plan(a=lambda ev: ev.count("lepton") > 0)
     with pytest.raises(OverlapError, match=r"symmetry 'l-/l\+': \d+ of 1000 events in .*nano_0\.root"):
         run(plan, files[0], reading=Reading(skip_bad_files=True), executor=executor)
@@ -372,9 +372,9 @@ def test_dask_awkward_names_what_fails(files: list[Path], bad: dict[str, tuple[P
 def test_a_dask_cluster_equals_the_runner(
     files: list[Path], whole: Histograms, bad: dict[str, tuple[Path, str]]
 ) -> None:
-    """Two worker processes; both roads, and a bad file skipped."""
+    """A cluster of somebody else's making; both roads, and a bad file skipped."""
     distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
     with cluster, distributed.Client(cluster) as client:
         assert run("symmetries", files, executor=Cluster(client), reading=Reading(chunksize=500)) == whole
         assert run("symmetries", files, executor=DaskAwkward(client), reading=Reading(chunksize=500)) == whole

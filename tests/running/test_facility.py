@@ -49,7 +49,7 @@ from coffea_ddp.plan.symmetry import Symmetry
 def slow(ev):
     time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))
     if ev.n_events == {ODD} and DEADLY == "memory":
-        held = np.ones(2**29)
+        held = np.ones(2**28)
         time.sleep(20)
     if ev.n_events == {ODD} and DEADLY == "signal":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -441,13 +441,15 @@ def test_a_killed_worker_loses_nothing(
     assert (code, output.read_bytes() == whole) == (0, True), err
 
 
+@pytest.mark.slow
 def test_a_chunk_that_takes_too_much_memory_is_named(
     plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path
 ) -> None:
+    """A nanny kills its worker again and again; that a chunk kills its workers is in the next test, every time."""
     greedy = tmp_path / "greedy.py"
     greedy.write_text(plan.read_text().replace('DEADLY = ""', 'DEADLY = "memory"'))
     output = tmp_path / "h.ddp"
-    with facility(tmp_path / "facility", memory="1500MB") as found:
+    with facility(tmp_path / "facility", workers=1, memory="1500MB") as found:
         options = ("--chunksize", CHUNK, "--scheduler", found.address)
         code, err = finish(command("run", greedy, *files, odd, "-o", output, *options))
     assert code == 2
@@ -471,7 +473,7 @@ def test_why_a_chunk_was_given_up_is_told_whatever_happens_later(
         "coffea_ddp.running.dask_cluster.add_all",
         eval(adding, {"__name__": "__main__", "os": os, "add_all": merging.add_all}),
     )
-    with facility(tmp_path / "facility") as found, connect(found.address) as client:
+    with facility(tmp_path / "facility", workers=1) as found, connect(found.address) as client:
         hists = run(
             deadly,
             [*files, odd],
@@ -490,7 +492,7 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
 ) -> None:
     output = tmp_path / "h.ddp"
     arguments = ("run", plan, *files, "-o", output, "--chunksize", CHUNK)
-    with facility(tmp_path / "one", PLAN_SLEEP="1.0") as found:
+    with facility(tmp_path / "one", workers=1, PLAN_SLEEP="0.7") as found:
         process = command(*arguments, "--scheduler", found.address)
         wait_for_shards(output, 3)
         found.scheduler.kill()
@@ -501,7 +503,7 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
     assert all("scheduler" in missing.reason and "was lost" in missing.reason for missing in partial.missing)
     before = shards(output)
     assert 3 <= len(before) < EVENTS // CHUNK
-    with facility(tmp_path / "two", PLAN_SLEEP="1.0") as found:
+    with facility(tmp_path / "two", workers=1, PLAN_SLEEP="0.7") as found:
         process = command(*arguments, "--scheduler", found.address, "--resume")
         wait_for_shards(output, len(before) + 2)
         process.kill()

@@ -164,7 +164,7 @@ def test_p_is_uniform_under_the_null(sizes, toys, permutations):
     the p-values of both sizes together: distances from uniform of 0.13 (150 values) and 0.073 (500, among the slow
     tests) are beyond the limit of 1 %.
     """
-    solver = NetworkSolver(neurons=2, restarts=2, first=5, most=20, cells=40)
+    solver = NetworkSolver(neurons=2, restarts=2, first=5, most=10, cells=40)
     p = np.array(
         [
             nplm(*exponentials(n_a, n_b, seed=[5, toy]), backend=solver, toys=permutations, seed=toy).p_value
