@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.log_ratio.convex import Fits, Problem, chi2_weights, descended, hessian, problem
 from coffea_ddp.stats.log_ratio.features import Family, evaluated
 from coffea_ddp.stats.log_ratio.linear import (
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.stats.samples.points import Points
 
+_FACTORS = 64
+"""Factors up to 2 that are multiplied: 2^64 is far from what double precision holds."""
+
 
 class _Logistic:
     """``sum_i ln(1 + exp(o_i + f_i))``: minus the log-likelihood, but for what is linear in f; o: shape (n_points,)."""
@@ -58,23 +62,37 @@ class _Logistic:
 
     def __init__(self, offset: AnyArray) -> None:
         self._offset = offset
-        self._slope, self._value = _logistic(offset)
+        self._slope, self._value = _logistic(offset, np.zeros((1, len(offset)), offset.dtype))
 
     def start(self, n: int) -> AnyArray:
-        return np.broadcast_to(self._slope, (n, len(self._slope)))
+        return np.broadcast_to(self._slope, (n, self._slope.shape[1]))
 
     def at(self, _rows: IntArray, f: AnyArray) -> tuple[AnyArray, FloatArray]:
-        slope, value = _logistic(self._offset + f)
-        return slope, np.asarray((value - self._value).sum(axis=1, dtype=np.float64))
+        slope, value = _logistic(self._offset, f)
+        return slope, value - self._value
 
     def bend(self, slope: AnyArray) -> AnyArray:
         return np.asarray(slope * (1 - slope))
 
 
-def _logistic(log_odds: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Return ``1 / (1 + exp(-x))`` and ``ln(1 + exp(x))``."""
-    small = np.exp(-np.abs(log_odds))
-    return np.where(log_odds > 0, 1, small) / (1 + small), np.maximum(log_odds, 0) + np.log1p(small)
+@compiled
+def _logistic(offset: AnyArray, f: AnyArray) -> tuple[AnyArray, FloatArray]:
+    """Return ``1 / (1 + exp(-x))`` of ``x = offset + f``, shape (n, n_points), and the sums of ``ln(1 + exp(x))``."""
+    slope, value = np.empty_like(f), np.zeros(len(f))
+    for i in range(len(f)):
+        linear, product = 0.0, 1.0
+        for j in range(len(offset)):
+            x = offset[j] + f[i, j]
+            small = np.exp(-abs(x))
+            slope[i, j] = (1.0 if x > 0 else small) / (1.0 + small)
+            linear += max(x, 0.0)
+            # One logarithm of many factors between 1 and 2.
+            product *= 1.0 + small
+            if j % _FACTORS == 0:
+                linear += np.log(product)
+                product = 1.0
+        value[i] = linear + np.log(product)
+    return slope, value
 
 
 class _Form(NamedTuple):
