@@ -3,8 +3,9 @@
 In disjoint cells ``r_c = ln(B_c / (kappa A_c))`` has the variance ``1 / A_c + 1 / B_c``. One cause that is in all cells
 gives one r; the kinematics of cells differ, so r may scatter around it (``spread``), which is estimated besides. Median
 and median deviation are not moved by a signal in some of the cells, and two conditions have to hold, so that neither a
-fluctuation nor a signal in a few cells counts as common: r is 4 standard errors from 0, and the cells that are large
-enough to show r have its sign more often than a coin does (p below 0.01).
+fluctuation nor a signal in a few cells counts as common: r is 4 standard errors from 0, and either the cells that are
+large enough to show r have its sign more often than a coin does (p below 0.01), or all cells agree on one ratio and the
+half of the weight that shows it least still has 3 sigma of it.
 
 Examples
 --------
@@ -36,6 +37,8 @@ MIN_Z = 4.0
 """Smallest r in units of its standard error."""
 MAX_SIGN_P = 0.01
 """Largest p-value of the signs of the cells."""
+MIN_REST_Z = 3.0
+"""Smallest z of the half of the weight that shows r least."""
 MIN_HOMOGENEITY_P = 0.05
 """Above this p-value of one ratio there is no spread."""
 COMPATIBLE = 3.0
@@ -160,7 +163,8 @@ def common_ratio(n_a: ArrayLike, n_b: ArrayLike, *, kappa: float = 1.0) -> Commo
     middle = _weighted_median(r, weight)
     # Of weights that are capped: the variance of sum w r / sum w, for a median.
     error = float(_MEDIAN_ERROR * np.sqrt((weight**2 * (variance + spread**2)).sum()) / weight.sum())
-    if abs(middle) < MIN_Z * error or _sign_p(r, variance, middle) > MAX_SIGN_P:
+    by_rest = p_value > MIN_HOMOGENEITY_P and _rest_z(r, variance, middle) >= MIN_REST_Z
+    if abs(middle) < MIN_Z * error or not (by_rest or _sign_p(r, variance, middle) <= MAX_SIGN_P):
         return None
     distance = np.abs(r - middle) / np.sqrt(variance + spread**2)
     return CommonRatio(
@@ -209,3 +213,11 @@ def _sign_p(r: FloatArray, variance: FloatArray, middle: float) -> float:
     able = variance < middle**2
     same: Any = int((np.sign(r[able]) == np.sign(middle)).sum())
     return float(special.bdtrc(same - 1, int(able.sum()), 0.5)) if same else 1.0
+
+
+def _rest_z(r: FloatArray, variance: FloatArray, middle: float) -> float:
+    """Return z of the cells together, without half of the weight: that of the largest pulls to the side of r."""
+    pulls, weight = np.sign(middle) * r / np.sqrt(variance), 1.0 / variance
+    order = np.argsort(-pulls, kind="stable")
+    rest = order[np.cumsum(weight[order]) > 0.5 * weight.sum()][1:]
+    return float((pulls[rest] * np.sqrt(weight[rest])).sum() / np.sqrt(weight[rest].sum())) if len(rest) else 0.0

@@ -54,6 +54,18 @@ def test_efficiencies_of_a_real_detector_are_common():
     assert np.mean([one.n_compatible / one.n_cells for one in found]) > 0.97
 
 
+@pytest.mark.parametrize("kappa", [1.0, 1.1, 1.2])
+def test_a_few_large_cells_suffice(kappa):
+    """Two thirds of the events in two cells, and many small cells that agree with them."""
+    a = [1863, 786, 236, 149, 135, 82, 63, 41, 29, 30, 22, 19, 14, 10]
+    b = [2560, 1039, 328, 186, 170, 142, 93, 44, 31, 29, 33, 30, 13, 13]
+    found = common_ratio(a, b, kappa=kappa)
+    assert found.log_ratio == pytest.approx(np.log(1.37 / kappa), abs=0.02)
+    assert found.n_compatible == found.n_cells == 14
+    # The same in the largest cell alone is no common ratio.
+    assert common_ratio(a, [b[0], *a[1:]]) is None
+
+
 @pytest.mark.parametrize("n", [2, 5, 12, 40, 150])
 def test_silence_in_a_null(n):
     """400 samples of n cells: none is called common (4 standard errors)."""
