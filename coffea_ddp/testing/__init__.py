@@ -3,7 +3,7 @@
 The events are a toy: masses, angles and multiplicities come from parametric shapes and isotropic decays,
 without matrix elements, parton densities or pile-up, in the proportions of a lepton skim. What it keeps
 exactly are the symmetries that coffea_ddp tests: electron and muon, positive and negative charge, forward
-and backward are told apart by fair coins, unless ``Efficiency`` or a signal says otherwise. (The single-
+and backward are decided by fair coins, unless ``Efficiency``, a ``Detector`` or a signal says otherwise. (The single-
 lepton triggers are the exception, as in real data: their thresholds are 32 GeV for electrons and 24 GeV for
 muons.)
 

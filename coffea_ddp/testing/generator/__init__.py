@@ -2,5 +2,6 @@
 
 ``kinematics`` knows four-vectors, ``record`` the particles of many events, ``processes`` the Standard
 Model, ``signals`` what is hidden in it, ``detector`` turns particles into reconstructed objects,
-``branches`` names them as NanoAOD does, ``writing`` puts them into a file.
+``efficiencies`` describes how well leptons are found and ``detection`` applies that, ``branches`` names the objects as
+NanoAOD does, ``writing`` puts them into a file.
 """
