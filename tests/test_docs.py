@@ -103,7 +103,7 @@ def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> di
     monkeypatch.setitem(cast("Any", stats.nplm_reference).__kwdefaults__, "toys", 5)
     # Pictures of all leading rows take minutes; test_pages.py draws.
     write = coffea_ddp.write_report
-    monkeypatch.setattr(coffea_ddp, "write_report", lambda report, folder, hists: write(report, folder, leading=3))
+    monkeypatch.setattr(coffea_ddp, "write_report", lambda report, folder, hists: write(report, folder, leading=1))
     signals = [LFVSignal(80, mass=300.0, lepton="mu", n_tau=1), LFVSignal(30, mass=300.0, lepton="e", n_tau=1)]
     make_dataset("data", files=2, events=1_500, seed=1, signals=signals)
     rng = np.random.default_rng(1)
