@@ -32,7 +32,7 @@ OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp
 BUMP_REPORT = "a report of `coffea-ddp bump`"
 TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
-PERFORMANCE = "a performance report"
+PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
 """Names of the kinds of files in messages."""
 
 TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY})
@@ -57,6 +57,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),
     SENSITIVITY: re.compile(rb"z_injected,n_signal"),
     PERFORMANCE: re.compile(rb"(?i:<!doctype html>)\s*<!-- coffea-ddp/performance-report -->"),
+    CALIBRATION: re.compile(rb'\{\s*"schema_version"\s*:\s*2\s*,\s*"description"\s*:\s*"coffea-ddp calibration'),
     ROOT: re.compile(rb"root"),
     "an array of numpy": re.compile(rb"\x93NUMPY"),
     "a zip archive": re.compile(rb"PK"),
@@ -112,6 +113,7 @@ _ADVICE = {
     ROOT: "of events: `coffea-ddp run symmetries {path} -o hists.ddp` fills histograms; of mass spectra: "
     "`coffea-ddp bump {path}` looks at them",
     SPECTRA: "`coffea-ddp bump {path}` looks at it",
+    CALIBRATION: "`coffea-ddp run PLAN FILES --calibration {path}` uses it",
     NETWORK: "`coffea-ddp bump FILE --weights {path}` uses it",
 }
 
