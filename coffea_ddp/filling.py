@@ -33,13 +33,14 @@ array([0, 1, 0, 0])
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hist
 import numpy as np
 
+from coffea_ddp.calibration.leptons import COLUMNS, Leptons
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.selected import SelectedEvents
@@ -48,16 +49,20 @@ from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
+from coffea_ddp.histograms.shares import SHARE, quantised, variance
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
 from coffea_ddp.plan.checks import one_bool_each
-from coffea_ddp.plan.datasets import ENTRIES, GENERATOR_WEIGHT, KEY, Dataset, described
+from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.symmetry import SIDE_B
+from coffea_ddp.plan.weighing import Weighing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp.calibration.calibration import Calibration
     from coffea_ddp.plan.symmetry import Symmetry
 
 
@@ -139,7 +144,7 @@ def _fill(
     given: FloatArray | None = None,
 ) -> Histograms:
     chunk = told if whole else None
-    weigh = _Weighing(plan, dataset, given)
+    weigh = Weighing(plan, dataset, given)
     selected = SelectedEvents.from_columns(columns, plan.objects)
     cutflow = {"events": selected.n_events}
     cutflow |= selected.odd | weigh.unused(selected)
@@ -157,7 +162,8 @@ def _fill(
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     cutflow |= kept.odd_met()
     weighted = weigh(kept)
-    counts, not_filled = _count(plan, sides, cells, features, weighted)
+    share = None if plan.calibration is None else _share(plan.calibration, features)
+    counts, not_filled = _count(plan, sides, cells, features, weighted, share)
     if plan.spectra:
         counts += _count_spectra(plan, passed, weigh(passed))
     layout = replace(plan.layout, weighted=weighted is not None)
@@ -165,7 +171,7 @@ def _fill(
         layout,
         counts,
         not_filled,
-        _store(columns, layout, kept, sides, cells, features, weighted, chunk),
+        _store(columns, layout, kept, sides, cells, features | _own(weighted, share), chunk),
         Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
         {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted(columns.choices.items())},
@@ -194,43 +200,6 @@ def dataset_of(events: Any) -> Dataset:
     metadata = getattr(events, "metadata", None) or {}
     known = metadata.get(KEY)
     return known if isinstance(known, Dataset) else described(str(metadata.get("dataset", "")), metadata)
-
-
-@dataclass(frozen=True)
-class _Weighing:
-    """The weights of selected events: those of the plan, times those given, times the dataset's factor."""
-
-    plan: ScanPlan
-    dataset: Dataset
-    given: FloatArray | None
-
-    def __call__(self, events: SelectedEvents) -> FloatArray | None:
-        """Return one weight an event, or ``None`` where events are counted."""
-        found = self.plan.weights(events)
-        if self.given is not None:
-            mine = self.given[events.entries]
-            found = (
-                mine if found is None else weights(f"{events.source}: the product of weights", found * mine, len(mine))
-            )
-        if self.dataset.weight == 1.0:
-            return found
-        if found is None:
-            raise InputError(
-                f"dataset {self.dataset.name!r} has the weight {self.dataset.weight}, but the plan {self.plan.name!r} "
-                "counts events; give it weight=..., a function of events (numpy.ones(ev.n_events) if every event "
-                "counts alike, nanoaod.generator_weight for simulation)"
-            )
-        what = f"dataset {self.dataset.name!r}, {events.source}: weights times the dataset's"
-        return weights(what, found * self.dataset.weight, len(found))
-
-    def unused(self, events: SelectedEvents) -> dict[str, int]:
-        """Say where generator weights are not used, and return how many negative ones are counted like others."""
-        weighted = self.plan.weight is not None or self.given is not None
-        if weighted or self.dataset.is_data(events) or not events.has_branch(GENERATOR_WEIGHT):
-            return {}
-        events.note("generator weights", "not used, events are counted: weight=nanoaod.generator_weight uses them")
-        negative = int(np.count_nonzero(events.branch(GENERATOR_WEIGHT) < 0))
-        return {f"{GENERATOR_WEIGHT} negative, counted like others": negative} if negative else {}
 
 
 def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tuple[SelectedEvents, dict[str, int]]:
@@ -269,15 +238,18 @@ def _count(
     cells: IntArray,
     features: dict[str, FloatArray],
     weighted: FloatArray | None,
+    share: IntArray | None,
 ) -> tuple[SparseCounts, IntArray]:
     """Make the keys of all channels, and count them in one go."""
     layout = plan.layout
     keys: list[IntArray] = []
     rows: list[IntArray] = []
+    shares: list[tuple[IntArray, IntArray]] = []
     not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
     number = 0
     for symmetry, side in zip(plan.symmetries, sides, strict=True):
         on = np.flatnonzero(side >= 0)
+        expected = None if share is None else _of_side_b(symmetry, share, side)
         bins_of = _Binning(symmetry, features, on)
         for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
             bins, filled = bins_of(channel.name)
@@ -285,10 +257,36 @@ def _count(
             inside = on[filled]
             keys.append(channel.key(cells[inside], side[inside].astype(np.int64), bins[filled]))
             rows.append(inside)
+            if expected is not None:
+                shares.append((expected[0][inside], expected[1][inside]))
             number += 1
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
     all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
-    return SparseCounts.from_keys(all_keys, all_weights), not_filled
+    return SparseCounts.from_keys(all_keys, all_weights, _joined(shares, calibrated=share is not None)), not_filled
+
+
+def _share(calibration: Calibration, features: dict[str, FloatArray]) -> IntArray:
+    """Return the expected share of every event among itself and its mirror image, in whole units."""
+    # As they are stored, so that whoever evaluates stored events gets the same.
+    leptons = Leptons.of_columns({name: features[name].astype(np.float32) for name in COLUMNS})
+    return quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(leptons))))
+
+
+def _of_side_b(symmetry: Symmetry, share: IntArray, side: NDArray[np.int8]) -> tuple[IntArray, IntArray]:
+    """Return the expected share of side B of every event, and its variance, in whole units."""
+    if symmetry.exchange is None:
+        known = symmetry.kappa / (1.0 + symmetry.kappa)
+        expected = np.broadcast_to(quantised(np.array([known])), share.shape)
+    else:
+        expected = np.where(side == SIDE_B, share, SHARE - share)
+    return expected, variance(expected)
+
+
+def _joined(shares: list[tuple[IntArray, IntArray]], *, calibrated: bool) -> tuple[IntArray, IntArray] | None:
+    if not calibrated:
+        return None
+    nothing = np.zeros(0, np.int64)
+    return np.concatenate([nothing, *(e for e, _ in shares)]), np.concatenate([nothing, *(v for _, v in shares)])
 
 
 def _count_spectra(plan: ScanPlan, events: SelectedEvents, weighted: FloatArray | None) -> SparseCounts:
@@ -306,7 +304,8 @@ def _count_spectra(plan: ScanPlan, events: SelectedEvents, weighted: FloatArray 
             rows.append(inside)
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
     all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
-    return SparseCounts.from_keys(all_keys, all_weights)
+    nothing = np.zeros(len(all_keys), np.int64)
+    return SparseCounts.from_keys(all_keys, all_weights, None if plan.calibration is None else (nothing, nothing))
 
 
 class _Binning:
@@ -342,7 +341,6 @@ def _store(
     sides: NDArray[np.int8],
     cells: IntArray,
     features: dict[str, FloatArray],
-    weighted: FloatArray | None,
     chunk: Chunk | None,
 ) -> StoredEvents:
     sizes = {
@@ -355,10 +353,14 @@ def _store(
         table |= _identity(columns, events, chunk)
         table["cell"] = cells.astype(np.int32)
         table["sides"] = side_bits(sides)
-        table |= {name: values.astype(np.float32) for name, values in features.items()}
-        if weighted is not None:
-            table["weight"] = weighted
+        table |= {name: values.astype(table[name].dtype) for name, values in features.items()}
     return StoredEvents.make(table, **sizes)
+
+
+def _own(weighted: FloatArray | None, share: IntArray | None) -> dict[str, FloatArray]:
+    """Return the columns of stored events that are no features of the plan."""
+    found = {} if share is None else {"share": share / SHARE}
+    return found if weighted is None else {**found, "weight": weighted}
 
 
 def _identity(columns: Columns, events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray]:

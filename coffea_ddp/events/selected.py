@@ -87,6 +87,10 @@ class SelectedEvents:
             )
         return self._objects[name]
 
+    def has_object(self, name: str) -> bool:
+        """Tell whether the plan has an object."""
+        return name in self._objects
+
     def count(self, name: str) -> IntArray:
         """Return the number of selected objects of every event."""
         return self._arrays(name).counts

@@ -118,7 +118,14 @@ def write(output: Output, path: str | Path, *, guarded: bool = True) -> Path:
         If it cannot be written, or something else than an output is there.
     """
     counts, events = output.counts, output.events.ordered()
-    columns = _present(key=counts.keys, count=counts.counts, sum_w=counts.sum_w, sum_w2=counts.sum_w2)
+    columns = _present(
+        key=counts.keys,
+        count=counts.counts,
+        sum_w=counts.sum_w,
+        sum_w2=counts.sum_w2,
+        sum_e=counts.sum_e,
+        sum_v=counts.sum_v,
+    )
     packed = _parquet(columns)
     manifest = {
         "format": FORMAT,
@@ -364,7 +371,14 @@ def _contents(manifest: Mapping[str, Any], layout: Layout, tables: Mapping[str, 
     )
     return Contents(
         layout,
-        SparseCounts(counts["key"], counts["count"], counts.get("sum_w"), counts.get("sum_w2")),
+        SparseCounts(
+            counts["key"],
+            counts["count"],
+            counts.get("sum_w"),
+            counts.get("sum_w2"),
+            counts.get("sum_e"),
+            counts.get("sum_v"),
+        ),
         read_not_filled(manifest["not_filled"], layout),
         stored,
         read_ledger(manifest["ledger"]),

@@ -26,6 +26,7 @@ from coffea_ddp.errors import DDPError
 from coffea_ddp.histograms.cells import MOST_LAST
 from coffea_ddp.histograms.layout import EVENTS, MOST_BINS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Ledger
+from coffea_ddp.histograms.shares import SHARE
 from coffea_ddp.histograms.stored import IDENTITY, stored_columns
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def read_layout(data: Mapping[str, Any]) -> Layout:
 
 def _check_names(layout: Layout) -> None:
     own = [name for name, _ in IDENTITY] + ["weight"] * layout.weighted
+    own += ["share"] * (layout.calibration is not None)
     lists = {
         "symmetries": [symmetry.name for symmetry in layout.symmetries],
         "spectra": [spectrum.name for spectrum in layout.spectra],
@@ -235,6 +237,8 @@ def _check_counts(layout: Layout, counts: Mapping[str, AnyArray]) -> None:
     wanted: dict[str, Any] = {"key": np.int64, "count": np.int64}
     if layout.weighted:
         wanted |= {"sum_w": np.float64, "sum_w2": np.float64}
+    if layout.calibration is not None:
+        wanted |= {"sum_e": np.int64, "sum_v": np.int64}
     _check_columns("the counts", counts, wanted)
     keys, numbers = counts["key"], counts["count"]
     if not len(keys):
@@ -245,6 +249,17 @@ def _check_counts(layout: Layout, counts: Mapping[str, AnyArray]) -> None:
         _refuse("a count is below 1, or all together are more than a 64-bit number holds")
     if layout.weighted:
         _check_weights(numbers, counts["sum_w"], counts["sum_w2"])
+    if layout.calibration is not None:
+        _check_shares(numbers, counts["sum_e"], counts["sum_v"])
+
+
+def _check_shares(numbers: AnyArray, sum_e: AnyArray, sum_v: AnyArray) -> None:
+    # Shares are between 0 and 1, so their variances are at most 1/4 each; half a unit each for rounding.
+    most = numbers.astype(np.float64) * SHARE
+    if (sum_e < 0).any() or (sum_e > most).any():
+        _refuse("a sum of expected shares is below 0, or larger than its number of events")
+    if (sum_v < 0).any() or (sum_v > np.minimum(sum_e, most / 4) + numbers).any():
+        _refuse("a sum of variances of shares is below 0, or larger than its number of events allows")
 
 
 def _check_weights(numbers: AnyArray, sum_w: AnyArray, sum_w2: AnyArray) -> None:
@@ -270,6 +285,8 @@ def _check_events(layout: Layout, events: Mapping[str, AnyArray]) -> None:
     both = sides & (sides >> np.uint64(1)) & np.uint64(0x5555555555555555)
     if (sides == 0).any() or (sides & ~known).any() or both.any():
         _refuse("a stored event is on no side, on both sides of a symmetry, or of a symmetry that does not exist")
+    if layout.calibration is not None and not ((events["share"] > 0) & (events["share"] < 1)).all():
+        _refuse("the expected share of a stored event is not between 0 and 1")
     if layout.weighted and not np.isfinite(events["weight"]).all():
         _refuse("the weight of a stored event is not finite")
 

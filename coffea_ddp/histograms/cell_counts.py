@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.histograms.shares import SHARE
 from coffea_ddp.histograms.sparse import SparseCounts
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class CellCounts:
         Number of events, of the same shape; ``counts`` itself without weights.
     bins
         Number of bins of every axis.
+    shares
+        Sums of the expected share of side B and of its variance, of both sides together; shape (2, n_codes, n_bins).
+        ``None`` without a calibration.
     """
 
     symmetry: str
@@ -57,6 +61,7 @@ class CellCounts:
     squares: FloatArray | None
     entries: FloatArray
     bins: tuple[int, ...]
+    shares: FloatArray | None = None
 
     @property
     def n_bins(self) -> int:
@@ -105,6 +110,9 @@ def cell_counts(
         return kept.reshape(len(codes), channel.n_sides, math.prod(kept.shape[2:]))
 
     entries = dense(counts.counts)
+    shares = None
+    if counts.sum_e is not None and counts.sum_v is not None:
+        shares = np.stack([dense(sums).sum(axis=1) / SHARE for sums in (counts.sum_e, counts.sum_v)])
     weighted = counts.sum_w is not None and counts.sum_w2 is not None
     return CellCounts(
         symmetry=channel.symmetry,
@@ -115,4 +123,5 @@ def cell_counts(
         squares=dense(counts.sum_w2) if counts.sum_w2 is not None and weighted else None,
         entries=entries,
         bins=tuple(extent if flow else extent - 2 for extent in channel.shape),
+        shares=shares,
     )

@@ -80,7 +80,12 @@ class Histograms:
             n_exclusive=layout.grid.n_exclusive,
         )
         not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
-        return cls(layout, SparseCounts.empty(weighted=layout.weighted), not_filled, events)
+        return cls(
+            layout,
+            SparseCounts.empty(weighted=layout.weighted, calibrated=layout.calibration is not None),
+            not_filled,
+            events,
+        )
 
     @classmethod
     def sum(cls, parts: Sequence[Histograms]) -> Histograms:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from coffea_ddp.calibration.record import FitRecord
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
@@ -41,12 +42,31 @@ class SymmetryLayout:
         The expected ratio E[B] / E[A].
     observables
         Name and axes of each.
+    exchange
+        What side B is made of by exchanging: ``"flavour"`` for electrons and muons, else empty.
     """
 
     name: str
     sides: tuple[str, str]
     kappa: float
     observables: tuple[tuple[str, tuple[Any, ...]], ...]
+    exchange: str = ""
+
+
+@dataclass(frozen=True)
+class CalibrationLayout:
+    """The calibration of a pass, without its tables.
+
+    Attributes
+    ----------
+    digest
+        Tells calibrations apart.
+    fit
+        The fit that it was learned by; ``None`` for one from elsewhere.
+    """
+
+    digest: str
+    fit: FitRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,8 @@ class Layout:
         The largest number of events stored per symmetry and exclusive cell.
     spectra
         The mass spectra; their keys come after those of the symmetries.
+    calibration
+        Of the expected shares of side B; ``None`` where events have none.
     """
 
     plan: str
@@ -114,6 +136,7 @@ class Layout:
     weighted: bool = False
     max_stored: int = 0
     spectra: tuple[SpectrumLayout, ...] = ()
+    calibration: CalibrationLayout | None = None
 
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
@@ -266,6 +289,7 @@ class Layout:
                     "sides": list(symmetry.sides),
                     "kappa": symmetry.kappa,
                     "observables": [{"name": n, "axes": axes_to_uhi(axes)} for n, axes in symmetry.observables],
+                    "exchange": symmetry.exchange,
                 }
                 for symmetry in self.symmetries
             ],
@@ -273,6 +297,11 @@ class Layout:
             "weighted": self.weighted,
             "max_stored": self.max_stored,
             "spectra": [_described(spectrum) for spectrum in self.spectra],
+            "calibration": self.calibration
+            and {
+                "digest": self.calibration.digest,
+                "fit": self.calibration.fit and self.calibration.fit.to_dict(),
+            },
         }
 
     @classmethod
@@ -284,6 +313,7 @@ class Layout:
                 (item["sides"][0], item["sides"][1]),
                 float(item["kappa"]),
                 tuple((o["name"], axes_from_uhi(o["axes"])) for o in item["observables"]),
+                str(item.get("exchange", "")),
             )
             for item in data["symmetries"]
         )
@@ -298,7 +328,14 @@ class Layout:
             bool(data["weighted"]),
             int(data["max_stored"]),
             tuple(_spectrum(item) for item in data.get("spectra", ())),
+            _calibration(data.get("calibration")),
         )
+
+
+def _calibration(data: Mapping[str, Any] | None) -> CalibrationLayout | None:
+    if data is None:
+        return None
+    return CalibrationLayout(str(data["digest"]), None if data["fit"] is None else FitRecord.from_dict(data["fit"]))
 
 
 def _difference(first: Any, second: Any, at: str = "") -> str:

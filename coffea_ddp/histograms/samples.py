@@ -186,6 +186,8 @@ class SymmetryEvents:
         ``None`` without.
     identity
         Run, luminosity block and event; shape (n_events, 3).
+    shares
+        Expected P(B); ``None`` where events have no shares of their own.
     """
 
     hashes: NDArray[np.uint64]
@@ -195,6 +197,7 @@ class SymmetryEvents:
     features: Mapping[str, AnyArray]
     weights: FloatArray | None
     identity: NDArray[np.uint64]
+    shares: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -215,14 +218,20 @@ class SymmetryEvents:
         stored, columns = hists.events, hists.events.columns
         on = np.flatnonzero(stored.on_symmetry(number))
         sides = columns["sides"][on]
+        is_b = sides >> np.uint64(2 * number + 1) & np.uint64(1) != 0
+        shares = None
+        if hists.layout.calibration is not None and hists.layout.symmetries[number].exchange:
+            own = columns["share"][on].astype(np.float64)
+            shares = np.where(is_b, own, 1.0 - own)
         return cls(
             hashes=stored.hashes[on],
             cell=columns["cell"][on].astype(np.int64),
-            is_b=sides >> np.uint64(2 * number + 1) & np.uint64(1) != 0,
+            is_b=is_b,
             opposite=opposite_sides(sides, number),
             features={name: columns[name][on] for name in names},
             weights=columns["weight"][on].astype(np.float64) if hists.layout.weighted else None,
             identity=np.stack([columns[name][on].astype(np.uint64) for name in IDENTITY_NAMES], axis=1),
+            shares=shares,
         )
 
 
@@ -263,6 +272,7 @@ def samples_of(hists: Histograms, symmetry: str, features: Sequence[str]) -> Sam
         is_b=mine.is_b[on],
         opposite=mine.opposite[on],
         weights=None if mine.weights is None else mine.weights[on],
+        shares=None if mine.shares is None else mine.shares[on],
         thresholds=hists.events.threshold(hists.symmetries.index(symmetry), events.codes),
         events=events.entries.sum(axis=(1, 2)),
         identity=mine.identity[on],

@@ -38,50 +38,65 @@ class SparseCounts:
         Exact integers above 0.
     sum_w, sum_w2
         Sums of weights and of squared weights, or ``None`` without weights.
+    sum_e, sum_v
+        Sums of the expected share of side B, and of its variance, in whole units of ``1 / SHARE``
+        (:mod:`coffea_ddp.histograms.shares`), or ``None`` without a calibration.
     """
 
     keys: IntArray
     counts: IntArray
     sum_w: FloatArray | None = None
     sum_w2: FloatArray | None = None
+    sum_e: IntArray | None = None
+    sum_v: IntArray | None = None
 
     @classmethod
-    def empty(cls, *, weighted: bool = False) -> SparseCounts:
+    def empty(cls, *, weighted: bool = False, calibrated: bool = False) -> SparseCounts:
         """Return no counts."""
         nothing = np.zeros(0, dtype=np.int64)
-        weights = np.zeros(0) if weighted else None
-        return cls(nothing, nothing, weights, weights)
+        weights, shares = np.zeros(0) if weighted else None, nothing if calibrated else None
+        return cls(nothing, nothing, weights, weights, shares, shares)
 
     @classmethod
-    def from_keys(cls, keys: ArrayLike, weights: ArrayLike | None = None) -> SparseCounts:
-        """Count keys (in any order); ``weights`` has one entry a key."""
+    def from_keys(
+        cls, keys: ArrayLike, weights: ArrayLike | None = None, shares: tuple[IntArray, IntArray] | None = None
+    ) -> SparseCounts:
+        """Count keys (in any order); ``weights``, and the shares and their variances, have one entry a key."""
         keys = np.asarray(keys, dtype=np.int64)
-        if weights is None:
+        if weights is None and shares is None:
             ordered = np.sort(keys)
             starts = _starts(ordered)
             return cls(ordered[starts], np.diff(np.append(starts, len(ordered))))
-        w = np.asarray(weights, dtype=np.float64)
         order = np.argsort(keys, kind="stable")
-        return cls._grouped(keys[order], np.ones(len(keys), np.int64), w[order], w[order] ** 2)
+        w = None if weights is None else np.asarray(weights, dtype=np.float64)[order]
+        e, v = (None, None) if shares is None else (values[order] for values in shares)
+        return cls._grouped(keys[order], np.ones(len(keys), np.int64), w, None if w is None else w**2, e, v)
 
     @classmethod
-    def _grouped(
-        cls, keys: IntArray, counts: IntArray, sum_w: FloatArray | None, sum_w2: FloatArray | None
-    ) -> SparseCounts:
+    def _grouped(cls, keys: IntArray, counts: IntArray, *sums: AnyArray | None) -> SparseCounts:
         """Add up neighbours of equal key."""
         starts = _starts(keys)
         if not len(starts):
-            return cls.empty(weighted=sum_w is not None)
+            return cls.empty(weighted=sums[0] is not None, calibrated=sums[2] is not None)
 
         def add(values: Any) -> Any:
             return None if values is None else np.add.reduceat(values, starts)
 
-        return cls(keys[starts], add(counts), add(sum_w), add(sum_w2))
+        return cls(keys[starts], add(counts), *map(add, sums))
+
+    @property
+    def _sums(self) -> tuple[AnyArray | None, ...]:
+        return self.sum_w, self.sum_w2, self.sum_e, self.sum_v
 
     @property
     def weighted(self) -> bool:
         """True if there are sums of weights."""
         return self.sum_w is not None
+
+    @property
+    def calibrated(self) -> bool:
+        """True if there are sums of expected shares."""
+        return self.sum_e is not None
 
     def __len__(self) -> int:
         """Return the number of different keys."""
@@ -98,6 +113,8 @@ class SparseCounts:
         """
         if len({part.weighted for part in parts}) > 1:
             raise MergeError("counts with and without weights cannot be added; fill both with weights, or neither")
+        if len({part.calibrated for part in parts}) > 1:
+            raise MergeError("counts with and without a calibration cannot be added; fill both with the same, or none")
         full = [part for part in parts if len(part)]
         if len(full) < 2:
             return full[0] if full else parts[0]
@@ -112,8 +129,7 @@ class SparseCounts:
         return cls._grouped(
             keys[order],
             all_of([part.counts for part in full]),
-            all_of([part.sum_w for part in full]),
-            all_of([part.sum_w2 for part in full]),
+            *(all_of([part._sums[number] for part in full]) for number in range(4)),  # noqa: SLF001
         )
 
     def __add__(self, other: SparseCounts) -> SparseCounts:
@@ -126,6 +142,11 @@ class SparseCounts:
             return NotImplemented
         if not (np.array_equal(self.keys, other.keys) and np.array_equal(self.counts, other.counts)):
             return False
+        if self.calibrated != other.calibrated:
+            return False
+        for mine, theirs in ((self.sum_e, other.sum_e), (self.sum_v, other.sum_v)):
+            if mine is not None and theirs is not None and not np.array_equal(mine, theirs):
+                return False
         if self.sum_w is None or other.sum_w is None or self.sum_w2 is None or other.sum_w2 is None:
             return self.weighted == other.weighted
         # |sum w| <= sqrt(n sum w^2): the scale of the terms, also where weights of both signs cancel.
@@ -139,20 +160,16 @@ class SparseCounts:
         """Return the counts with ``low <= key < high`` (views, no copies)."""
         first, last = np.searchsorted(self.keys, [low, high])
         part = slice(int(first), int(last))
-        return SparseCounts(
-            self.keys[part],
-            self.counts[part],
-            None if self.sum_w is None else self.sum_w[part],
-            None if self.sum_w2 is None else self.sum_w2[part],
-        )
+        sums = (None if values is None else values[part] for values in self._sums)
+        return SparseCounts(self.keys[part], self.counts[part], *sums)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel small: differences of keys and counts, each in the shortest integer that holds them."""
-        return _restored, (compact(np.diff(self.keys, prepend=0)), compact(self.counts), self.sum_w, self.sum_w2)
+        return _restored, (compact(np.diff(self.keys, prepend=0)), compact(self.counts), *self._sums)
 
 
-def _restored(steps: AnyArray, counts: AnyArray, sum_w: FloatArray | None, sum_w2: FloatArray | None) -> SparseCounts:
-    return SparseCounts(np.cumsum(steps, dtype=np.int64), counts.astype(np.int64), sum_w, sum_w2)
+def _restored(steps: AnyArray, counts: AnyArray, *sums: AnyArray | None) -> SparseCounts:
+    return SparseCounts(np.cumsum(steps, dtype=np.int64), counts.astype(np.int64), *sums)
 
 
 def _starts(ordered: IntArray) -> IntArray:

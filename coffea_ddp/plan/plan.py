@@ -19,15 +19,16 @@ Any two exclusive properties of an event make a symmetry:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from coffea_ddp.calibration.calibration import Calibration
 from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms.layout import FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.events.selected import SelectedEvents
 
-RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "weight")
+RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "share", "weight")
 """The columns of stored events that are no features."""
 
 
@@ -81,6 +82,9 @@ class ScanPlan:
         Number of events stored per symmetry and exclusive cell; rarer cells are stored whole. 0 stores none.
     spectra
         Mass spectra, filled in the same pass; of all selected events, on a side of a symmetry or not.
+    calibration
+        Of the efficiencies of muons and electrons: then every event has its expected share of side B, in all symmetries
+        that exchange flavours. kappa stays what is expected of the others.
 
     Attributes
     ----------
@@ -106,6 +110,7 @@ class ScanPlan:
     features: tuple[Feature, ...] = ()
     max_stored: int = 5_000
     spectra: tuple[Spectrum, ...] = ()
+    calibration: Calibration | None = None
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -132,8 +137,39 @@ class ScanPlan:
                 raise PlanError(f"plan {self.name!r}: the topology {axis.name!r} has no predicate")
         if self.max_stored < 0:
             raise PlanError(f"plan {self.name!r}: max_stored={self.max_stored}; give 0 or a positive number")
+        self._check_calibration(known)
         self._unique_features()
         object.__setattr__(self, "fingerprint", digest(self))
+
+    def _check_calibration(self, objects: list[str]) -> None:
+        exchanges = {symmetry.exchange for symmetry in self.symmetries if symmetry.exchange is not None}
+        if len(exchanges) > 1:
+            raise PlanError(
+                f"plan {self.name!r}: its symmetries exchange flavours in different ways "
+                f"({', '.join(map(str, exchanges))}); one plan has one exchange"
+            )
+        for exchange in exchanges:
+            if exchange.of not in objects:
+                raise PlanError(
+                    f"plan {self.name!r}: a symmetry exchanges the flavours of {exchange.of!r}, which is no object "
+                    f"of the plan; the objects are: {', '.join(objects) or 'none'}"
+                )
+        if self.calibration is None:
+            return
+        if not isinstance(self.calibration, Calibration):
+            raise PlanError(
+                f"plan {self.name!r}: calibration={self.calibration!r:.60}; give Calibration.load(PATH), or None"
+            )
+        if not exchanges:
+            raise PlanError(
+                f"plan {self.name!r}: a calibration, and no symmetry that exchanges flavours; it has no effect: "
+                "leave it out, or give a symmetry exchange=FlavourExchange()"
+            )
+        if self.weight is not None:
+            raise PlanError(
+                f"plan {self.name!r}: weights and a calibration; the expected shares are those of events that count as "
+                "one each: give one of both"
+            )
 
     def _unique_features(self) -> None:
         by_name: dict[str, Feature] = {}
@@ -156,13 +192,20 @@ class ScanPlan:
             for observable in symmetry.observables
             for feature in observable.features
         ]
-        return tuple(dict.fromkeys([*found, *self.features]))
+        exchanges = [symmetry.exchange for symmetry in self.symmetries if symmetry.exchange is not None]
+        return tuple(dict.fromkeys([*found, *self.features, *(exchanges[0].features if exchanges else ())]))
 
     @cached_property
     def layout(self) -> Layout:
         """The structure of the plan's output, as pure data."""
         symmetries = tuple(
-            SymmetryLayout(s.name, s.sides, float(s.kappa), tuple((o.name, o.axes) for o in s.observables))
+            SymmetryLayout(
+                s.name,
+                s.sides,
+                float(s.kappa),
+                tuple((o.name, o.axes) for o in s.observables),
+                "" if s.exchange is None else "flavour",
+            )
             for s in self.symmetries
         )
         features = tuple(FeatureLayout(f.name, f.label, f.unit) for f in self.all_features)
@@ -179,7 +222,31 @@ class ScanPlan:
                 SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name, s.decays_to)
                 for s in self.spectra
             ),
+            None if self.calibration is None else CalibrationLayout(self.calibration.digest, self.calibration.fit),
         )
+
+    def leptons_alone(self, max_stored: int) -> ScanPlan:
+        """Return the plan of a calibration: the same events and cells, of which nothing but leptons is stored.
+
+        Parameters
+        ----------
+        max_stored
+            Number of events stored per symmetry and exclusive cell.
+
+        Raises
+        ------
+        PlanError
+            If no symmetry exchanges flavours, or the plan has weights.
+        """
+        exchanged = tuple(replace(one, observables=()) for one in self.symmetries if one.exchange is not None)
+        if not exchanged:
+            raise PlanError(
+                f"plan {self.name!r}: no symmetry exchanges flavours, so there is nothing to calibrate; give those of "
+                "electrons and muons exchange=FlavourExchange()"
+            )
+        if self.weight is not None:
+            raise PlanError(f"plan {self.name!r}: weights; a calibration is fitted to events that count as one each")
+        return replace(self, symmetries=exchanged, features=(), spectra=(), calibration=None, max_stored=max_stored)
 
     def weights(self, events: SelectedEvents) -> FloatArray | None:
         """Return the events' weights, shape (n_events,), or ``None`` for a plan without.

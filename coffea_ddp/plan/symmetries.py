@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.plan.exchange import FlavourExchange
 from coffea_ddp.plan.symmetry import NEITHER, SIDE_A, SIDE_B, Symmetry
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class _Pair:
         return _pair(events, self.first, self.second, self.sign)
 
 
+def _exchanged(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a symmetry that exchanges electrons and muons."""
+    return {"exchange": FlavourExchange(), **options}
+
+
 def _leading_flavour(events: SelectedEvents) -> NDArray[np.int8]:
     flavour = events.leading("lepton").flavour
     return np.select([flavour == ELECTRON, flavour == MUON], [SIDE_A, SIDE_B], NEITHER).astype(np.int8)
@@ -51,17 +57,21 @@ def _leading_flavour(events: SelectedEvents) -> NDArray[np.int8]:
 
 def e_mu(observables: Observables, **options: Any) -> Symmetry:
     """Return e/mu, lepton universality in the inclusive lepton: the flavour of the leading lepton. A: e, B: mu."""
-    return Symmetry.from_side("e/mu", _leading_flavour, observables, **options)
+    return Symmetry.from_side("e/mu", _leading_flavour, observables, **_exchanged(options))
 
 
 def ee_mumu_os(observables: Observables, **options: Any) -> Symmetry:
     """Return ee/mumu OS: exactly two leptons, one flavour, opposite charges. A: ee, B: mumu."""
-    return Symmetry("ee/mumu OS", _Pair(ELECTRON, ELECTRON, -1), _Pair(MUON, MUON, -1), observables, **options)
+    return Symmetry(
+        "ee/mumu OS", _Pair(ELECTRON, ELECTRON, -1), _Pair(MUON, MUON, -1), observables, **_exchanged(options)
+    )
 
 
 def ee_mumu_ss(observables: Observables, **options: Any) -> Symmetry:
     """Return ee/mumu SS: exactly two leptons, one flavour, equal charges. A: ee (charge flips: a Z peak), B: mumu."""
-    return Symmetry("ee/mumu SS", _Pair(ELECTRON, ELECTRON, 1), _Pair(MUON, MUON, 1), observables, **options)
+    return Symmetry(
+        "ee/mumu SS", _Pair(ELECTRON, ELECTRON, 1), _Pair(MUON, MUON, 1), observables, **_exchanged(options)
+    )
 
 
 def emu_mue_os(observables: Observables, **options: Any) -> Symmetry:
@@ -70,12 +80,16 @@ def emu_mue_os(observables: Observables, **options: Any) -> Symmetry:
     H -> mu tau, tau -> e nu nu, has a hard muon and a softer electron: an excess in B. H -> e tau: in A. If both exist,
     the test sees their difference only.
     """
-    return Symmetry("emu/mue OS", _Pair(ELECTRON, MUON, -1), _Pair(MUON, ELECTRON, -1), observables, **options)
+    return Symmetry(
+        "emu/mue OS", _Pair(ELECTRON, MUON, -1), _Pair(MUON, ELECTRON, -1), observables, **_exchanged(options)
+    )
 
 
 def emu_mue_ss(observables: Observables, **options: Any) -> Symmetry:
     """Return e mu / mu e SS, by which lepton leads in pT: fakes, and little else. A: e leads, B: mu leads."""
-    return Symmetry("emu/mue SS", _Pair(ELECTRON, MUON, 1), _Pair(MUON, ELECTRON, 1), observables, **options)
+    return Symmetry(
+        "emu/mue SS", _Pair(ELECTRON, MUON, 1), _Pair(MUON, ELECTRON, 1), observables, **_exchanged(options)
+    )
 
 
 def _electron_charge(events: SelectedEvents) -> NDArray[np.int8]:
@@ -87,7 +101,7 @@ def _electron_charge(events: SelectedEvents) -> NDArray[np.int8]:
 
 def eplus_muminus(observables: Observables, **options: Any) -> Symmetry:
     """Return e+mu-/e-mu+ (arXiv:1612.02697): exactly one e and one mu, opposite charges. A: e+ mu-, B: e- mu+."""
-    return Symmetry.from_side("e+mu-/e-mu+", _electron_charge, observables, **options)
+    return Symmetry.from_side("e+mu-/e-mu+", _electron_charge, observables, **_exchanged(options))
 
 
 def collins_soper_cosine(events: SelectedEvents) -> FloatArray:

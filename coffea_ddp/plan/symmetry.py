@@ -24,6 +24,7 @@ from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.plan.checks import all_of, one_bool_each
+from coffea_ddp.plan.exchange import FlavourExchange
 from coffea_ddp.plan.observables import Observable
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Symmetry:
         The expected ratio E[B] / E[A], for example of efficiencies.
     sides
         Names of A and B.
+    exchange
+        What B is made of by exchanging electrons and muons; such a symmetry can be calibrated for their efficiencies.
+        ``None`` for others, of which kappa says what is expected.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class Symmetry:
     observables: tuple[Observable, ...]
     kappa: float = 1.0
     sides: tuple[str, str] = ("", "")
+    exchange: FlavourExchange | None = None
 
     def __post_init__(self) -> None:
         for which, side in (("a", self.a), ("b", self.b)):
@@ -77,6 +82,11 @@ class Symmetry:
         if not (math.isfinite(self.kappa) and self.kappa > 0):
             raise InputError(
                 f"symmetry {self.name!r}: kappa={self.kappa}; the expected ratio B/A must be a positive number"
+            )
+        if self.exchange is not None and not isinstance(self.exchange, FlavourExchange):
+            raise PlanError(
+                f"symmetry {self.name!r}: exchange={self.exchange!r}; give FlavourExchange(), or None where no "
+                "flavours are exchanged"
             )
         observables = all_of(f"symmetry {self.name!r}", "observables", self.observables, Observable)
         object.__setattr__(self, "observables", observables)
