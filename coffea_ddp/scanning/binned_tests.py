@@ -9,23 +9,26 @@ Examples
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.results import CellResults
+from coffea_ddp.scanning.share_tests import SHARES, nsigma_block, rectangles_block
 from coffea_ddp.stats.nsigma import method_text
 from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, dilution_of, z_table
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
 from coffea_ddp.stats.submatrix.overlapping import (
+    KnownKappaLabels,
     exact_cells,
     linear_cells,
     nsigma_cells,
 )
+from coffea_ddp.stats.submatrix.shares import share_cells
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ class NSigma:
 
     def observed(self, block: Block, expected: ChannelExpectation) -> CellResults:
         """Test a block of cells."""
+        if expected.shares is not None:
+            return nsigma_block(block, expected, expected.shares)
         kappa = kappa_of(block, expected)
         nominal = block_n_sigma(block.a, block.b, expected.plan_kappa, block.variance)
         found = nominal
@@ -94,6 +99,8 @@ class NSigma:
 
     def p_method(self, expected: ChannelExpectation) -> str:
         """Return how the local p-value is made, in words."""
+        if expected.shares is not None:
+            return f"asymptotic normal, two-sided; {SHARES}"
         return method_text(
             from_totals=expected.per_cell or expected.fixed,
             kappa_error=bool(expected.kappa_error),
@@ -141,6 +148,10 @@ class Submatrix:
 
     def observed(self, block: Block, expected: ChannelExpectation) -> CellResults:
         """Test a block of cells."""
+        if expected.shares is not None:
+            plan = np.full_like(block.a, expected.plan_kappa)
+            nominal, _ = self._best(block, plan, np.zeros(plan.shape[1]), 0.0, replace(expected, shares=None))
+            return rectangles_block(block, expected.shares, nominal)
         kappa = kappa_of(block, expected)
         ratio = np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used]
         z, rectangle = self._best(block, ratio, expected.bin_error[block.used], expected.kappa_error, expected)
@@ -204,7 +215,9 @@ class Submatrix:
     def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
         """Test all cells in a block of pseudo-experiments."""
         expected = toys.expected
-        if self._exact(expected):
+        if expected.shares is not None and isinstance(toys.labels, KnownKappaLabels):
+            share_cells(expected.shares.entries, cells, toys.shape, toys.labels.residual, out)
+        elif self._exact(expected):
             # One table for all cells: the largest cell holds at most all events.
             table = z_table(expected.kappa, round_up(int(toys.entries.n.sum())), expected.kappa_error)
             exact_cells(toys.entries, cells, toys.shape, table, toys.b, out)
@@ -218,6 +231,8 @@ class Submatrix:
 
     def p_method(self, expected: ChannelExpectation) -> str:
         """Return how the local p-value of the rectangle is made, in words."""
+        if expected.shares is not None:
+            return f"full binomial p of the rectangle with the mean share (conservative), two-sided; {SHARES}"
         exact = "full binomial p of the rectangle (z: of its mid-p)"
         how = exact if self._exact(expected) else "asymptotic normal of the rectangle"
         wide = "; uncertainty of kappa propagated" if expected.kappa_error else ""

@@ -60,6 +60,8 @@ class Block(NamedTuple):
         Which bins of the whole matrix these are; shape (bins,).
     shape
         Rows and columns of the whole matrix; one row for a spectrum.
+    members
+        The exclusive cells that each cell is made of; 0.0 and 1.0, shape (n, n_codes).
     """
 
     cells: IntArray
@@ -70,6 +72,7 @@ class Block(NamedTuple):
     variance: FloatArray | None
     used: IntArray
     shape: tuple[int, int]
+    members: FloatArray
 
 
 class CellBlocks:
@@ -134,6 +137,7 @@ class CellBlocks:
                 variance=None if self._variance is None else members @ self._variance,
                 used=self._used,
                 shape=self._shape,
+                members=members,
             )
 
     def _enough(self, entries: FloatArray, squares: FloatArray | None) -> BoolArray:

@@ -35,12 +35,14 @@ def common_asymmetries(
     channels
         The symmetries that were scanned.
     expectation
-        Of side B. Where it is estimated from the data or corrected, there is no common asymmetry; nor in
+        Of side B. Where it is estimated from the data, corrected or calibrated, there is no common asymmetry; nor in
         weighted events, whose counts are no Poisson numbers.
     """
     found = []
     for symmetry, _ in channels if not hists.layout.weighted else ():
         layout, events = hists.layout.symmetry(symmetry), hists.cell_counts(symmetry)
+        if layout.exchange and hists.layout.calibration is not None:
+            continue  # efficiencies are in the expected shares
         expected = expectation.of(events, events, layout.kappa)
         known = common_ratio(*events.counts[:, :, 0].T, kappa=expected.kappa) if _is_given(expected) else None
         if known is None:

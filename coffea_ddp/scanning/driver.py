@@ -26,7 +26,7 @@ from coffea_ddp.scanning.common_cause import common_asymmetries
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
-from coffea_ddp.scanning.options import channels_of, check_numbers, check_used, find_tests, null_of
+from coffea_ddp.scanning.options import channels_of, check_numbers, check_used, find_tests, null_of, shares_of
 from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spectra_test
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.pseudo_experiments import Draw
@@ -132,14 +132,16 @@ def scan(
     counts = tuple(test for test in chosen if is_counts_test(test))
     events = tuple(test for test in chosen if is_events_test(test))
     draw = Draw(toys, kind, seed, jobs)
-    found = scan_symmetries(
-        hists, SymmetryTests(counts, events, channels, expectation, min_events, best, draw), progress
-    )
+    shares = None
+    if counts or events:
+        hists, shares = shares_of(hists, expectation, channels, kind)
+    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, shares)
+    found = scan_symmetries(hists, made, progress)
     report = ScanReport(
         plan=hists.layout.plan,
         fingerprint=hists.layout.fingerprint,
         seed=seed,
-        inputs=inputs(hists),
+        inputs=inputs(hists) | ({} if shares is None else {"calibration": shares.told}),
         options={
             "tests": [test.name for test in (*counts, *events)], "min_events": min_events, "best": best, "toys": toys,
             "null": kind if toys else None, "expectation": expectation.method,

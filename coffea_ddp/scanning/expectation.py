@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.layout import Layout
+    from coffea_ddp.scanning.shares import ChannelShares
 
 KINDS = ("plan", "global", "cell")
 
@@ -60,6 +61,12 @@ class Expectation:
         that from ``"symmetry:observable"``, from symmetries, or from observables that one symmetry alone has. A
         correction of an observable has to fit its bins; one of a symmetry corrects the observables that it fits.
 
+    calibration
+        Efficiencies of muons over those of electrons, for all symmetries that exchange their flavours: a
+        :class:`~coffea_ddp.calibration.calibration.Calibration`, the path of one, or ``"events"``, which learns one
+        from the stored events; all events have to be stored. An output that was filled with a calibration has its own,
+        which is always used.
+
     Raises
     ------
     InputError
@@ -71,6 +78,7 @@ class Expectation:
     kappa_error: float | Mapping[str, float] = 0.0
     systematic: float | Mapping[str, float] = 0.0
     correction: Any = None
+    calibration: Any = None
 
     def __post_init__(self) -> None:
         """Check what is given."""
@@ -104,6 +112,11 @@ class Expectation:
         return replace(self, **found)
 
     @property
+    def is_default(self) -> bool:
+        """True where nothing but a calibration is given."""
+        return replace(self, calibration=None) == Expectation()
+
+    @property
     def estimated(self) -> bool:
         """True where kappa is estimated from the data, in every symmetry."""
         return self.kappa in ("global", "cell")
@@ -119,6 +132,7 @@ class Expectation:
         given = [getattr(self, name) for name in _PER_SYMMETRY]
         named = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one if name != OTHERS)
         corrected = [] if self.correction is None else ["B corrected for its efficiency"]
+        corrected += [] if self.calibration is None else ["calibrated efficiencies of electrons and muons"]
         if not named:
             return ", ".join([*_words(self.of_symmetry(OTHERS)), *corrected])
         parts = {name: _words(self.of_symmetry(name)) for name in named} | {"others": _words(self.of_symmetry(OTHERS))}
@@ -334,6 +348,8 @@ class ChannelExpectation:
         Why nothing can be tested; ``None`` where it can.
     side_ratio
         How much larger weights are in B (:mod:`coffea_ddp.stats.side_weights`); 1 for weights of one law, and without.
+    shares
+        The expected shares of the events, in the place of all of the above; ``None`` without a calibration.
     """
 
     kappa: float
@@ -346,6 +362,7 @@ class ChannelExpectation:
     weighted: bool
     status: Status | None
     side_ratio: float = 1.0
+    shares: ChannelShares | None = None
 
     @property
     def exact(self) -> bool:
@@ -355,7 +372,12 @@ class ChannelExpectation:
     @property
     def nominal(self) -> bool:
         """True for the plan's kappa, taken as exact."""
-        given = self.kappa == self.plan_kappa and not self.kappa_error and self.estimated_from is None
+        given = (
+            self.shares is None
+            and self.kappa == self.plan_kappa
+            and not self.kappa_error
+            and self.estimated_from is None
+        )
         return given and not (self.per_cell or self.bin_error.any() or (self.ratio != 1).any())
 
     @property

@@ -14,11 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from coffea_ddp.calibration.calibration import Calibration
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.report_files import MOST_ROWS
 from coffea_ddp.scanning import registry
+from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
+from coffea_ddp.scanning.calibrating import calibrate
+from coffea_ddp.scanning.closure import closure
 from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.shares import ScanShares, told
 from coffea_ddp.stats.relabelling import NullKind, check_null
 
 if TYPE_CHECKING:
@@ -41,6 +46,44 @@ def null_of(null: str | None, expectation: Expectation, symmetries: Sequence[str
             "use null='binomial'"
         )
     return chosen
+
+
+def shares_of(
+    hists: Histograms, expectation: Expectation, channels: Channels, null: NullKind
+) -> tuple[Histograms, ScanShares | None]:
+    """Return an output and the expected shares of its events; as it is and ``None`` without a calibration.
+
+    Raises
+    ------
+    InputError
+        If the output has a calibration and another is given, or there is none that could be used or learned; if kappa
+        or a correction is given of a symmetry that is calibrated.
+    """
+    given, own = expectation.calibration, hists.layout.calibration
+    if given is None and own is None:
+        return hists, None
+    if given is not None and own is not None:
+        raise InputError(
+            f"calibration: the output was filled with one ({own.digest}); leave it out here, or fill without it"
+        )
+    _check_calibrated(hists, expectation, channels)
+    if null == "fixed":
+        raise InputError("null='fixed' gives all events the same odds, which a calibration denies; use null='binomial'")
+    if given is not None:
+        used = calibrate(hists) if isinstance(given, str) and given == "events" else given
+        hists = calibrated(hists, used if isinstance(used, Calibration) else Calibration.load(used))
+    events = CalibratedEvents.of(hists)
+    return hists, ScanShares(hists, events, told(hists, closure(hists, events)))
+
+
+def _check_calibrated(hists: Histograms, expectation: Expectation, channels: Channels) -> None:
+    for symmetry, _ in channels:
+        mine = expectation.of_symmetry(symmetry)
+        if hists.layout.symmetry(symmetry).exchange and not mine.is_default:
+            raise InputError(
+                f"{symmetry!r} is calibrated: kappa, its errors and corrections say nothing beside the expected shares "
+                "of events; name the symmetries of which they are, as in kappa={'forward/backward': 1.02}"
+            )
 
 
 def check_numbers(min_events: int, best: int, toys: int) -> None:
@@ -84,6 +127,7 @@ def check_used(
         "kappa": (expectation.kappa != default.kappa, of_symmetries),
         "kappa_error": (expectation.kappa_error != default.kappa_error, counts),
         "systematic": (expectation.systematic != default.systematic, of_symmetries),
+        "calibration": (expectation.calibration is not None, of_symmetries),
         "null": (null is not None, of_symmetries),
     }
     for name, (wanted, (needed, made)) in given.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -22,7 +22,7 @@ from coffea_ddp.scanning.binned_tests import kappa_of
 from coffea_ddp.scanning.results import CellResults
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import AnyArray, FloatArray
     from coffea_ddp.scanning.cell_matrices import Block
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import RelabelledCounts
@@ -75,6 +75,8 @@ class CellTest:
         kappa = kappa_of(block, expected)
         known = np.isfinite(kappa)
         ratio = np.where(known, kappa, 1.0)[:, None] * expected.ratio[block.used]
+        if expected.shares is not None:
+            ratio = _ratio(expected.shares.expected(block.members, block.used), block.a + block.b)
         z = np.where(known, self._z(block.a, block.b, ratio), np.nan)
         plan = np.full_like(ratio, expected.plan_kappa)
         nominal = z if expected.nominal else self._z(block.a, block.b, plan)
@@ -98,14 +100,17 @@ class CellTest:
                 (np.ones(starts[-1] - starts[0]), cells.codes[inside], starts - starts[0]), (last - first, n_codes)
             )
             keep = cells.keep[first:last]
+
+            def summed(values: AnyArray, members: Any = members) -> FloatArray:
+                found = members @ sparse.csr_array((values, entries.bins, entries.starts), (n_codes, n_bins))
+                return np.asarray(found.toarray(), dtype=np.float64)
+
+            of_shares = None
+            if expected.shares is not None:
+                of_shares = _ratio(summed(expected.shares.entries.e), summed(entries.n))
             for toy in range(n_toys):
-                a, b = (
-                    (members @ sparse.csr_array((side[:, toy], entries.bins, entries.starts), (n_codes, n_bins)))
-                    .toarray()
-                    .astype(np.float64)
-                    for side in (toys.a, toys.b)
-                )
-                ratio = expected.ratio * ratios[toy]
+                a, b = (summed(side[:, toy]) for side in (toys.a, toys.b))
+                ratio = expected.ratio * ratios[toy] if of_shares is None else of_shares
                 if expected.per_cell:
                     totals = np.maximum((a * expected.ratio).sum(axis=1), 1e-15)
                     ratio = (b.sum(axis=1) / totals)[:, None] * expected.ratio
@@ -140,3 +145,8 @@ class CellTest:
     def p_method(self, _expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
         return "normal, two-sided, of the function's z"
+
+
+def _ratio(expected: FloatArray, total: FloatArray) -> FloatArray:
+    """Return the expected ratio B / A of bins, out of the events expected on side B and those of both; 1 if empty."""
+    return np.where(total > 0, expected, 1.0) / np.where(total > 0, np.maximum(total - expected, 1e-9), 1.0)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.scanning.protocols import RelabelledCounts
+from coffea_ddp.scanning.shares import MISMATCH, binned_events
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import NullKind, count_labels, relabel, relabelled_events
 from coffea_ddp.stats.side_weights import pooled_variance
@@ -43,13 +44,11 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import CountsTest
+    from coffea_ddp.scanning.shares import ChannelShares
 
     Single = NDArray[np.float32]
 
 _ROWS = 1_024
-
-MISMATCH = 1e-3
-"""Stored features are in single precision: this share of the events may fall into another bin than in the pass."""
 
 
 class Draw(NamedTuple):
@@ -207,10 +206,14 @@ class _Work:
 
     @property
     def keyed(self) -> bool:
-        return self.events is not None
+        shares = self.of.expected.shares
+        return self.events is not None if shares is None else shares.keyed
 
     @classmethod
     def make(cls, of: ScannedObservable, draw: Draw) -> _Work:
+        if of.expected.shares is not None:
+            entries = _entries_of(of.expected.shares, of.counts.n_bins)
+            return cls(of, entries, tuple(_members(of, tested) for tested in of.tested), None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # Labels by event have equal odds; and kappa of their totals is only that of the data where N_A is kept.
@@ -256,6 +259,12 @@ class _Work:
         expected, n_entries = self.of.expected, len(self.entries.n)
         ratio, kappa = expected.ratio[self.entries.bins], np.asarray(expected.kappa)
         labels: Labels
+        if expected.shares is not None:
+            key = f"{self.of.counts.symmetry}|{self.of.counts.observable}"
+            b, x = expected.shares.drawn(self.draw.seed, key, number)
+            labels, shape = KnownKappaLabels(x, b), self.of.counts.shape
+            a: Single = (self.entries.n[:, None] - b).astype(np.float32)
+            return RelabelledCounts(self.entries, shape, labels, b, a, kappa, expected)
         if self.events is not None:
             n_b = self.n_b if self.draw.null == "fixed" else None
             b, a = self.events.sides(n_entries, expected, n_b, self.draw.seed, number)
@@ -299,6 +308,13 @@ class _Work:
         return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
+def _entries_of(shares: ChannelShares, n_bins: int) -> Entries:
+    """Return the entries of shares that were fitted: their errors are in the scales of cells, and in the labels."""
+    entries, nothing = shares.entries, np.zeros(n_bins)
+    n = entries.n.astype(np.int64)
+    return Entries(entries.starts, entries.bins, n, entries.v, np.zeros(len(n)), nothing, nothing)
+
+
 def _members(of: ScannedObservable, of_test: ScannedCells) -> Membership:
     tested = of_test.cells
     keep = np.full(len(tested), -1)
@@ -330,22 +346,16 @@ class _Events:
     @classmethod
     def make(cls, of: ScannedObservable) -> _Events | None:
         """Return the events, or ``None`` where they are not all there or are not those of the histogram."""
-        stored, axes = of.stored, of.counts.axes
-        if of.events.entries.sum() != len(stored) or any(axis.name not in stored.features for axis in axes):
+        stored = of.stored
+        binned = binned_events(stored, of.counts) if of.events.entries.sum() == len(stored) else None
+        if binned is None:
             return None
-        bins, inside = np.zeros(len(stored), dtype=np.int64), np.ones(len(stored), dtype=bool)
-        for axis in axes:
-            values = stored.features[axis.name].astype(np.float64)
-            index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
-            inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
-            bins = bins * axis.size + index
-        places = np.flatnonzero(inside)
+        places, code, bins = binned
         weights = None
         if stored.weights is not None:
             root = np.sqrt(of.expected.side_ratio)
             weights = stored.weights[places] * np.where(stored.is_b[places], 1 / root, root)
-        code = np.searchsorted(of.counts.codes, stored.cell[places])
-        found = cls(stored.hashes, stored.opposite, places, code, bins[places], weights, np.zeros(0, np.int64))
+        found = cls(stored.hashes, stored.opposite, places, code, bins, weights, np.zeros(0, np.int64))
         truth = of.counts.entries.sum(axis=1)
         moved = np.abs(found.tables(*truth.shape)[0] - truth).sum() / 2
         return found if moved <= MISMATCH * max(truth.sum(), 1) else None

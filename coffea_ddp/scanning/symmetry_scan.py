@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
     from coffea_ddp.report.summaries import GlobalP, ZHistogram
-    from coffea_ddp.scanning.expectation import Expectation
+    from coffea_ddp.scanning.expectation import ChannelExpectation, Expectation
     from coffea_ddp.scanning.per_symmetry import Channels
     from coffea_ddp.scanning.protocols import CountsTest, EventsTest
     from coffea_ddp.scanning.pseudo_experiments import Family
+    from coffea_ddp.scanning.shares import ScanShares
 
 Progress = Callable[[int, int, str], None]
 """Called with the steps that are done, the steps in all, and the name of the next one."""
@@ -87,6 +88,8 @@ class SymmetryTests:
         Smallest number of entries of a cell that is tested; number of rows to keep.
     draw
         The pseudo-experiments.
+    shares
+        Expected shares of calibrated events; ``None`` without a calibration.
     """
 
     counts: tuple[CountsTest, ...]
@@ -96,6 +99,12 @@ class SymmetryTests:
     min_events: int
     best: int
     draw: Draw
+    shares: ScanShares | None = None
+
+    def expected(self, counts: CellCounts, events: CellCounts, plan_kappa: float) -> ChannelExpectation:
+        """Return what is expected of one observable of one symmetry."""
+        found = self.expectation.of(counts, events, plan_kappa)
+        return found if self.shares is None else replace(found, shares=self.shares.of(counts))
 
 
 @dataclass
@@ -216,7 +225,7 @@ def _scan_counts(
     for observable in names:
         steps.begin(f"{symmetry}: {observable}")
         counts = hists.cell_counts(symmetry, observable)
-        expected = tests.expectation.of(counts, events, hists.layout.symmetry(symmetry).kappa)
+        expected = tests.expected(counts, events, hists.layout.symmetry(symmetry).kappa)
         blocks = CellBlocks(counts, cells, min_events=tests.min_events, side_ratio=expected.side_ratio)
         families = [ScanFamily(test, symmetry, observable, cells, expected, counts.axes) for test in tests.counts]
         observed.counts.append([(one, _tested(one, blocks, observed.deviations, statuses)) for one in families])

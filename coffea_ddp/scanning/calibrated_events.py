@@ -1,0 +1,146 @@
+"""Stored events with their expected shares of side B, and how these move with the fit that they come from.
+
+The fit of a calibration is not repeated in pseudo-experiments. To first order it moves the residual ``B - E`` of a
+region by ``a^T s``, with ``s = L^T (H_c^T (y_c - e_c) + P^(1/2) xi)`` of the labels of the events that were fitted and
+one draw from the prior, and ``a = L^T H^T W`` summed over the region's events
+(:mod:`coffea_ddp.stats.propensity.projection`).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.layout import CalibrationLayout
+from coffea_ddp.histograms.shares import SHARE, quantised
+from coffea_ddp.scanning.calibrating import ExchangedEvents, sources_of
+from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.propensity.basis import LeptonBasis
+from coffea_ddp.stats.relabelling import event_labels_of_shares, stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.calibration.record import FitRecord
+    from coffea_ddp.histograms.histograms import Histograms
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedEvents:
+    """The stored events of all symmetries that exchange flavours, with their shares.
+
+    Attributes
+    ----------
+    numbers
+        Of the events among all stored ones, sorted; shape (n_events,), as of all that follows.
+    hashes
+        Of their identities.
+    is_b, share
+        On side B of the first such symmetry that the event is in, and what is expected of that.
+    moves
+        How the residual of an event moves with the fit, ``L^T h W``; shape (n_events, n_directions).
+    fitted
+        Events that took part in the fit.
+    prior
+        ``L^T P^(1/2)``, of the draw from the prior; shape (n_directions, n_terms).
+    """
+
+    numbers: IntArray
+    hashes: NDArray[np.uint64]
+    is_b: BoolArray
+    share: FloatArray
+    moves: FloatArray
+    fitted: BoolArray
+    prior: FloatArray
+
+    @classmethod
+    def of(cls, hists: Histograms) -> CalibratedEvents:
+        """Return those of an output that has a calibration.
+
+        Raises
+        ------
+        InputError
+            If it has none, or no symmetry that exchanges flavours.
+        """
+        events = ExchangedEvents.of(hists)
+        if hists.layout.calibration is None:
+            raise InputError(f"an output of the plan {hists.layout.plan!r} without a calibration; give it one")
+        own = hists.events.columns["share"][events.numbers].astype(np.float64)
+        fit = hists.layout.calibration.fit
+        share = np.where(events.is_b, own, 1.0 - own)
+        nothing = np.zeros((len(share), 0)), np.zeros(len(share), dtype=bool), np.zeros((0, 0))
+        moves, fitted, prior = nothing if fit is None else _moves(hists, events, share, fit)
+        return cls(events.numbers, events.hashes, events.is_b, share, moves, fitted, prior)
+
+    def places(self, numbers: IntArray) -> IntArray:
+        """Return where events, given by their numbers among all stored ones, are among these."""
+        return np.searchsorted(self.numbers, numbers)
+
+    @functools.cached_property
+    def _blocks(self) -> dict[tuple[int, int], tuple[NDArray[np.uint64], FloatArray]]:
+        return {}
+
+    def drawn(self, seed: int, block: int) -> tuple[NDArray[np.uint64], FloatArray]:
+        """Return one block of pseudo-experiments, made once: all observables have them in common.
+
+        The labels, bit t of which is set on side B, shape (n_events,); and how the fit moves, shape (n_directions,
+        TOYS).
+        """
+        if (seed, block) not in self._blocks:
+            labels = event_labels_of_shares(self.hashes, self.share, seed=seed, block=block)
+            self._blocks[seed, block] = labels, self._fit_moves(labels, seed, block)
+        return self._blocks[seed, block]
+
+    def _fit_moves(self, labels: NDArray[np.uint64], seed: int, block: int) -> FloatArray:
+        if not self.moves.shape[1]:
+            return np.zeros((0, TOYS))
+        drawn = stream(seed, "prior of the calibration", block).standard_normal((self.prior.shape[1], TOYS))
+        some = np.flatnonzero(self.fitted)
+        words = np.ascontiguousarray(labels[some])
+        bits = np.unpackbits(words[:, None].view(np.uint8), axis=1, bitorder="little")
+        # h (y - e): the moves without their variance e (1 - e).
+        rows = self.moves[some] / (self.share * (1.0 - self.share))[some, None]
+        found = rows.T @ (bits - self.share[some, None]) + self.prior @ drawn
+        return np.asarray(found, dtype=np.float64)
+
+
+def calibrated(hists: Histograms, calibration: Calibration) -> Histograms:
+    """Return an output whose stored events have the expected shares of a calibration.
+
+    Its counts have no sums of them: what is expected of bins is known where all events are stored.
+
+    Raises
+    ------
+    InputError
+        If no symmetry exchanges flavours, or counts are weighted.
+    """
+    events = ExchangedEvents.of(hists)
+    share = np.full(len(hists.events), 0.5, dtype=np.float32)
+    share[events.numbers] = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(events.leptons)))) / SHARE
+    layout = replace(hists.layout, calibration=CalibrationLayout(calibration.digest, calibration.fit))
+    stored = replace(hists.events, columns={**hists.events.columns, "share": share})
+    return replace(hists, layout=layout, events=stored)
+
+
+def _moves(
+    hists: Histograms, events: ExchangedEvents, share: FloatArray, fit: FitRecord
+) -> tuple[FloatArray, BoolArray, FloatArray]:
+    basis = LeptonBasis(**fit.basis)
+    if len(fit.coefficients) != basis.n_terms:
+        raise InputError(
+            f"the calibration has {len(fit.coefficients)} coefficients for {basis.n_terms} terms: it was made by "
+            "another version; make it again"
+        )
+    root = np.linalg.cholesky(np.asarray(fit.covariance, dtype=np.float64))
+    moves = (events.rows(basis) @ root) * (share * (1.0 - share))[:, None]
+    same = bool(set(fit.sources) & set(sources_of(hists)))
+    control = hists.layout.grid.contains(hists.layout.grid.cell(fit.control), events.cell) if same else None
+    below = np.ones(len(share), dtype=bool) if not fit.threshold else events.hashes < np.uint64(fit.threshold)
+    fitted = np.zeros(len(share), dtype=bool) if control is None else control & below
+    return moves, fitted, root.T @ np.linalg.cholesky(basis.precision)

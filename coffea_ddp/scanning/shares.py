@@ -1,0 +1,268 @@
+"""Expectation of the bins of an observable by the shares of its events, and pseudo-experiments of it.
+
+A calibrated pass has the sums of shares of all bins. Where events of an output are all stored, their shares make the
+sums as well, of any calibration: the one that was learned from them, or one from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.samples import SymmetryEvents
+from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.propensity.projection import main_directions
+from coffea_ddp.stats.relabelling import count_labels, stream
+from coffea_ddp.stats.submatrix.share_entries import ShareEntries
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.scanning.calibrated_events import CalibratedEvents
+    from coffea_ddp.scanning.closure import Closure
+
+    Single = NDArray[np.float32]
+
+LEAST = 0.02
+"""Directions of a fit that change the variance of no region by more than this share are left out."""
+
+MISMATCH = 1e-3
+"""Stored features are in single precision: this share of the events may fall into another bin than in the pass."""
+
+
+class BinnedEvents(NamedTuple):
+    """Stored events of a symmetry that are inside of the axes of an observable.
+
+    Attributes
+    ----------
+    places
+        Of these among the stored events of the symmetry; shape (n_inside,), as of what follows.
+    code, bin
+        Number of the exclusive cell among the occupied ones, and the flat bin.
+    """
+
+    places: IntArray
+    code: IntArray
+    bin: IntArray
+
+
+def binned_events(stored: SymmetryEvents, counts: CellCounts) -> BinnedEvents | None:
+    """Return the stored events in the bins of an observable; ``None`` where one of its axes is not stored."""
+    if any(axis.name not in stored.features for axis in counts.axes):
+        return None
+    bins, inside = np.zeros(len(stored), dtype=np.int64), np.ones(len(stored), dtype=bool)
+    for axis in counts.axes:
+        values = stored.features[axis.name].astype(np.float64)
+        index = np.asarray(axis.index(np.where(np.isfinite(values), values, -np.inf)))
+        inside &= np.isfinite(values) & (index >= 0) & (index < axis.size)
+        bins = bins * axis.size + index
+    places = np.flatnonzero(inside)
+    return BinnedEvents(places, np.searchsorted(counts.codes, stored.cell[places]), bins[places])
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelShares:
+    """Expectation of one observable of one symmetry, and its pseudo-experiments.
+
+    Attributes
+    ----------
+    entries
+        The filled bins of the exclusive cells, sorted by exclusive cell and bin.
+    residual
+        ``B - E`` of every entry, as observed; shape (n_entries,).
+    moves, control
+        How ``B - E`` of every entry moves with the fit, and the part of events that were fitted; shape (n_entries,
+        n_directions).
+    events
+        All calibrated events.
+    inside
+        Places among them of the events in the histogram; shape (n_inside,).
+    opposite, entry
+        Of those: on another side than in the first symmetry that exchanges flavours; the number of the entry. Shape
+        (n_inside,).
+    keyed
+        All events of the symmetry are stored: labels are drawn per event.
+    """
+
+    entries: ShareEntries
+    residual: FloatArray
+    moves: Single
+    control: Single
+    events: CalibratedEvents
+    inside: IntArray
+    opposite: BoolArray
+    entry: IntArray
+    keyed: bool
+
+    def expected(self, members: FloatArray, used: IntArray) -> FloatArray:
+        """Return E of cells, given by their exclusive cells, in some bins; shape (n_cells, n_used)."""
+        table = sparse.csr_array(
+            (self.entries.e, self.entries.bins, self.entries.starts), (members.shape[1], int(used.max(initial=0)) + 1)
+        )
+        return np.asarray(members @ table.toarray()[:, used])
+
+    def drawn(self, seed: int, key: str, block: int) -> tuple[Single, Single]:
+        """Return B of every entry in one block of pseudo-experiments, and ``B - E`` less what the fit takes.
+
+        Both have the shape (n_entries, TOYS).
+        """
+        e = self.entries.e[:, None]
+        if self.keyed:
+            words, fit = self.events.drawn(seed, block)
+            labels = np.where(self.opposite, ~words[self.inside], words[self.inside])
+            b = count_labels(labels, self.entry, len(self.entries.n))
+        else:
+            # Binomial with the mean share: of the same mean, and a larger variance where shares differ.
+            share = np.clip(e / self.entries.n[:, None], 0.0, 1.0)
+            n = self.entries.n.astype(np.int64)[:, None]
+            b = stream(seed, key, block).binomial(n, share, (len(n), TOYS)).astype(np.float32)
+            fit = self._fit_given(b - e, seed, key, block)
+        return b, (b - e - self.moves @ fit).astype(np.float32)
+
+    def _fit_given(self, residual: AnyArray, seed: int, key: str, block: int) -> FloatArray:
+        """Return how the fit moves where its events are known by their entries alone: what is left is normal."""
+        n_directions = self.control.shape[1]
+        per_variance = self.control / np.maximum(self.entries.v, 1e-9)[:, None]
+        size, vectors = np.linalg.eigh(np.eye(n_directions) - self.control.T @ per_variance)
+        drawn = stream(seed, f"{key}|fit", block).standard_normal((n_directions, TOYS))
+        return np.asarray(per_variance.T @ residual + (vectors * np.sqrt(np.maximum(size, 0.0))) @ drawn)
+
+
+class ScanShares:
+    """Expected shares of all symmetries of an output that exchange flavours.
+
+    Parameters
+    ----------
+    hists
+        The output.
+    events
+        Its calibrated events.
+    told
+        What a report says of the calibration.
+    """
+
+    def __init__(self, hists: Histograms, events: CalibratedEvents, told: Mapping[str, Any]) -> None:
+        self._hists, self._events = hists, events
+        self.told = told
+        self._stored: Mapping[str, SymmetryEvents] = {}
+
+    def of(self, counts: CellCounts) -> ChannelShares | None:
+        """Return what is expected of an observable; ``None`` for a symmetry that exchanges no flavours.
+
+        Raises
+        ------
+        InputError
+            If shares have to be those of the stored events, and some were dropped.
+        """
+        layout = self._hists.layout.symmetry(counts.symmetry)
+        if not layout.exchange:
+            return None
+        if counts.symmetry not in self._stored:
+            self._stored = {counts.symmetry: SymmetryEvents.of(self._hists, counts.symmetry)}
+        return self._channel(counts, self._stored[counts.symmetry])
+
+    def _channel(self, counts: CellCounts, stored: SymmetryEvents) -> ChannelShares:
+        number = self._hists.symmetries.index(counts.symmetry)
+        here = self._events.places(np.flatnonzero(self._hists.events.on_symmetry(number)))
+        truth = counts.entries.sum(axis=1)
+        found = binned_events(stored, counts) or BinnedEvents(*(np.zeros(0, np.int64) for _ in range(3)))
+        place = found.code * counts.n_bins + found.bin
+        seen = np.bincount(place, minlength=truth.size).reshape(truth.shape)
+        whole = len(stored) == self._hists.cell_counts(counts.symmetry).entries.sum()
+        keyed = bool(whole and np.abs(seen - truth).sum() / 2 <= MISMATCH * max(truth.sum(), 1))
+        if counts.shares is None and not keyed:
+            raise InputError(
+                f"{counts.symmetry!r}, {counts.observable!r}: {int(truth.sum() - seen.sum())} of {int(truth.sum())} "
+                "events are not stored, so that their shares are not known; give the calibration to the pass "
+                "(`coffea-ddp run --calibration FILE`), or store all events (max_stored)"
+            )
+        filled = np.flatnonzero(seen if keyed else truth)
+        entry = np.minimum(np.searchsorted(filled, place), max(len(filled) - 1, 0))
+        # An event that fell into another bin than in the pass is in no entry.
+        on = np.flatnonzero(filled[entry] == place) if len(filled) else np.zeros(0, np.int64)
+        entry, rows = entry[on], found.places[on]
+        places = here[rows]
+        opposite = stored.is_b[rows] != self._events.is_b[places]
+        share = self._events.share[places]
+        share = np.where(opposite, 1.0 - share, share)
+        n, b, e, v = (
+            np.bincount(entry, values, minlength=len(filled)).astype(np.float64)
+            for values in (np.ones(len(entry)), stored.is_b[rows], share, share * (1.0 - share))
+        )
+        scale = np.ones(len(filled))
+        if not keyed:
+            assert counts.shares is not None  # the calibration is that of the pass
+            scale = _scale(filled // counts.n_bins, v, counts.shares[1].reshape(-1)[filled])
+            n, b, e, v = (
+                values.reshape(-1)[filled]
+                for values in (truth, counts.entries[:, 1], counts.shares[0], counts.shares[1])
+            )
+        moves, control = self._moves(places, opposite, entry, scale)
+        main = main_directions(np.concatenate([moves - control, control]), np.concatenate([v, v]), LEAST)
+        entries = ShareEntries(
+            starts=np.searchsorted(filled // counts.n_bins, np.arange(len(counts.codes) + 1)),
+            bins=filled % counts.n_bins,
+            n=n,
+            e=e,
+            v=v,
+            outside=np.ascontiguousarray((moves - control) @ main),
+            control=np.ascontiguousarray(control @ main),
+        )
+        return ChannelShares(
+            entries=entries,
+            residual=b - e,
+            moves=moves.astype(np.float32),
+            control=control.astype(np.float32),
+            events=self._events,
+            inside=places,
+            opposite=opposite,
+            entry=entry,
+            keyed=keyed,
+        )
+
+    def _moves(
+        self, places: IntArray, opposite: BoolArray, entry: IntArray, scale: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the moves of every entry, of all of its events and of those that were fitted."""
+        sign = np.where(opposite, -1.0, 1.0)
+        # Events that are not stored took no part in a fit: only those that did not are more than are stored.
+        fitted = np.where(self._events.fitted[places], sign, 0.0)
+        moves = self._events.moves[places]
+
+        def summed(weight: FloatArray) -> FloatArray:
+            rows = sparse.csr_array((weight, (entry, np.arange(len(entry)))), (len(scale), len(entry)))
+            return np.asarray(rows @ moves)
+
+        return summed(sign * scale[entry]), summed(fitted)
+
+
+def told(hists: Histograms, closes: Sequence[Closure]) -> dict[str, Any]:
+    """Return what a report says of the calibration of an output, as JSON-ready data."""
+    own = hists.layout.calibration
+    found: dict[str, Any] = {} if own is None else {"digest": own.digest}
+    found["closure"] = [one._asdict() for one in closes]
+    fit = None if own is None else own.fit
+    if fit is None:
+        return found
+    return found | {
+        "plan": fit.plan,
+        "control": fit.control,
+        "n_events": fit.n_events,
+        "chi2": fit.chi2,
+        "n_groups": fit.n_groups,
+        "p_value": fit.p_value,
+    }
+
+
+def _scale(code: IntArray, stored: FloatArray, exact: FloatArray) -> FloatArray:
+    """Return by how much the variance of each exclusive cell is larger than that of its stored events, by entry."""
+    sums = [np.bincount(code, values) for values in (stored, exact)]
+    return np.where(sums[0] > 0, sums[1] / np.where(sums[0] > 0, sums[0], 1.0), 1.0)[code]

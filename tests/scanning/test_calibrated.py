@@ -1,0 +1,197 @@
+"""Calibrated passes and scans: the same bits in any order, no false rows, and a signal that stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import coffea_ddp as ddp
+from coffea_ddp.calibration.tables import constant
+from coffea_ddp.errors import InputError, MergeError, PlanError
+from coffea_ddp.histograms.samples import SymmetryEvents
+from coffea_ddp.histograms.shares import SHARE
+from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
+from coffea_ddp.scanning.closure import closure
+from coffea_ddp.testing import Detector, LFVSignal, make_dataset
+
+OBSERVABLES = (ddp.observable(ddp.observables.pt_l0, ddp.observables.met, bins=10), ddp.observable(ddp.observables.met))
+CELLS = (ddp.Multiplicity("tau", last=1), ddp.Multiplicity("j", last=3), ddp.Multiplicity("b", last=1))
+SYMMETRIES = (
+    ddp.symmetries.forward_backward(OBSERVABLES),  # exchanges nothing, and comes first
+    ddp.symmetries.e_mu(OBSERVABLES),
+    ddp.symmetries.ee_mumu_os(OBSERVABLES),
+    ddp.symmetries.eplus_muminus(OBSERVABLES),
+)
+PLAN = ddp.ScanPlan("calibrated", SYMMETRIES, cells=CELLS, max_stored=50_000)
+TESTS = ["nsigma", "submatrix"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A detector whose efficiencies differ by 10 to 30 %, without and with a signal in events with a tau."""
+    folder = tmp_path_factory.mktemp("detector")
+    signal = LFVSignal(600, lepton="e", tau="hadrons")
+    options = {"events": 12_000, "detector": Detector.realistic(), "files": 2}
+    return {
+        "null": make_dataset(folder / "null", seed=3, **options),
+        "signal": make_dataset(folder / "signal", seed=4, signals=[signal], **options),
+    }
+
+
+@pytest.fixture(scope="module")
+def null(files):
+    return ddp.run(PLAN, files["null"], executor="iterative")
+
+
+@pytest.fixture(scope="module")
+def calibration(null):
+    return ddp.calibrate(null)
+
+
+@pytest.fixture(scope="module")
+def filled(files, calibration):
+    return ddp.run(replace(PLAN, calibration=calibration), files["null"], executor="iterative")
+
+
+def test_sums_of_shares_are_the_same_bits_whatever_the_chunks(files, filled, calibration):
+    plan = replace(PLAN, calibration=calibration)
+    other = ddp.run(plan, files["null"][::-1], executor="futures", workers=2, reading=ddp.Reading(chunksize=3_000))
+    assert other == filled
+    np.testing.assert_array_equal(other.counts.sum_e, filled.counts.sum_e)
+    np.testing.assert_array_equal(other.counts.sum_v, filled.counts.sum_v)
+
+
+def test_sums_are_those_of_the_stored_events(filled):
+    for symmetry in ("e/mu", "ee/mumu OS", "e+mu-/e-mu+"):
+        counts = filled.cell_counts(symmetry)
+        stored = SymmetryEvents.of(filled, symmetry)
+        code = np.searchsorted(counts.codes, stored.cell)
+        for number, values in enumerate((stored.shares, stored.shares * (1 - stored.shares))):
+            sums = np.bincount(code, values, minlength=len(counts.codes))
+            np.testing.assert_allclose(counts.shares[number, :, 0], sums, atol=len(stored) / SHARE)
+        assert counts.shares[0].sum() == pytest.approx(counts.counts[:, 1].sum(), abs=4 * np.sqrt(len(stored)) / 2)
+
+
+def test_a_file_holds_it_all(filled, tmp_path):
+    path = filled.save(tmp_path / "hists.ddp")
+    again = ddp.load(path)
+    assert again == filled
+    assert again.layout == filled.layout
+    assert again.layout.calibration.fit == filled.layout.calibration.fit
+
+
+def test_outputs_of_other_calibrations_are_not_added(files, filled, null):
+    other = ddp.run(replace(PLAN, calibration=ddp.Calibration(constant(0.1))), files["null"][:1], executor="iterative")
+    for one in (other, null):
+        with pytest.raises(MergeError, match="different plans"):
+            _ = filled + one
+
+
+def test_a_detector_makes_rows_and_its_calibration_takes_them_away(null, filled):
+    plain = ddp.scan(null, TESTS, toys=64, symmetries=["e/mu", "ee/mumu OS"])
+    assert plain.to_dataframe()["p_global"].min() < 0.02
+    report = ddp.scan(filled, TESTS, toys=64, symmetries=["e/mu", "ee/mumu OS"])
+    table = report.to_dataframe()
+    assert table["p_global"].min() > 0.05
+    assert np.abs(table["z_local"]).max() < np.abs(table["z_nominal"]).max() - 2
+    assert report.inputs["calibration"]["control"] == filled.layout.calibration.fit.control
+    assert all(one["p_value"] > 1e-4 for one in report.inputs["calibration"]["closure"])
+
+
+def test_z_is_normal_in_the_null(filled):
+    report = ddp.scan(filled, toys=0, best=1000, min_events=100, symmetries=["e/mu", "ee/mumu OS", "e+mu-/e-mu+"])
+    z = report.to_dataframe()["z_local"]
+    assert len(z) > 50
+    assert 0.7 < z.std() < 1.3  # overlapping cells: few of these are independent
+
+
+def test_what_is_learned_from_the_events_is_what_a_pass_with_it_gives(null, filled, calibration):
+    options = {"toys": 64, "seed": 2, "symmetries": ["e/mu"]}
+    of_pass = ddp.scan(filled, TESTS, **options).to_dataframe()
+    for given in ("events", calibration):
+        learned = ddp.scan(null, TESTS, expectation=ddp.Expectation(calibration=given), **options).to_dataframe()
+        keys = ["test", "observable", "cell"]
+        both = of_pass.merge(learned, on=keys, suffixes=("", "_learned"))
+        assert len(both) > 0.9 * len(of_pass)
+        # Stored features are in single precision: an event or two are in another bin.
+        np.testing.assert_allclose(both["z_local"], both["z_local_learned"], atol=0.1)
+        np.testing.assert_allclose(both["p_cell"], both["p_cell_learned"], atol=0.1)
+
+
+def test_a_signal_is_found_and_said_not_to_close(files):
+    hists = ddp.run(PLAN, files["signal"], executor="iterative")
+    options = {"toys": 64, "symmetries": ["e/mu", "ee/mumu OS"], "expectation": ddp.Expectation(calibration="events")}
+    report = ddp.scan(hists, TESTS, **options)
+    best = report.best()
+    assert best.symmetry == "e/mu"
+    assert "tau" in best.cell
+    assert best.z_local < -5
+    assert best.n_ge == 0
+    found = {one["variable"]: one["p_value"] for one in report.inputs["calibration"]["closure"]}
+    assert found["tau"] < 1e-3
+    assert found["pT of the leading lepton"] > 1e-3
+
+
+def test_closure_is_told_of_what_the_fit_knows_and_of_what_it_does_not(null, calibration):
+    shared = calibrated(null, calibration)
+    found = closure(shared, CalibratedEvents.of(shared))
+    assert {one.variable for one in found} >= {"pT of the leading lepton", "missing pT", "tau", "j", "b"}
+    assert sum(one.chi2_before for one in found) > 3 * sum(one.chi2 for one in found)
+    assert all(one.p_value > 1e-4 for one in found)
+
+
+def test_dropped_events_need_a_calibrated_pass(files, calibration):
+    few = replace(PLAN, max_stored=100)
+    hists = ddp.run(few, files["null"], executor="iterative")
+    with pytest.raises(InputError, match="coffea-ddp run --calibration"):
+        ddp.scan(hists, TESTS, toys=0, symmetries=["e/mu"], expectation=ddp.Expectation(calibration=calibration))
+    pass_ = ddp.run(replace(few, calibration=calibration), files["null"], executor="iterative")
+    report = ddp.scan(pass_, TESTS, toys=64, symmetries=["e/mu"])
+    assert report.to_dataframe()["p_global"].min() > 0.02
+    assert "drawn anew" in report.rows[0].global_method
+
+
+def test_control_and_number_of_events(null):
+    found = ddp.calibrate(null, control="tau=0 & b=0", events=1_000)
+    assert found.fit.control == "tau=0 & b=0"
+    assert found.fit.n_events == 1_000
+    assert found.fit.threshold > 0
+    with pytest.raises(InputError, match="control cell"):
+        ddp.calibrate(null, control="tau>=1 & b>=1 & j=0")
+
+
+def test_what_says_nothing_beside_a_calibration_is_refused(filled, null, calibration):
+    for given in ({"kappa": {"e/mu": 1.1}}, {"systematic": 0.1}, {"kappa": "global"}):
+        with pytest.raises(InputError, match="is calibrated"):
+            ddp.scan(filled, expectation=ddp.Expectation(**given))
+    ddp.scan(filled, toys=0, expectation=ddp.Expectation(kappa={"forward/backward": 1.02}))
+    with pytest.raises(InputError, match="was filled with one"):
+        ddp.scan(filled, expectation=ddp.Expectation(calibration=calibration))
+    with pytest.raises(InputError, match="null='fixed'"):
+        ddp.scan(filled, null="fixed", toys=10)
+    plain = replace(PLAN, symmetries=(SYMMETRIES[0],))
+    with pytest.raises(PlanError, match="no symmetry that exchanges"):
+        replace(plain, calibration=calibration)
+    with pytest.raises(PlanError, match="nothing to calibrate"):
+        plain.leptons_alone(1000)
+    with pytest.raises(PlanError, match="weights and a calibration"):
+        replace(PLAN, weight=lambda ev: np.ones(ev.n_events), calibration=calibration)
+
+
+def test_a_function_of_ones_own_gets_the_expected_ratio(filled):
+    def z(a, b, ratio):
+        variance = ratio * (a + b)
+        pulls = np.where(variance > 0, (b - ratio * a) / np.sqrt(np.where(variance > 0, variance, 1.0)), 0.0)
+        return pulls.sum(axis=1) / np.sqrt(np.maximum((variance > 0).sum(axis=1), 1))
+
+    own = ddp.CellTest("own", z)
+    report = ddp.scan(filled, [own, "nsigma"], toys=64, symmetries=["e/mu"])
+    table = report.to_dataframe()
+    mine, theirs = (table[table["test"] == name][["observable", "cell", "z_local"]] for name in ("own", "nsigma"))
+    both = mine.merge(theirs, on=["observable", "cell"])
+    assert len(both) > 10
+    # Without the projection of the fit, and with the mean share of a bin: the same but for a factor near 1.
+    assert np.corrcoef(both["z_local_x"], both["z_local_y"])[0, 1] > 0.9
+    assert table["p_global"].min() > 0.02
