@@ -3,6 +3,7 @@
 from . import plotting as plotting
 from . import stats as stats
 from . import testing as testing
+from .calibration.calibration import Calibration as Calibration
 from .errors import DDPError as DDPError
 from .events.cuts import ComputedCut as ComputedCut
 from .events.cuts import Cut as Cut
@@ -28,6 +29,7 @@ from .plan import nanoaod as nanoaod
 from .plan import observables as observables
 from .plan import selections as selections
 from .plan import symmetries as symmetries
+from .plan.exchange import FlavourExchange as FlavourExchange
 from .plan.masses.candidates import Candidate as Candidate
 from .plan.masses.candidates import System as System
 from .plan.masses.candidates import all_systems as all_systems
@@ -61,6 +63,7 @@ from .scanning.binned_tests import NSigma as NSigma
 from .scanning.binned_tests import Submatrix as Submatrix
 from .scanning.bump_cells import Bump as Bump
 from .scanning.bump_hunt import bump_hunt as bump_hunt
+from .scanning.calibrating import calibrate as calibrate
 from .scanning.classifier_cells import Classifier as Classifier
 from .scanning.driver import scan as scan
 from .scanning.expectation import Expectation as Expectation

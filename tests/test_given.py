@@ -60,6 +60,8 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "fill": (lambda x: ddp.fill(x, ddp.load_plan("symmetries")), set()),
     "fill, plan": (lambda x: ddp.fill([], x), set()),
     "bump_hunt": (lambda x: ddp.bump_hunt(x, toys=0), {"spectrum"}),
+    "calibrate": (ddp.calibrate, {"hists", "hists path"}),
+    "Calibration.load": (ddp.Calibration.load, set()),
     "load": (ddp.load, {"hists path"}),
     "load_plan": (ddp.load_plan, set()),
     "merge_files": (ddp.merge_files, {"hists path"}),

@@ -17,6 +17,7 @@ import click
 
 from coffea_ddp.cli.arrays import compare
 from coffea_ddp.cli.bumps import bump
+from coffea_ddp.cli.calibrating import calibrate
 from coffea_ddp.cli.reporting import report
 from coffea_ddp.cli.running import merge, run, validate
 from coffea_ddp.cli.scanning import demo, scan
@@ -58,6 +59,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     \b
     coffea-ddp demo                                       see it work, on files that it makes
     coffea-ddp validate symmetries 'data/*.root'          is the plan right for these files?
+    coffea-ddp calibrate symmetries 'data/*.root' -o calibration.json   efficiencies of e and mu, from the data
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     coffea-ddp report report.json --hists hists.ddp -o report   HTML with pictures, for people
@@ -74,7 +76,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, run, merge, scan, report, spectra, compare, bump, sensitivity, train_bump):
+for command in (demo, validate, calibrate, run, merge, scan, report, spectra, compare, bump, sensitivity, train_bump):
     cli.add_command(command)
 for each in (cli, *cli.commands.values()):
     # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.

@@ -64,6 +64,11 @@ REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global
     is_flag=True,
     help="Take events that are in several datasets once, by run, luminosity block and event.",
 )
+@click.option(
+    "--calibration",
+    type=click.Path(),
+    help="Efficiencies of electrons and muons, of `coffea-ddp calibrate` or your own (correctionlib).",
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
@@ -82,8 +87,10 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --skip-bad-files
     coffea-ddp run symmetries fileset.json -o hists.ddp --resume
     coffea-ddp run symmetries fileset.json -o hists.ddp --by-dataset
+    coffea-ddp run symmetries fileset.json -o hists.ddp --calibration calibration.json
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
+    from coffea_ddp.calibration.calibration import Calibration
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running.driver import run as run_plan
     from coffea_ddp.running.driver import run_by_dataset
@@ -94,6 +101,8 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
 
     _check_used(output, options)
     loaded = load_plan(plan)
+    if options["calibration"] is not None:
+        loaded = dataclasses.replace(loaded, calibration=Calibration.load(options["calibration"]))
     reading = Reading(**{field.name: options[field.name] for field in dataclasses.fields(Reading)})
     if options["by_dataset"]:
         datasets = normalise(list(fileset), tree=reading.tree, redirector=reading.redirector)
@@ -105,7 +114,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     checkpoint = None if parts is None else Checkpoint(parts, resume=options["resume"], keep=True)
     with dask_client(name, options["scheduler"], workers, options["performance_report"], tls) as client:
         asked: dict[str, Any] = {
-            "executor": _executor(name, workers, client),
+            "executor": executor_of(name, workers, client),
             "reading": reading,
             "checkpoint": checkpoint,
             "deduplicate": options["deduplicate"],
@@ -127,7 +136,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     return code
 
 
-def _executor(name: str, workers: int, client: Any) -> Executor:
+def executor_of(name: str, workers: int, client: Any) -> Executor:
     """Return the executor of a name and, where there is one, of a client."""
     from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
 

@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     "FILE alone where one symmetry is scanned; a correctionlib file (FILE:NAME) or an array (.npy, .npz). May be given "
     "again.",
 )
+@click.option("--calibrate", is_flag=True, help="Learn the efficiencies of electrons and muons from the stored events.")
+@click.option("--calibration", type=click.Path(), help="Take them from a file (all events have to be stored).")
 def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
 
@@ -100,6 +102,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --tests nplm --fits 5 --backend network
     coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix --calibrate
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.io import load
@@ -183,7 +186,14 @@ def _expectation(options: dict[str, Any]) -> Expectation:
         kappa_error=per_symmetry(options.pop("kappa_errors"), "--kappa-error", float, 0.0),
         systematic=per_symmetry(options.pop("systematics"), "--systematic", float, 0.0),
         correction=_correction(options.pop("corrections")),
+        calibration=_calibration(options.pop("calibration"), learn=options.pop("calibrate")),
     )
+
+
+def _calibration(path: str | None, *, learn: bool) -> str | None:
+    if path is not None and learn:
+        raise InputError("--calibrate and --calibration: one learns it, one reads it; give one of both")
+    return "events" if learn else path
 
 
 def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
@@ -194,7 +204,7 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
     fits = "nplm" in names and options["fits"] > 0
     refuse_unused({
         **dict.fromkeys(("min_events", "symmetries", "observables"), symmetric),
-        **dict.fromkeys(("kappas", "systematics", "corrections"), symmetric),
+        **dict.fromkeys(("kappas", "systematics", "corrections", "calibrate", "calibration"), symmetric),
         "kappa_errors": counts,
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
         "fits": ("nplm" in names, "the test nplm (--tests)"),

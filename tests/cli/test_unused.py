@@ -12,6 +12,7 @@ import pytest
 from toys import scan_expecting
 
 from coffea_ddp import Checkpoint, run, testing
+from coffea_ddp.calibration.tables import constant
 from coffea_ddp.cli import cli, main
 from coffea_ddp.errors import DDPError, InputError
 
@@ -26,6 +27,13 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
     "validate": {
         **dict.fromkeys(("events", "tree"), ALWAYS),
         "redirector": ["symmetries|{files}", "--redirector", "root://localhost:9"],
+    },
+    "calibrate": {
+        **dict.fromkeys(("output", "events", "control", "chunksize", "tree", "redirector"), ALWAYS),
+        "executor": ["{learn}", "--executor", "futures", "--scheduler", "tcp://127.0.0.1:9"],
+        "workers": ["{learn}", "--executor", "iterative", "--workers", "2"],
+        "scheduler": ["{learn}", "--executor", "iterative", "--scheduler", "tcp://127.0.0.1:9"],
+        "skip_bad_files": POLICY,
     },
     "run": {
         "output": ALWAYS,
@@ -44,6 +52,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "deduplicate": POLICY,
         "resume": ["{run}", "--executor", "dask-awkward", "--resume"],
         "skip_bad_files": POLICY,
+        "calibration": ["dimuon_charge|{files}|-o|{folder}/again.ddp", "--calibration", "{folder}/calibration.json"],
         "redirector": ["{run}", "--redirector", "root://localhost:9"],
     },
     "merge": {"output": ALWAYS},
@@ -68,6 +77,8 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "kappa_errors": [SYMMETRIES, "--kappa", "global", "--kappa-error", "0.1"],
         "systematics": [SYMMETRIES, "--systematic", "e/tau=0.1"],
         "corrections": [SYMMETRIES, "--correction", "e/mu:dphi_l0_met={folder}/short.npy"],
+        "calibrate": [MASSES, "--calibrate"],
+        "calibration": [MASSES, "--calibration", "{folder}/calibration.json"],
     },
     "report": {
         "hists": ["{report}", "--hists", MASSES, "-o", "{folder}/pages"],
@@ -154,6 +165,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json", "--observable", "met") in (0, 1)
     if not (folder / "report.json").exists():
         assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json") == 0
+    (folder / "calibration.json").write_text(constant(0.1))
     np.save(folder / "short.npy", np.ones(3))
     np.save(folder / "a.npy", np.full((3, 3), 50))
     low = np.arange(0.0, 80.0)
@@ -168,6 +180,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "report": str(folder / "report.json"),
         "spectrum": str(folder / "spectrum.csv"),
         "run": f"symmetries|{files}|-o|{folder / 'again.ddp'}",
+        "learn": f"symmetries|{files}|-o|{folder / 'learned.json'}",
     }
 
 
