@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp._files import CALIBRATION, check_input, write_text
+from coffea_ddp._files import CALIBRATION, advice, check_input, write_text
 from coffea_ddp.calibration.leptons import Leptons
 from coffea_ddp.calibration.record import FitRecord
 from coffea_ddp.errors import FileError, FormatError, InputError, named
@@ -109,7 +109,9 @@ class Calibration:
             text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode()
         except FileNotFoundError:
             raise FileError(f"{path}: no such file; `coffea-ddp calibrate PLAN FILES -o {path}` makes one") from None
-        except (OSError, EOFError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise FileError(f"{path}: cannot be read as a calibration, it is {advice(path)}") from None
+        except (OSError, EOFError) as error:
             raise FileError(f"{path}: cannot be read as a calibration ({error})") from error
         try:
             return cls(text)
