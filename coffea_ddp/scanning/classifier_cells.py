@@ -74,8 +74,8 @@ class Classifier:
             if points is not None and 0 < labels.sum() < len(labels):
                 z = self._z(field, points, rows, labels[None])
                 largest[i], best[i] = z[:, 0].max(), z[:, 0].argmax()
-        found = results(two_sided(largest), n_a, n_b, self.trials, field)
-        return UnbinnedResults(cells, found, largest, best, dropped_events(field, cells, n_a + n_b))
+        found = results(two_sided(largest), n_a, n_b, self.trials + field.total, field)
+        return UnbinnedResults(cells, found, largest, best, dropped_events(field, cells, n_a + n_b), field.total)
 
     def relabelled(
         self, field: UnbinnedInput, tested: IntArray, kept: IntArray, toys: PseudoExperiments
@@ -99,13 +99,20 @@ class Classifier:
         return two_sided(best), two_sided(scores)
 
     def _z(self, field: UnbinnedInput, points: Points, rows: IntArray, labels: BoolArray) -> FloatArray:
-        """Return AUC and the best cut in standard deviations for several labellings, shape (2, n)."""
+        """Return AUC, the best cut and, where it is tested, the number of events, in standard deviations.
+
+        For several labellings; shape (2 or 3, n).
+        """
         own = Points(points.x[rows], points.labels[rows], points.multiplicity[rows], points.centre, points.scale)
         # Folds of nearly one size, by the order of the hashes: they know no labels.
         folds = np.arange(len(rows)) % FOLDS
         shares = None if field.shares is None else field.shares[rows]
         scores = self.learner.scorer(own, folds, field.seed, shares)(labels)
-        return statistics(within_folds(scores, folds), labels, ends=2, shares=shares)[0]
+        found = statistics(within_folds(scores, folds), labels, ends=2, shares=shares)[0]
+        if not field.total or shares is None:
+            return found
+        surplus = labels.sum(axis=1) - (1.0 - shares).sum()
+        return np.concatenate([found, np.abs(surplus)[None] / np.sqrt((shares * (1.0 - shares)).sum())])
 
     @property
     def described(self) -> str:
@@ -119,7 +126,8 @@ class Classifier:
     def method_of(self, results: UnbinnedResults, place: int) -> str:
         """Return, in words, which of the tests was the best in one cell."""
         cuts = [f"excess of {side} in {cut:.0%}" for side in "AB" for cut in CUTS]
-        return f"classifier, {'the best of ' + ', '.join(cuts) if results.best[place] else 'AUC'}"
+        names = ("AUC", "the best of " + ", ".join(cuts), "number of events")
+        return f"classifier, {names[int(results.best[place])]}"
 
 
 def _learned_from(field: UnbinnedInput, cell: int, level: np.uint64) -> IntArray:

@@ -63,12 +63,14 @@ def with_full_fits(
         Called before every fit, with its name.
     """
     most = test.fits if not hists.layout.weighted else 0
+    # Fits are of shapes: the score version of calibrated events knows their number as well, and is kept.
+    calibrated = {one.name for one in hists.layout.symmetries if one.exchange and hists.layout.calibration is not None}
     fitted: set[tuple[str | None, int | None]] = set()
     out = []
     for row in rows:
         # One fit for each group of rows about mostly the same events, whatever test leads it.
         group = (row.symmetry, row.similar_to)
-        if row.test != test.name or group in fitted or len(fitted) >= most:
+        if row.test != test.name or row.symmetry in calibrated or group in fitted or len(fitted) >= most:
             out.append(row)
             continue
         fitted.add(group)

@@ -17,7 +17,7 @@ Examples
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.histograms.samples import Samples
     from coffea_ddp.scanning.expectation import ChannelExpectation
+    from coffea_ddp.stats.log_ratio.score_test import Forms
 
 FITS = 10
 """Number of rows that are fitted in full."""
@@ -122,7 +123,7 @@ class NPLM:
             for number, part in self._parts(field, cells, levels):
                 over_a = _over_a(samples, part, labels)
                 for chosen, members in cell_blocks(field.cells, part.cells):
-                    forms = forms_of(members, part.sums, share=field.share)
+                    forms = forms_of(members, part.sums, share=field.share, total=field.total)
                     value = statistic(members, over_a, forms)
                     at = np.searchsorted(cells, chosen)
                     t[number, at], z[number, at] = value[:, 0], z_of(value, forms)[:, 0]
@@ -131,7 +132,7 @@ class NPLM:
         known = (n_a > 0) & (n_b > 0) & (largest > NO_OPINION)
         found = results(np.where(known, two_sided(largest), np.nan), n_a, n_b, len(self.widths), field)
         return UnbinnedResults(
-            cells, found, t[best, np.arange(len(cells))], best, dropped_events(field, cells, n_a + n_b)
+            cells, found, t[best, np.arange(len(cells))], best, dropped_events(field, cells, n_a + n_b), field.total
         )
 
     def relabelled(
@@ -146,7 +147,8 @@ class NPLM:
             labels = toys.labels(field, some) if field.shares is None else toys.residuals(field, some)
             for number, part in self._parts(field, tested, levels):
                 over_a = _over_a(samples, part, labels)
-                work = functools.partial(_scored, sums=part.sums, over_a=over_a, share=field.share, kept=kept)
+                form = functools.partial(forms_of, sums=part.sums, share=field.share, total=field.total)
+                work = functools.partial(_scored, form=form, over_a=over_a, kept=kept)
                 for top, places, values in toys.pool.map(work, cell_blocks(field.cells, part.cells)):
                     best[some] = np.maximum(best[some], top)
                     scores[places, some] = np.maximum(scores[places, some], values)
@@ -170,18 +172,19 @@ class NPLM:
 
     def method_of(self, results: UnbinnedResults, place: int) -> str:
         """Return, in words, which kernel was the best in one cell."""
-        return f"NPLM of shapes, score version, kernel width {self.widths[int(results.best[place])]:g}"
+        what = "numbers and shapes" if results.total else "shapes"
+        return f"NPLM of {what}, score version, kernel width {self.widths[int(results.best[place])]:g}"
 
 
 Scored = tuple["FloatArray", "IntArray", "FloatArray"]
 
 
 def _scored(
-    block: tuple[IntArray, FloatArray], *, sums: CodeSums, over_a: AnyArray, share: float, kept: IntArray
+    block: tuple[IntArray, FloatArray], *, form: Callable[[FloatArray], Forms], over_a: AnyArray, kept: IntArray
 ) -> Scored:
     """Return the largest z of some cells, which of the kept ones are among them, and their z."""
     chosen, members = block
-    forms = forms_of(members, sums, share=share)
+    forms = form(members)
     best = np.full(over_a.shape[2], -np.inf)
     mine = np.flatnonzero(np.isin(kept, chosen))
     values = np.zeros((len(mine), over_a.shape[2]))

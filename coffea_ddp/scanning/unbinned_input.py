@@ -49,6 +49,8 @@ class UnbinnedInput:
         Of centres and folds.
     shares
         Expected P(B) of every event of the samples, shape (n_events,); ``None``: that of kappa for all.
+    total
+        Test the number of events on either side, too, and not their distribution alone: shares say what it is.
     """
 
     samples: Samples
@@ -57,6 +59,7 @@ class UnbinnedInput:
     expected: ChannelExpectation
     seed: int
     shares: FloatArray | None = None
+    total: bool = False
 
     @property
     def share(self) -> float:
@@ -89,6 +92,8 @@ class UnbinnedResults:
         Number of the test that was the best, among those that are made in each cell.
     n_dropped
         Events of the cell that the test did not see.
+    total
+        The number of events on either side is part of the tests.
     """
 
     cells: IntArray
@@ -96,6 +101,7 @@ class UnbinnedResults:
     t: FloatArray
     best: IntArray
     n_dropped: IntArray
+    total: bool = False
 
 
 class PseudoExperiments(NamedTuple):

@@ -96,7 +96,9 @@ def scan_events(
     samples = samples_of(hists, family.symmetry, chosen)
     if samples.is_b.all() or not samples.is_b.any():
         return Status.ONE_SIDED
-    field = UnbinnedInput(samples, family.cells, min_events, family.expected, seed, samples.shares)
+    field = UnbinnedInput(
+        samples, family.cells, min_events, family.expected, seed, samples.shares, samples.shares is not None
+    )
     # On one thread: the products of matrices are small.
     with threadpool_limits(1):
         return ScannedEvents(family, field, family.test.observed(field))

@@ -134,6 +134,16 @@ def test_a_signal_is_found_and_said_not_to_close(files):
     assert found["pT of the leading lepton"] > 1e-3
 
 
+@pytest.mark.parametrize("test", [ddp.NPLM(), ddp.Classifier()], ids=["nplm", "classifier"])
+def test_tests_of_events_know_how_many_are_expected(files, null, test):
+    options = {"toys": 64, "symmetries": ["e/mu"], "expectation": ddp.Expectation(calibration="events")}
+    hists = ddp.run(PLAN, files["signal"], executor="iterative")
+    best = ddp.scan(hists, [test], **options).best()
+    assert "tau" in best.cell
+    assert best.n_ge == 0
+    assert ddp.scan(null, [test], **options).to_dataframe()["p_global"].min() > 0.02
+
+
 def test_closure_is_told_of_what_the_fit_knows_and_of_what_it_does_not(null, calibration):
     shared = calibrated(null, calibration)
     found = closure(shared, CalibratedEvents.of(shared))

@@ -171,14 +171,18 @@ class Forms:
         Matrices R with ``t = |R^T G|^2``; shape (n_cells, p, p).
     cumulants
         The first three of t under relabelling; shape (n_cells, 3). All 0 where there is nothing to be computed.
+    total
+        What the square of the sum of all residuals is multiplied with before it is added to t, shape (n_cells,):
+        where shares are known, so is the number of events. ``None`` for a test of shapes.
     """
 
     mean: FloatArray
     root: FloatArray
     cumulants: FloatArray
+    total: FloatArray | None = None
 
 
-def forms_of(members: FloatArray, sums: CodeSums, *, share: float) -> Forms:
+def forms_of(members: FloatArray, sums: CodeSums, *, share: float, total: bool = False) -> Forms:
     """Return the forms of cells.
 
     Parameters
@@ -190,9 +194,11 @@ def forms_of(members: FloatArray, sums: CodeSums, *, share: float) -> Forms:
     share
         The expected share of A. It is not that of the data, so that all labels are treated alike. With expected shares
         of events it is 1/2: theirs are in the sums.
+    total
+        Test the number of events on side A, too, as a direction with a ridge of 1 like the others; for expected shares.
     """
-    weight, total, moments = _united(members, sums.weight, sums.total, sums.moments)
-    mean = total / np.where(weight > 0, weight, 1.0)[:, None]
+    weight, summed, moments = _united(members, sums.weight, sums.total, sums.moments)
+    mean = summed / np.where(weight > 0, weight, 1.0)[:, None]
     centred = moments - weight[:, None, None] * mean[:, :, None] * mean[:, None, :]
     size, vectors = np.linalg.eigh(centred)
     size = np.maximum(size, 0.0)
@@ -205,7 +211,13 @@ def forms_of(members: FloatArray, sums: CodeSums, *, share: float) -> Forms:
         2.0 * np.trace(square, axis1=1, axis2=2),
         8.0 * np.einsum("nij,nji->n", square, covariance),
     )
-    return Forms(mean, root, np.stack(traces, axis=1))
+    cumulants = np.stack(traces, axis=1)
+    if not total:
+        return Forms(mean, root, cumulants)
+    # Centred features and the constant are independent: their covariance with the weights is 0.
+    factor = 1.0 / (share * weight + 1.0) + 1.0 / ((1.0 - share) * weight + 1.0)
+    own = share * (1.0 - share) * weight * factor
+    return Forms(mean, root, cumulants + np.stack([own, 2.0 * own**2, 8.0 * own**3], axis=1), factor)
 
 
 def _united(
@@ -240,7 +252,8 @@ def statistic(members: AnyArray, over_a: AnyArray, forms: Forms) -> FloatArray:
     # Relative to the mean: what is left of N_A decides nothing, the test is one of shapes.
     gradient = sums[:, :-1] - forms.mean.astype(np.float32)[:, :, None] * sums[:, -1:]
     pulls = forms.root.astype(np.float32).transpose(0, 2, 1) @ gradient
-    return np.asarray((pulls**2).sum(axis=1), dtype=np.float64)
+    t = np.asarray((pulls**2).sum(axis=1), dtype=np.float64)
+    return t if forms.total is None else t + forms.total[:, None] * sums[:, -1].astype(np.float64) ** 2
 
 
 def z_of(t: FloatArray, forms: Forms) -> FloatArray:

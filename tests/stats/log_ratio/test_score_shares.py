@@ -143,3 +143,21 @@ def test_a_localised_signal_is_seen_as_with_equal_shares():
         z[strength] = np.median(scored(phi, np.zeros(3_000, np.int64), e, labels)[1])
     assert z[0.0] > 4
     assert z[1.6] > 0.8 * z[0.0]
+
+
+def test_the_number_of_events_is_one_more_direction():
+    """Its z has the width of a normal one in the null, and sees an excess that is everywhere."""
+    phi, code, shares, _, _ = events(400, 3)
+    members = np.ones((1, CODES))
+    sums = sums_of(phi, code, CODES, shares=shares)
+    labels = draw_labels_of_shares(shares, 2_000, 5)
+    shape, both = (forms_of(members, sums, share=0.5, total=total) for total in (False, True))
+    over_a = sums_over_a(phi, code, CODES, residuals(labels, shares).T)
+    t = statistic(members, over_a, both)
+    assert t.mean() == pytest.approx(both.cumulants[0, 0], rel=0.05)
+    assert t.var() == pytest.approx(both.cumulants[0, 1], rel=0.15)
+    surplus = residuals(labels, shares).sum(axis=1)
+    np.testing.assert_allclose(t[0] - statistic(members, over_a, shape)[0], both.total[0] * surplus**2, rtol=1e-3)
+    more = sums_over_a(phi, code, CODES, residuals(draw_labels_of_shares(0.75 * shares, 50, 6), shares).T)
+    z = [np.median(z_of(statistic(members, more, form), form)) for form in (shape, both)]
+    assert z[1] > z[0] + 1
