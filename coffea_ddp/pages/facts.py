@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
+from coffea_ddp.report.closure import closure_lines
 from coffea_ddp.report.display import (
     convention_of,
     is_bound,
@@ -178,6 +179,13 @@ def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titl
     if choices:
         columns = [("what", "text"), ("branch that was used", "text")]
         found.append(Titled("Branches, where NanoAOD versions differ", Grid.of(columns, choices)))
+    closes = closure_lines(report.inputs)
+    if closes:
+        columns = [("variable", "text"), ("bins", "num"), ("chi2 without", "num"), ("chi2", "num"), ("p", "num")]
+        lines = [
+            [name, str(n), f"{before:.1f}", f"{after:.1f}", probability(p)] for name, n, before, after, p in closes
+        ]
+        found.append(Titled("Closure of the calibration: side B against what is expected", Grid.of(columns, lines)))
     return [*found, *([] if hists is None else [_files(hists)])]
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import FormatError
+from coffea_ddp.report.closure import calibration_sentences
 from coffea_ddp.report.summaries import typed
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class CommonAsymmetry:
         )
 
 
-def causes(common: Sequence[CommonAsymmetry]) -> list[str]:
-    """Return common asymmetries in sentences."""
-    return [one.text for one in common]
+def causes(common: Sequence[CommonAsymmetry], inputs: Mapping[str, Any]) -> list[str]:
+    """Return the calibration of the inputs of a report, and its common asymmetries, in sentences."""
+    return [*calibration_sentences(inputs), *(one.text for one in common)]
 
 
 def leading_rows(rows: Sequence[Row], common: Sequence[CommonAsymmetry]) -> list[Row]:

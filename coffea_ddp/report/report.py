@@ -252,7 +252,7 @@ class ScanReport:
         InputError
             If ``n`` is negative.
         """
-        title = "\n".join([self.title, *causes(self.common_asymmetries)])
+        title = "\n".join([self.title, *causes(self.common_asymmetries, self.inputs)])
         return text_table(title, self._caption(), SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
@@ -375,7 +375,7 @@ class ScanReport:
         tests = html_table(REGIONS, [region_cells(row) for row in self.best_of_tests()])
         methods = "<br>".join(html.escape(text) for text in self._tests_caption().splitlines())
         summaries = html_table(SUMMARY, [summary_cells(one, self.best(one.symmetry)) for one in self.summaries])
-        common = "".join(f"<p>{html.escape(text)}</p>" for text in causes(self.common_asymmetries))
+        common = "".join(f"<p>{html.escape(text)}</p>" for text in causes(self.common_asymmetries, self.inputs))
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{common}{rows}<p>{caption}</p>"
             f"<p><b>The best regions of every symmetry</b></p>{regions}<p>{notes}</p>"

@@ -5,9 +5,9 @@ fit of the shares adds or takes (:mod:`coffea_ddp.stats.propensity.projection`) 
 ``V + |sum d|^2 - |sum c|^2`` with d of events outside of the fit and c of those in it.
 
 The score of a rectangle is z of ``y = (B - E) / sqrt(variance)`` by the expansion of
-:func:`coffea_ddp.stats.submatrix.binomial.expansion` with the skewness of the mean share, and no further out than all
-of its events on one side can be: ``sqrt(-2 n ln(E / n))``. Entries, cells and pseudo-experiments are those of
-:mod:`coffea_ddp.stats.submatrix.overlapping`.
+:func:`coffea_ddp.stats.submatrix.binomial.expansion` with the skewness of the mean share. Of few events, V below 4, it
+is no further out than all of them on one side can be: ``sqrt(-2 n ln(E / n))``. Entries, cells and pseudo-experiments
+are those of :mod:`coffea_ddp.stats.submatrix.overlapping`.
 
 The references in numpy are in ``tests/stats/submatrix/test_shares.py``.
 """
@@ -39,6 +39,12 @@ NEGLIGIBLE = 0.04
 
 WELL_KNOWN = 100.0
 """Variance above which the skewness is at most 0.1."""
+
+FEW = 4.0
+"""Variance below which the expansion is no approximation, and scores are cut off."""
+
+NO_LIMIT = 1e30
+"""Limit of a score that is not cut off."""
 
 MOST_SKEWNESS = 2.0
 """Skewness that the expansion takes at most: it is no approximation for fewer events, but still rises."""
@@ -125,6 +131,8 @@ def _best_in(sums: FloatArray, n_directions: int) -> tuple[float, int, int, int,
                     # Nearly all rectangles are ruled out without a root or a division.
                     if variance > WELL_KNOWN and ruled_out > 0.0 and above * above <= ruled_out * ruled_out * variance:
                         continue
+                    if _is_ruled_out(strip, start, stop, variance, abs(best)):
+                        continue
                     y = above / np.sqrt(variance)
                     c0, c1, c2, c3, least, most = _score_terms(strip, start, stop, variance)
                     score = min(max(c0 + y * (c1 + y * (c2 + y * c3)), least), most)
@@ -181,15 +189,27 @@ def _score_terms(
     p = min(max(e / n, 1e-6), 1.0 - 1e-6)
     skew = min(max((1.0 - 2.0 * p) / np.sqrt(v), -MOST_SKEWNESS), MOST_SKEWNESS)
     kurtosis = skew * skew - 2.0 * p * (1.0 - p) / v
-    wide = np.sqrt(2.0 * n * v / variance)
-    return (
-        skew / 6.0,
-        1.0 + kurtosis / 8.0 - 7.0 * skew * skew / 36.0,
-        -skew / 6.0,
-        skew * skew / 9.0 - kurtosis / 24.0,
-        -wide * np.sqrt(-np.log(1.0 - p)),
-        wide * np.sqrt(-np.log(p)),
-    )
+    least, most = -NO_LIMIT, NO_LIMIT
+    if v < FEW:
+        wide = np.sqrt(2.0 * n * v / variance)
+        least, most = -wide * np.sqrt(-np.log(1.0 - p)), wide * np.sqrt(-np.log(p))
+    even, cubic = skew / 6.0, skew * skew / 9.0 - kurtosis / 24.0
+    return even, 1.0 + kurtosis / 8.0 - 7.0 * skew * skew / 36.0, -even, cubic, least, most
+
+
+@compiled
+def _is_ruled_out(strip: FloatArray, start: int, stop: int, variance: float, score: float) -> bool:
+    """Return whether no split of the few events of a rectangle has a score larger than this, in size.
+
+    ``-ln p <= (1 - p) / sqrt(p)``, which takes no logarithm.
+    """
+    v = strip[stop, 2] - strip[start, 2]
+    if v >= FEW or v <= 0.0:
+        return False
+    n, e = strip[stop, 0] - strip[start, 0], strip[stop, 1] - strip[start, 1]
+    p = min(max(e / n, 1e-6), 1.0 - 1e-6)
+    rare = min(p, 1.0 - p)
+    return bool(2.0 * n * (v / variance) * (1.0 - rare) <= score * score * np.sqrt(rare))
 
 
 @compiled
@@ -280,10 +300,13 @@ def _share_cells(
                 i = place[entries.bins[entry]]
                 for t in range(TOYS):
                     drawn[i, t] += x[entry, t]
-        high[:] = -np.float32(1e30)
-        low[:] = np.float32(1e30)
-        _extremes(sums, drawn.reshape(n_rows, n_columns, TOYS), n_directions, high, low)
         place_kept = membership.keep[cell]
+        for t in range(TOYS):
+            # Of a cell whose own scores are not kept only those count that are larger than all others so far.
+            reached = out.best[t] if place_kept < 0 and out.sign == 0 else -np.float32(NO_LIMIT)
+            high[t] = max(reached, -np.float32(NO_LIMIT))
+            low[t] = -high[t]
+        _extremes(sums, drawn.reshape(n_rows, n_columns, TOYS), n_directions, high, low)
         for t in range(TOYS):
             score = high[t] if out.sign > 0 else -low[t] if out.sign < 0 else max(high[t], -low[t])
             out.best[t] = max(out.best[t], score)
@@ -306,6 +329,7 @@ def _extremes(sums: FloatArray, drawn: Single, n_directions: int, high: Single, 
                 for t in range(TOYS):
                     strip[column, t] += drawn[row, column, t]
                     prefix[column + 1, t] = prefix[column, t] + strip[column, t]
+            reached = _reached_by_all(high, low)
             for start in range(n_columns):
                 if shared[start + 1, 0] <= shared[start, 0]:
                     continue
@@ -313,9 +337,20 @@ def _extremes(sums: FloatArray, drawn: Single, n_directions: int, high: Single, 
                     if shared[stop, 0] <= shared[stop - 1, 0]:
                         continue
                     variance = _variance(shared, start, stop, n_directions)
+                    if _is_ruled_out(shared, start, stop, variance, reached):
+                        continue
                     _take_scores(
                         prefix[start], prefix[stop], _score_terms(shared, start, stop, variance), variance, high, low
                     )
+
+
+@compiled
+def _reached_by_all(high: Single, low: Single) -> float:
+    """Return the score that both extremes of all pseudo-experiments have reached, 0 or more."""
+    least = np.float32(NO_LIMIT)
+    for t in range(TOYS):
+        least = min(least, high[t], -low[t])
+    return float(max(least, np.float32(0.0)))
 
 
 @compiled
@@ -330,6 +365,13 @@ def _take_scores(
     """Take the scores of one rectangle, whose residuals are those of ``last`` less those of ``first``."""
     c0, c1, c2, c3 = np.float32(terms[0]), np.float32(terms[1]), np.float32(terms[2]), np.float32(terms[3])
     scale = np.float32(1.0 / np.sqrt(variance))
+    if terms[5] == NO_LIMIT:
+        for t in range(TOYS):
+            y = (last[t] - first[t]) * scale
+            z = c0 + y * (c1 + y * (c2 + y * c3))
+            high[t] = max(high[t], z)
+            low[t] = min(low[t], z)
+        return
     least, most = np.float32(terms[4]), np.float32(terms[5])
     for t in range(TOYS):
         y = (last[t] - first[t]) * scale
