@@ -162,7 +162,8 @@ def _fill(
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     cutflow |= kept.odd_met()
     weighted = weigh(kept)
-    share = None if plan.calibration is None else _share(plan.calibration, features)
+    shares = {} if plan.calibration is None else _shares(plan.calibration, features)
+    share = shares.pop("units", None)
     counts, not_filled = _count(plan, sides, cells, features, weighted, share)
     if plan.spectra:
         counts += _count_spectra(plan, passed, weigh(passed))
@@ -171,7 +172,7 @@ def _fill(
         layout,
         counts,
         not_filled,
-        _store(columns, layout, kept, sides, cells, features | _own(weighted, share), chunk),
+        _store(columns, layout, kept, sides, cells, features | shares | _weight(weighted), chunk),
         Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
         {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted(columns.choices.items())},
@@ -265,11 +266,16 @@ def _count(
     return SparseCounts.from_keys(all_keys, all_weights, _joined(shares, calibrated=share is not None)), not_filled
 
 
-def _share(calibration: Calibration, features: dict[str, FloatArray]) -> IntArray:
-    """Return the expected share of every event among itself and its mirror image, in whole units."""
+def _shares(calibration: Calibration, features: dict[str, FloatArray]) -> dict[str, Any]:
+    """Return the columns of a calibration, and the expected share of every event in whole units (``units``).
+
+    It is that of the event among itself and its mirror image.
+    """
     # As they are stored, so that whoever evaluates stored events gets the same.
     leptons = Leptons.of_columns({name: features[name].astype(np.float32) for name in COLUMNS})
-    return quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(leptons))))
+    units = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(leptons))))
+    error = {} if calibration.fit is not None else {"share_error": calibration.error(leptons)}
+    return {"units": units, "share": units / SHARE, **error}
 
 
 def _of_side_b(symmetry: Symmetry, share: IntArray, side: NDArray[np.int8]) -> tuple[IntArray, IntArray]:
@@ -357,10 +363,8 @@ def _store(
     return StoredEvents.make(table, **sizes)
 
 
-def _own(weighted: FloatArray | None, share: IntArray | None) -> dict[str, FloatArray]:
-    """Return the columns of stored events that are no features of the plan."""
-    found = {} if share is None else {"share": share / SHARE}
-    return found if weighted is None else {**found, "weight": weighted}
+def _weight(weighted: FloatArray | None) -> dict[str, FloatArray]:
+    return {} if weighted is None else {"weight": weighted}
 
 
 def _identity(columns: Columns, events: SelectedEvents, chunk: Chunk | None) -> dict[str, AnyArray]:

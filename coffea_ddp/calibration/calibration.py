@@ -175,13 +175,21 @@ class Calibration:
             )
         return found
 
-    def log_odds(self, leptons: Leptons) -> FloatArray:
+    def error(self, leptons: Leptons) -> FloatArray:
+        """Return how the log-odds of events move where r is larger by its standard deviation; shape (n_events,).
+
+        All leptons move together, as a scale factor's variations do; 0 for a calibration without variations.
+        """
+        return (self.log_odds(leptons, "up") - self.log_odds(leptons, "down")) / 2
+
+    def log_odds(self, leptons: Leptons, variation: str = "nominal") -> FloatArray:
         """Return ``ln P(event) / P(mirror image)``, shape (n_events,); 0 without leptons."""
         found = np.zeros(len(leptons.n_jets))
         for k in range(leptons.sign.shape[1]):
             some = np.flatnonzero(leptons.sign[:, k])
             of = leptons.take(some)
-            found[some] += of.sign[:, k] * self.log_ratio(of.pt[:, k], of.eta[:, k], of.charge[:, k], of.n_jets)
+            kinematics = of.pt[:, k], of.eta[:, k], of.charge[:, k], of.n_jets
+            found[some] += of.sign[:, k] * self.log_ratio(*kinematics, variation)
         if "one_lepton" in self._corrections:
             alone = np.flatnonzero(np.count_nonzero(leptons.sign, axis=1) == 1)
             of = leptons.take(alone)

@@ -111,7 +111,7 @@ def read_layout(data: Mapping[str, Any]) -> Layout:
 
 def _check_names(layout: Layout) -> None:
     own = [name for name, _ in IDENTITY] + ["weight"] * layout.weighted
-    own += ["share"] * (layout.calibration is not None)
+    own += [] if layout.calibration is None else layout.calibration.columns
     lists = {
         "symmetries": [symmetry.name for symmetry in layout.symmetries],
         "spectra": [spectrum.name for spectrum in layout.spectra],
@@ -287,6 +287,8 @@ def _check_events(layout: Layout, events: Mapping[str, AnyArray]) -> None:
         _refuse("a stored event is on no side, on both sides of a symmetry, or of a symmetry that does not exist")
     if layout.calibration is not None and not ((events["share"] > 0) & (events["share"] < 1)).all():
         _refuse("the expected share of a stored event is not between 0 and 1")
+    if "share_error" in events and not np.isfinite(events["share_error"]).all():
+        _refuse("the error of the expected share of a stored event is not finite")
     if layout.weighted and not np.isfinite(events["weight"]).all():
         _refuse("the weight of a stored event is not finite")
 

@@ -68,6 +68,11 @@ class CalibrationLayout:
     digest: str
     fit: FitRecord | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of stored events: the share, and how its log-odds move where no fit says it."""
+        return ("share",) if self.fit is not None else ("share", "share_error")
+
 
 @dataclass(frozen=True)
 class SpectrumLayout:

@@ -97,7 +97,8 @@ class StoredEvents:
     columns
         ``run``, ``luminosityBlock``, ``event``, ``cell``, ``sides`` (see :func:`side_bits`), then the features in
         float32 (NaN where an event has none), in a calibrated pass ``share``, the expected share of an event among
-        itself and its mirror image (float32), and in a weighted plan ``weight``.
+        itself and its mirror image (float32), with ``share_error``, how its log-odds move with the error of a
+        calibration from elsewhere, and in a weighted plan ``weight``.
     max_stored
         k: at most so many events a group.
     n_symmetries, n_exclusive
@@ -293,7 +294,7 @@ def stored_columns(layout: Layout, n_events: int) -> dict[str, AnyArray]:
     columns: dict[str, AnyArray] = {name: np.zeros(n_events, dtype=dtype) for name, dtype in IDENTITY}
     columns |= {feature.name: np.zeros(n_events, dtype=np.float32) for feature in layout.features}
     if layout.calibration is not None:
-        columns["share"] = np.zeros(n_events, dtype=np.float32)
+        columns |= {name: np.zeros(n_events, dtype=np.float32) for name in layout.calibration.columns}
     if layout.weighted:
         columns["weight"] = np.zeros(n_events, dtype=np.float64)
     return columns

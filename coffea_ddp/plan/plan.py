@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.events.selected import SelectedEvents
 
-RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "share", "weight")
+RESERVED = ("run", "luminosityBlock", "event", "cell", "sides", "share", "share_error", "weight")
 """The columns of stored events that are no features."""
 
 

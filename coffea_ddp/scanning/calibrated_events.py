@@ -74,8 +74,7 @@ class CalibratedEvents:
         own = hists.events.columns["share"][events.numbers].astype(np.float64)
         fit = hists.layout.calibration.fit
         share = np.where(events.is_b, own, 1.0 - own)
-        nothing = np.zeros((len(share), 0)), np.zeros(len(share), dtype=bool), np.zeros((0, 0))
-        moves, fitted, prior = nothing if fit is None else _moves(hists, events, share, fit)
+        moves, fitted, prior = _given(hists, events, share) if fit is None else _moves(hists, events, share, fit)
         return cls(events.numbers, events.hashes, events.is_b, share, moves, fitted, prior)
 
     def places(self, numbers: IntArray) -> IntArray:
@@ -121,11 +120,24 @@ def calibrated(hists: Histograms, calibration: Calibration) -> Histograms:
         If no symmetry exchanges flavours, or counts are weighted.
     """
     events = ExchangedEvents.of(hists)
-    share = np.full(len(hists.events), 0.5, dtype=np.float32)
-    share[events.numbers] = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(events.leptons)))) / SHARE
-    layout = replace(hists.layout, calibration=CalibrationLayout(calibration.digest, calibration.fit))
-    stored = replace(hists.events, columns={**hists.events.columns, "share": share})
-    return replace(hists, layout=layout, events=stored)
+    found = {
+        "share": np.full(len(hists.events), 0.5, np.float32),
+        "share_error": np.zeros(len(hists.events), np.float32),
+    }
+    found["share"][events.numbers] = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(events.leptons)))) / SHARE
+    layout = CalibrationLayout(calibration.digest, calibration.fit)
+    if calibration.fit is None:
+        found["share_error"][events.numbers] = calibration.error(events.leptons)
+    columns = {name: found[name] for name in layout.columns}
+    stored = replace(hists.events, columns={**hists.events.columns, **columns})
+    return replace(hists, layout=replace(hists.layout, calibration=layout), events=stored)
+
+
+def _given(hists: Histograms, events: ExchangedEvents, share: FloatArray) -> tuple[FloatArray, BoolArray, FloatArray]:
+    """Return the moves with the error of a calibration from elsewhere: one direction, in which all leptons move."""
+    error = hists.events.columns["share_error"][events.numbers].astype(np.float64)
+    moves = np.where(events.is_b, error, -error) * share * (1.0 - share)
+    return moves[:, None], np.zeros(len(share), dtype=bool), np.eye(1)
 
 
 def _moves(
@@ -139,7 +151,9 @@ def _moves(
         )
     root = np.linalg.cholesky(np.asarray(fit.covariance, dtype=np.float64))
     moves = (events.rows(basis) @ root) * (share * (1.0 - share))[:, None]
-    same = bool(set(fit.sources) & set(sources_of(hists)))
+    sources = sources_of(hists)
+    # Events of which nobody said the file are taken for the same.
+    same = bool(set(fit.sources) & set(sources)) or not (fit.sources or sources)
     control = hists.layout.grid.contains(hists.layout.grid.cell(fit.control), events.cell) if same else None
     below = np.ones(len(share), dtype=bool) if not fit.threshold else events.hashes < np.uint64(fit.threshold)
     fitted = np.zeros(len(share), dtype=bool) if control is None else control & below

@@ -60,6 +60,12 @@ def test_log_odds_are_the_sum_over_leptons_of_what_correctionlib_says() -> None:
         assert odds[i] == pytest.approx(expected, abs=1e-12)
 
 
+def test_the_error_is_that_of_all_leptons_together() -> None:
+    found, events = Calibration(correction_set(tables(), "an example")), leptons()
+    np.testing.assert_allclose(found.error(events), 0.03 * events.sign.sum(axis=1), atol=1e-9)
+    assert not Calibration(experiment(electron=0.8, muon=0.95)).error(events).any()
+
+
 def test_the_mirror_image_has_the_opposite_odds() -> None:
     found, events = Calibration(correction_set(tables(), "an example")), leptons()
     np.testing.assert_allclose(found.log_odds(events.mirrored), -found.log_odds(events), atol=1e-12)

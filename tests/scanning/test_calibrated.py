@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,27 @@ def test_a_file_holds_it_all(filled, tmp_path):
     assert again == filled
     assert again.layout == filled.layout
     assert again.layout.calibration.fit == filled.layout.calibration.fit
+
+
+def test_the_error_of_a_calibration_from_elsewhere_makes_z_smaller(files, calibration, tmp_path):
+    """The same values without the fit: of a scale factor nobody knows how its errors hang together."""
+    text = json.loads(calibration.text)
+    text["description"] = "of an experiment"
+    given = ddp.Calibration(json.dumps(text))
+    assert given.fit is None
+    hists = ddp.run(replace(PLAN, calibration=given), files["null"], executor="iterative")
+    assert ddp.load(hists.save(tmp_path / "given.ddp")) == hists
+    exact = replace(
+        hists,
+        events=replace(
+            hists.events, columns={**hists.events.columns, "share_error": np.zeros(len(hists.events), np.float32)}
+        ),
+    )
+    wide, narrow = (ddp.scan(one, toys=64, symmetries=["e/mu", "ee/mumu OS"]).to_dataframe() for one in (hists, exact))
+    both = wide.merge(narrow, on=["symmetry", "observable", "cell"], suffixes=("", "_exact"))
+    assert (both["z_local"].abs() <= both["z_local_exact"].abs() + 1e-9).all()
+    assert (both["z_local"].abs() < 0.9 * both["z_local_exact"].abs()).any()
+    assert wide["p_global"].min() > 0.02
 
 
 def test_outputs_of_other_calibrations_are_not_added(files, filled, null):
