@@ -35,10 +35,6 @@ from .log_ratio.solvers import NetworkSolver as NetworkSolver
 from .log_ratio.solvers import SplineSolver as SplineSolver
 from .nsigma import NSigmaResult as NSigmaResult
 from .nsigma import n_sigma as n_sigma
-from .propensity.basis import LeptonBasis as LeptonBasis
-from .propensity.fit import PropensityFit as PropensityFit
-from .propensity.fit import fit_propensity as fit_propensity
-from .propensity.projection import projected_variance as projected_variance
 from .relabelling import relabel as relabel
 from .sensitivity import Sensitivity as Sensitivity
 from .sensitivity import SensitivityRow as SensitivityRow

@@ -22,6 +22,7 @@ import pytest
 from coffea_ddp import _files, testing
 from coffea_ddp._files import (
     BUMP_REPORT,
+    CALIBRATION,
     COMPARISON,
     NETWORK,
     OUTPUT,
@@ -44,10 +45,11 @@ OLDER = {
     SPECTRA: b'{"format": "coffea-ddp/spectra"}',
     TABLE: b"kind,symmetry,observable,cell,region\n",
     SENSITIVITY: b"z_injected,n_signal\n",
+    CALIBRATION: b'{"schema_version":2,"description":"coffea-ddp calibration: r"',
     PERFORMANCE: b"<!DOCTYPE html>\n<!-- coffea-ddp/performance-report -->",
 }
 """How an older output of each kind begins."""
-READ = {"--hists", "--weights", "--tls-ca-file", "--tls-cert", "--tls-key"}
+READ = {"--calibration", "--hists", "--weights", "--tls-ca-file", "--tls-cert", "--tls-key"}
 """The options that name files to read."""
 FILES = [
     (command, option) for command in cli.commands.values() for option in command.params
@@ -224,6 +226,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 LINES = {
     "run": "run symmetries {inputs}/n.root -o h.ddp --executor iterative",
+    "calibrate": "calibrate symmetries {inputs}/n.root -o c.json --executor iterative",
     "merge": "merge {inputs}/h.ddp -o h.ddp",
     "validate": "validate symmetries {inputs}/n.root --events 100",
     "scan": "scan {inputs}/h.ddp -o r.json --csv r.csv",
