@@ -273,7 +273,7 @@ def _shares(calibration: Calibration, features: dict[str, FloatArray]) -> dict[s
     """
     # As they are stored, so that whoever evaluates stored events gets the same.
     leptons = Leptons.of_columns({name: features[name].astype(np.float32) for name in COLUMNS})
-    units = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(leptons))))
+    units = quantised(calibration.shares(leptons))
     error = {} if calibration.fit is not None else {"share_error": calibration.error(leptons)}
     return {"units": units, "share": units / SHARE, **error}
 

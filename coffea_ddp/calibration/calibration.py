@@ -182,6 +182,10 @@ class Calibration:
         """
         return (self.log_odds(leptons, "up") - self.log_odds(leptons, "down")) / 2
 
+    def shares(self, leptons: Leptons) -> FloatArray:
+        """Return the expected share of events among themselves and their mirror images, shape (n_events,)."""
+        return 1.0 / (1.0 + np.exp(-self.log_odds(leptons)))
+
     def log_odds(self, leptons: Leptons, variation: str = "nominal") -> FloatArray:
         """Return ``ln P(event) / P(mirror image)``, shape (n_events,); 0 without leptons."""
         found = np.zeros(len(leptons.n_jets))

@@ -124,7 +124,7 @@ def calibrated(hists: Histograms, calibration: Calibration) -> Histograms:
         "share": np.full(len(hists.events), 0.5, np.float32),
         "share_error": np.zeros(len(hists.events), np.float32),
     }
-    found["share"][events.numbers] = quantised(1.0 / (1.0 + np.exp(-calibration.log_odds(events.leptons)))) / SHARE
+    found["share"][events.numbers] = quantised(calibration.shares(events.leptons)) / SHARE
     layout = CalibrationLayout(calibration.digest, calibration.fit)
     if calibration.fit is None:
         found["share_error"][events.numbers] = calibration.error(events.leptons)

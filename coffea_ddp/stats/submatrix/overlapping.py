@@ -12,7 +12,7 @@ The references in numpy are in ``tests/stats/submatrix/test_overlapping.py``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -60,6 +60,18 @@ class Entries(NamedTuple):
     m: FloatArray
     extra: FloatArray
     common: FloatArray
+
+
+class Placed(Protocol):
+    """Entries grouped by exclusive cell, each in a bin; whatever else is known of them."""
+
+    @property
+    def starts(self) -> IntArray:
+        """First entry of every exclusive cell, and the end; shape (n_codes + 1,)."""
+
+    @property
+    def bins(self) -> IntArray:
+        """Bin of every entry; shape (n_entries,)."""
 
 
 class Membership(NamedTuple):
@@ -165,7 +177,7 @@ def _nsigma_cells(
         factor = np.float32(membership.scale[cell] / np.sqrt(n_bins))
         for t in range(TOYS):
             value[t] *= factor
-        _take(value, value, membership.keep[cell], out)
+        take(value, value, membership.keep[cell], out)
 
 
 @compiled
@@ -244,10 +256,10 @@ def exact_cells(
         n = np.zeros(n_rows * n_columns, np.int64)
         for i in range(len(n_all)):
             n[place[i]] += n_all[i]
-        found = _gather(entries, membership, cell, place, len(n), b).reshape(n_rows, n_columns, TOYS)
+        found = gather(entries, membership, cell, place, len(n), b).reshape(n_rows, n_columns, TOYS)
         _reset(high, low)
         exact_extremes(found, n.reshape(n_rows, n_columns), table, high, low)
-        _take(high, low, membership.keep[cell], out)
+        take(high, low, membership.keep[cell], out)
 
 
 def linear_cells(
@@ -279,9 +291,9 @@ def _linear_cells(
         if _weights(entries, membership, cell, v, m, weight) == 0:
             continue
         place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
-        found = _gather(entries, membership, cell, place, n_rows * n_columns, x)
+        found = gather(entries, membership, cell, place, n_rows * n_columns, x)
         if floating:
-            others = _gather(entries, membership, cell, place, n_rows * n_columns, a)
+            others = gather(entries, membership, cell, place, n_rows * n_columns, a)
             _float_ratio(found, others, membership.v_scale[cell])
         variances, common = np.zeros(n_rows * n_columns), np.zeros(n_rows * n_columns)
         for i in np.flatnonzero(weight):
@@ -292,7 +304,7 @@ def _linear_cells(
         _reset(high, low)
         shaped = found.reshape(n_rows, n_columns, TOYS)
         linear_extremes(shaped, variances.reshape(n_rows, n_columns), common.reshape(n_rows, n_columns), high, low)
-        _take(high, low, membership.keep[cell], out)
+        take(high, low, membership.keep[cell], out)
 
 
 def _summed(labels: Labels) -> tuple[Single, Single, bool]:
@@ -326,7 +338,7 @@ def _float_ratio(b: Single, a: Single, known: float) -> None:
 
 
 @compiled
-def _take(high: Single, low: Single, place: int, out: MaxScores) -> None:
+def take(high: Single, low: Single, place: int, out: MaxScores) -> None:
     """Take the scores of one cell."""
     for t in range(TOYS):
         score = high[t] if out.sign > 0 else -low[t] if out.sign < 0 else max(high[t], -low[t])
@@ -336,7 +348,7 @@ def _take(high: Single, low: Single, place: int, out: MaxScores) -> None:
 
 
 @compiled
-def _gather(entries: Entries, membership: Membership, cell: int, place: IntArray, n_places: int, x: Single) -> Single:
+def gather(entries: Placed, membership: Membership, cell: int, place: IntArray, n_places: int, x: Single) -> Single:
     """Return the sums of x over a cell, per place and pseudo-experiment; shape (n_places, TOYS)."""
     total = np.zeros((n_places, TOYS), np.float32)
     for member in range(membership.starts[cell], membership.starts[cell + 1]):

@@ -20,7 +20,7 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS, compiled
 from coffea_ddp.stats.propensity.projection import LEAST_VARIANCE
-from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership
+from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership, gather, take
 from coffea_ddp.stats.submatrix.rectangles import squeeze
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 
@@ -293,13 +293,7 @@ def _share_cells(
         )
         if n_rows == 0:
             continue
-        drawn = np.zeros((n_rows * n_columns, TOYS), np.float32)
-        for member in range(membership.starts[cell], membership.starts[cell + 1]):
-            code = membership.codes[member]
-            for entry in range(entries.starts[code], entries.starts[code + 1]):
-                i = place[entries.bins[entry]]
-                for t in range(TOYS):
-                    drawn[i, t] += x[entry, t]
+        drawn = gather(entries, membership, cell, place, n_rows * n_columns, x)
         place_kept = membership.keep[cell]
         for t in range(TOYS):
             # Of a cell whose own scores are not kept only those count that are larger than all others so far.
@@ -307,11 +301,7 @@ def _share_cells(
             high[t] = max(reached, -np.float32(NO_LIMIT))
             low[t] = -high[t]
         _extremes(sums, drawn.reshape(n_rows, n_columns, TOYS), n_directions, high, low)
-        for t in range(TOYS):
-            score = high[t] if out.sign > 0 else -low[t] if out.sign < 0 else max(high[t], -low[t])
-            out.best[t] = max(out.best[t], score)
-            if place_kept >= 0:
-                out.kept[place_kept, t] = score
+        take(high, low, place_kept, out)
 
 
 @compiled
