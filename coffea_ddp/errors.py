@@ -80,10 +80,20 @@ class OtherCodeError(ClusterError):
     """A process that has other code than the run it was asked to do a part of."""
 
 
+_LONG = 300
+
+
 def describe(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    """Return the kind of an error and the first line of its message, cut where it is long: some hold whole payloads.
+
+    Examples
+    --------
+    >>> describe(ValueError("no such thing")), len(describe(ValueError("x" * 10**6)))
+    ('ValueError: no such thing', 315)
+    """
+    text = str(error)[: 2 * _LONG].strip().splitlines()
+    first = text[0][:_LONG] + (" ..." if len(text[0]) > _LONG else "") if text else ""
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def named(value: Any) -> str:

@@ -125,11 +125,11 @@ def dask_client(
         yield None
         return
     from coffea_ddp.running.performance import performance_report
-    from coffea_ddp.running.workers import connect
+    from coffea_ddp.running.workers import at_address, connect
 
     _quiet()
     with connect(scheduler, workers=workers, tls=tls) as client, performance_report(report):
-        note(f"Dask cluster at {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}")
+        note(f"Dask cluster{at_address(client)}, dashboard: {client.dashboard_link or 'none'}")
         yield client
 
 

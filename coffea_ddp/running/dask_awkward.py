@@ -14,7 +14,7 @@ from typing import Any
 import awkward as ak
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.errors import ClusterError, DDPError, InputError
+from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Chunk
@@ -24,6 +24,7 @@ from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.running.code_digest import call, here, packed
 from coffea_ddp.running.guarding import explain, explain_plan
 from coffea_ddp.running.reader import chunk_of, columns, structure
+from coffea_ddp.running.workers import at_address
 
 
 def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:
@@ -59,24 +60,24 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     for number, part in enumerate(partials):
         sums.put(number, part)
     task = sums.total
+    # Asked now: a client that has lost its scheduler does not know any more where that was.
+    where = "" if client is None else at_address(client)
     try:
         total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
     except DDPError:
         raise
     except Exception as error:
-        raise _understood(error, client) from error
+        raise _understood(error, client, where) from error
     return empty + total
 
 
-def _understood(error: Exception, client: Any) -> DDPError:
+def _understood(error: Exception, client: Any, where: str) -> DDPError:
     """Return what an error of the graph means; most of those of a cluster are no fault of a file."""
     kept = "dask-awkward keeps no finished chunks: run it again, or with --executor dask, which keeps them"
     # Dask's own have many names, and share the modules that they come from.
     of_dask = type(error).__module__.split(".")[0] in ("distributed", "asyncio", "concurrent", "tornado")
     if client is not None and (of_dask or client.status != "running" or type(error).__name__ == "KilledWorker"):
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
-        address = getattr(client.scheduler, "address", "?")
-        return ClusterError(f"the Dask cluster at {address}, or workers of it, were lost ({said}); {kept}")
+        return ClusterError(f"the Dask cluster{where}, or workers of it, were lost ({describe(error)}); {kept}")
     return explain(error, "one of the partitions")
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from coffea.processor import DaskExecutor
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError
+from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError, describe
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
 from coffea_ddp.running.chunks import Lost, Opened, Opener, Wanted
@@ -30,7 +30,7 @@ from coffea_ddp.running.code_digest import call, call_or_pass, here, packed, unp
 from coffea_ddp.running.guarding import Function, Guard, Output, explain, is_kept
 from coffea_ddp.running.reader import Holding
 from coffea_ddp.running.shards import Shards
-from coffea_ddp.running.workers import FitWorkers
+from coffea_ddp.running.workers import FitWorkers, at_address
 
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""
@@ -104,6 +104,8 @@ class _Pass:
 
     def __init__(self, executor: ClusterExecutor, guard: Guard, items: Sequence[WorkItem], function: Function) -> None:
         self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
+        # Asked now: a client that has lost its scheduler does not know any more where that was.
+        self._where = at_address(executor.client)
         self._name = uuid.uuid4().hex[:8]
         self.given_up: dict[int, Histograms] = {}
         """Outputs of chunks that could not be done, by their numbers: they say why, whatever becomes of the workers."""
@@ -111,14 +113,21 @@ class _Pass:
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[Any, Future] = {}
         self._empty_since = time.monotonic()
-        # The plan travels once, as the result of a task: where it is lost, the scheduler knows how to make it again.
-        plan = packed((guard(function), executor.heavy_input))
-        self._packed = self._client.submit(bytes, plan, key=f"plan-{self._name}", pure=False)
+        self._plan = packed((guard(function), executor.heavy_input))
 
     def run(self) -> dict[str, Histograms]:
         """Return the sum of all chunks, by dataset or of all; whatever ends it early, no task of it goes on."""
         try:
+            # The plan travels once, as a task's result: where it is lost, the scheduler knows how to make it again.
+            self._packed = self._client.submit(bytes, self._plan, key=f"plan-{self._name}", pure=False)
             return self._run()
+        except (DDPError, SchedulerLostError):
+            raise
+        except Exception as error:
+            # Whatever a client says that is asked for more after it has lost its scheduler.
+            if self._client.status == "running":
+                raise
+            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
         finally:
             if self._running and self._client.status == "running":
                 with contextlib.suppress(Exception):  # what ended it is what counts
@@ -186,7 +195,7 @@ class _Pass:
         try:
             any_fit = self._team.look()
         except Exception as error:
-            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost ({error})") from error
+            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
         if not any_fit:
             raise SchedulerLostError(f"no worker has the code of this run: {self._unfit}")
 
@@ -277,27 +286,23 @@ class _Pass:
 
     def _lost(self, future: Future) -> SchedulerLostError | None:
         if future.status in ("cancelled", "lost") or self._client.status != "running":
-            return SchedulerLostError(f"the Dask scheduler at {self._address} was lost")
+            return SchedulerLostError(f"the Dask scheduler{self._where} was lost")
         return None
-
-    @property
-    def _address(self) -> str:
-        return str(getattr(self._client.scheduler, "address", "?"))
 
     def _check_alive(self) -> None:
         if self._client.status != "running":
-            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost")
+            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost")
         try:
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except Exception as error:
-            raise SchedulerLostError(f"the Dask scheduler at {self._address} was lost ({error})") from error
+            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
         if workers:
             self._empty_since = time.monotonic()
             return
         waited = time.monotonic() - self._empty_since
-        _LOG.warning("the Dask cluster at %s has had no worker for %.0f s", self._address, waited)
+        _LOG.warning("the Dask cluster%s has had no worker for %.0f s", self._where, waited)
         if waited > self._executor.patience:
-            raise SchedulerLostError(f"the Dask cluster at {self._address} has had no worker for {waited:.0f} s")
+            raise SchedulerLostError(f"the Dask cluster{self._where} has had no worker for {waited:.0f} s")
 
 
 def opener(client: Any) -> Opener:
@@ -310,7 +315,7 @@ def opener(client: Any) -> Opener:
     """
 
     def opened(function: Callable[[Wanted], Holding | Lost], files: list[Wanted]) -> Opened:
-        work = partial(call_or_pass, here(), packed(function))
+        where, work = at_address(client), partial(call_or_pass, here(), packed(function))
         futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
         for future, file in zip(futures, files, strict=True):
             try:
@@ -318,7 +323,7 @@ def opener(client: Any) -> Opener:
             except Exception as error:
                 if future.status in ("cancelled", "lost") or client.status != "running":
                     raise ClusterError(
-                        "the Dask scheduler was lost while files were opened; no event was read"
+                        f"the Dask scheduler{where} was lost while files were opened; no event was read"
                     ) from error
                 if not _killed(error):
                     raise _understood(error, file.source.path) from error

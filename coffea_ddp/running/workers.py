@@ -16,7 +16,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from coffea_ddp.errors import ClusterError, FileError, InputError
+from coffea_ddp.errors import ClusterError, FileError, InputError, describe
 
 CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
@@ -163,17 +163,18 @@ def check_workers(
     ClusterError
         If there is no worker, or one has another version of this package or of Python, or none.
     """
+    where = at_address(client)
     _wait_for_one(client, first_worker)
     token = None if folder is None else _leave_token(folder)
     try:
         found = survey(client, None if token is None else str(token), timeout=answer)
     except Exception as error:
-        raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost ({error})") from error
+        raise ClusterError(f"the Dask scheduler{where} was lost ({describe(error)})") from error
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
     if client.status != "running":
-        raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost while its workers were asked")
+        raise ClusterError(f"the Dask scheduler{where} was lost while its workers were asked")
     problems = list(unfit(_asker()(None), found).values())
     if problems:
         raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
@@ -182,15 +183,24 @@ def check_workers(
 
 
 def _wait_for_one(client: Any, patience: float) -> None:
+    where = at_address(client)
     try:
         client.wait_for_workers(1, timeout=patience)
-    except OSError as error:
-        if not isinstance(error, TimeoutError):
-            raise ClusterError(f"the Dask scheduler at {client.scheduler.address} was lost ({error})") from error
+    except TimeoutError as error:
         raise ClusterError(
-            f"the Dask cluster at {client.scheduler.address} has had no worker for {patience:.0f} s; "
+            f"the Dask cluster{where} has had no worker for {patience:.0f} s; "
             "start some (`dask worker ADDRESS`, cluster.scale(n)), or ask the facility why none starts"
         ) from error
+    except Exception as error:  # of a client that is closed, too: it says so in many ways
+        raise ClusterError(
+            f"the Dask scheduler{where} was lost, or the client is closed ({describe(error)}); connect again"
+        ) from error
+
+
+def at_address(client: Any) -> str:
+    """Return " at " and the address of a client's scheduler; nothing for one that has lost it, and forgotten where."""
+    address = getattr(client.scheduler, "address", None)
+    return f" at {address}" if address else ""
 
 
 def addresses(client: Any) -> list[str]:

@@ -534,7 +534,7 @@ def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Pa
 
         threading.Thread(target=kill, daemon=True).start()
         with pytest.raises(
-            ClusterError, match=r"^the Dask cluster at tcp:.* lost .*; dask-awkward keeps no finished chunks"
+            ClusterError, match=r"^the Dask cluster\b.* lost .*; dask-awkward keeps no finished chunks"
         ):
             run(telling, files, executor=DaskAwkward(client), reading=Reading(chunksize=CHUNK))
 
@@ -666,3 +666,30 @@ def test_a_server_that_stalls(
     assert again.counts == hists.counts
     assert handler.served > served
     assert dataclasses.asdict(again.ledger) == dataclasses.asdict(hists.ledger)
+
+
+@pytest.mark.parametrize("executor", [Cluster, DaskAwkward])
+@pytest.mark.parametrize("when", ["at once", "while events are read"])
+def test_a_client_that_closes_itself(
+    cluster: Facility, plan: Path, files: list[Path], tmp_path: Path, executor: type, when: str
+) -> None:
+    """Dask closes a client that cannot come back to its scheduler, and such a client forgets where that was."""
+    begun, telling = tmp_path / "begun", tmp_path / "telling.py"
+    telling.write_text(
+        plan.read_text().replace("    time.sleep(", f"    open({str(begun)!r}, 'w').close()\n    time.sleep(", 1)
+    )
+    with connect(cluster.address) as client:
+
+        def close() -> None:
+            while when != "at once" and not begun.exists():
+                time.sleep(0.02)
+            # In its own loop, as Dask does.
+            client.loop.add_callback(client._close)
+
+        threading.Thread(target=close, daemon=True).start()
+        with pytest.raises(ClusterError, match=r"^.{,600}$") as raised:
+            run(telling, files, executor=executor(client), reading=Reading(chunksize=CHUNK))
+        assert re.search("Dask (scheduler|cluster)[ ,].*lost", str(raised.value))
+        assert cluster.address in str(raised.value) or " at " not in str(raised.value)
+        with pytest.raises(ClusterError, match="lost"):
+            check_workers(client, None)
