@@ -89,7 +89,7 @@ def describe(error: BaseException) -> str:
     Examples
     --------
     >>> describe(ValueError("no such thing")), len(describe(ValueError("x" * 10**6)))
-    ('ValueError: no such thing', 315)
+    ('ValueError: no such thing', 316)
     """
     text = str(error)[: 2 * _LONG].strip().splitlines()
     first = text[0][:_LONG] + (" ..." if len(text[0]) > _LONG else "") if text else ""
