@@ -44,6 +44,7 @@ from .plan.observables import observable as observable
 from .plan.plan import ScanPlan as ScanPlan
 from .plan.plan_files import load_plan as load_plan
 from .plan.selections import GoodRuns as GoodRuns
+from .plan.selections import OppositeSignPair as OppositeSignPair
 from .plan.selections import Trigger as Trigger
 from .plan.spectrum import Spectrum as Spectrum
 from .plan.symmetry import Symmetry as Symmetry

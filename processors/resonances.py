@@ -3,7 +3,8 @@
 All combinations of up to four electrons, muons, taus, light jets, b-jets and photons (203); those with candidates for
 Z, W, H and t (91); and those with tagged fat jets, in files that have them (39). Bins are half a mass resolution wide,
 so that a narrow resonance has a standard deviation of two bins everywhere. Known resonances are masked where they can
-be seen.
+be seen, and nothing is counted as two things: candidates exclude each other, jets are no leptons, and cells with and
+without a known dilepton resonance are told apart.
 
     coffea-ddp run resonances data/*.root -o hists.ddp && coffea-ddp scan hists.ddp --tests bump
 """
@@ -15,11 +16,13 @@ from coffea_ddp import (
     Combination,
     MergedObject,
     Multiplicity,
+    OppositeSignPair,
     Resolution,
     ScanPlan,
     ScanProcessor,
     Spectrum,
     System,
+    Topology,
     Trigger,
     all_combinations,
     all_systems,
@@ -29,8 +32,8 @@ from coffea_ddp import (
     resolution_axis,
 )
 
-b_jet = nanoaod.b_jet()
-light_jet = nanoaod.jet()
+# A lepton that fails the selection is no jet: with the other one of a Z it would make a resonance of lepton and jet.
+b_jet, light_jet = nanoaod.no_leptons(nanoaod.b_jet()), nanoaod.no_leptons(nanoaod.jet())
 # A jet is light or b, never both.
 light_jet = dataclasses.replace(light_jet, away_from=(*light_jet.away_from, ("b", 0.4)))
 fat_jets = (
@@ -40,6 +43,7 @@ fat_jets = (
 )
 outside = tuple((fat.name, 0.8) for fat in fat_jets)
 objects = (
+    *nanoaod.loose_leptons(),
     nanoaod.electron(),
     nanoaod.muon(),
     MergedObject("lepton", ("e", "mu")),
@@ -108,6 +112,9 @@ plan = ScanPlan(
         Multiplicity("j", last=4),
         Multiplicity("b", last=3),
         Multiplicity("gamma", last=2),
+        Topology("Z", OppositeSignPair(76.0, 106.0)),
+        Topology("Upsilon", OppositeSignPair(8.5, 11.0)),
+        Topology("Jpsi", OppositeSignPair(2.8, 3.9)),
     ),
     trigger=Trigger(
         (("HLT_Ele32_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf"), ("HLT_IsoMu24", "HLT_IsoMu27")), required=False

@@ -137,6 +137,46 @@ def b_jet(working_point: float = 0.6, pt_min: float = 30.0, eta_max: float = 2.4
     return dataclasses.replace(base, name="b", cuts=(*base.cuts, tag))
 
 
+def loose_leptons(pt_min: float = 10.0, eta_max: float = 2.5, isolation: float = 0.4) -> tuple[Any, Any]:
+    """Return ``"e_loose"`` and ``"mu_loose"``: isolated leptons without identification, crack or impact parameters.
+
+    What a lepton is that fails the selection of ``"e"`` or ``"mu"``: jets are made of it, too, and of Z -> ll an
+    apparent resonance of a lepton and a jet. A spectrum does not use them; they clean jets (:func:`no_leptons`).
+    """
+    return (
+        ObjectDefinition(
+            "e_loose", "Electron", pt_min, eta_max, cuts=(Cut("pfRelIso03_all", "<", isolation),), mass=ELECTRON_MASS,
+            flavour=11,
+        ),
+        ObjectDefinition(
+            "mu_loose", "Muon", pt_min, eta_max, cuts=(Cut("pfRelIso04_all", "<", isolation),), mass=MUON_MASS,
+            flavour=13,
+        ),
+    )  # fmt: skip
+
+
+def no_leptons(definition: ObjectDefinition) -> ObjectDefinition:
+    """Return the definition of a jet, away from :func:`loose_leptons` and not made of an electron or a muon.
+
+    The latter by its energy fractions, as of the jet group's tight identification with lepton veto, where the file has
+    them.
+    """
+    veto = FirstAvailable(
+        "lepton veto",
+        (
+            ComputedCut("Jet_chEmEF and Jet_muEF below 0.8", ("chEmEF", "muEF"), _no_lepton, numbers=True),
+            Cut("jetId", "has bits", 4),
+        ),
+        required=False,
+    )
+    away = (*definition.away_from, ("e_loose", 0.4), ("mu_loose", 0.4))
+    return dataclasses.replace(definition, cuts=(*definition.cuts, veto), away_from=away)
+
+
+def _no_lepton(charged_em: AnyArray, muons: AnyArray) -> AnyArray:
+    return np.asarray((charged_em < _MOST_LEPTON) & (muons < _MOST_LEPTON))
+
+
 def standard_objects(lepton_pt_min: float = 20.0, b_working_point: float = 0.6) -> tuple[Any, ...]:
     """Return all objects in the order in which they clean each other, ``"lepton"`` being e and mu together."""
     return (
@@ -162,6 +202,8 @@ def generator_weight(events: Any) -> AnyArray:
     return np.ones(events.n_events)
 
 
+_MOST_LEPTON = 0.8
+"""Of the energy of a jet."""
 _FAT = {
     "V": ("WvsQCD", 65.0, 105.0),
     "H": ("HbbvsQCD", 100.0, 150.0),

@@ -39,6 +39,10 @@ def z_candidate(events: SelectedEvents, window: float = 10.0) -> BoolArray:
 
 
 def _z_candidate(events: SelectedEvents, window: float) -> BoolArray:
+    return _pair_between(events, Z_MASS - window, Z_MASS + window)
+
+
+def _pair_between(events: SelectedEvents, low: float, high: float) -> BoolArray:
     found = np.zeros(events.n_events, dtype=bool)
     # Few events have a second lepton: the masses are computed for those alone.
     several = np.flatnonzero(events.count("lepton") > 1)
@@ -48,8 +52,40 @@ def _z_candidate(events: SelectedEvents, window: float) -> BoolArray:
         if not second.exists.any():
             continue
         pair = second.exists & (first.flavour == second.flavour) & (first.charge + second.charge == 0)
-        found[several] |= pair & (np.abs(pair_mass(first, second) - Z_MASS) < window)
+        mass = pair_mass(first, second)
+        found[several] |= pair & (mass > low) & (mass < high)
     return found
+
+
+@dataclass(frozen=True)
+class OppositeSignPair:
+    """Events with a same-flavour opposite-sign pair of leptons whose mass is within a window.
+
+    All pairs of the four leading leptons are tried.
+
+    Parameters
+    ----------
+    low, high
+        The window in GeV.
+
+    Raises
+    ------
+    InputError
+        If the window is none.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low < self.high:
+            raise InputError(
+                f"OppositeSignPair({self.low}, {self.high}): give a range of masses in GeV, the lower first"
+            )
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        """Return which events have such a pair."""
+        return events.once(self, lambda: _pair_between(events, self.low, self.high))
 
 
 def w_candidate(events: SelectedEvents, m_t_min: float = 40.0, met_min: float = 30.0) -> BoolArray:

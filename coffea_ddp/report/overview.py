@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp.report.rows import Row
 
-DECAYS = ("Z", "W", "H", "t", "V")
+DECAYS = ("Z", "W", "H", "t", "V", "Jpsi", "Upsilon")
 """Properties of an event that are named like a particle are decays; all others are topologies."""
 KINDS = ("e", "mu", "tau", "j", "b", "t", "gamma", "Z/W", "H")
 """Rows and columns of the table of states, in the order of arXiv:1907.06659; j are quarks and gluons."""

@@ -160,3 +160,33 @@ def test_the_tight_jet_recipe(eta: float, fractions: tuple[float, ...], numbers:
         np.array([neutral], np.uint8),
     )
     assert found.tolist() == [expected]
+
+
+def test_a_lepton_that_fails_is_no_jet() -> None:
+    """Made of an electron by its energy fractions or its identification, or beside an isolated one of any quality."""
+    columns = {
+        "Jet_pt": [[90.0, 80.0, 70.0, 60.0]],
+        "Jet_eta": [[0.0, 0.5, 1.0, 1.5]],
+        "Jet_phi": [[0.0, 1.0, 2.0, 3.0]],
+        "Jet_mass": [[5.0, 5.0, 5.0, 5.0]],
+        "Jet_jetId": ak.values_astype(ak.Array([[6, 6, 2, 6]]), np.int32),
+        "Jet_chEmEF": [[0.9, 0.1, 0.1, 0.1]],
+        "Jet_muEF": [[0.0, 0.0, 0.0, 0.85]],
+        "Electron_pt": [[40.0, 30.0]],
+        "Electron_eta": [[0.55, 1.0]],
+        "Electron_phi": [[1.05, 2.0]],
+        "Electron_pfRelIso03_all": [[0.3, 0.5]],
+    }
+    muons = {f"Muon_{name}": ak.values_astype(ak.Array([[]]), np.float32) for name in ("pt", "eta", "phi")}
+    events = ak.Array({**columns, **muons, "Muon_pfRelIso04_all": muons["Muon_pt"]})
+    plain = ObjectDefinition("j", "Jet", 30.0, mass=None)
+    clean = nanoaod.no_leptons(plain)
+
+    def kept(*drop: str) -> Any:
+        left = ak.Array({name: events[name] for name in events.fields if name not in drop})
+        found = select(Columns(left), (*nanoaod.loose_leptons(), clean))["j"]
+        return found.content["pt"].tolist()
+
+    assert kept() == [70.0]  # the fractions decide, and the isolated electron
+    assert kept("Jet_chEmEF") == [90.0, 60.0]  # by the bits
+    assert kept("Jet_chEmEF", "Jet_jetId") == [90.0, 70.0, 60.0]

@@ -47,6 +47,7 @@ def test_z_candidates_are_found_among_all_pairs(seed: int, window: float) -> Non
     # Asked again, also with another window, the answer is not that of somebody else's question.
     assert selections.z_candidate(selected, 0.0).sum() == 0
     assert selections.z_candidate(selected, window).tolist() == expected
+    assert selections.OppositeSignPair(91.19 - window, 91.19 + window)(selected).tolist() == expected
 
 
 @given(seed=seeds)
@@ -86,7 +87,7 @@ def test_an_event_is_judged_by_itself(seed: int, data: st.DataObject) -> None:
     some = np.array(data.draw(st.lists(st.integers(0, 39), max_size=15)), np.int64)
     predicates: list[Callable[[selections.SelectedEvents], np.ndarray]] = [
         selections.z_candidate, selections.w_candidate, selections.vbf, selections.ttbar,
-        selections.LeadingAbove("lepton", 30.0),
+        selections.LeadingAbove("lepton", 30.0), selections.OppositeSignPair(20.0, 70.0),
     ]  # fmt: skip
     for predicate in predicates:
         whole = predicate(selected)

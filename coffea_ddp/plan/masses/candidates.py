@@ -28,7 +28,7 @@ from coffea_ddp.events.selected import Particles, SelectedEvents
 from coffea_ddp.plan.masses.combinations import LETTERS, OBJECTS, four_momenta, named
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
 W_MASS = 80.37
 """GeV: what a charged lepton and the missing transverse momentum are required to have."""
@@ -54,11 +54,14 @@ class Candidate:
     neutrino
         Whether the missing transverse momentum is that of a neutrino, which with the charged lepton makes a W. Of the
         two solutions that of the smaller longitudinal momentum is taken, and the real part where there is none.
+    pairs_out
+        A range of masses in GeV: no object of the candidate makes a same-flavour opposite-sign pair of such a mass with
+        any other object of its name. A lepton of Z -> ll is none of W -> l nu.
 
     Raises
     ------
     InputError
-        If there are no parts, or the window is none.
+        If there are no parts, or a window is none.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class Candidate:
     window: tuple[float, float]
     opposite_sign: bool = False
     neutrino: bool = False
+    pairs_out: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(self.parts))
@@ -73,6 +77,11 @@ class Candidate:
             raise InputError(
                 f"candidate {self.kind!r} of {self.parts} with a mass of {self.window}: give one part or more, "
                 "and a range of masses"
+            )
+        if self.pairs_out is not None and not self.pairs_out[0] < self.pairs_out[1]:
+            raise InputError(
+                f"candidate {self.kind!r} of {self.parts}: pairs_out={self.pairs_out} is no range of masses; give "
+                "(low, high) in GeV, or None"
             )
 
     def __str__(self) -> str:
@@ -153,10 +162,12 @@ def system(*parts: str | Candidate) -> System:
     return System(parts)
 
 
-Z_EE = Candidate("Z", ("2e",), (76.0, 106.0), opposite_sign=True)
-Z_MUMU = Candidate("Z", ("2mu",), (76.0, 106.0), opposite_sign=True)
-W_ENU = Candidate("W", ("e",), (40.0, 120.0), neutrino=True)
-W_MUNU = Candidate("W", ("mu",), (40.0, 120.0), neutrino=True)
+Z_WINDOW = (76.0, 106.0)
+"""GeV."""
+Z_EE = Candidate("Z", ("2e",), Z_WINDOW, opposite_sign=True)
+Z_MUMU = Candidate("Z", ("2mu",), Z_WINDOW, opposite_sign=True)
+W_ENU = Candidate("W", ("e",), (40.0, 120.0), neutrino=True, pairs_out=Z_WINDOW)
+W_MUNU = Candidate("W", ("mu",), (40.0, 120.0), neutrino=True, pairs_out=Z_WINDOW)
 V_JJ = Candidate("V", ("2j",), (65.0, 105.0))
 H_BB = Candidate("H", ("2b",), (95.0, 145.0))
 H_GAMGAM = Candidate("H", ("2gamma",), (120.0, 130.0))
@@ -278,6 +289,8 @@ def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Take
         good = (mass > low) & (mass < high)
         if candidate.opposite_sign:
             good &= _charge(events, names, dict(before))[rows] == 0
+        if candidate.pairs_out is not None:
+            good &= ~_in_pairs(events, names, dict(before), candidate.pairs_out)[rows]
         out = np.full((4, events.n_events), np.nan)
         out[:, rows[good]] = total[:, good]
         return out
@@ -295,6 +308,24 @@ def _charge(events: SelectedEvents, objects: Sequence[str], taken: Taken) -> Flo
         total += events.leading(name, k).charge
         taken[name] = k + 1
     return total
+
+
+def _in_pairs(events: SelectedEvents, objects: Sequence[str], taken: Taken, window: tuple[float, float]) -> BoolArray:
+    """Return which events have one of the objects in a same-flavour opposite-sign pair of a mass in the window."""
+    found = np.zeros(events.n_events, dtype=bool)
+    for name in objects:
+        k = taken.get(name, 0)
+        taken[name] = k + 1
+        one = events.leading(name, k)
+        for other in range(int(events.count(name).max(initial=0))):
+            rows = np.flatnonzero(events.count(name) > max(k, other))
+            if other == k or not len(rows):
+                continue
+            two = events.leading(name, other)
+            mass = _mass(four_momenta(events, name, k)[:, rows] + four_momenta(events, name, other)[:, rows])
+            pair = ((one.flavour == two.flavour) & (one.charge * two.charge < 0))[rows]
+            found[rows] |= pair & (mass > window[0]) & (mass < window[1])
+    return found
 
 
 def _mass(momentum: FloatArray) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import awkward as ak
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import OBJECTS, random_events, select, with_branches
 
-from coffea_ddp import nanoaod
+from coffea_ddp import nanoaod, selections
 from coffea_ddp.errors import InputError, MissingBranchError
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.cuts import Cut
@@ -132,7 +134,43 @@ def test_the_window_of_a_neutrino_is_one_of_the_transverse_mass():
     selected = select(random_events(2000, 8))
     m_t = transverse_mass(selected.leading("mu"), selected.met)
     wanted = (m_t > 40) & (m_t < 120) & (selected.count("e") > 0)
-    assert np.isfinite(system(W_MUNU, "e")(selected)).tolist() == wanted.tolist()
+    bare = dataclasses.replace(W_MUNU, pairs_out=None)
+    assert np.isfinite(system(bare, "e")(selected)).tolist() == wanted.tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), place=st.integers(0, 2), window=st.sampled_from([(76.0, 106.0), (20.0, 60.0)]))
+def test_a_lepton_of_a_pair_is_none_of_a_w(seed, place, window):
+    """No lepton that any other of its flavour and the opposite charge makes a Z with, whichever of them leads."""
+    selected = select(random_events(150, seed, most=4))
+    w = Candidate("W", ("mu",), ANY, neutrino=True, pairs_out=window)
+    found = np.isfinite(candidate_momentum(selected, w, {"mu": place})[0])
+    for muons, has_w in zip(selected.collection("mu").to_list(), found.tolist(), strict=True):
+        masses = [
+            pair_mass_of(muons[place], other)
+            for number, other in enumerate(muons)
+            if place < len(muons) and number != place and other["charge"] == -muons[place]["charge"]
+        ]
+        assert has_w == (place < len(muons) and not any(window[0] < mass < window[1] for mass in masses))
+
+
+def pair_mass_of(*particles):
+    parts = [(math.hypot(p["pt"] * math.cosh(p["eta"]), p["mass"]), p["pt"] * math.cos(p["phi"]),
+              p["pt"] * math.sin(p["phi"]), p["pt"] * math.sinh(p["eta"])) for p in particles]  # fmt: skip
+    energy, *momentum = (sum(values) for values in zip(*parts, strict=True))
+    return math.sqrt(max(energy**2 - sum(p**2 for p in momentum), 0.0))
+
+
+def test_a_z_is_a_z_alone():
+    """Two muons of a Z with missing momentum: none of the ready candidates of a W takes one of them."""
+    events = random_events(4000, 11)
+    selected = select(events)
+    pairs = selections.OppositeSignPair(76.0, 106.0)(selected) & (selected.count("lepton") == 2)
+    assert pairs.sum() > 20
+    for one in (system(W_MUNU, "mu"), system(W_ENU, "e")):
+        masses = one(selected)
+        assert np.isnan(masses[pairs]).all()
+        assert np.isfinite(masses).any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -170,9 +208,11 @@ def test_electrons_and_muons_swap():
         (lambda: system(Z_EE, "2 mu"), "no object"),
         (lambda: Candidate("Z", (), (70.0, 100.0)), "one part or more"),
         (lambda: Candidate("Z", ("2e",), (100.0, 70.0)), "range of masses"),
+        (lambda: dataclasses.replace(W_ENU, pairs_out=(106.0, 76.0)), "pairs_out=.* is no range"),
         (lambda: nanoaod.fat_jet("W"), "the kinds are V, H, t"),
+        (lambda: selections.OppositeSignPair(106.0, 76.0), "range of masses"),
     ],
-    ids=["one", "none", "two neutrinos", "word", "no parts", "window", "kind"],
+    ids=["one", "none", "two neutrinos", "word", "no parts", "window", "pairs", "kind", "pair"],
 )
 def test_what_makes_no_system(make, message):
     with pytest.raises(InputError, match=message):
