@@ -45,7 +45,6 @@ from coffea_ddp.errors import InputError, named
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import weights
-from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
@@ -54,6 +53,7 @@ from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
 from coffea_ddp.plan.checks import one_bool_each
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
+from coffea_ddp.plan.mass_counts import count_spectra, exclusive_cells, triggered
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.symmetry import SIDE_B
 from coffea_ddp.plan.weighing import Weighing
@@ -61,8 +61,9 @@ from coffea_ddp.plan.weighing import Weighing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.plan.selections import Trigger
     from coffea_ddp.plan.symmetry import Symmetry
 
 
@@ -158,7 +159,7 @@ def _fill(
     wanted = np.flatnonzero((sides >= 0).any(axis=0))
     cutflow |= steps | ({"on a side of a symmetry": len(wanted)} if plan.symmetries else {})
     kept, sides = passed.take(wanted), sides[:, wanted]
-    cells = _cells(kept, plan)
+    cells = exclusive_cells(plan, kept)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     cutflow |= kept.odd_met()
     weighted = weigh(kept)
@@ -166,7 +167,8 @@ def _fill(
     share = shares.pop("units", None)
     counts, not_filled = _count(plan, sides, cells, features, weighted, share)
     if plan.spectra:
-        counts += _count_spectra(plan, passed, weigh(passed))
+        masses, of_triggers = _spectra(selected, passed, plan, dataset, weigh)
+        counts, cutflow = counts + masses, cutflow | of_triggers
     layout = replace(plan.layout, weighted=weighted is not None)
     return Histograms(
         layout,
@@ -203,7 +205,9 @@ def dataset_of(events: Any) -> Dataset:
     return known if isinstance(known, Dataset) else described(str(metadata.get("dataset", "")), metadata)
 
 
-def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tuple[SelectedEvents, dict[str, int]]:
+def _preselect(
+    events: SelectedEvents, plan: ScanPlan, dataset: Dataset, *, triggered: bool = True
+) -> tuple[SelectedEvents, dict[str, int]]:
     """Apply what the dataset asks for, good-run list, trigger and selection, counting what each leaves."""
     passed, steps = dataset.take(events)
     good_runs = dataset.good_runs or plan.good_runs
@@ -213,7 +217,7 @@ def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tupl
         else:
             events.note("good-run list", "not applied: simulation")
         steps["good luminosity blocks"] = passed.n_events
-    if plan.trigger is not None:
+    if plan.trigger is not None and triggered:
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
         steps["trigger"] = passed.n_events
     if plan.selection is not None:
@@ -223,14 +227,24 @@ def _preselect(events: SelectedEvents, plan: ScanPlan, dataset: Dataset) -> tupl
     return passed, steps
 
 
-def _cells(events: SelectedEvents, plan: ScanPlan) -> IntArray:
-    values = [events.count(axis.of) if isinstance(axis, Multiplicity) else _yes_no(axis, events) for axis in plan.cells]
-    return plan.layout.grid.encode(values, events.n_events)
+def _spectra(
+    selected: SelectedEvents, passed: SelectedEvents, plan: ScanPlan, dataset: Dataset, weigh: Weighing
+) -> tuple[SparseCounts, dict[str, int]]:
+    """Return the masses of all spectra, counted, and how many events each trigger of spectra leaves.
 
-
-def _yes_no(axis: Topology, events: SelectedEvents) -> AnyArray:
-    assert axis.predicate is not None  # the plan has seen to it
-    return one_bool_each(f"topology {axis.name!r}", axis.predicate(events), events)
+    Spectra without are of the events that passed.
+    """
+    triggers = list(dict.fromkeys(one.trigger for one in plan.spectra))
+    if triggers == [None]:
+        return count_spectra(plan, passed, weigh(passed)), {}
+    events, _ = _preselect(selected, plan, replace(dataset, triggers=(), vetoes=()), triggered=False)
+    fired: dict[Trigger | None, BoolArray] = {None: np.isin(events.entries, passed.entries, assume_unique=True)}
+    steps = {}
+    for trigger in triggers:
+        if trigger is not None:
+            fired[trigger] = triggered(plan, events, dataset, trigger)
+            steps[trigger.role] = int(np.count_nonzero(fired[trigger]))
+    return count_spectra(plan, events, weigh(events), fired), steps
 
 
 def _count(
@@ -293,25 +307,6 @@ def _joined(shares: list[tuple[IntArray, IntArray]], *, calibrated: bool) -> tup
         return None
     nothing = np.zeros(0, np.int64)
     return np.concatenate([nothing, *(e for e, _ in shares)]), np.concatenate([nothing, *(v for _, v in shares)])
-
-
-def _count_spectra(plan: ScanPlan, events: SelectedEvents, weighted: FloatArray | None) -> SparseCounts:
-    """Count the masses of all spectra: each event once a spectrum, in its one exclusive cell."""
-    cells = _cells(events, plan)
-    keys: list[IntArray] = []
-    rows: list[IntArray] = []
-    for spectrum, channel in zip(plan.spectra, plan.layout.spectrum_channels, strict=True):
-        masses = spectrum.masses(events)
-        inside = np.flatnonzero(np.isfinite(masses))
-        if len(inside):
-            # index() counts the underflow bin as -1.
-            bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
-            keys.append(channel.key(cells[inside], 0, bins))
-            rows.append(inside)
-    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
-    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
-    nothing = np.zeros(len(all_keys), np.int64)
-    return SparseCounts.from_keys(all_keys, all_weights, None if plan.calibration is None else (nothing, nothing))
 
 
 class _Binning:

@@ -86,6 +86,21 @@ masks = {
     **{f"{boson}+{jet}": (top,) for boson in ("W(e+nu)", "W(mu+nu)", "V(2j)") for jet in ("b", "j")},
 }
 
+# Each is one path under the names of several years, used in files that have one of them.
+electrons = ("HLT_Ele32_WPTight_Gsf", "HLT_Ele35_WPTight_Gsf", "HLT_Ele30_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf")
+muons = ("HLT_IsoMu24", "HLT_IsoMu27")
+photons = ("HLT_Photon200", "HLT_Photon175")
+jets = ("HLT_PFHT1050", "HLT_PFHT900", "HLT_PFHT800", "HLT_PFJet500", "HLT_PFJet450")
+
+
+def trigger(mass: Combination | System) -> Trigger:
+    """Return what the objects need: leptons those of their own, photons theirs, jets and taus alone those of jets."""
+    names = set(mass.objects)
+    leptons = tuple(paths for name, paths in (("e", electrons), ("mu", muons)) if name in names)
+    if leptons:
+        return Trigger(leptons, required=False, name=" and ".join(sorted(names & {"e", "mu"})))
+    return Trigger((photons,), required=False, name="gamma") if "gamma" in names else Trigger((jets,), False, "jets")
+
 
 def least_mass(mass: Combination | System) -> float:
     """Return where the spectrum starts: four tenths of the thresholds, or the sum of the candidates' windows."""
@@ -98,7 +113,7 @@ def spectrum(mass: Combination | System) -> Spectrum:
     neutrinos = ["nu"] if isinstance(mass, System) and mass.neutrinos else []
     resolution = combined(*(resolutions[name] for name in (*mass.objects, *neutrinos)))
     axis = resolution_axis(resolution, least_mass(mass), 6000.0, label=f"m({mass}) [GeV]")
-    return Spectrum(str(mass), mass, axis, resolution, masks.get(str(mass), ()))
+    return Spectrum(str(mass), mass, axis, resolution, masks.get(str(mass), ()), trigger=trigger(mass))
 
 
 plan = ScanPlan(
@@ -115,9 +130,6 @@ plan = ScanPlan(
         Topology("Z", OppositeSignPair(76.0, 106.0)),
         Topology("Upsilon", OppositeSignPair(8.5, 11.0)),
         Topology("Jpsi", OppositeSignPair(2.8, 3.9)),
-    ),
-    trigger=Trigger(
-        (("HLT_Ele32_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf"), ("HLT_IsoMu24", "HLT_IsoMu27")), required=False
     ),
     max_stored=0,
 )

@@ -10,7 +10,8 @@ The metadata of a dataset may have, beside anything of your own:
 ``good_runs``  The path of a good-run list, instead of the plan's.
 ``triggers``   Paths of which an event must have fired one. An event that fired a path of a dataset of the
                same era that stands before this one in the fileset belongs to that one, and is not taken
-               again: primary datasets overlap.
+               again: primary datasets overlap. A spectrum with a trigger of its own takes its events from
+               the datasets that have it, and from the first of them alone where an event is in several.
 =============  ===========================================================================================
 
 ``isMC`` and ``isData`` (``True`` or ``False``) say the kind, too; ``lumi_mask`` or ``golden_json`` the good-run list.
@@ -31,15 +32,15 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, MissingBranchError
 from coffea_ddp.events.values import WEIGHT_BOUNDS, has_square
-from coffea_ddp.plan.selections import GoodRuns
+from coffea_ddp.plan.selections import GoodRuns, Trigger
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray
@@ -120,9 +121,34 @@ class Dataset:
             steps["not counted elsewhere"] = events.n_events
         for paths, wanted, step in ((self.triggers, True, "fired"), (self.vetoes, False, "not in a dataset before")):
             if paths:
-                events = events.take(np.flatnonzero(_fired(events, paths) == wanted))
+                try:
+                    fired = _fired(events, paths)
+                except MissingBranchError as error:
+                    raise MissingBranchError(f"dataset {self.name!r}: {error}") from None
+                events = events.take(np.flatnonzero(fired == wanted))
                 steps[step] = events.n_events
         return events, steps
+
+    def fired(self, events: SelectedEvents, trigger: Trigger) -> BoolArray:
+        """Return which events of this dataset belong to what has a trigger of its own; each is in one dataset alone.
+
+        Those that fired a path of it that this dataset is of, and none that a dataset before it is of. Of a dataset
+        without trigger paths, those that fired any.
+
+        Raises
+        ------
+        MissingBranchError
+            If a trigger path is not in the file.
+        """
+        if not self.triggers:
+            return trigger(events)
+        mine, before = ([path for path in trigger.paths if path in paths] for paths in (self.triggers, self.vetoes))
+        if not mine:
+            events.note(trigger.role, f"in none of the paths of dataset {self.name!r}: no events")
+            return np.zeros(events.n_events, dtype=bool)
+        events.note(trigger.role, " or ".join(mine))
+        found = _fired(events, tuple(mine))
+        return found & ~_fired(events, tuple(before)) if before else found
 
 
 def _fired(events: SelectedEvents, paths: tuple[str, ...]) -> BoolArray:
@@ -148,6 +174,45 @@ def datasets(fileset: Mapping[str, Mapping[str, Any]]) -> dict[str, Dataset]:
         vetoes = tuple(dict.fromkeys(path for paths in before for path in paths if path not in this.triggers))
         found[name] = replace(this, vetoes=vetoes)
     return found
+
+
+def check_triggers(spectra: Sequence[Any], about: Mapping[str, Dataset]) -> None:
+    """Check that triggers of spectra and of datasets meet.
+
+    Parameters
+    ----------
+    spectra
+        Of a plan.
+    about
+        The datasets.
+
+    Raises
+    ------
+    InputError
+        If all datasets have trigger paths, and no dataset has a required one of a spectrum, or no spectrum any of a
+        dataset.
+    """
+    if not spectra or not about or not all(one.triggers for one in about.values()):
+        return
+    offered = {path for one in about.values() for path in one.triggers}
+    told = "; ".join(f"{name!r}: {', '.join(one.triggers)}" for name, one in about.items())
+    for spectrum in spectra:
+        trigger = spectrum.trigger
+        if trigger is not None and trigger.required and offered.isdisjoint(trigger.paths):
+            raise InputError(
+                f"spectrum {spectrum.name!r} needs the trigger {' or '.join(trigger.paths)}, which no dataset has "
+                f"({told}); add the dataset that has it, or make it Trigger(..., required=False)"
+            )
+    if any(spectrum.trigger is None for spectrum in spectra):
+        return
+    needed = dict.fromkeys(path for spectrum in spectra for path in spectrum.trigger.paths)
+    for name, one in about.items():
+        if needed.keys().isdisjoint(one.triggers):
+            raise InputError(
+                f"dataset {name!r} has the triggers {', '.join(one.triggers)}, of which no spectrum needs any "
+                f"({spectra[0].name!r}, for one, needs {' or '.join(spectra[0].trigger.paths)}); leave the dataset "
+                "out, or name the path in the plan"
+            )
 
 
 def described(name: str, metadata: Mapping[str, Any]) -> Dataset:

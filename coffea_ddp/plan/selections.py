@@ -139,10 +139,23 @@ class Trigger:
         file has is used. All of them must be there: with the muon path alone, e/mu would be broken by the trigger.
     required
         ``False``: a file that lacks one is not cut on at all, and the output says so.
+    name
+        What the output calls it, where a plan has several.
     """
 
     any_of: tuple[str | tuple[str, ...], ...]
     required: bool = True
+    name: str = ""
+
+    @property
+    def role(self) -> str:
+        """What the output says of it stands under this name."""
+        return f"trigger of {self.name}" if self.name else "trigger"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All names of all paths."""
+        return tuple(name for path in self.any_of for name in ((path,) if isinstance(path, str) else path))
 
     def __call__(self, events: SelectedEvents) -> BoolArray:
         """Return which events fired.
@@ -155,12 +168,12 @@ class Trigger:
         used = []
         for path in self.any_of:
             names = (path,) if isinstance(path, str) else path
-            found = events.choose("trigger", names, required=self.required)
+            found = events.choose(self.role, names, required=self.required)
             if found is None:
-                events.note("trigger", f"not applied: no {' or '.join(names)}")
+                events.note(self.role, f"not applied: no {' or '.join(names)}")
                 return np.ones(events.n_events, dtype=bool)
             used.append(found)
-        events.note("trigger", " or ".join(used))
+        events.note(self.role, " or ".join(used))
         return np.asarray(np.logical_or.reduce([events.flags(name) for name in used]))
 
 

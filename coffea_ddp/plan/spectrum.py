@@ -17,6 +17,7 @@ import hist
 
 from coffea_ddp.errors import PlanError
 from coffea_ddp.plan.checks import one_number_each
+from coffea_ddp.plan.selections import Trigger
 from coffea_ddp.plan.symmetry import Predicate
 from coffea_ddp.spectra.resolution import Resolution
 
@@ -43,6 +44,9 @@ class Spectrum:
         Ranges (low, high, name) of known resonances in GeV, which the bump hunt leaves out.
     exchange_name
         In the exchange format; by default that of the mass function, if it has one, or the name.
+    trigger
+        What its objects need, instead of the plan's trigger: a spectrum of jets needs none of leptons. Of a fileset
+        whose datasets have trigger paths, it takes events from those that have one of its own.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class Spectrum:
     resolution: Resolution | None = None
     masks: tuple[tuple[float, float, str], ...] = ()
     exchange_name: str = ""
+    trigger: Trigger | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):

@@ -25,7 +25,7 @@ from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.plan.datasets import Dataset, datasets
+from coffea_ddp.plan.datasets import Dataset, check_triggers, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
@@ -205,6 +205,7 @@ def _run(plan: ScanPlan, fileset: Any, settings: _Settings, *, by_dataset: bool)
     if not by_dataset:
         check_files_apart(files)
     about = datasets(files)
+    check_triggers(plan.spectra, about)
     keeping, chunks, lost = _prepared(plan, files, settings, by_dataset=by_dataset)
     chunks, not_compared = _compared(chunks, about, settings)
     lost += not_compared

@@ -14,7 +14,7 @@ from coffea_ddp._text_tables import text_table
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
-from coffea_ddp.plan.datasets import datasets
+from coffea_ddp.plan.datasets import check_triggers, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
@@ -131,8 +131,10 @@ def validate(
     reading = dataclasses.replace(reading_of(reading), chunksize=n_events, skip_bad_files=True)
     files = normalise(fileset, tree=reading.tree, redirector=reading.redirector)
     check_files_apart(files)
+    about = datasets(files)
+    check_triggers(loaded.spectra, about)
     chunks, lost = find_chunks(files, reading)
-    chunks, _ = with_datasets(chunks, datasets(files))
+    chunks, _ = with_datasets(chunks, about)
     firsts = list({(chunk.dataset, chunk.filename, chunk.treename): chunk for chunk in reversed(chunks)}.values())[::-1]
     found = Histograms.empty(loaded.layout)
     if firsts:

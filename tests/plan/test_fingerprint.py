@@ -20,9 +20,12 @@ from coffea_ddp import nanoaod, selections, symmetries
 from coffea_ddp import observables as obs
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.plan.fingerprint import _is_installed, digest
+from coffea_ddp.plan.masses.candidates import W_MUNU, system
+from coffea_ddp.plan.masses.combinations import combination
 from coffea_ddp.plan.observables import observable
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
+from coffea_ddp.plan.spectrum import Spectrum
 from coffea_ddp.plan.symmetry import Symmetry
 
 THRESHOLD = 3.0
@@ -72,6 +75,9 @@ BASE: dict[str, Any] = {
 }
 
 
+MASS = Spectrum("m", combination("e+mu"), hist.axis.Regular(5, 0.0, 100.0))
+
+
 def objects(index: int, **changes: object) -> tuple[Any, ...]:
     all_objects = list(nanoaod.standard_objects())
     all_objects[index] = dataclasses.replace(all_objects[index], **changes)
@@ -116,6 +122,14 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a value inside of the selection": {"selection": Above(20.5)},
     "trigger": {"trigger": selections.Trigger(("HLT_B", "HLT_A"))},
     "an optional trigger": {"trigger": selections.Trigger(("HLT_A", "HLT_B"), required=False)},
+    "spectra": {"spectra": (MASS,)},
+    "the trigger of a spectrum": {
+        "spectra": (dataclasses.replace(MASS, trigger=selections.Trigger(("HLT_A", "HLT_B"))),)
+    },
+    "a candidate": {"spectra": (dataclasses.replace(MASS, mass=system(W_MUNU, "e")),)},
+    "what a candidate leaves out": {
+        "spectra": (dataclasses.replace(MASS, mass=system(dataclasses.replace(W_MUNU, pairs_out=None), "e")),)
+    },
     "good runs": {"good_runs": selections.GoodRuns.from_dict({"1": [[1, 6]]})},
     "weight": {"weight": lambda ev: ev.met.pt + 0},
     "no weight": {"weight": None},

@@ -1,0 +1,91 @@
+"""The masses of a chunk's events, counted: each event once a spectrum, in its one exclusive cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.errors import MissingBranchError
+from coffea_ddp.histograms.cells import Multiplicity, Topology
+from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.plan.checks import one_bool_each
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp.events.selected import SelectedEvents
+    from coffea_ddp.plan.datasets import Dataset
+    from coffea_ddp.plan.plan import ScanPlan
+    from coffea_ddp.plan.selections import Trigger
+
+
+def exclusive_cells(plan: ScanPlan, events: SelectedEvents) -> IntArray:
+    """Return the code of the exclusive cell of every event, shape (n_events,).
+
+    Raises
+    ------
+    InputError
+        If a topology gives anything but one bool an event.
+    """
+    values = [events.count(axis.of) if isinstance(axis, Multiplicity) else _yes_no(axis, events) for axis in plan.cells]
+    return plan.layout.grid.encode(values, events.n_events)
+
+
+def _yes_no(axis: Topology, events: SelectedEvents) -> AnyArray:
+    assert axis.predicate is not None  # the plan has seen to it
+    return one_bool_each(f"topology {axis.name!r}", axis.predicate(events), events)
+
+
+def triggered(plan: ScanPlan, events: SelectedEvents, dataset: Dataset, trigger: Trigger) -> BoolArray:
+    """Return which events belong to the spectra of a plan that have this trigger.
+
+    Raises
+    ------
+    MissingBranchError
+        If a path of it is not in the file; it names dataset and spectrum.
+    """
+    try:
+        return dataset.fired(events, trigger)
+    except MissingBranchError as error:
+        (first, *others) = [one.name for one in plan.spectra if one.trigger == trigger]
+        more = f" and {len(others):,} more" if others else ""
+        whose = f"dataset {dataset.name!r}, " if dataset.name else ""
+        raise MissingBranchError(f"{whose}spectrum {first!r}{more}: {error}") from None
+
+
+def count_spectra(
+    plan: ScanPlan,
+    events: SelectedEvents,
+    weighted: FloatArray | None,
+    fired: Mapping[Trigger | None, BoolArray] | None = None,
+) -> SparseCounts:
+    """Return the counts of all spectra of a plan.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    events
+        Of one chunk.
+    weighted
+        One weight an event, shape (n_events,), or ``None`` where events are counted.
+    fired
+        The events that count, for each trigger that a spectrum has; ``None``: all, whatever the trigger.
+    """
+    cells = exclusive_cells(plan, events)
+    keys: list[IntArray] = []
+    rows: list[IntArray] = []
+    for spectrum, channel in zip(plan.spectra, plan.layout.spectrum_channels, strict=True):
+        masses = spectrum.masses(events)
+        has = np.isfinite(masses)
+        inside = np.flatnonzero(has if fired is None else has & fired[spectrum.trigger])
+        if len(inside):
+            # index() counts the underflow bin as -1.
+            bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
+            keys.append(channel.key(cells[inside], 0, bins))
+            rows.append(inside)
+    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
+    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
+    nothing = np.zeros(len(all_keys), np.int64)
+    return SparseCounts.from_keys(all_keys, all_weights, None if plan.calibration is None else (nothing, nothing))
