@@ -149,7 +149,7 @@ class Trigger:
 
     @property
     def role(self) -> str:
-        """What the output says of it stands under this name."""
+        """Name under which the output says what was used."""
         return f"trigger of {self.name}" if self.name else "trigger"
 
     @property
