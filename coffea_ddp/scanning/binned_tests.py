@@ -16,23 +16,19 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.results import CellResults
-from coffea_ddp.scanning.share_tests import SHARES, nsigma_block, rectangles_block
-from coffea_ddp.stats.nsigma import method_text
+from coffea_ddp.scanning.share_tests import drawn_residual, inside_of, nsigma_block, rectangles_block
+from coffea_ddp.stats.nsigma import METHOD, method_text
 from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles
-from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, dilution_of, z_table
+from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, z_table
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
-from coffea_ddp.stats.submatrix.overlapping import (
-    KnownKappaLabels,
-    exact_cells,
-    linear_cells,
-    nsigma_cells,
-)
+from coffea_ddp.stats.submatrix.overlapping import exact_cells, linear_cells, nsigma_cells
+from coffea_ddp.stats.submatrix.share_entries import nsigma_share_cells
 from coffea_ddp.stats.submatrix.shares import share_cells
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.scanning.cell_matrices import Block
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import RelabelledCounts
@@ -49,7 +45,7 @@ def kappa_of(block: Block, expected: ChannelExpectation) -> FloatArray:
         return np.full(len(block.cells), np.nan)
     if not expected.per_cell:
         return np.full(len(block.cells), expected.kappa)
-    a, b = (block.a * expected.ratio[block.used]).sum(axis=1), block.b.sum(axis=1)
+    a, b = block.n_a, block.n_b
     return np.where((a > 0) & (b > 0), b, np.nan) / np.where(a > 0, a, 1.0)
 
 
@@ -73,10 +69,8 @@ class NSigma:
             found = block_n_sigma(
                 block.a,
                 block.b,
-                np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used],
+                np.where(np.isfinite(kappa), kappa, 1.0)[:, None],
                 block.variance,
-                systematic=expected.bin_error[block.used] if expected.bin_error.any() else None,
-                kappa_error=expected.kappa_error or None,
                 estimated_from=self._estimated_from(block, expected),
             )
         statistic = np.where(np.isfinite(kappa), found.statistic, np.nan)
@@ -95,18 +89,17 @@ class NSigma:
 
     def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
         """Test all cells in a block of pseudo-experiments."""
-        nsigma_cells(toys.entries, cells, toys.labels, out)
+        shares = toys.expected.shares
+        if shares is None:
+            nsigma_cells(toys.entries, cells, toys.labels, out)
+        else:
+            nsigma_share_cells(shares.entries, cells, drawn_residual(toys), shares.own, out)
 
     def p_method(self, expected: ChannelExpectation) -> str:
         """Return how the local p-value is made, in words."""
         if expected.shares is not None:
-            return f"asymptotic normal, two-sided; {SHARES}"
-        return method_text(
-            from_totals=expected.per_cell or expected.fixed,
-            kappa_error=bool(expected.kappa_error),
-            per_bin=bool((expected.ratio != 1).any()),
-            systematic=bool(expected.bin_error.any()),
-        )
+            return f"{METHOD}; {expected.shares.method}"
+        return method_text(from_totals=expected.per_cell or expected.fixed)
 
 
 @dataclass(frozen=True)
@@ -149,27 +142,25 @@ class Submatrix:
     def observed(self, block: Block, expected: ChannelExpectation) -> CellResults:
         """Test a block of cells."""
         if expected.shares is not None:
-            plan = np.full_like(block.a, expected.plan_kappa)
-            nominal, _ = self._best(block, plan, np.zeros(plan.shape[1]), 0.0, replace(expected, shares=None))
-            return rectangles_block(block, expected.shares, nominal)
+            constant = replace(expected, shares=None, per_cell=False)
+            nominal, _ = self._best(block, np.full_like(block.a, expected.plan_kappa), constant)
+            return rectangles_block(block, expected.shares, nominal, pulls=self._pulls)
         kappa = kappa_of(block, expected)
-        ratio = np.where(np.isfinite(kappa), kappa, 1.0)[:, None] * expected.ratio[block.used]
-        z, rectangle = self._best(block, ratio, expected.bin_error[block.used], expected.kappa_error, expected)
-        inside = self._inside(block, rectangle)
+        ratio = np.broadcast_to(np.where(np.isfinite(kappa), kappa, 1.0)[:, None], block.a.shape)
+        z, rectangle = self._best(block, ratio, expected)
+        inside = inside_of(block, rectangle)
         n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
         if self._exact(expected):
             # The tables are in single precision.
             split = n_b, n_a + n_b, expected.kappa / (1 + expected.kappa)
-            wide = np.sqrt(1.0 + dilution_of(expected.kappa, expected.kappa_error) * (n_a + n_b))
-            z = np.where(np.isfinite(z), binomial_z(*split) / wide, np.nan)
-            bound = np.copysign(z_from_p(binomial_p(*split), two_sided=True) / wide, z)
+            z = np.where(np.isfinite(z), binomial_z(*split), np.nan)
+            bound = np.copysign(z_from_p(binomial_p(*split), two_sided=True), z)
         else:
             bound = z
         if expected.nominal:
             nominal = z
         else:
-            plan = np.full_like(ratio, expected.plan_kappa)
-            nominal, _ = self._best(block, plan, np.zeros(ratio.shape[1]), 0.0, expected)
+            nominal, _ = self._best(block, np.full_like(ratio, expected.plan_kappa), expected)
         z, bound = (np.where(np.isfinite(kappa), values, np.nan) for values in (z, bound))
         filled = (block.a + block.b if block.variance is None else block.variance) > 0
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,22 +172,17 @@ class Submatrix:
         n_bins = (filled & inside).sum(axis=1)
         return CellResults(z, bound, nominal, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), trials, rectangle)
 
-    def _best(
-        self, block: Block, ratio: FloatArray, spread: FloatArray, kappa_error: float, expected: ChannelExpectation
-    ) -> tuple[FloatArray, IntArray]:
+    def _best(self, block: Block, ratio: FloatArray, expected: ChannelExpectation) -> tuple[FloatArray, IntArray]:
         n = block.a + block.b
         if self._exact(expected):
             kappa = float(ratio[0, 0]) if len(ratio) else 1.0
-            table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))), kappa_error)
+            table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))))
             return best_of_cells(self._whole(block.b, block), self._whole(n, block), block.shape, 0, table)
         v = ratio * (n if block.variance is None else block.variance)
-        v = v + (spread * ratio * n / (1 + ratio)) ** 2
-        x, common = block.b - ratio * block.a, kappa_error * ratio * n / (1 + ratio)
+        x = block.b - ratio * block.a
         if self._pulls:
-            root = np.sqrt(np.where(v > 0, v, 1.0))
-            x, common, v = x / root, common / root, (v > 0).astype(np.float64)
-        wholes = (self._whole(values, block) for values in (x, v, common))
-        return best_of_cells(next(wholes), next(wholes), block.shape, 0, None, next(wholes))
+            x, v = x / np.sqrt(np.where(v > 0, v, 1.0)), (v > 0).astype(np.float64)
+        return best_of_cells(self._whole(x, block), self._whole(v, block), block.shape, 0, None)
 
     @staticmethod
     def _whole(values: FloatArray, block: Block) -> FloatArray:
@@ -205,21 +191,15 @@ class Submatrix:
         whole[..., block.used] = values
         return whole
 
-    @staticmethod
-    def _inside(block: Block, rectangle: IntArray) -> BoolArray:
-        row, column = np.divmod(block.used, block.shape[1])
-        first_row, stop_row, first_column, stop_column = rectangle.T[:, :, None]
-        rows, columns = (row >= first_row) & (row < stop_row), (column >= first_column) & (column < stop_column)
-        return np.asarray(rows & columns)
-
     def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
         """Test all cells in a block of pseudo-experiments."""
-        expected = toys.expected
-        if expected.shares is not None and isinstance(toys.labels, KnownKappaLabels):
-            share_cells(expected.shares.entries, cells, toys.shape, toys.labels.residual, out)
+        expected, shares = toys.expected, toys.expected.shares
+        if shares is not None:
+            x = drawn_residual(toys)
+            share_cells(shares.entries, cells, toys.shape, x, out, own=shares.own, pulls=self._pulls)
         elif self._exact(expected):
             # One table for all cells: the largest cell holds at most all events.
-            table = z_table(expected.kappa, round_up(int(toys.entries.n.sum())), expected.kappa_error)
+            table = z_table(expected.kappa, round_up(int(toys.entries.n.sum())))
             exact_cells(toys.entries, cells, toys.shape, table, toys.b, out)
         else:
             linear_cells(toys.entries, cells, toys.shape, self._pulls, toys.labels, out)
@@ -231,9 +211,10 @@ class Submatrix:
 
     def p_method(self, expected: ChannelExpectation) -> str:
         """Return how the local p-value of the rectangle is made, in words."""
+        how = "asymptotic normal of the rectangle"
         if expected.shares is not None:
-            return f"full binomial p of the rectangle with the mean share (conservative), two-sided; {SHARES}"
+            if not self._pulls and not expected.weighted:
+                how = "full binomial p of the rectangle with the mean share (conservative)"
+            return f"{how}, two-sided; {expected.shares.method}"
         exact = "full binomial p of the rectangle (z: of its mid-p)"
-        how = exact if self._exact(expected) else "asymptotic normal of the rectangle"
-        wide = "; uncertainty of kappa propagated" if expected.kappa_error else ""
-        return f"{how}, two-sided{wide}"
+        return f"{exact if self._exact(expected) else how}, two-sided"

@@ -39,10 +39,12 @@ def common_asymmetries(
         weighted events, whose counts are no Poisson numbers.
     """
     found = []
-    for symmetry, _ in channels if not hists.layout.weighted else ():
+    for symmetry, observables in channels if not hists.layout.weighted else ():
         layout, events = hists.layout.symmetry(symmetry), hists.cell_counts(symmetry)
         if layout.exchange and hists.layout.calibration is not None:
             continue  # efficiencies are in the expected shares
+        if expectation.corrects(symmetry, observables):
+            continue
         expected = expectation.of(events, events, layout.kappa)
         known = common_ratio(*events.counts[:, :, 0].T, kappa=expected.kappa) if _is_given(expected) else None
         if known is None:
@@ -62,8 +64,7 @@ def common_asymmetries(
 def _is_given(expected: ChannelExpectation) -> bool:
     """Return whether kappa is a number that is taken as exact: the plan's, or one that was given."""
     estimated = expected.per_cell or expected.estimated_from is not None
-    given = expected.nominal or (expected.kappa != expected.plan_kappa and not expected.kappa_error)
-    return expected.status is None and given and not estimated
+    return expected.status is None and expected.shares is None and not estimated
 
 
 def _number(row: Row, name: str) -> float:

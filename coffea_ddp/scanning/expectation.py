@@ -13,7 +13,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.scanning.bin_shares import BinRatios, kappa_of_totals, shares_of_bins
 from coffea_ddp.scanning.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.side_weights import side_ratio
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.layout import Layout
-    from coffea_ddp.scanning.shares import ChannelShares
+    from coffea_ddp.scanning.channel_shares import ChannelShares
 
 KINDS = ("plan", "global", "cell")
 
@@ -111,10 +112,14 @@ class Expectation:
             found["kappa_error"] = 0.0
         return replace(self, **found)
 
-    @property
-    def is_default(self) -> bool:
-        """True where nothing but a calibration is given."""
-        return replace(self, calibration=None) == Expectation()
+    def corrects(self, symmetry: str, observables: Sequence[str]) -> bool:
+        """Return whether a correction is given of any observable of a symmetry."""
+        return any(self._source(symmetry, name)[0] is not None for name in observables)
+
+    def says_nothing_of(self, symmetry: str, observables: Sequence[str]) -> bool:
+        """Return whether nothing but a calibration is given of a symmetry and its observables."""
+        mine, corrected = self.of_symmetry(symmetry), self.corrects(symmetry, observables)
+        return not corrected and mine.kappa == "plan" and not mine.kappa_error and not mine.systematic
 
     @property
     def estimated(self) -> bool:
@@ -154,28 +159,33 @@ class Expectation:
             If the correction cannot be used; if kappa is to be estimated and a side is empty.
         """
         mine = self.of_symmetry(counts.symmetry)
-        source = self._source(counts.symmetry, counts.observable)
-        ratio, spread = _bins(mine, source, counts.axes, counts.n_bins)
+        ratio, spread = _bins(mine, self._source(counts.symmetry, counts.observable), counts.axes, counts.n_bins)
+        corrected = bool((ratio != 1).any())
         kappa, estimated_from, status = plan_kappa, None, None
-        if mine.estimated:
-            found = _totals(counts, events, ratio)
-            if min(found[0], found[1]) > 0:
-                kappa, estimated_from = found[1] / found[0], found[2] if mine.kappa == "global" else None
+        # All events of the symmetry; with a correction those in range, as it says nothing of the others.
+        sample = (counts if corrected else events) if mine.estimated else None
+        if sample is not None:
+            found = kappa_of_totals(counts, ratio) if corrected else _ratio_of(events)
+            if np.isfinite(found):
+                kappa, estimated_from = found, _effective(sample) if mine.kappa == "global" else None
             else:
                 status = Status.NO_RATIO
         elif not isinstance(mine.kappa, str):
             kappa = float(mine.kappa)  # type: ignore[arg-type]
+        own, width = mine.kappa == "cell", _side_ratio(counts)
+        bins = BinRatios(kappa, ratio, spread, float(mine.kappa_error))  # type: ignore[arg-type]
+        shares = None
+        if bins.varying and status is None:
+            shares = shares_of_bins(counts, bins, side_ratio=width, of_totals=sample, own=own)
         return ChannelExpectation(
             kappa=kappa,
-            per_cell=mine.kappa == "cell",
-            ratio=ratio,
-            bin_error=spread,
-            kappa_error=float(mine.kappa_error),  # type: ignore[arg-type]
+            per_cell=own,
             estimated_from=estimated_from,
             plan_kappa=plan_kappa,
             weighted=counts.squares is not None,
             status=status,
-            side_ratio=_side_ratio(counts),
+            side_ratio=width,
+            shares=shares,
         )
 
     def _source(self, symmetry: str, observable: str) -> tuple[Any, bool]:
@@ -295,19 +305,16 @@ def _check_kappa(value: Any, where: str) -> None:
     checks.ratio(value, where)
 
 
-def _totals(counts: CellCounts, events: CellCounts, ratio: FloatArray) -> tuple[float, float, float]:
-    """Return what kappa is estimated from: A (as if it had B's efficiency), B, and the (effective) events of both.
+def _ratio_of(events: CellCounts) -> float:
+    """Return B / A of all events; NaN where a side is empty."""
+    a, b = events.counts[:, :, 0].sum(axis=0).tolist()
+    return b / a if min(a, b) > 0 else float("nan")
 
-    All events of the symmetry; with a correction those in range, as it says nothing of the others.
-    """
-    if (ratio == 1).all():
-        sides, source = events.counts[:, :, 0].sum(axis=0), events
-    else:
-        within = counts.counts.sum(axis=0) * np.stack([ratio, np.ones_like(ratio)])
-        sides, source = within.sum(axis=1), counts
-    width = None if source.squares is None else float(source.squares.sum())
-    total = float(sides.sum() if (ratio == 1).all() else counts.counts.sum())
-    return float(sides[0]), float(sides[1]), total if width is None else total**2 / width
+
+def _effective(sample: CellCounts) -> float:
+    """Return the number of events of a sample, with weights the effective one."""
+    total = float(sample.counts.sum())
+    return total if sample.squares is None else total**2 / float(sample.squares.sum())
 
 
 def _side_ratio(counts: CellCounts) -> float:
@@ -331,13 +338,9 @@ class ChannelExpectation:
     Attributes
     ----------
     kappa
-        The expected ratio, without the factors per bin; where cells have their own, that of all of them.
+        The expected ratio, without what differs from bin to bin; where cells have their own, that of all of them.
     per_cell
         True where every cell has its own instead, from its totals.
-    ratio, bin_error
-        Per bin, the factor on kappa and the relative uncertainty; shape (n_bins,).
-    kappa_error
-        Relative, common to all bins.
     estimated_from
         The number of (effective) events that kappa was estimated from; ``None``: it was given.
     plan_kappa
@@ -349,14 +352,12 @@ class ChannelExpectation:
     side_ratio
         How much larger weights are in B (:mod:`coffea_ddp.stats.side_weights`); 1 for weights of one law, and without.
     shares
-        The expected shares of the events, in the place of all of the above; ``None`` without a calibration.
+        The expected shares of the events, in the place of all of the above, where they differ or are uncertain;
+        ``None`` where all events have that of kappa.
     """
 
     kappa: float
     per_cell: bool
-    ratio: FloatArray
-    bin_error: FloatArray
-    kappa_error: float
     estimated_from: float | None
     plan_kappa: float
     weighted: bool
@@ -367,23 +368,13 @@ class ChannelExpectation:
     @property
     def exact(self) -> bool:
         """True where the events of any region are split binomially with one known probability."""
-        return not (self.per_cell or self.weighted or self.bin_error.any() or (self.ratio != 1).any())
+        return not (self.per_cell or self.weighted or self.shares is not None)
 
     @property
     def nominal(self) -> bool:
         """True for the plan's kappa, taken as exact."""
-        given = (
-            self.shares is None
-            and self.kappa == self.plan_kappa
-            and not self.kappa_error
-            and self.estimated_from is None
-        )
-        return given and not (self.per_cell or self.bin_error.any() or (self.ratio != 1).any())
-
-    @property
-    def varying(self) -> bool:
-        """True where the probability of side B differs from event to event, or is uncertain."""
-        return bool(self.kappa_error or self.bin_error.any() or (self.ratio != 1).any())
+        given = self.kappa == self.plan_kappa and self.estimated_from is None
+        return given and not self.per_cell and self.shares is None
 
     @property
     def fixed(self) -> bool:

@@ -77,9 +77,9 @@ def shares_of(
 
 
 def _check_calibrated(hists: Histograms, expectation: Expectation, channels: Channels) -> None:
-    for symmetry, _ in channels:
-        mine = expectation.of_symmetry(symmetry)
-        if hists.layout.symmetry(symmetry).exchange and not mine.is_default:
+    for symmetry, observables in channels:
+        said = not expectation.says_nothing_of(symmetry, observables)
+        if hists.layout.symmetry(symmetry).exchange and said:
             raise InputError(
                 f"{symmetry!r} is calibrated: kappa, its errors and corrections say nothing beside the expected shares "
                 "of events; name the symmetries of which they are, as in kappa={'forward/backward': 1.02}"

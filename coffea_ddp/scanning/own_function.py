@@ -10,6 +10,7 @@ CellTest(name='excess', function=<function excess at 0x...>, description='of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -74,9 +75,14 @@ class CellTest:
         self._check(expected)
         kappa = kappa_of(block, expected)
         known = np.isfinite(kappa)
-        ratio = np.where(known, kappa, 1.0)[:, None] * expected.ratio[block.used]
+        ratio = np.where(known, kappa, 1.0)[:, None]
         if expected.shares is not None:
             ratio = _ratio(expected.shares.expected(block.members, block.used), block.a + block.b)
+            if not expected.shares.own:
+                kappa = (ratio * (block.a + block.b) / (1 + ratio)).sum(axis=1)
+                kappa = kappa / (block.n_a + block.n_b - kappa)
+            else:
+                ratio = ratio * (block.n_b / np.maximum((block.a * ratio).sum(axis=1), 1e-15))[:, None]
         z = np.where(known, self._z(block.a, block.b, ratio), np.nan)
         plan = np.full_like(ratio, expected.plan_kappa)
         nominal = z if expected.nominal else self._z(block.a, block.b, plan)
@@ -90,7 +96,7 @@ class CellTest:
     def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
         """Test all cells in a block of pseudo-experiments."""
         expected, entries = toys.expected, toys.entries
-        n_codes, n_bins, n_toys = len(entries.starts) - 1, len(entries.extra), len(out.best)
+        n_codes, n_bins, n_toys = len(entries.starts) - 1, math.prod(toys.shape), len(out.best)
         ratios = np.broadcast_to(toys.kappa, (n_toys,))
         for first in range(0, len(cells.scale), _CELLS):
             last = min(first + _CELLS, len(cells.scale))
@@ -110,10 +116,9 @@ class CellTest:
                 of_shares = _ratio(summed(expected.shares.entries.e), summed(entries.n))
             for toy in range(n_toys):
                 a, b = (summed(side[:, toy]) for side in (toys.a, toys.b))
-                ratio = expected.ratio * ratios[toy] if of_shares is None else of_shares
+                ratio = np.full((1, 1), ratios[toy]) if of_shares is None else of_shares
                 if expected.per_cell:
-                    totals = np.maximum((a * expected.ratio).sum(axis=1), 1e-15)
-                    ratio = (b.sum(axis=1) / totals)[:, None] * expected.ratio
+                    ratio = ratio * (b.sum(axis=1) / np.maximum((a * ratio).sum(axis=1), 1e-15))[:, None]
                 z = np.nan_to_num(np.abs(self._z(a, b, ratio)), nan=0.0)
                 out.best[toy] = max(out.best[toy], z.max(initial=0.0))
                 out.kept[keep[keep >= 0], toy] = z[keep >= 0]
@@ -131,7 +136,7 @@ class CellTest:
     def _check(self, expected: ChannelExpectation) -> None:
         if expected.weighted:
             raise InputError(f"the test {self.name!r} is a function of counts, and the plan has weights; leave it out")
-        if expected.kappa_error or expected.bin_error.any():
+        if expected.shares is not None and expected.shares.uncertain:
             raise InputError(
                 f"the test {self.name!r} knows no uncertainty of the expected ratio; scan without kappa_error, "
                 "systematic and errors of corrections, or leave it out"

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import CountsTest
-    from coffea_ddp.scanning.shares import ChannelShares
 
     Single = NDArray[np.float32]
 
@@ -207,18 +206,17 @@ class _Work:
     @property
     def keyed(self) -> bool:
         shares = self.of.expected.shares
-        return self.events is not None if shares is None else shares.keyed
+        return self.events is not None if shares is None else shares.keyed is not None
 
     @classmethod
     def make(cls, of: ScannedObservable, draw: Draw) -> _Work:
         if of.expected.shares is not None:
-            entries = _entries_of(of.expected.shares, of.counts.n_bins)
+            entries = _entries_of(of)
             return cls(of, entries, tuple(_members(of, tested) for tested in of.tested), None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
-        # Labels by event have equal odds; and kappa of their totals is only that of the data where N_A is kept.
-        per_entry = expected.varying or (expected.fixed and draw.null == "binomial")
-        events = None if per_entry else _Events.make(of)
+        # kappa of the totals of labels by event is only that of the data where N_A is kept.
+        events = None if expected.fixed and draw.null == "binomial" else _Events.make(of)
         counts = of.counts.entries.sum(axis=1)
         v = counts if squares is None else pooled_variance(squares[:, 0], squares[:, 1], expected.side_ratio)
         if events is not None:
@@ -228,21 +226,14 @@ class _Work:
             events = events.placed(code * n_bins + place, n_bins)
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)
         # Where each cell has its own kappa, the cell's factor comes later.
-        factor = expected.ratio * (1.0 if expected.per_cell else expected.kappa)
-        entries = Entries(
-            starts=np.searchsorted(code, np.arange(n_codes + 1)),
-            bins=place,
-            n=n,
-            v=factor[place] * variances,
-            m=factor[place] * np.abs(contents.sum(axis=1)[code, place]) if squares is not None else factor[place] * n,
-            extra=(expected.bin_error / (1 + expected.kappa * expected.ratio)) ** 2,
-            common=expected.kappa_error / (1 + expected.kappa * expected.ratio),
-        )
+        factor = 1.0 if expected.per_cell else expected.kappa
+        starts = np.searchsorted(code, np.arange(n_codes + 1))
+        entries = Entries(starts=starts, bins=place, n=n, v=factor * variances)
         members = tuple(_members(of, tested) for tested in of.tested)
         weights = None if squares is None else np.sqrt(variances / n)
-        # N_A, or an estimated kappa, is that of all events; of those in range where a correction knows no others.
+        # N_A, or an estimated kappa, is that of all events.
         sides = of.events.entries.sum(axis=(0, 2))
-        n_b, n_other = int(sides[1]), int(sides.sum() - n.sum()) if (expected.ratio == 1).all() else 0
+        n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
         return cls(of, entries, members, weights, events, draw, n_b, n_other)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
@@ -256,51 +247,39 @@ class _Work:
         return found
 
     def _relabelled(self, number: int) -> RelabelledCounts:
-        expected, n_entries = self.of.expected, len(self.entries.n)
-        ratio, kappa = expected.ratio[self.entries.bins], np.asarray(expected.kappa)
+        expected, n_entries, shape = self.of.expected, len(self.entries.n), self.of.counts.shape
+        kappa, key = np.asarray(expected.kappa), f"{self.of.counts.symmetry}|{self.of.counts.observable}"
         labels: Labels
         if expected.shares is not None:
-            key = f"{self.of.counts.symmetry}|{self.of.counts.observable}"
-            b, x = expected.shares.drawn(self.draw.seed, key, number)
-            labels, shape = KnownKappaLabels(x, b), self.of.counts.shape
-            a: Single = (self.entries.n[:, None] - b).astype(np.float32)
-            return RelabelledCounts(self.entries, shape, labels, b, a, kappa, expected)
+            drawn = expected.shares.drawn(self.draw.seed, key, number)
+            labels = KnownKappaLabels(drawn.residual, drawn.b)
+            return RelabelledCounts(self.entries, shape, labels, drawn.b, drawn.a, kappa, expected)
         if self.events is not None:
             n_b = self.n_b if self.draw.null == "fixed" else None
             b, a = self.events.sides(n_entries, expected, n_b, self.draw.seed, number)
         else:
-            b, a = self._drawn(number, ratio)
+            b, a = self._drawn(number, key)
         if self.events is None and self.draw.null == "binomial" and expected.fixed:
             # The last entry are the events outside of the axes: kappa is estimated anew from all.
-            all_ratios = np.append(ratio, 1.0)[:, None]
-            kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum((all_ratios * a).sum(axis=0), 1e-15)
+            a = a.astype(np.float64)
+            kappa = np.maximum(b.sum(axis=0), 1e-15) / np.maximum(a.sum(axis=0), 1e-15)
             # In widths of the observed kappa's, with which the weights are made.
-            x = (b - kappa * all_ratios * a) * np.sqrt(expected.kappa / kappa)
+            x = (b - kappa * a) * np.sqrt(expected.kappa / kappa)
             labels = KnownKappaLabels(x[:n_entries].astype(np.float32), b[:n_entries])
         elif expected.per_cell:
-            labels = FloatingKappaLabels(b[:n_entries], (a[:n_entries] * ratio[:, None]).astype(np.float32))
+            labels = FloatingKappaLabels(b[:n_entries], a[:n_entries])
         else:
-            residual = b[:n_entries] - (expected.kappa * ratio)[:, None] * a[:n_entries]
+            residual = b[:n_entries] - kappa * a[:n_entries]
             labels = KnownKappaLabels(residual.astype(np.float32), b[:n_entries])
-        b, a = b[:n_entries], a[:n_entries]
-        return RelabelledCounts(self.entries, self.of.counts.shape, labels, b, a, kappa, expected)
+        return RelabelledCounts(self.entries, shape, labels, b[:n_entries], a[:n_entries], kappa, expected)
 
-    def _drawn(self, number: int, ratio: FloatArray) -> tuple[Single, Single]:
+    def _drawn(self, number: int, key: str) -> tuple[Single, Single]:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
         expected, n = self.of.expected, np.append(self.entries.n, self.n_other)
-        spread = np.append(expected.bin_error[self.entries.bins], 0.0)
         # With weights that belong to a side the odds are those of events, and each side has its weights again.
         kappa, root = expected.kappa / expected.side_ratio, np.sqrt(expected.side_ratio)
-        b = relabel(
-            n,
-            kappa=kappa * np.append(ratio, 1.0) if (ratio != 1).any() else kappa,
-            n_b=self.n_b if self.draw.null == "fixed" else None,
-            spread=spread,
-            common=expected.kappa_error,
-            seed=self.draw.seed,
-            key=f"{self.of.counts.symmetry}|{self.of.counts.observable}",
-            block=number,
-        )
+        n_b = self.n_b if self.draw.null == "fixed" else None
+        b = relabel(n, kappa=kappa, n_b=n_b, seed=self.draw.seed, key=key, block=number)
         a = (n[:, None] - b).astype(np.float32)
         if self.weights is None:
             return b, a
@@ -308,11 +287,11 @@ class _Work:
         return (b * (weights * root)).astype(np.float32), (a * (weights / root)).astype(np.float32)
 
 
-def _entries_of(shares: ChannelShares, n_bins: int) -> Entries:
-    """Return the entries of shares that were fitted: their errors are in the scales of cells, and in the labels."""
-    entries, nothing = shares.entries, np.zeros(n_bins)
-    n = entries.n.astype(np.int64)
-    return Entries(entries.starts, entries.bins, n, entries.v, np.zeros(len(n)), nothing, nothing)
+def _entries_of(of: ScannedObservable) -> Entries:
+    """Return the entries of events that have shares: what tests of counts alone need of them."""
+    assert of.expected.shares is not None
+    entries = of.expected.shares.entries
+    return Entries(entries.starts, entries.bins, np.rint(entries.n).astype(np.int64), entries.v)
 
 
 def _members(of: ScannedObservable, of_test: ScannedCells) -> Membership:

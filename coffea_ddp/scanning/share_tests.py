@@ -14,55 +14,67 @@ from coffea_ddp.scanning.results import CellResults
 from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p
+from coffea_ddp.stats.submatrix.overlapping import KnownKappaLabels
 from coffea_ddp.stats.submatrix.share_entries import nsigma_of_shares
 from coffea_ddp.stats.submatrix.shares import best_of_shares
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.scanning.cell_matrices import Block
+    from coffea_ddp.scanning.channel_shares import ChannelShares
     from coffea_ddp.scanning.expectation import ChannelExpectation
-    from coffea_ddp.scanning.shares import ChannelShares
+    from coffea_ddp.scanning.protocols import RelabelledCounts
 
-SHARES = "calibrated shares of side B, the uncertainty of their fit projected out"
-"""Part of the method of a p-value: where efficiencies enter."""
+    Single = NDArray[np.float32]
 
 
 def nsigma_block(block: Block, expected: ChannelExpectation, shares: ChannelShares) -> CellResults:
     """Return N_sigma of the cells of a block: ``sum_i (B_i - E_i) / sqrt(V_i)`` over its standard deviation."""
     starts, codes = _lists(block.members)
-    found = nsigma_of_shares(shares.entries, starts, codes, shares.residual)
-    e = shares.expected(block.members, block.used).sum(axis=1)
+    odds = shares.odds(block.members, block.used, block.b)
+    found = nsigma_of_shares(shares.entries, starts, codes, shares.residual, _known(odds))
+    e = shares.expected(block.members, block.used).sum(axis=1) if odds is None else block.n_b
     kappa, asymmetry = _ratios(block.n_a, block.n_b, e)
-    nominal = block_n_sigma(block.a, block.b, expected.plan_kappa).statistic
+    nominal = block_n_sigma(block.a, block.b, expected.plan_kappa, block.variance).statistic
     ones = np.ones(len(e), dtype=np.int64)
+    statistic = found.statistic if odds is None else np.where(np.isfinite(odds), found.statistic, np.nan)
     return CellResults(
-        found.statistic, found.statistic, nominal, block.n_a, block.n_b, found.n_bins, asymmetry, kappa, found.scale,
-        ones, None,
-    )  # fmt: skip
+        statistic, statistic, nominal, block.n_a, block.n_b, found.n_bins, asymmetry, kappa, found.scale, ones, None
+    )
 
 
-def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray) -> CellResults:
+def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *, pulls: bool = False) -> CellResults:
     """Return the best rectangle of the cells of a block; ``nominal`` is its z with the plan's kappa.
+
+    With ``pulls`` the score of a rectangle is its N_sigma, else the significance of its sum.
 
     The p-value is that of the binomial distribution with the mean share, which is never below that of unequal shares
     (W. Hoeffding, Ann. Math. Stat. 27 (1956) 713); where the fit makes the variance larger, z is smaller alike.
     """
     starts, codes = _lists(block.members)
-    found = best_of_shares(shares.entries, starts, codes, shares.residual, block.shape)
-    inside = _inside(block, found.where)
+    odds = shares.odds(block.members, block.used, block.b)
+    found = best_of_shares(shares.entries, starts, codes, shares.residual, block.shape, odds=_known(odds), pulls=pulls)
+    inside = inside_of(block, found.where)
     n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
     total = n_a + n_b
-    mean = np.clip(found.e / np.maximum(found.n, 1.0), 1e-9, 1.0 - 1e-9)
-    wide = np.sqrt(np.maximum(found.variance / np.maximum(found.v, 1e-9), 1.0))
-    bound = np.copysign(z_from_p(binomial_p(n_b, total, mean), two_sided=True) / wide, found.z)
+    z = found.z if odds is None else np.where(np.isfinite(odds), found.z, np.nan)
+    bound = z
+    if shares.entries.skewed and not pulls:
+        mean = np.clip(found.e / np.maximum(found.n, 1.0), 1e-9, 1.0 - 1e-9)
+        wide = np.sqrt(np.maximum(found.variance / np.maximum(found.v, 1e-9), 1.0))
+        # With odds of its total B of a cell is no news: the normal z of what is left has the smaller size.
+        bound = np.copysign(z_from_p(binomial_p(n_b, total, mean), two_sided=True) / wide, z)
+        bound = bound if odds is None else np.where(np.abs(bound) < np.abs(z), bound, z)
     kappa, asymmetry = _ratios(n_a, n_b, found.e)
-    filled = (block.a + block.b) > 0
+    filled = (block.a + block.b if block.variance is None else block.variance) > 0
     whole = np.zeros((len(filled), block.shape[0] * block.shape[1]))
     whole[:, block.used] = filled
     trials = np.array([count_rectangles(row.reshape(block.shape)) for row in whole], dtype=np.int64)
     return CellResults(
-        found.z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
+        z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
         found.where,
     )  # fmt: skip
 
@@ -81,8 +93,29 @@ def _ratios(n_a: FloatArray, n_b: FloatArray, e: FloatArray) -> tuple[FloatArray
         return kappa, n_b / (n_a * kappa) - 1.0
 
 
-def _inside(block: Block, where: IntArray) -> BoolArray:
+def inside_of(block: Block, where: IntArray) -> BoolArray:
+    """Return which used bins are in the rectangle of every cell; shape (n_cells, n_used).
+
+    Parameters
+    ----------
+    block
+        The cells.
+    where
+        First and one-past-last row, then column; shape (n_cells, 4).
+    """
     row, column = np.divmod(block.used, block.shape[1])
     first_row, stop_row, first_column, stop_column = where.T[:, :, None]
     rows, columns = (row >= first_row) & (row < stop_row), (column >= first_column) & (column < stop_column)
     return np.asarray(rows & columns)
+
+
+def drawn_residual(toys: RelabelledCounts) -> Single:
+    """Return ``B - E`` of every entry in pseudo-experiments of events that have shares; shape (n_entries, TOYS)."""
+    if not isinstance(toys.labels, KnownKappaLabels):
+        raise TypeError("labels of a kappa that cells have for themselves; shares have them as odds")
+    return toys.labels.residual
+
+
+def _known(odds: FloatArray | None) -> FloatArray | None:
+    """Return the odds, 1 where they cannot be known."""
+    return None if odds is None else np.where(np.isfinite(odds), odds, 1.0)

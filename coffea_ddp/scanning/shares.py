@@ -1,4 +1,4 @@
-"""Expectation of the bins of an observable by the shares of its events, and pseudo-experiments of it.
+"""Expected shares of calibrated events in the bins of an observable.
 
 A calibrated pass has the sums of shares of all bins. Where events of an output are all stored, their shares make the
 sums as well, of any calibration: the one that was learned from them, or one from elsewhere.
@@ -7,7 +7,6 @@ sums as well, of any calibration: the one that was learned from them, or one fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,21 +14,16 @@ from scipy import sparse
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.samples import SymmetryEvents
-from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.scanning.channel_shares import CALIBRATED, ChannelShares, KeyedLabels
 from coffea_ddp.stats.propensity.projection import main_directions
-from coffea_ddp.stats.relabelling import count_labels, stream
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.scanning.calibrated_events import CalibratedEvents
     from coffea_ddp.scanning.closure import Closure
-
-    Single = NDArray[np.float32]
 
 LEAST = 0.02
 """Directions of a fit that change the variance of no region by more than this share are left out."""
@@ -66,74 +60,6 @@ def binned_events(stored: SymmetryEvents, counts: CellCounts) -> BinnedEvents | 
         bins = bins * axis.size + index
     places = np.flatnonzero(inside)
     return BinnedEvents(places, np.searchsorted(counts.codes, stored.cell[places]), bins[places])
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelShares:
-    """Expectation of one observable of one symmetry, and its pseudo-experiments.
-
-    Attributes
-    ----------
-    entries
-        The filled bins of the exclusive cells, sorted by exclusive cell and bin.
-    residual
-        ``B - E`` of every entry, as observed; shape (n_entries,).
-    moves, control
-        How ``B - E`` of every entry moves with the fit, and the part of events that were fitted; shape (n_entries,
-        n_directions).
-    events
-        All calibrated events.
-    inside
-        Places among them of the events in the histogram; shape (n_inside,).
-    opposite, entry
-        Of those: on another side than in the first symmetry that exchanges flavours; the number of the entry. Shape
-        (n_inside,).
-    keyed
-        All events of the symmetry are stored: labels are drawn per event.
-    """
-
-    entries: ShareEntries
-    residual: FloatArray
-    moves: Single
-    control: Single
-    events: CalibratedEvents
-    inside: IntArray
-    opposite: BoolArray
-    entry: IntArray
-    keyed: bool
-
-    def expected(self, members: FloatArray, used: IntArray) -> FloatArray:
-        """Return E of cells, given by their exclusive cells, in some bins; shape (n_cells, n_used)."""
-        table = sparse.csr_array(
-            (self.entries.e, self.entries.bins, self.entries.starts), (members.shape[1], int(used.max(initial=0)) + 1)
-        )
-        return np.asarray(members @ table.toarray()[:, used])
-
-    def drawn(self, seed: int, key: str, block: int) -> tuple[Single, Single]:
-        """Return B of every entry in one block of pseudo-experiments, and ``B - E`` less what the fit takes.
-
-        Both have the shape (n_entries, TOYS).
-        """
-        e = self.entries.e[:, None]
-        if self.keyed:
-            words, fit = self.events.drawn(seed, block)
-            labels = np.where(self.opposite, ~words[self.inside], words[self.inside])
-            b = count_labels(labels, self.entry, len(self.entries.n))
-        else:
-            # Binomial with the mean share: of the same mean, and a larger variance where shares differ.
-            share = np.clip(e / self.entries.n[:, None], 0.0, 1.0)
-            n = self.entries.n.astype(np.int64)[:, None]
-            b = stream(seed, key, block).binomial(n, share, (len(n), TOYS)).astype(np.float32)
-            fit = self._fit_given(b - e, seed, key, block)
-        return b, (b - e - self.moves @ fit).astype(np.float32)
-
-    def _fit_given(self, residual: AnyArray, seed: int, key: str, block: int) -> FloatArray:
-        """Return how the fit moves where its events are known by their entries alone: what is left is normal."""
-        n_directions = self.control.shape[1]
-        per_variance = self.control / np.maximum(self.entries.v, 1e-9)[:, None]
-        size, vectors = np.linalg.eigh(np.eye(n_directions) - self.control.T @ per_variance)
-        drawn = stream(seed, f"{key}|fit", block).standard_normal((n_directions, TOYS))
-        return np.asarray(per_variance.T @ residual + (vectors * np.sqrt(np.maximum(size, 0.0))) @ drawn)
 
 
 class ScanShares:
@@ -215,17 +141,15 @@ class ScanShares:
             v=v,
             outside=np.ascontiguousarray((moves - control) @ main),
             control=np.ascontiguousarray(control @ main),
+            spread=np.zeros(len(filled)),
         )
         return ChannelShares(
             entries=entries,
             residual=b - e,
             moves=moves.astype(np.float32),
             control=control.astype(np.float32),
-            events=self._events,
-            inside=places,
-            opposite=opposite,
-            entry=entry,
-            keyed=keyed,
+            method=CALIBRATED,
+            keyed=KeyedLabels(self._events, places, opposite, entry) if keyed else None,
         )
 
     def _moves(

@@ -104,7 +104,8 @@ class SymmetryTests:
     def expected(self, counts: CellCounts, events: CellCounts, plan_kappa: float) -> ChannelExpectation:
         """Return what is expected of one observable of one symmetry."""
         found = self.expectation.of(counts, events, plan_kappa)
-        return found if self.shares is None else replace(found, shares=self.shares.of(counts))
+        calibrated = None if self.shares is None else self.shares.of(counts)
+        return found if calibrated is None else replace(found, shares=calibrated)
 
 
 @dataclass

@@ -45,21 +45,12 @@ class Entries(NamedTuple):
         Its events on both sides; shape (n_entries,).
     v
         Its variance of ``B - kappa A`` under the null, ``kappa n`` for counts; shape (n_entries,).
-    m, extra
-        What a systematic error adds: the variance of a bin is ``v + extra m^2``, with m (per entry, shape (n_entries,))
-        like v, for sums of weights instead of squares; ``extra`` has shape (n_bins,).
-    common
-        What an error of kappa that all bins share moves ``B - kappa A`` by in a bin: ``common m``; shape (n_bins,). It
-        is part of the rectangles' scores; that of whole cells is in their scale.
     """
 
     starts: IntArray
     bins: IntArray
     n: IntArray
     v: FloatArray
-    m: FloatArray
-    extra: FloatArray
-    common: FloatArray
 
 
 class Placed(Protocol):
@@ -151,18 +142,17 @@ class MaxScores(NamedTuple):
 
 def nsigma_cells(entries: Entries, membership: Membership, labels: Labels, out: MaxScores) -> None:
     """Take the largest N_sigma of all cells in every pseudo-experiment."""
-    _nsigma_cells(entries, membership, *_summed(labels), out)
+    _nsigma_cells(entries, membership, *_summed(labels), int(entries.bins.max(initial=0)) + 1, out)
 
 
 @compiled
 def _nsigma_cells(
-    entries: Entries, membership: Membership, x: Single, a: Single, floating: bool, out: MaxScores
+    entries: Entries, membership: Membership, x: Single, a: Single, floating: bool, n_all: int, out: MaxScores
 ) -> None:
-    v, m = np.zeros(len(entries.extra)), np.zeros(len(entries.extra))
-    weight = np.zeros(len(entries.extra), np.float32)
+    v, weight = np.zeros(n_all), np.zeros(n_all, np.float32)
     value = np.zeros(TOYS, np.float32)
     for cell in range(len(membership.scale)):
-        n_bins = _weights(entries, membership, cell, v, m, weight)
+        n_bins = _weights(entries, membership, cell, v, weight)
         if n_bins == 0:
             continue
         value[:] = 0.0
@@ -204,21 +194,19 @@ def _subtract_ratio(
 
 
 @compiled
-def _weights(entries: Entries, membership: Membership, cell: int, v: FloatArray, m: FloatArray, weight: Single) -> int:
-    """Fill v, m and ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
+def _weights(entries: Entries, membership: Membership, cell: int, v: FloatArray, weight: Single) -> int:
+    """Fill v and ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
     v[:] = 0.0
-    m[:] = 0.0
     for member in range(membership.starts[cell], membership.starts[cell + 1]):
         code = membership.codes[member]
         for entry in range(entries.starts[code], entries.starts[code + 1]):
             v[entries.bins[entry]] += entries.v[entry]
-            m[entries.bins[entry]] += entries.m[entry]
     n_bins = 0
     scale = membership.v_scale[cell]
     for i in range(len(v)):
         variance = v[i] * scale
         if variance > 0.0:
-            weight[i] = 1.0 / np.sqrt(variance + entries.extra[i] * (m[i] * scale) ** 2)
+            weight[i] = 1.0 / np.sqrt(variance)
             n_bins += 1
         else:
             weight[i] = 0.0
@@ -284,11 +272,10 @@ def _linear_cells(
     entries: Entries, membership: Membership, shape: tuple[int, int], pulls: bool, x: Single, a: Single,
     floating: bool, out: MaxScores,
 ) -> None:  # fmt: skip
-    v, m = np.zeros(shape[0] * shape[1]), np.zeros(shape[0] * shape[1])
-    weight = np.zeros(shape[0] * shape[1], np.float32)
+    v, weight = np.zeros(shape[0] * shape[1]), np.zeros(shape[0] * shape[1], np.float32)
     high, low = np.zeros(TOYS, np.float32), np.zeros(TOYS, np.float32)
     for cell in range(len(membership.scale)):
-        if _weights(entries, membership, cell, v, m, weight) == 0:
+        if _weights(entries, membership, cell, v, weight) == 0:
             continue
         place, n_rows, n_columns = squeeze((weight > 0.0).astype(np.int64), shape)
         found = gather(entries, membership, cell, place, n_rows * n_columns, x)
@@ -300,7 +287,6 @@ def _linear_cells(
             if pulls:
                 found[place[i]] *= weight[i]
             variances[place[i]] = 1.0 if pulls else 1.0 / (weight[i] * weight[i])
-            common[place[i]] = entries.common[i] * m[i] * (weight[i] if pulls else 1.0)
         _reset(high, low)
         shaped = found.reshape(n_rows, n_columns, TOYS)
         linear_extremes(shaped, variances.reshape(n_rows, n_columns), common.reshape(n_rows, n_columns), high, low)
