@@ -113,7 +113,7 @@ class ChannelShares:
     def odds(self, members: FloatArray, used: IntArray, b: FloatArray) -> FloatArray | None:
         """Return what the odds of the events of cells are multiplied with so that B of their totals is expected.
 
-        ``None`` where cells have no odds of their own; NaN where a side is empty. Shapes (n_cells, n_codes), (n_used,),
+        ``None`` where all cells have the same odds; NaN where a side is empty. Shapes (n_cells, n_codes), (n_used,),
         (n_cells, n_used); (n_cells,).
         """
         if not self.own:

@@ -94,7 +94,7 @@ def nsigma_of_shares(
         ``B - E`` of every entry; shape (n_entries,).
     odds
         What the odds of all events of a cell are multiplied with, estimated from its total; shape (n_cells,). By
-        default cells have no odds of their own.
+        default all cells have the same odds.
     """
     own = np.zeros(0) if odds is None else odds
     return ShareNSigma(*_nsigma_of_shares(entries, starts, codes, x, own, int(entries.bins.max(initial=0)) + 1))
