@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
 
 
+ROWS = "rows"
+"""Name in place of a tree for a Parquet file, which has none."""
 _SHOWN = 200
 """Characters of the names that a message tells."""
 _ALTERNATIVES = 8
@@ -237,7 +239,7 @@ class Columns:
 def _whole(path: str, tree: str, branch: str) -> AnyArray | None:
     """Return the values of one branch of a file, of whatever event; ``None`` where they cannot be read."""
     try:
-        if path.endswith((".parquet", ".parq")):
+        if tree == ROWS:  # however the file is called
             array = ak.from_parquet(path, columns=[branch])[branch]
         else:
             import uproot  # only where a chunk cannot tell

@@ -28,6 +28,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
 from coffea_ddp.errors import DDPError, FileError, MergeError, describe, did_you_mean
+from coffea_ddp.events.branches import ROWS
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without
@@ -37,7 +38,7 @@ from coffea_ddp.running.duplicates import Steps, counted_elsewhere, no_steps
 from coffea_ddp.running.fileset import Fileset, sources
 from coffea_ddp.running.guarding import wait_at_most
 from coffea_ddp.running.options import Reading
-from coffea_ddp.running.reader import ROWS, Holding, NotATreeError, is_parquet, look, open_root, structure
+from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, open_root, structure
 from coffea_ddp.running.sources import Source, asked_twice
 
 _OPENERS = 8

@@ -41,8 +41,6 @@ from coffea_ddp.running.shards import file_uuid
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
 
-ROWS = "rows"
-"""Name in place of a tree for a Parquet file, which has none."""
 _PARQUET = (".parquet", ".parq", ".pq")
 _MAGIC = b"PAR1"
 _FIRST = 1 << 16
