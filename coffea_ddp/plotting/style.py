@@ -106,8 +106,23 @@ class StyledFigure(Figure):
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save in the figure's own style; options as of matplotlib."""
-        with styled():
+        with styled(), self._laid_out(options.get("dpi")):
             super().savefig(fname, **options)
+
+    @contextmanager
+    def _laid_out(self, dpi: Any) -> Iterator[None]:
+        """Put everything at its place; matplotlib draws figures that have a layout engine a second time for that."""
+        engine, own = self.get_layout_engine(), self.dpi
+        try:
+            if engine is not None:
+                self.dpi = own if dpi in (None, "figure") else dpi
+                engine.execute(self)
+                self.dpi = own
+                self.set_layout_engine(None)
+            yield
+        finally:
+            self.dpi = own
+            self.set_layout_engine(engine)
 
     def _repr_png_(self) -> bytes:
         """Return the picture that notebooks show without `%matplotlib inline`."""
