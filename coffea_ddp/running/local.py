@@ -76,27 +76,31 @@ def _in_processes(
 ) -> Iterator[tuple[int, Output]]:
     """Yield numbers and outputs as they come, with a bounded number of them waiting.
 
-    A process that dies takes the others of its pool along. What was running then runs again, each chunk alone: the one
-    with which a process dies twice is missing.
+    A process that dies takes the others of its pool along. What was running then runs again, one chunk at a time: the
+    one with which a process dies twice is missing.
     """
     pending = deque(enumerate(items))
     while pending:
-        for suspect in (yield from _pool(function, pending, workers, guard)):
-            for number, item in (yield from _pool(function, deque([suspect]), 1, guard)):
+        suspects = deque((yield from _pool(function, pending, workers, guard)))
+        while suspects:
+            for number, item in (yield from _pool(function, suspects, 1, guard, ahead=0)):
                 yield number, guard.died(item, "a worker process died with it, twice (killed, or out of memory?)")
 
 
 def _pool(
-    function: Function, pending: deque[tuple[int, WorkItem]], workers: int, guard: Guard
+    function: Function, pending: deque[tuple[int, WorkItem]], workers: int, guard: Guard, *, ahead: int = 1
 ) -> Generator[tuple[int, Output], None, list[tuple[int, WorkItem]]]:
-    """Yield outputs until nothing is pending or a process has died; return what was running then."""
+    """Yield outputs until nothing is pending or a process has died; return what was running then.
+
+    Each process has ``ahead`` chunks waiting beside the one that it works on.
+    """
     import loky  # comes with coffea
 
     running: dict[concurrent.futures.Future[Output], tuple[int, WorkItem]] = {}
     pool = loky.ProcessPoolExecutor(max_workers=workers, initializer=end_with, initargs=(os.getpid(),))
     try:
         while pending or running:
-            while pending and len(running) < 2 * workers:
+            while pending and len(running) < (1 + ahead) * workers:
                 running[pool.submit(function, pending[0][1])] = pending[0]
                 pending.popleft()
             ready, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
