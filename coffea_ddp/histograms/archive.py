@@ -267,9 +267,17 @@ def _check_format(path: Path, manifest: Any) -> None:
 
 def _parquet(columns: Mapping[str, AnyArray]) -> memoryview:
     stream = pa.BufferOutputStream()
-    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    table = pa.table({name: _column(values) for name, values in columns.items()})
     pq.write_table(table, stream, compression="zstd", row_group_size=ROWS)
     return memoryview(stream.getvalue())
+
+
+def _column(values: AnyArray) -> pa.Array:
+    """Return numbers as a column; `pyarrow.array` would load pandas to see whether they are its own."""
+    if values.dtype == bool or not values.dtype.isnative:
+        return pa.array(values)
+    kept = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, kept])
 
 
 def _blocks(packed: memoryview, keys: IntArray) -> list[list[int]]:
