@@ -6,16 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from console import invoke
 
 from coffea_ddp import stats
-from coffea_ddp.cli import main
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
 
 
 @pytest.fixture
@@ -29,7 +22,7 @@ def pair(tmp_path):
 
 def test_what_the_library_says(tmp_path, pair, capsys):
     a, b = pair
-    code, out, _ = run(
+    code, out, _ = invoke(
         capsys,
         "compare",
         tmp_path / "a.npy",
@@ -56,7 +49,7 @@ def test_text_files_and_options(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("10, 20, 30\n")
     (tmp_path / "b.txt").write_text("11\n19\n30\n")
     for options in ((), ("--kappa", "totals"), ("--kappa", "2", "--kappa-error", "0.1", "--systematic", "0.05")):
-        code, out, _ = run(capsys, "compare", tmp_path / "a.txt", tmp_path / "b.txt", "--toys", 64, *options)
+        code, out, _ = invoke(capsys, "compare", tmp_path / "a.txt", tmp_path / "b.txt", "--toys", 64, *options)
         assert code == 0
         assert "submatrix" in out
 
@@ -64,7 +57,9 @@ def test_text_files_and_options(tmp_path, capsys):
 def test_flat_matrices_against_their_totals(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.full(9, 100))
     np.save(tmp_path / "b.npy", np.full(9, 110))
-    code, out, err = run(capsys, "compare", tmp_path / "a.npy", tmp_path / "b.npy", "--kappa", "totals", "--toys", 64)
+    code, out, err = invoke(
+        capsys, "compare", tmp_path / "a.npy", tmp_path / "b.npy", "--kappa", "totals", "--toys", 64
+    )
     assert code == 0
     assert "n_sigma:" in err
     assert "submatrix" in out
@@ -90,7 +85,7 @@ def test_wrong_input(tmp_path, capsys, name, content, options, message):
         (tmp_path / name).write_text(content)
     other = tmp_path / "o.txt"
     other.write_text("0 0 0" if name == "zeros.txt" else "3 2 1")
-    code, _, err = run(capsys, "compare", tmp_path / name, other, *options)
+    code, _, err = invoke(capsys, "compare", tmp_path / name, other, *options)
     assert code == 1
     assert message in err
     assert "Traceback" not in err

@@ -6,18 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from console import invoke
 
 from coffea_ddp import testing
 from coffea_ddp.cli import main
-
-
-def invoke(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Run the command line; return its exit code, stdout and stderr."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    assert "Traceback" not in out + err
-    return int(stop.value.code or 0), out, err
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import invoke
 
 from coffea_ddp import testing
 from coffea_ddp.cli import main
 
 EVENTS = 2_000
-
-
-def invoke(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Run the command line; return its exit code, stdout and stderr."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    assert "Traceback" not in out + err
-    return int(stop.value.code or 0), out, err
 
 
 @pytest.fixture(scope="module")

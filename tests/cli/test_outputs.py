@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from console import exit_code
 
 from coffea_ddp import _files, testing
 from coffea_ddp._files import (
@@ -59,12 +60,11 @@ IDS = [f"{command.name} {option.opts[-1]}" for command, option in FILES]
 
 
 def call(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
+    code = exit_code(*arguments)
     told = "".join(capfd.readouterr())
     assert "Traceback" not in told
     assert "a bug?" not in told
-    return int(stop.value.code or 0), told
+    return code, told
 
 
 def line(command: click.Command, option: click.Parameter, path: object, read: object = "absent") -> list[object]:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import exit_code
 from hypothesis import given
 from hypothesis import strategies as st
 
 import coffea_ddp as ddp
 from coffea_ddp import testing
 from coffea_ddp._text import printable
-from coffea_ddp.cli import main
 from coffea_ddp.cli.terminal import PlainFormatter, steps_bar
 from coffea_ddp.errors import DDPError, UnknownNameError
 
@@ -78,14 +78,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(one) for one in arguments])
+    code = exit_code(*arguments)
     out, err = capfd.readouterr()
     visible(out)
     visible(err)
     assert "(a bug?" not in err, err
     assert "Traceback" not in err or "--traceback" in arguments
-    return int(stopped.value.code or 0), out, err
+    return code, out, err
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")  # a font need not have what is in a name

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import exit_code
 from toys import scan_expecting
 
 from coffea_ddp import Checkpoint, run, testing
 from coffea_ddp.calibration.tables import constant
-from coffea_ddp.cli import cli, main
+from coffea_ddp.cli import cli
 from coffea_ddp.errors import DDPError, InputError
 
 ALWAYS = "it has an effect whatever the others are"
@@ -149,22 +150,16 @@ CASES = [
 ]
 
 
-def code_of(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main([str(argument) for argument in arguments])
-    return int(caught.value.code or 0)
-
-
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("unused")
     testing.make_dataset(folder, files=1, events=2_000, seed=6)
     files = str(folder / "*.root")
     for plan, name in (("symmetries", "hists.ddp"), ("dimuon_masses", "masses.ddp")):
-        assert code_of("run", plan, files, "-o", folder / name, "--executor", "iterative") == 0
-    assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json", "--observable", "met") in (0, 1)
+        assert exit_code("run", plan, files, "-o", folder / name, "--executor", "iterative") == 0
+    assert exit_code("scan", folder / "hists.ddp", "-o", folder / "report.json", "--observable", "met") in (0, 1)
     if not (folder / "report.json").exists():
-        assert code_of("scan", folder / "hists.ddp", "-o", folder / "report.json") == 0
+        assert exit_code("scan", folder / "hists.ddp", "-o", folder / "report.json") == 0
     (folder / "calibration.json").write_text(constant(0.1))
     np.save(folder / "short.npy", np.ones(3))
     np.save(folder / "a.npy", np.full((3, 3), 50))
@@ -200,7 +195,7 @@ def test_an_option_without_effect_is_an_error(
 ) -> None:
     before = outputs(places)
     arguments = [part for word in OPTIONS[command][option] for part in word.format(**places).split("|")]
-    assert code_of(command, *arguments) == 1
+    assert exit_code(command, *arguments) == 1
     err = capfd.readouterr().err
     assert "a bug?" not in err
     flag = max(next(one.opts for one in cli.commands[command].params if one.name == option), key=len)
@@ -212,9 +207,9 @@ def test_an_option_without_effect_is_an_error(
 def test_defaults_without_effect_are_silent(places: dict[str, str], tmp_path: Path) -> None:
     """Few events, since all 1,000 pseudo-experiments of all cells are made."""
     few = testing.make_nanoaod(tmp_path / "few.root", events=200, seed=6)
-    assert code_of("run", "symmetries", few, "-o", tmp_path / "few.ddp", "--executor", "iterative") == 0
+    assert exit_code("run", "symmetries", few, "-o", tmp_path / "few.ddp", "--executor", "iterative") == 0
     for arguments in ((places["masses"],), (tmp_path / "few.ddp",), (tmp_path / "few.ddp", "--tests", "submatrix")):
-        assert code_of("scan", *arguments) == 0
+        assert exit_code("scan", *arguments) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coffea.processor.executor import WorkItem
+from console import exit_code
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp import testing
-from coffea_ddp.cli import main
 from coffea_ddp.errors import FileError, InputError, MissingBranchError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.io import load
@@ -84,15 +84,11 @@ def test_one_file_a_dataset_on_the_command_line(files: dict[str, Path], tmp_path
     fileset = tmp_path / "fileset.json"
     fileset.write_text(json.dumps({"2022/C": [str(files["one"])], "2022/D": [str(files["other"])]}))
 
-    def call(*arguments: object) -> int:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        return int(caught.value.code or 0)
-
-    assert call("run", "symmetries", fileset, "-o", tmp_path / "h.ddp", "--by-dataset", "--executor", "iterative") == 0
+    options = ("--by-dataset", "--executor", "iterative")
+    assert exit_code("run", "symmetries", fileset, "-o", tmp_path / "h.ddp", *options) == 0
     parts = sorted(tmp_path.glob("*.ddp"))
     assert [path.name for path in parts] == ["h-2022_C.ddp", "h-2022_D.ddp"]
-    assert call("merge", *parts, "-o", tmp_path / "all.ddp") == 0
+    assert exit_code("merge", *parts, "-o", tmp_path / "all.ddp") == 0
     assert load(tmp_path / "all.ddp") == run("symmetries", fileset)
 
 

@@ -14,11 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusters import Facility, command, facility
+from console import invoke
 
 from coffea_ddp import testing
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
@@ -33,6 +35,7 @@ from coffea_ddp.running.shards import Shards
 from coffea_ddp.running.workers import Certificates, check_workers, connect, unfit
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+dask = pytest.importorskip("dask")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*unclosed.*")
 
 EVENTS, CHUNK = 3_000, 250
@@ -101,10 +104,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         yield found
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, err = process.communicate(timeout=600)
-    assert "Traceback" not in err
-    return process.returncode, err
+@pytest.fixture(autouse=True)
+def _soon() -> Iterator[None]:
+    """Let clients in this process look for a lost scheduler for 5 s, not 30."""
+    with dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
+        yield
 
 
 def shards(output: Path) -> dict[Path, int]:
@@ -122,25 +126,42 @@ def wait_for_shards(output: Path, n: int) -> dict[Path, int]:
     return found
 
 
-def settled(output: Path) -> dict[Path, int]:
-    """Return the shards when no more come: what is running when a client dies may still be written."""
-    found: dict[Path, int] | None = None
-    while found != (now := shards(output)):
-        found = now
-        time.sleep(5.0)
-    return now
+# Evaluated so that it travels by value: workers have no tests.
+_executing = eval("lambda dask_worker: dask_worker.state.executing_count", {"__name__": "__main__"})
+
+
+def wait_until_idle(client: Any) -> None:
+    """Wait until no worker does anything: what was running when a client died is finished, and its shards written."""
+    deadline = time.monotonic() + 300.0
+    while any(client.processing().values()) or any(client.run(_executing).values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def meanwhile(action: Callable[[], object]) -> Iterator[None]:
+    """Do something in a thread beside what runs here; what goes wrong there is raised here."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(action)
+        yield
+        future.result(timeout=300.0)
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_plan_reaches_workers_that_do_not_have_it(
-    cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+    cluster: Facility,
+    plan: Path,
+    files: list[Path],
+    whole: bytes,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Also: the same bytes as in one process, weights included, and nothing left behind."""
     output, report = tmp_path / "h.ddp", tmp_path / "dask.html"
     options = ("--chunksize", CHUNK, "--scheduler", cluster.address, "--performance-report", report)
-    code, err = finish(command("-v", "run", plan, *files, "-o", output, *options))
+    code, _, err = invoke(capfd, "-v", "run", plan, *files, "-o", output, *options)
     assert code == 0, err
     assert "dashboard: http" in err
     assert "2 workers, all of this version" in err
@@ -235,7 +256,7 @@ def certificates(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> None:
+def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cryptography", reason="makes the certificates")
     tls = certificates(tmp_path)
     output = tmp_path / "h.ddp"
@@ -243,10 +264,10 @@ def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> Non
     given = [part for name, path in tls.items() for part in (f"--tls-{name.replace('_', '-')}", path)]
     with facility(tmp_path / "facility", workers=1, tls=tls) as found:
         assert found.address.startswith("tls://")
-        code, err = finish(command("run", plan, *files, "-o", output, *options, "--scheduler", found.address, *given))
+        code, _, err = invoke(capfd, "run", plan, *files, "-o", output, *options, "--scheduler", found.address, *given)
         assert code == 0, err
         assert output.read_bytes() == whole
-        code, err = finish(command("run", plan, *files, "-o", output, *options, "--scheduler", found.address))
+        code, _, err = invoke(capfd, "run", plan, *files, "-o", output, *options, "--scheduler", found.address)
     assert code == 1
     assert "needs certificates: --tls-ca-file" in err
 
@@ -267,11 +288,13 @@ def edited(folder: Path, module: str, before: str, after: str) -> Path:
     return other.parent
 
 
-def test_another_version_on_a_worker_is_refused_by_name(plan: Path, files: list[Path], tmp_path: Path) -> None:
+def test_another_version_on_a_worker_is_refused_by_name(
+    plan: Path, files: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The same version number, but other code: what happens while a package is developed."""
     other = edited(tmp_path, "histograms/archive.py", "\nimport json\n", "\nimport json\n# something else\n")
     with facility(tmp_path / "facility", workers=1, PYTHONPATH=str(other)) as found:
-        code, err = finish(command("run", plan, *files, "-o", tmp_path / "h.ddp", "--scheduler", found.address))
+        code, _, err = invoke(capfd, "run", plan, *files, "-o", tmp_path / "h.ddp", "--scheduler", found.address)
     assert code == 1
     assert "error: worker tcp://127.0.0.1" in err
     assert "install the same on both; docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue" in err
@@ -415,35 +438,48 @@ def test_a_frozen_worker_is_named(cluster: Facility, tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_plan_ends_all_work(cluster: Facility, plan: Path, files: list[Path], tmp_path: Path) -> None:
-    overlapping = tmp_path / "overlapping.py"
-    slow = plan.read_text().replace('os.environ.get("PLAN_SLEEP", "0")', '"4.0"')
+    overlapping, begun = tmp_path / "overlapping.py", tmp_path / "begun"
+    begun.mkdir()
+    slow = plan.read_text().replace(
+        '    time.sleep(float(os.environ.get("PLAN_SLEEP", "0")))',
+        f"    open({str(begun)!r} + f'/{{time.time_ns()}}-{{os.getpid()}}', 'w').close()\n    time.sleep(1.0)",
+    )
     overlapping.write_text(slow.replace(".charge < 0", ".charge != 0"))
     with connect(cluster.address) as client:
         with pytest.raises(OverlapError, match=r"symmetry 'mu-/mu\+'"):
             run(overlapping, files, executor=Cluster(client), reading=Reading(chunksize=CHUNK))
-        deadline = time.monotonic() + 15.0  # two chunks may have been under way; the other ten would take 20 s and more
-        while any(client.processing().values()):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until_idle(client)
+    # Two at a time, a second each: some were under way, or next, when the first had told its fault.
+    assert 1 <= len(list(begun.iterdir())) < EVENTS // CHUNK
 
 
 # -- faults of the cluster ---------------------------------------------------------------------------------------------
 
 
 def test_a_killed_worker_loses_nothing(
-    cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+    cluster: Facility,
+    plan: Path,
+    files: list[Path],
+    whole: bytes,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     output = tmp_path / "h.ddp"
-    process = command("run", plan, *files, "-o", output, "--chunksize", CHUNK, "--scheduler", cluster.address)
-    wait_for_shards(output, 2)
-    cluster.kill_a_worker()
-    code, err = finish(process)
+
+    def kill() -> None:
+        wait_for_shards(output, 2)
+        cluster.kill_a_worker()
+
+    with meanwhile(kill):
+        code, _, err = invoke(
+            capfd, "run", plan, *files, "-o", output, "--chunksize", CHUNK, "--scheduler", cluster.address
+        )
     assert (code, output.read_bytes() == whole) == (0, True), err
 
 
 @pytest.mark.slow
 def test_a_chunk_that_takes_too_much_memory_is_named(
-    plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path
+    plan: Path, files: list[Path], odd: Path, whole: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A nanny kills its worker again and again; that a chunk kills its workers is in the next test, every time."""
     greedy = tmp_path / "greedy.py"
@@ -451,7 +487,7 @@ def test_a_chunk_that_takes_too_much_memory_is_named(
     output = tmp_path / "h.ddp"
     with facility(tmp_path / "facility", workers=1, memory="1500MB") as found:
         options = ("--chunksize", CHUNK, "--scheduler", found.address)
-        code, err = finish(command("run", greedy, *files, odd, "-o", output, *options))
+        code, _, err = invoke(capfd, "run", greedy, *files, odd, "-o", output, *options)
     assert code == 2
     hists = load(output)
     (missing,) = hists.missing
@@ -488,15 +524,18 @@ def test_why_a_chunk_was_given_up_is_told_whatever_happens_later(
 
 
 def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
-    plan: Path, files: list[Path], whole: bytes, tmp_path: Path
+    plan: Path, files: list[Path], whole: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "h.ddp"
     arguments = ("run", plan, *files, "-o", output, "--chunksize", CHUNK)
     with facility(tmp_path / "one", workers=1, PLAN_SLEEP="0.7") as found:
-        process = command(*arguments, "--scheduler", found.address)
-        wait_for_shards(output, 3)
-        found.scheduler.kill()
-        code, err = finish(process)
+
+        def kill() -> None:
+            wait_for_shards(output, 3)
+            found.scheduler.kill()
+
+        with meanwhile(kill):
+            code, _, err = invoke(capfd, *arguments, "--scheduler", found.address)
     assert code == 2, err
     partial = load(output)
     assert partial.partial
@@ -508,14 +547,15 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
         wait_for_shards(output, len(before) + 2)
         process.kill()
         process.communicate()
-        time.sleep(1.0)  # what was running then may still be written
+        with connect(found.address) as client:
+            wait_until_idle(client)
         kept = shards(output)
         assert len(before) + 2 <= len(kept) < EVENTS // CHUNK
         assert all(kept[path] == stamp for path, stamp in before.items())
-        code, err = finish(command("-v", *arguments, "--scheduler", found.address, "--resume"))
-    found = re.search(rf"(\d+) of {EVENTS // CHUNK} chunks are there", err)
-    assert found is not None, err
-    assert len(kept) <= int(found[1])
+        code, _, err = invoke(capfd, "-v", *arguments, "--scheduler", found.address, "--resume")
+    told = re.search(rf"(\d+) of {EVENTS // CHUNK} chunks are there", err)
+    assert told is not None, err
+    assert len(kept) <= int(told[1])
     assert (code, output.read_bytes() == whole) == (0, True), err
 
 
@@ -528,13 +568,15 @@ def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Pa
     with facility(tmp_path / "one", workers=1, PLAN_SLEEP="5.0") as found, connect(found.address) as client:
 
         def kill() -> None:
+            deadline = time.monotonic() + 300.0
             while not begun.exists():
+                assert time.monotonic() < deadline
                 time.sleep(0.05)
             found.scheduler.kill()
 
-        threading.Thread(target=kill, daemon=True).start()
-        with pytest.raises(
-            ClusterError, match=r"^the Dask cluster\b.* lost .*; dask-awkward keeps no finished chunks"
+        with (
+            meanwhile(kill),
+            pytest.raises(ClusterError, match=r"^the Dask cluster\b.* lost .*; dask-awkward keeps no finished chunks"),
         ):
             run(telling, files, executor=DaskAwkward(client), reading=Reading(chunksize=CHUNK))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import hist
 import numpy as np
 import pytest
+from console import invoke
 
-from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import bump_hunt
@@ -35,13 +35,6 @@ def falling(events=1e5, peak=0.0, mass=150.0):
     shape = np.exp(-CENTRES / 60.0)
     signal = np.exp(-0.5 * ((CENTRES - mass) / RESOLUTION.sigma(mass)) ** 2)
     return events * shape / shape.sum() + peak * signal
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
 
 
 # -- preparing -----------------------------------------------------------------------------------------------------
@@ -143,7 +136,7 @@ def test_nothing_and_nonsense():
 def test_bump_of_a_file_of_histograms(tmp_path, capsys, suffix):
     spectra = [made(falling(peak=600.0 * seed), seed, cell=f"j={seed}") for seed in range(2)]
     path = write_spectra(spectra, tmp_path / f"s.{suffix}")
-    code, out, _ = run(
+    code, out, _ = invoke(
         capsys, "bump", path, "--resolution", 0.02, "--toys", 50, "-o", tmp_path / "r.json", "--csv", tmp_path / "r.csv"
     )
     assert code == 0
@@ -160,10 +153,10 @@ def test_bump_of_masses_with_masks(tmp_path, capsys):
     path = tmp_path / "masses.csv"
     path.write_text("M\n" + "\n".join(map(str, masses)))
     options = ["--bins", 80, "--low", 60, "--high", 300, "--width", 6, "--mask", "76:106", "--toys", 20]
-    code, out, _ = run(capsys, "bump", path, *options)
+    code, out, _ = invoke(capsys, "bump", path, *options)
     assert code == 0
     assert "60 to 300" in out
-    code, out, err = run(capsys, "bump", path, *options[:6], "--min-events", 10**6)
+    code, out, err = invoke(capsys, "bump", path, *options[:6], "--min-events", 10**6)
     assert code == 2
     assert "TOO_FEW_ENTRIES" in out
     assert "not tested: masses" in err
@@ -184,21 +177,21 @@ def test_bump_of_masses_with_masks(tmp_path, capsys):
 )
 def test_wrong_arguments(tmp_path, capsys, options, message):
     path = write_spectra([made(falling())], tmp_path / "s.root")
-    code, _, err = run(capsys, "bump", path, *options)
+    code, _, err = invoke(capsys, "bump", path, *options)
     assert code == 1
     assert message in err
     assert "Traceback" not in err
 
 
 def test_files_that_are_not_there(tmp_path, capsys):
-    code, _, err = run(capsys, "bump", tmp_path / "none.root")
+    code, _, err = invoke(capsys, "bump", tmp_path / "none.root")
     assert (code, "no such file" in err) == (1, True)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/cms2011")
 def test_the_real_z(capsys, tmp_path):
     options = ["--bins", 60, "--low", 60, "--high", 120, "--width", 2.5, "--toys", 50, "-o", tmp_path / "r.json"]
-    code, _, _ = run(capsys, "bump", SHARED / "Zmumu_Run2011A_masses.csv", *options)
+    code, _, _ = invoke(capsys, "bump", SHARED / "Zmumu_Run2011A_masses.csv", *options)
     best = ScanReport.load(tmp_path / "r.json").rows[0]
     assert code == 0
     assert best.z_local > 10
@@ -207,11 +200,13 @@ def test_the_real_z(capsys, tmp_path):
 
 def test_train_bump_makes_a_network_that_bump_takes(tmp_path, capsys):
     weights = tmp_path / "w.npz"
-    code, _, err = run(capsys, "train-bump", "-o", weights, "--steps", 3, "--batch", 8, "--calibration", 2, "--seed", 7)
+    code, _, err = invoke(
+        capsys, "train-bump", "-o", weights, "--steps", 3, "--batch", 8, "--calibration", 2, "--seed", 7
+    )
     assert code == 0
     assert "step 3" in err
     path = write_spectra([made(falling())], tmp_path / "s.root")
-    code, out, _ = run(capsys, "bump", path, "--weights", weights, "--toys", 5)
+    code, out, _ = invoke(capsys, "bump", path, "--weights", weights, "--toys", 5)
     assert "5 toys" in out
     assert code == 0
     assert shipped().about["settings"] != {"seed": 7}

@@ -6,10 +6,10 @@ import csv
 
 import numpy as np
 import pytest
+from console import invoke
 
 import coffea_ddp as ddp
 from coffea_ddp import stats
-from coffea_ddp.cli import main
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.sensitivity import expected_sensitivity
 from coffea_ddp.testing import make_nanoaod
@@ -135,17 +135,10 @@ def test_bad_input(background, template, options, message):
         expected_sensitivity(background, template, **options)
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
-
-
 def test_command(tmp_path, capsys):
     np.save(tmp_path / "b.npy", BACKGROUND)
     np.savetxt(tmp_path / "s.txt", TEMPLATE)
-    code, out, err = run(
+    code, out, err = invoke(
         capsys,
         "sensitivity",
         tmp_path / "b.npy",
@@ -166,7 +159,7 @@ def test_command(tmp_path, capsys):
 
 def test_help_keeps_the_lines_of_its_examples(capsys):
     for command in (["sensitivity"], ["scan"], []):
-        code, out, _ = run(capsys, *command, "--help")
+        code, out, _ = invoke(capsys, *command, "--help")
         assert code == 0
         assert "\\b" not in out
         starts = [line.strip() for line in out.splitlines()]
@@ -180,7 +173,7 @@ def test_command_with_wrong_input(tmp_path, capsys):
         ((tmp_path / "b.npy", tmp_path / "b.npy", "--z", "a"), "give numbers"),
         ((tmp_path / "none.ddp", tmp_path / "b.npy"), "none.ddp"),
     ):
-        code, _, err = run(capsys, "sensitivity", *arguments)
+        code, _, err = invoke(capsys, "sensitivity", *arguments)
         assert code == 1
         assert message in err
         assert "Traceback" not in err
@@ -197,7 +190,7 @@ def test_command_with_histograms(tmp_path, capsys):
     np.save(tmp_path / "s.npy", (a + b > 5).astype(float))
     where = ("--symmetry", symmetry, "--observable", observable)
     common = (tmp_path / "h.ddp", tmp_path / "s.npy", "--z", "2", "--toys", "20", "--kappa", "0.8", "--seed", "2")
-    code, _, err = run(capsys, "sensitivity", *common, *where, "-o", tmp_path / "t.csv")
+    code, _, err = invoke(capsys, "sensitivity", *common, *where, "-o", tmp_path / "t.csv")
     assert code == 0, err
     wanted = expected_sensitivity((a + b) / 1.8, 1 * (a + b > 5), z=(2,), toys=20, kappa=0.8, seed=2).to_dicts()
     with (tmp_path / "t.csv").open(encoding="utf-8") as lines:
@@ -208,6 +201,6 @@ def test_command_with_histograms(tmp_path, capsys):
         (("--symmetry", symmetry, "--observable", "none"), "none"),
         ((*where, "--cell", "none>=1"), "none"),
     ):
-        code, _, err = run(capsys, "sensitivity", *common, *wrong)
+        code, _, err = invoke(capsys, "sensitivity", *common, *wrong)
         assert code == 1
         assert message in err.replace("\n", " ")
