@@ -91,6 +91,15 @@ if TYPE_CHECKING:
 )
 @click.option("--calibrate", is_flag=True, help="Learn the efficiencies of electrons and muons from the stored events.")
 @click.option("--calibration", type=click.Path(), help="Take them from a file (all events have to be stored).")
+@click.option(
+    "--control",
+    help="The cell whose events --calibrate fits, as 'tau=0 & b=0' [default: without objects that few events have].",
+)
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help="Test each cell with a fit without the events of the rarest object it asks for: a signal is not fitted.",
+)
 def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None, **options: Any) -> int:
     r"""Test every cell of the lattice and rank them.
 
@@ -103,6 +112,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --calibrate
+    coffea-ddp scan hists.ddp --calibrate --control inclusive --leave-out
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.io import load
@@ -181,12 +191,15 @@ def _expectation(options: dict[str, Any]) -> Expectation:
     """Return what is said of side B, taken out of the options."""
     from coffea_ddp.scanning.expectation import Expectation
 
+    learned, control = options.pop("calibrate"), options.pop("control")
     return Expectation(
         kappa=per_symmetry(options.pop("kappas"), "--kappa", _number_or_name, "plan"),
         kappa_error=per_symmetry(options.pop("kappa_errors"), "--kappa-error", float, 0.0),
         systematic=per_symmetry(options.pop("systematics"), "--systematic", float, 0.0),
         correction=_correction(options.pop("corrections")),
-        calibration=_calibration(options.pop("calibration"), learn=options.pop("calibrate")),
+        calibration=_calibration(options.pop("calibration"), learn=learned),
+        control=control if learned else None,  # elsewhere it has no effect, and is refused
+        leave_out=options.pop("leave_out"),
     )
 
 
@@ -201,11 +214,12 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
     names, kinds = {test.name for test in tests}, {test.kind for test in tests}
     symmetric = bool(kinds & {"counts", "events"}), "a test of symmetries (--tests)"
     counts = "counts" in kinds, "a test of counts, as nsigma or submatrix (--tests)"
-    fits = "nplm" in names and options["fits"] > 0
+    fits, learned = "nplm" in names and options["fits"] > 0, options["expectation"].calibration == "events"
     refuse_unused({
         **dict.fromkeys(("min_events", "symmetries", "observables"), symmetric),
         **dict.fromkeys(("kappas", "systematics", "corrections", "calibrate", "calibration"), symmetric),
-        "kappa_errors": counts,
+        "control": (symmetric[0] and learned, "a calibration that is learned here (--calibrate)"),
+        **dict.fromkeys(("kappa_errors", "leave_out"), counts),
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
         "fits": ("nplm" in names, "the test nplm (--tests)"),
         "backend": (fits, "full fits of the test nplm (--tests, --fits)"),

@@ -60,6 +60,10 @@ class Titled(NamedTuple):
     table: Grid
 
 
+def _claimed(number: float | None) -> str:
+    return "" if number is None else f"{abs(number):,.1f} on side {'B' if number > 0 else 'A'}"
+
+
 def region_facts(row: Row) -> Facts:
     """Return the numbers and words of a row; what does not apply is left out."""
     n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
@@ -78,6 +82,7 @@ def region_facts(row: Row) -> Facts:
         (n_a, content(row.n_a)),
         (n_b, content(row.n_b)),
         ("expected B / A", "" if ratio.kappa is None else f"{ratio.kappa:.5g}"),
+        ("events that the expectation claims", _claimed(ratio.claimed)),
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
         ("z local", _with_error(row)),
         ("z nominal", z_nominal),

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> RatioPart(kappa=1.0, asymmetry=float("inf"))
-RatioPart(kappa=1.0, asymmetry=None, z_nominal=None)
+RatioPart(kappa=1.0, asymmetry=None, z_nominal=None, claimed=None)
 >>> part_of(BumpPart, {"position": None, "width": None}) is None
 True
 """
@@ -41,11 +41,15 @@ class RatioPart:
     z_nominal
         z_local with the plan's kappa, taken as exact, and no correction or systematic error; ``None`` where that is
         what was used.
+    claimed
+        How many more events are expected on side B than with the plan's kappa: the part of an excess that a calibration
+        or another kappa explains; below 0 on side A. ``None`` where the plan's kappa is what was used.
     """
 
     kappa: float | None = None
     asymmetry: float | None = None
     z_nominal: float | None = None
+    claimed: float | None = None
 
     def __post_init__(self) -> None:
         clean(self)

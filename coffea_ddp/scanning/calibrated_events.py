@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit, logit
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import CalibrationLayout
@@ -20,6 +21,7 @@ from coffea_ddp.histograms.shares import SHARE, quantised
 from coffea_ddp.scanning.calibrating import ExchangedEvents, sources_of
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.propensity.basis import LeptonBasis
+from coffea_ddp.stats.propensity.projection import without_events
 from coffea_ddp.stats.relabelling import event_labels_of_shares, stream
 
 if TYPE_CHECKING:
@@ -80,6 +82,23 @@ class CalibratedEvents:
     def places(self, numbers: IntArray) -> IntArray:
         """Return where events, given by their numbers among all stored ones, are among these."""
         return np.searchsorted(self.numbers, numbers)
+
+    def without(self, out: BoolArray) -> CalibratedEvents:
+        """Return the events with the shares of a fit that some of them took no part in; ``out`` has shape (n_events,).
+
+        To first order in what these events move (:func:`~coffea_ddp.stats.propensity.projection.without_events`).
+        """
+        known = self.share * (1.0 - self.share)
+        rows, some = self.moves / known[:, None], out & self.fitted
+        shift, root = without_events(rows[some], self.is_b[some] - self.share[some], known[some])
+        share = expit(logit(self.share) + rows @ shift)
+        return replace(
+            self,
+            share=share,
+            moves=(rows @ root) * (share * (1.0 - share))[:, None],
+            fitted=self.fitted & ~out,
+            prior=root.T @ self.prior,
+        )
 
     @functools.cached_property
     def _blocks(self) -> dict[tuple[int, int], tuple[NDArray[np.uint64], FloatArray]]:

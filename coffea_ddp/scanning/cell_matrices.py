@@ -74,6 +74,18 @@ class Block(NamedTuple):
     shape: tuple[int, int]
     members: FloatArray
 
+    def take(self, rows: IntArray) -> Block:
+        """Return some of the cells."""
+        return self._replace(
+            cells=self.cells[rows],
+            n_a=self.n_a[rows],
+            n_b=self.n_b[rows],
+            a=self.a[rows],
+            b=self.b[rows],
+            variance=None if self.variance is None else self.variance[rows],
+            members=self.members[rows],
+        )
+
 
 class CellBlocks:
     """The matrices of one observable of one symmetry in all distinct cells: iterate to get the blocks.

@@ -8,6 +8,7 @@ taken as exact or from totals that pseudo-experiments keep, all events have one 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,6 +95,9 @@ class ChannelShares:
         Every cell has its own odds, from its total.
     uncertain
         There are errors that labels do not have, and that functions of counts alone cannot know.
+    without, fit_of
+        The same by fits that some events took no part in, and which of them belongs to a distinct cell, -1 for none:
+        shape (n_distinct,), or none where all cells have one fit.
     """
 
     entries: ShareEntries
@@ -105,6 +109,17 @@ class ChannelShares:
     weights: SideWeights | None = None
     own: bool = False
     uncertain: bool = False
+    without: tuple[ChannelShares, ...] = ()
+    fit_of: IntArray | None = None
+
+    def parts(self, cells: IntArray) -> Iterator[tuple[IntArray, ChannelShares]]:
+        """Yield which of some distinct cells, given by their numbers, have one fit, and the shares of that."""
+        if self.fit_of is None:
+            yield np.arange(len(cells)), self
+            return
+        mine = self.fit_of[cells]
+        for number in np.unique(mine).tolist():
+            yield np.flatnonzero(mine == number), self.without[number] if number >= 0 else self
 
     def expected(self, members: FloatArray, used: IntArray) -> FloatArray:
         """Return E of cells, given by their exclusive cells, in some bins; shape (n_cells, n_used)."""

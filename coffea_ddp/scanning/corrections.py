@@ -15,7 +15,7 @@ Examples
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +145,52 @@ def efficiency_ratio(source: Any, axes: tuple[Any, ...], *, missing_ok: bool = F
         f"efficiency ratios of shape {found.ratio.shape} for bins of shape {shape}; give one for each bin of the axes "
         f"{_names(axes)}, without flow bins"
     )
+
+
+def check_fits(symmetry: str, given: Mapping[str, tuple[Any, bool, tuple[Any, ...]]]) -> None:
+    """Stop where a correction does not fit its observable, or none of its symmetry's.
+
+    Parameters
+    ----------
+    symmetry
+        Its name.
+    given
+        Of each observable the correction (``None``: it has none), whether it is that observable's own, and the axes.
+
+    Raises
+    ------
+    InputError
+        Naming the observable, or all of them.
+    """
+    loose, fitting = None, []
+    for observable, (source, must_fit, axes) in given.items():
+        if source is None:
+            continue
+        if must_fit:
+            try:
+                efficiency_ratio(source, axes)
+            except InputError as error:
+                raise InputError(f"correction of {symmetry!r}, {observable!r}: {error}") from error
+            continue
+        loose = source
+        if axes and efficiency_ratio(source, axes, missing_ok=True) is not None:
+            fitting.append(observable)
+    if loose is not None and not fitting:
+        raise InputError(
+            f"the correction of {symmetry!r} fits none of its observables: {', '.join(map(repr, given))}; its inputs "
+            "have to be called like their axes, an array needs the shape of their bins"
+        )
+    if len(fitting) > 1 and not _names_inputs(loose):
+        raise InputError(
+            f"an array of corrections fits {len(fitting)} observables: {', '.join(map(repr, sorted(fitting)))}; say of "
+            f"which it is, as in {{'{symmetry}:{fitting[0]}': array}} (--correction '{symmetry}:{fitting[0]}=FILE')"
+        )
+
+
+def _names_inputs(correction: Any) -> bool:
+    """Return whether a correction names its inputs: a correctionlib file or object."""
+    text = str(correction) if isinstance(correction, str | Path) else ""
+    return hasattr(correction, "evaluate") or (bool(text) and not text.endswith((".npy", ".npz")))
 
 
 def _arrays(source: Any) -> EfficiencyRatio:

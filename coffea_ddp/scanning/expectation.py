@@ -13,9 +13,8 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from coffea_ddp.stats.side_weights import side_ratio
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.layout import Layout
     from coffea_ddp.scanning.channel_shares import ChannelShares
@@ -67,6 +66,11 @@ class Expectation:
         :class:`~coffea_ddp.calibration.calibration.Calibration`, the path of one, or ``"events"``, which learns one
         from the stored events; all events have to be stored. An output that was filled with a calibration has its own,
         which is always used.
+    control
+        The cell whose events are fitted where the calibration is learned, as for :func:`coffea_ddp.calibrate`.
+    leave_out
+        Cells are tested with a fit without the events of the rarest object that they ask for
+        (:mod:`coffea_ddp.scanning.relatives`).
 
     Raises
     ------
@@ -80,9 +84,12 @@ class Expectation:
     systematic: float | Mapping[str, float] = 0.0
     correction: Any = None
     calibration: Any = None
+    control: Any = None
+    leave_out: bool = False
 
     def __post_init__(self) -> None:
         """Check what is given."""
+        self._check_learned()
         for name in _PER_SYMMETRY:
             given = getattr(self, name)
             if isinstance(given, Mapping) and not given:
@@ -104,6 +111,14 @@ class Expectation:
                 raise InputError(
                     f"kappa_error[{symmetry!r}]={error}: kappa={kappa!r} brings its own; leave it out, or give kappa"
                 )
+
+    def _check_learned(self) -> None:
+        learned = isinstance(self.calibration, str) and self.calibration == "events"
+        if self.control is not None and not learned:
+            raise InputError(
+                f"control={self.control!r}: a cell is fitted where a calibration is learned from the events of a scan; "
+                "give calibration='events' (--calibrate), or leave it out"
+            )
 
     def of_symmetry(self, symmetry: str) -> Expectation:
         """Return what holds for one symmetry, without mappings (but for the correction's)."""
@@ -233,39 +248,11 @@ class Expectation:
                 f"the correction is of one symmetry, and {len(symmetries)} are scanned ({listed(symmetries)}); say of "
                 f"which it is, as in {{{symmetries[0]!r}: correction}} (--correction '{symmetries[0]}=FILE')"
             )
-        self._check_fits(layout, channels)
-
-    def _check_fits(self, layout: Layout, channels: Channels) -> None:
-        """Stop where a correction does not fit its observable, or none of its symmetry's."""
-        from coffea_ddp.scanning.corrections import efficiency_ratio
+        from coffea_ddp.scanning.corrections import check_fits
 
         for symmetry, observables in channels:
-            loose, fitting = None, []
-            for observable in observables:
-                source, must_fit = self._source(symmetry, observable)
-                axes = layout.channel(symmetry, observable).axes
-                if source is None:
-                    continue
-                if must_fit:
-                    try:
-                        efficiency_ratio(source, axes)
-                    except InputError as error:
-                        raise InputError(f"correction of {symmetry!r}, {observable!r}: {error}") from error
-                    continue
-                loose = source
-                if axes and efficiency_ratio(source, axes, missing_ok=True) is not None:
-                    fitting.append(observable)
-            if loose is not None and not fitting:
-                raise InputError(
-                    f"the correction of {symmetry!r} fits none of its observables: {listed(observables)}; its inputs "
-                    "have to be called like their axes, an array needs the shape of their bins"
-                )
-            if len(fitting) > 1 and not _named(loose):
-                raise InputError(
-                    f"an array of corrections fits {len(fitting)} observables: {listed(sorted(fitting))}; say of "
-                    f"which it is, as in {{'{symmetry}:{fitting[0]}': array}} "
-                    f"(--correction '{symmetry}:{fitting[0]}=FILE')"
-                )
+            axes = {name: layout.channel(symmetry, name).axes for name in observables}
+            check_fits(symmetry, {name: (*self._source(symmetry, name), axes[name]) for name in observables})
 
 
 def _words(one: Expectation) -> list[str]:
@@ -325,12 +312,6 @@ def _side_ratio(counts: CellCounts) -> float:
     return float(side_ratio(*sides))
 
 
-def _named(correction: Any) -> bool:
-    """Return whether a correction names its inputs: a correctionlib file or object."""
-    text = str(correction) if isinstance(correction, str | Path) else ""
-    return hasattr(correction, "evaluate") or (bool(text) and not text.endswith((".npy", ".npz")))
-
-
 @dataclass(frozen=True, eq=False)
 class ChannelExpectation:
     """Expectation of one observable of one symmetry.
@@ -364,6 +345,14 @@ class ChannelExpectation:
     status: Status | None
     side_ratio: float = 1.0
     shares: ChannelShares | None = None
+
+    def parts(self, cells: IntArray) -> Iterator[tuple[IntArray, ChannelExpectation]]:
+        """Yield which of some distinct cells, given by their numbers, have one expectation, and that."""
+        if self.shares is None:
+            yield np.arange(len(cells)), self
+            return
+        for rows, shares in self.shares.parts(cells):
+            yield rows, replace(self, shares=shares)
 
     @property
     def exact(self) -> bool:

@@ -61,6 +61,11 @@ def shares_of(
     """
     given, own = expectation.calibration, hists.layout.calibration
     if given is None and own is None:
+        if expectation.leave_out:
+            raise InputError(
+                "leave_out: there is no calibration that events could be left out of; learn one (calibration='events', "
+                "--calibrate), or fill with one"
+            )
         return hists, None
     if given is not None and own is not None:
         raise InputError(
@@ -70,10 +75,11 @@ def shares_of(
     if null == "fixed":
         raise InputError("null='fixed' gives all events the same odds, which a calibration denies; use null='binomial'")
     if given is not None:
-        used = calibrate(hists) if isinstance(given, str) and given == "events" else given
+        used = calibrate(hists, control=expectation.control) if isinstance(given, str) and given == "events" else given
         hists = calibrated(hists, used if isinstance(used, Calibration) else Calibration.load(used))
     events = CalibratedEvents.of(hists)
-    return hists, ScanShares(hists, events, told(hists, closure(hists, events)))
+    shown = told(hists, closure(hists, events)) | ({"leave_out": True} if expectation.leave_out else {})
+    return hists, ScanShares(hists, events, shown, leave_out=expectation.leave_out)
 
 
 def _check_calibrated(hists: Histograms, expectation: Expectation, channels: Channels) -> None:
@@ -128,6 +134,7 @@ def check_used(
         "kappa_error": (expectation.kappa_error != default.kappa_error, counts),
         "systematic": (expectation.systematic != default.systematic, of_symmetries),
         "calibration": (expectation.calibration is not None, of_symmetries),
+        "leave_out": (expectation.leave_out, counts),
         "null": (null is not None, of_symmetries),
     }
     for name, (wanted, (needed, made)) in given.items():

@@ -192,11 +192,15 @@ def pseudo_experiments(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One observable, ready for its blocks."""
+    """One observable, ready for its blocks.
+
+    ``members`` are the cells of every test, for every expectation in ``expected`` apart.
+    """
 
     of: ScannedObservable
     entries: Entries
-    members: tuple[Membership, ...]
+    expected: tuple[ChannelExpectation, ...]
+    members: tuple[tuple[Membership, ...], ...]
     weights: FloatArray | None
     events: _Events | None
     draw: Draw
@@ -211,8 +215,9 @@ class _Work:
     @classmethod
     def make(cls, of: ScannedObservable, draw: Draw) -> _Work:
         if of.expected.shares is not None:
-            entries = _entries_of(of)
-            return cls(of, entries, tuple(_members(of, tested) for tested in of.tested), None, None, draw, 0, 0)
+            shares = (of.expected.shares, *of.expected.shares.without)
+            expectations = tuple(dataclasses.replace(of.expected, shares=one) for one in shares)
+            return cls(of, _entries_of(of), expectations, _members_apart(of, len(shares)), None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # kappa of the totals of labels by event is only that of the data where N_A is kept.
@@ -229,25 +234,29 @@ class _Work:
         factor = 1.0 if expected.per_cell else expected.kappa
         starts = np.searchsorted(code, np.arange(n_codes + 1))
         entries = Entries(starts=starts, bins=place, n=n, v=factor * variances)
-        members = tuple(_members(of, tested) for tested in of.tested)
+        members = tuple((_members(of, tested, tested.cells),) for tested in of.tested)
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events.
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
-        return cls(of, entries, members, weights, events, draw, n_b, n_other)
+        return cls(of, entries, (expected,), members, weights, events, draw, n_b, n_other)
 
     def block(self, number: int) -> list[tuple[Single, Single]]:
         """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
-        toys, found = self._relabelled(number), []
-        for tested, members in zip(self.of.tested, self.members, strict=True):
-            best = np.full(TOYS, -np.inf, np.float32)
-            kept = np.zeros((len(tested.kept), TOYS), np.float32)
-            tested.test.relabelled(toys, members, MaxScores(0, best, kept))
-            found.append((best, kept))
+        found = [
+            (np.full(TOYS, -np.inf, np.float32), np.zeros((len(tested.kept), TOYS), np.float32))
+            for tested in self.of.tested
+        ]
+        for part, expected in enumerate(self.expected):
+            if not any(len(members[part].scale) for members in self.members):
+                continue
+            toys = self._relabelled(number, expected)
+            for tested, members, (best, kept) in zip(self.of.tested, self.members, found, strict=True):
+                tested.test.relabelled(toys, members[part], MaxScores(0, best, kept))
         return found
 
-    def _relabelled(self, number: int) -> RelabelledCounts:
-        expected, n_entries, shape = self.of.expected, len(self.entries.n), self.of.counts.shape
+    def _relabelled(self, number: int, expected: ChannelExpectation) -> RelabelledCounts:
+        n_entries, shape = len(self.entries.n), self.of.counts.shape
         kappa, key = np.asarray(expected.kappa), f"{self.of.counts.symmetry}|{self.of.counts.observable}"
         labels: Labels
         if expected.shares is not None:
@@ -294,19 +303,32 @@ def _entries_of(of: ScannedObservable) -> Entries:
     return Entries(entries.starts, entries.bins, np.rint(entries.n).astype(np.int64), entries.v)
 
 
-def _members(of: ScannedObservable, of_test: ScannedCells) -> Membership:
-    tested = of_test.cells
-    keep = np.full(len(tested), -1)
-    keep[np.searchsorted(tested, of_test.kept)] = np.arange(len(of_test.kept))
-    own = of_test.kappa if of.expected.per_cell else np.ones(len(tested))
+def _members_apart(of: ScannedObservable, number: int) -> tuple[tuple[Membership, ...], ...]:
+    """Return the cells of every test, those of each of the fits that shares come from apart."""
+    assert of.expected.shares is not None
+    which = of.expected.shares.fit_of
+    found = []
+    for tested in of.tested:
+        mine = np.full(len(tested.cells), 0) if which is None else which[tested.cells] + 1
+        found.append(tuple(_members(of, tested, tested.cells[mine == part]) for part in range(number)))
+    return tuple(found)
+
+
+def _members(of: ScannedObservable, of_test: ScannedCells, cells: IntArray) -> Membership:
+    """Return some of the cells that a test tested."""
+    keep = np.full(len(cells), -1)
+    kept = np.isin(cells, of_test.kept)
+    keep[kept] = np.searchsorted(of_test.kept, cells[kept])
+    place = np.searchsorted(of_test.cells, cells)
+    own = of_test.kappa[place] if of.expected.per_cell else np.ones(len(cells))
     sizes, codes = [np.zeros(1, np.int64)], []
     # Rows of the membership matrix are long: a block of them at a time.
-    for start in range(0, len(tested), _ROWS):
-        cell, code = np.nonzero(of.cells.members(tested[start : start + _ROWS]))
-        sizes.append(np.bincount(cell, minlength=len(tested[start : start + _ROWS])))
+    for start in range(0, len(cells), _ROWS):
+        cell, code = np.nonzero(of.cells.members(cells[start : start + _ROWS]))
+        sizes.append(np.bincount(cell, minlength=len(cells[start : start + _ROWS])))
         codes.append(code.astype(np.int32))
     starts = np.cumsum(np.concatenate(sizes))
-    return Membership(starts, np.concatenate(codes), of_test.scale, own, keep)
+    return Membership(starts, np.concatenate([np.zeros(0, np.int32), *codes]), of_test.scale[place], own, keep)
 
 
 @dataclass(frozen=True, eq=False)

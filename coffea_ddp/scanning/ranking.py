@@ -297,7 +297,7 @@ def _row(
         status=Status.OK.name,
         rank=ranks[0],
         n_bins=deviation.n_bins,
-        ratio=RatioPart(deviation.kappa, deviation.asymmetry, None if family.expected.nominal else deviation.nominal),
+        ratio=_ratio(deviation),
         aliases=int(family.cells.aliases[deviation.cell]),
         similar_to=ranks[1],
         n_regions=None if deviation.region is None else deviation.n_regions,
@@ -305,6 +305,18 @@ def _row(
         p_symmetry=float(significance.p_symmetry[number]),
         tail=TailPart(*map(float, significance.tails[number])),
         **counts,
+    )
+
+
+def _ratio(deviation: Deviation) -> RatioPart:
+    expected, kappa = deviation.family.expected, deviation.kappa
+    as_planned = expected.nominal and kappa == expected.plan_kappa
+    shares = kappa / (1.0 + kappa), expected.plan_kappa / (1.0 + expected.plan_kappa)
+    return RatioPart(
+        kappa=kappa,
+        asymmetry=deviation.asymmetry,
+        z_nominal=None if expected.nominal else deviation.nominal,
+        claimed=None if as_planned else (deviation.n_a + deviation.n_b) * (shares[0] - shares[1]),
     )
 
 

@@ -7,14 +7,17 @@ sums as well, of any calibration: the one that was learned from them, or one fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.scanning.channel_shares import CALIBRATED, ChannelShares, KeyedLabels
+from coffea_ddp.scanning.relatives import has_object, rarest_axes
 from coffea_ddp.stats.propensity.projection import main_directions
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 
@@ -73,11 +76,28 @@ class ScanShares:
         Its calibrated events.
     told
         What a report says of the calibration.
+    leave_out
+        The events with the rarest object that a cell asks for take no part in the fit that is used there.
+
+    Raises
+    ------
+    InputError
+        If events are to be left out of a fit that none of them took part in.
     """
 
-    def __init__(self, hists: Histograms, events: CalibratedEvents, told: Mapping[str, Any]) -> None:
+    def __init__(
+        self, hists: Histograms, events: CalibratedEvents, told: Mapping[str, Any], *, leave_out: bool = False
+    ) -> None:
         self._hists, self._events = hists, events
         self.told = told
+        self._without: dict[int, CalibratedEvents] = {}
+        self._fitted = hists.events.columns["cell"][events.numbers[events.fitted]].astype(np.int64)
+        self._leave_out = leave_out
+        if leave_out and not len(self._fitted):
+            raise InputError(
+                "leave_out: no event of this output took part in the fit of its calibration; leave it out, or learn "
+                "the calibration from these events (calibration='events', --calibrate)"
+            )
         self._stored: Mapping[str, SymmetryEvents] = {}
 
     def of(self, counts: CellCounts) -> ChannelShares | None:
@@ -93,11 +113,35 @@ class ScanShares:
             return None
         if counts.symmetry not in self._stored:
             self._stored = {counts.symmetry: SymmetryEvents.of(self._hists, counts.symmetry)}
-        return self._channel(counts, self._stored[counts.symmetry])
+        stored = self._stored[counts.symmetry]
+        found = self._channel(counts, stored, self._events)
+        if not self._leave_out:
+            return found
+        if found.keyed is None:
+            raise InputError(
+                f"leave_out: {counts.symmetry!r}, {counts.observable!r}: not all events are stored, and what is "
+                "expected of the others without their relatives is not known; store all events (max_stored), or fit a "
+                "control cell (--control)"
+            )
+        cells = distinct_cells(self._hists.layout.grid, counts.codes)
+        axes = rarest_axes(cells, self._fitted)
+        without = {
+            axis: self._channel(counts, stored, self._events_without(axis))
+            for axis in np.unique(axes).tolist()
+            if axis >= 0
+        }
+        told = f"{CALIBRATED}, without the events of the rarest object of the cell"
+        return replace(found, method=told, without=tuple(without.values()), fit_of=_numbered(axes, list(without)))
 
-    def _channel(self, counts: CellCounts, stored: SymmetryEvents) -> ChannelShares:
+    def _events_without(self, axis: int) -> CalibratedEvents:
+        if axis not in self._without:
+            cells = self._hists.events.columns["cell"][self._events.numbers].astype(np.int64)
+            self._without[axis] = self._events.without(has_object(self._hists.layout.grid, axis, cells))
+        return self._without[axis]
+
+    def _channel(self, counts: CellCounts, stored: SymmetryEvents, events: CalibratedEvents) -> ChannelShares:
         number = self._hists.symmetries.index(counts.symmetry)
-        here = self._events.places(np.flatnonzero(self._hists.events.on_symmetry(number)))
+        here = events.places(np.flatnonzero(self._hists.events.on_symmetry(number)))
         truth = counts.entries.sum(axis=1)
         found = binned_events(stored, counts) or BinnedEvents(*(np.zeros(0, np.int64) for _ in range(3)))
         place = found.code * counts.n_bins + found.bin
@@ -116,8 +160,8 @@ class ScanShares:
         on = np.flatnonzero(filled[entry] == place) if len(filled) else np.zeros(0, np.int64)
         entry, rows = entry[on], found.places[on]
         places = here[rows]
-        opposite = stored.is_b[rows] != self._events.is_b[places]
-        share = self._events.share[places]
+        opposite = stored.is_b[rows] != events.is_b[places]
+        share = events.share[places]
         share = np.where(opposite, 1.0 - share, share)
         n, b, e, v = (
             np.bincount(entry, values, minlength=len(filled)).astype(np.float64)
@@ -131,7 +175,7 @@ class ScanShares:
                 values.reshape(-1)[filled]
                 for values in (truth, counts.entries[:, 1], counts.shares[0], counts.shares[1])
             )
-        moves, control = self._moves(places, opposite, entry, scale)
+        moves, control = _moves(events, places, opposite, entry, scale)
         main = main_directions(np.concatenate([moves - control, control]), np.concatenate([v, v]), LEAST)
         entries = ShareEntries(
             starts=np.searchsorted(filled // counts.n_bins, np.arange(len(counts.codes) + 1)),
@@ -149,23 +193,29 @@ class ScanShares:
             moves=moves.astype(np.float32),
             control=control.astype(np.float32),
             method=CALIBRATED,
-            keyed=KeyedLabels(self._events, places, opposite, entry) if keyed else None,
+            keyed=KeyedLabels(events, places, opposite, entry) if keyed else None,
         )
 
-    def _moves(
-        self, places: IntArray, opposite: BoolArray, entry: IntArray, scale: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the moves of every entry, of all of its events and of those that were fitted."""
-        sign = np.where(opposite, -1.0, 1.0)
-        # Events that are not stored took no part in a fit: only those that did not are more than are stored.
-        fitted = np.where(self._events.fitted[places], sign, 0.0)
-        moves = self._events.moves[places]
 
-        def summed(weight: FloatArray) -> FloatArray:
-            rows = sparse.csr_array((weight, (entry, np.arange(len(entry)))), (len(scale), len(entry)))
-            return np.asarray(rows @ moves)
+def _numbered(axes: IntArray, used: list[int]) -> IntArray:
+    """Return the place of every axis among those that are used, -1 for none."""
+    return np.array([used.index(axis) if axis in used else -1 for axis in axes.tolist()], dtype=np.int64)
 
-        return summed(sign * scale[entry]), summed(fitted)
+
+def _moves(
+    events: CalibratedEvents, places: IntArray, opposite: BoolArray, entry: IntArray, scale: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the moves of every entry, of all of its events and of those that were fitted."""
+    sign = np.where(opposite, -1.0, 1.0)
+    # Events that are not stored took no part in a fit: only those that did not are more than are stored.
+    fitted = np.where(events.fitted[places], sign, 0.0)
+    moves = events.moves[places]
+
+    def summed(weight: FloatArray) -> FloatArray:
+        rows = sparse.csr_array((weight, (entry, np.arange(len(entry)))), (len(scale), len(entry)))
+        return np.asarray(rows @ moves)
+
+    return summed(sign * scale[entry]), summed(fitted)
 
 
 def told(hists: Histograms, closes: Sequence[Closure]) -> dict[str, Any]:

@@ -239,19 +239,23 @@ def _tested(
     """Test all cells of one family, keeping the largest deviations and counting the outcomes."""
     tested = 0
     parts = []
-    for block in blocks:
-        found = family.test.observed(block, family.expected)
-        finite = np.isfinite(found.statistic)
-        tested += len(finite)
-        statuses[Status.OK.name] += int(finite.sum())
-        no_ratio = family.expected.per_cell or family.expected.status
-        statuses[(Status.NO_RATIO if no_ratio else Status.NOT_FINITE).name] += int((~finite).sum())
-        deviations.add(family, block.cells, found, finite)
-        parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
+    no_ratio = family.expected.per_cell or family.expected.status
+    for whole in blocks:
+        for rows, expected in family.expected.parts(whole.cells):
+            block = whole if len(rows) == len(whole.cells) else whole.take(rows)
+            found = family.test.observed(block, expected)
+            finite = np.isfinite(found.statistic)
+            tested += len(finite)
+            statuses[Status.OK.name] += int(finite.sum())
+            statuses[(Status.NO_RATIO if no_ratio else Status.NOT_FINITE).name] += int((~finite).sum())
+            deviations.add(family, block.cells, found, finite)
+            parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
     statuses[Status.TOO_FEW_ENTRIES.name] += len(family.cells) - tested
     if not parts:
         return _Tested(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-    return _Tested(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return _Tested(*(column[order] for column in columns))
 
 
 def _scan_stored(

@@ -205,6 +205,21 @@ def enough_events(field: UnbinnedInput) -> tuple[IntArray, NDArray[np.uint64], F
     return enough, levels[enough], n[0, enough], n[1, enough]
 
 
+def expected_ratios(field: UnbinnedInput, cells: IntArray) -> FloatArray:
+    """Return the expected B / A of cells, given by their numbers: kappa, or that of the shares of their events."""
+    if field.shares is None:
+        return np.full(len(cells), field.expected.kappa)
+    levels = field.samples.levels(field.cells)[cells]
+    found = np.zeros(len(cells))
+    for level in np.unique(levels):
+        inside, n_codes = field.samples.below(level), len(field.samples.events)
+        e = np.bincount(field.samples.code[inside], field.shares[inside], minlength=n_codes)
+        n = np.bincount(field.samples.code[inside], minlength=n_codes)
+        for chosen, members in cell_blocks(field.cells, cells[levels == level]):
+            found[np.searchsorted(cells, chosen)] = (members @ e) / (members @ (n - e))
+    return found
+
+
 def dropped_events(field: UnbinnedInput, cells: IntArray, seen: FloatArray) -> IntArray:
     """Return how many events of cells a test does not see, out of how many it does; shape (n_cells,)."""
     parts = [members @ field.samples.events for _, members in cell_blocks(field.cells, cells)]

@@ -23,7 +23,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import features_of, samples_of
 from coffea_ddp.scanning.pseudo_experiments import NullScores
-from coffea_ddp.scanning.unbinned_input import ALL_FEATURES, PseudoExperiments, UnbinnedInput
+from coffea_ddp.scanning.unbinned_input import ALL_FEATURES, PseudoExperiments, UnbinnedInput, expected_ratios
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def scan_events(
     )
     # On one thread: the products of matrices are small.
     with threadpool_limits(1):
-        return ScannedEvents(family, field, family.test.observed(field))
+        results = family.test.observed(field)
+    found = results.found._replace(kappa=expected_ratios(field, results.cells))
+    return ScannedEvents(family, field, dataclasses.replace(results, found=found))
 
 
 def null_scores(

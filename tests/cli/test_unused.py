@@ -80,6 +80,8 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "corrections": [SYMMETRIES, "--correction", "e/mu:dphi_l0_met={folder}/short.npy"],
         "calibrate": [MASSES, "--calibrate"],
         "calibration": [MASSES, "--calibration", "{folder}/calibration.json"],
+        "control": [SYMMETRIES, "--control", "inclusive"],
+        "leave_out": [SYMMETRIES, "--tests", "nplm", "--leave-out"],
     },
     "report": {
         "hists": ["{report}", "--hists", MASSES, "-o", "{folder}/pages"],

@@ -314,7 +314,7 @@ def test_csv_and_dataframe(tmp_path):
     lines = report.to_csv(tmp_path / "r.csv").read_text().splitlines()
     assert lines[0] == ",".join([*COLUMNS, "is_bound", "partial"])
     assert len(lines) == 3
-    assert ",1,28,1.0,,,2," in lines[1]
+    assert ",1,28,1.0,,,,2," in lines[1]
     assert lines[1].endswith(",False,False")
     assert make_report(rows=()).to_dataframe().columns.tolist() == frame.columns.tolist()
 

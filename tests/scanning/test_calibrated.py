@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import coffea_ddp as ddp
 from coffea_ddp.calibration.tables import constant
@@ -227,3 +228,96 @@ def test_a_function_of_ones_own_gets_the_expected_ratio(filled):
     # Without the projection of the fit, and with the mean share of a bin: the same but for a factor near 1.
     assert np.corrcoef(both["z_local_x"], both["z_local_y"])[0, 1] > 0.9
     assert table["p_global"].min() > 0.02
+
+
+# -- relatives left out of the fit ---------------------------------------------------------------------------
+
+
+def signal_of(hists, **options):
+    """Return the row of all events with a tau, of N_sigma of missing momentum."""
+    expectation = ddp.Expectation(calibration="events", control="inclusive", **options)
+    report = ddp.scan(hists, toys=64, symmetries=["e/mu"], observables=["met"], expectation=expectation)
+    return report, {row.cell: row for row in report.rows}
+
+
+@pytest.fixture(scope="module")
+def with_signal(files):
+    return ddp.run(PLAN, files["signal"], executor="iterative")
+
+
+def test_events_are_left_out_to_first_order_of_a_fit_without_them(with_signal):
+    """The shares of a fit to all events but those with a tau, made anew and by one Newton step."""
+    everything = calibrated(with_signal, ddp.calibrate(with_signal, control="inclusive"))
+    anew = calibrated(with_signal, ddp.calibrate(with_signal, control="tau=0"))
+    cells = with_signal.events.columns["cell"].astype(np.int64)
+    with_tau = with_signal.layout.grid.decode(cells)[0] > 0
+    first, second = CalibratedEvents.of(everything), CalibratedEvents.of(anew)
+    out = with_tau[first.numbers]
+    step = first.without(out)
+    before, after = (np.abs(one.share - second.share)[out] for one in (first, step))
+    assert after.mean() < 0.3 * before.mean()
+    np.testing.assert_array_equal(step.fitted, second.fitted)
+    # Its covariance is that of the fit without them.
+    wide, new = ((one.moves @ one.moves.T)[:50, :50].diagonal() for one in (step, second))
+    np.testing.assert_allclose(wide, new, rtol=0.25)
+
+
+def test_a_signal_that_is_left_out_is_not_taken_for_an_efficiency(with_signal):
+    (_, fitted), (report, out) = signal_of(with_signal), signal_of(with_signal, leave_out=True)
+    row = out["tau>=1"]
+    assert row.n_a > row.n_b
+    assert abs(row.z_local) > 4
+    # B expected of the cell: without the signal in the fit there is more of it.
+    assert row.ratio.kappa > fitted["tau>=1"].ratio.kappa
+    assert "without the events of the rarest object" in row.p_method
+    assert report.inputs["calibration"]["leave_out"] is True
+    # The inclusive cell asks for nothing, and is what it was.
+    assert out["inclusive"].z_local == fitted["inclusive"].z_local
+    assert min(row.p_global for row in out.values()) < 0.05
+
+
+def test_pseudo_experiments_without_relatives_have_the_width_of_their_scores(null):
+    """One in twenty is beyond 1.96 in every cell, whichever fit it has."""
+    expectation = ddp.Expectation(calibration="events", control="inclusive", leave_out=True)
+    report = ddp.scan(
+        null, toys=1000, min_events=100, symmetries=["e/mu"], observables=["met"], expectation=expectation
+    )
+    assert report.to_dataframe()["p_global"].min() > 0.01
+    for row in report.rows:
+        expected = 2 * (1 - stats.norm.cdf(abs(row.z_local)))
+        assert abs(row.p_cell - expected) < 0.02 + 4 * np.sqrt(expected * (1 - expected) / 1000)
+
+
+def test_events_that_the_calibration_claims(filled, null):
+    report = ddp.scan(filled, [*TESTS, "nplm"], toys=64, symmetries=["e/mu", "forward/backward"])
+    table = report.to_dataframe()
+    for row in report.rows:
+        if row.symmetry == "forward/backward":
+            assert row.ratio.claimed is None
+            continue
+        n = row.n_a + row.n_b
+        assert row.ratio.claimed == pytest.approx(n * (row.ratio.kappa / (1 + row.ratio.kappa) - 0.5))
+        if row.test == "nsigma":
+            # The excess is what is claimed, and what is left.
+            assert row.ratio.claimed + (row.n_b - n * row.ratio.kappa / (1 + row.ratio.kappa)) == pytest.approx(
+                row.n_b - n / 2
+            )
+    inclusive = table[(table["cell"] == "inclusive") & (table["symmetry"] == "e/mu")]
+    assert {"nsigma", "submatrix"} <= set(inclusive["test"])
+    assert (table.loc[table["symmetry"] == "e/mu", "claimed"].abs() > 0).all()
+    assert ddp.scan(null, symmetries=["e/mu"], toys=0).to_dataframe()["claimed"].isna().all()
+
+
+def test_what_cannot_be_left_out_is_an_error(null, files, calibration):
+    with pytest.raises(InputError, match="there is no calibration"):
+        ddp.scan(null, toys=0, expectation=ddp.Expectation(leave_out=True))
+    given = ddp.Expectation(calibration=ddp.Calibration(constant(0.1)), leave_out=True)
+    with pytest.raises(InputError, match="no event of this output took part"):
+        ddp.scan(null, toys=0, expectation=given)
+    with pytest.raises(InputError, match="leave_out has no effect on nplm"):
+        ddp.scan(null, ["nplm"], expectation=ddp.Expectation(calibration="events", leave_out=True))
+    with pytest.raises(InputError, match="control='tau=0'"):
+        ddp.Expectation(control="tau=0")
+    few = ddp.run(replace(PLAN, calibration=calibration, max_stored=200), files["null"], executor="iterative")
+    with pytest.raises(InputError, match="not all events are stored"):
+        ddp.scan(few, toys=0, expectation=ddp.Expectation(leave_out=True))

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEAST_VARIANCE = 0.05
 """Share of the variance that is always left of a region: a fit that takes more is not known well enough."""
 
+LEAST_INFORMATION = 1e-3
+"""Share of a direction's information that is left at least where events are left out of a fit."""
+
 
 def projected_variance(variance: ArrayLike, pull: ArrayLike, pull_control: ArrayLike) -> FloatArray:
     """Return the variance of the residuals of regions.
@@ -59,6 +62,32 @@ def projected_variance(variance: ArrayLike, pull: ArrayLike, pull_control: Array
         )
     found = known + ((both - fitted) ** 2).sum(axis=-1) - (fitted**2).sum(axis=-1)
     return np.asarray(np.maximum(found, LEAST_VARIANCE * known))
+
+
+def without_events(rows: FloatArray, residual: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how a fit changes without some of its events, to first order.
+
+    Parameters
+    ----------
+    rows
+        Terms of the events that are left out, in units of the fit: ``L^T h``; shape (n_events, n_directions).
+    residual, variance
+        ``y - e`` and ``e (1 - e)`` of the same events; shape (n_events,).
+
+    Returns
+    -------
+    shift, root
+        Of the coefficients, in the same units, shape (n_directions,); and a root of their new covariance ``root
+        root^T``, which was the unit matrix.
+
+    Notes
+    -----
+    One Newton step from the mode: the information of these events is subtracted, and so are their scores.
+    """
+    left = np.eye(rows.shape[1]) - (rows * variance[:, None]).T @ rows
+    size, vectors = np.linalg.eigh(left)
+    inverse = vectors / np.maximum(size, LEAST_INFORMATION)
+    return -(inverse @ (vectors.T @ (rows.T @ residual))), inverse * np.sqrt(np.maximum(size, LEAST_INFORMATION))
 
 
 def main_directions(pulls: FloatArray, variance: FloatArray, least: float) -> FloatArray:
