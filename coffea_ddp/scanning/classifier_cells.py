@@ -26,13 +26,13 @@ from coffea_ddp.scanning.unbinned_input import (
     results,
 )
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.classifier.classifier import CUTS, FOLDS, statistics, within_folds
+from coffea_ddp.stats.classifier.classifier import CUTS, FOLDS, fitted_spread, statistics, within_folds
 from coffea_ddp.stats.classifier.learners import KernelLearner
 from coffea_ddp.stats.log_ratio.score_test import two_sided
 from coffea_ddp.stats.samples.points import Points
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.scanning.expectation import ChannelExpectation
 
 MOST_EVENTS = 10_000
@@ -84,11 +84,13 @@ class Classifier:
         points, levels = field.points(), field.samples.levels(field.cells)
         best, scores = np.full(toys.number, -np.inf), np.zeros((len(kept), toys.number))
         for some in toys.steps(field):
-            labels = toys.labels(field, some)
+            labels, moved = toys.labels(field, some), toys.moved(field, some)
 
-            def work(cell: int, labels: BoolArray = labels) -> FloatArray:
+            def work(cell: int, labels: BoolArray = labels, moved: AnyArray | float = moved) -> FloatArray:
                 rows = _learned_from(field, cell, levels[cell])
-                drawn = labels[rows].T
+                drawn: AnyArray = labels[rows].T
+                if not isinstance(moved, float):
+                    drawn = drawn + moved[rows].T
                 parts = (self._z(field, points, rows, drawn[i : i + TOYS]) for i in range(0, len(drawn), TOYS))
                 return np.concatenate([part.max(axis=0) for part in parts])
 
@@ -98,7 +100,7 @@ class Classifier:
                 toys.report(some, done + 1, len(tested))
         return two_sided(best), two_sided(scores)
 
-    def _z(self, field: UnbinnedInput, points: Points, rows: IntArray, labels: BoolArray) -> FloatArray:
+    def _z(self, field: UnbinnedInput, points: Points, rows: IntArray, labels: AnyArray) -> FloatArray:
         """Return AUC, the best cut and, where it is tested, the number of events, in standard deviations.
 
         For several labellings; shape (2 or 3, n).
@@ -108,11 +110,12 @@ class Classifier:
         folds = np.arange(len(rows)) % FOLDS
         shares = None if field.shares is None else field.shares[rows]
         scores = self.learner.scorer(own, folds, field.seed, shares)(labels)
-        found = statistics(within_folds(scores, folds), labels, ends=2, shares=shares)[0]
+        moves = None if field.fit is None else (field.fit.moves[0][rows], field.fit.moves[1][rows])
+        found = statistics(within_folds(scores, folds), labels, ends=2, shares=shares, moves=moves)[0]
         if not field.total or shares is None:
             return found
-        surplus = labels.sum(axis=1) - (1.0 - shares).sum()
-        return np.concatenate([found, np.abs(surplus)[None] / np.sqrt((shares * (1.0 - shares)).sum())])
+        surplus, variance = labels.sum(axis=1) - (1.0 - shares).sum(), np.array([(shares * (1.0 - shares)).sum()])
+        return np.concatenate([found, np.abs(surplus)[None] / fitted_spread(np.ones((1, len(rows))), variance, moves)])
 
     @property
     def described(self) -> str:

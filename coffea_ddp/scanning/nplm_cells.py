@@ -156,14 +156,15 @@ class NPLM:
         return two_sided(best), two_sided(scores)
 
     def _parts(self, field: UnbinnedInput, cells: IntArray, levels: NDArray[np.uint64]) -> Iterator[tuple[int, _Part]]:
-        samples, points = field.samples, field.points()
+        samples, points, fit = field.samples, field.points(), None if field.fit is None else field.fit.moves
         for number, width in enumerate(self.widths):
             phi = main_directions(points, width * np.sqrt(points.x.shape[1]), seed=field.seed)
             for level in np.unique(levels):
                 rows = np.flatnonzero(samples.below(level))
                 weights = None if samples.weights is None else samples.weights[rows]
                 shares = None if field.shares is None else field.shares[rows]
-                sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights, shares=shares)
+                moves = None if fit is None else (fit[0][rows], fit[1][rows])
+                sums = sums_of(phi[rows], samples.code[rows], len(samples.events), weights, shares=shares, moves=moves)
                 yield number, _Part(cells[levels == level], rows, phi[rows], sums)
 
     def p_method(self, _expected: ChannelExpectation, /) -> str:

@@ -18,6 +18,7 @@ from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.scanning.channel_shares import CALIBRATED, ChannelShares, KeyedLabels
 from coffea_ddp.scanning.relatives import has_object, rarest_axes
+from coffea_ddp.scanning.unbinned_input import EventFit
 from coffea_ddp.stats.propensity.projection import main_directions
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.histograms.samples import Samples
     from coffea_ddp.scanning.calibrated_events import CalibratedEvents
     from coffea_ddp.scanning.closure import Closure
 
@@ -132,6 +134,15 @@ class ScanShares:
         }
         told = f"{CALIBRATED}, without the events of the rarest object of the cell"
         return replace(found, method=told, without=tuple(without.values()), fit_of=_numbered(axes, list(without)))
+
+    def fit_of(self, symmetry: str, samples: Samples) -> EventFit | None:
+        """Return what the shares of samples of a symmetry were fitted to; ``None`` where it exchanges no flavours."""
+        if not self._hists.layout.symmetry(symmetry).exchange:
+            return None
+        known = self._events.hashes
+        order = np.argsort(known)
+        places = order[np.minimum(np.searchsorted(known[order], samples.hashes), len(known) - 1)]
+        return EventFit(self._events, places, samples.is_b != self._events.is_b[places])
 
     def _events_without(self, axis: int) -> CalibratedEvents:
         if axis not in self._without:

@@ -276,7 +276,7 @@ def _scan_stored(
     for test, observable in made:
         steps.begin(f"{symmetry}: {observable} ({test.name})")
         family = ScanFamily(test, symmetry, observable, cells, expected)
-        scanned = scan_events(hists, family, min_events=tests.min_events, seed=tests.draw.seed)
+        scanned = scan_events(hists, family, tests.shares, min_events=tests.min_events, seed=tests.draw.seed)
         steps.done += 1
         if isinstance(scanned, Status):
             statuses[scanned.name] += len(cells)

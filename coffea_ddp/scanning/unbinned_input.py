@@ -22,10 +22,41 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.histograms.samples import Samples
+    from coffea_ddp.scanning.calibrated_events import CalibratedEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
 
 ALL_FEATURES = "all features"
 """The observable of a test of all stored features of a symmetry together."""
+
+
+class EventFit(NamedTuple):
+    """What the fit of the shares of events leaves uncertain, and labels that move with it.
+
+    Attributes
+    ----------
+    events
+        All calibrated events.
+    places
+        Of these samples among them; shape (n_events,), as of what follows.
+    opposite
+        On another side than in the first symmetry that exchanges flavours.
+    """
+
+    events: CalibratedEvents
+    places: IntArray
+    opposite: BoolArray
+
+    @property
+    def moves(self) -> tuple[FloatArray, FloatArray]:
+        """How ``y - e`` of every event moves with the fit, and the same of fitted events; (n_events, n_directions)."""
+        moves = np.where(self.opposite, -1.0, 1.0)[:, None] * self.events.moves[self.places]
+        return moves, np.where(self.events.fitted[self.places, None], moves, 0.0)
+
+    def labels(self, seed: int, block: int) -> NDArray[np.uint64]:
+        """Return one block of labels, bits that are set on side B; shape (n_events,)."""
+        words = self.events.drawn(seed, block)[0][self.places]
+        return np.where(self.opposite, ~words, words)
+
 
 _CELLS = 512
 _BYTES = 2**28
@@ -51,6 +82,8 @@ class UnbinnedInput:
         Expected P(B) of every event of the samples, shape (n_events,); ``None``: that of kappa for all.
     total
         Test the number of events on either side, too, and not their distribution alone: shares say what it is.
+    fit
+        What the shares were fitted to; ``None``: they are exact.
     """
 
     samples: Samples
@@ -60,6 +93,7 @@ class UnbinnedInput:
     seed: int
     shares: FloatArray | None = None
     total: bool = False
+    fit: EventFit | None = None
 
     @property
     def share(self) -> float:
@@ -154,10 +188,21 @@ class PseudoExperiments(NamedTuple):
         InputError
             If events have no expected shares.
         """
-        return residuals_of(self.labels(field, some), field)
+        return residuals_of(self.labels(field, some), field) + self.moved(field, some)
+
+    def moved(self, field: UnbinnedInput, some: slice) -> NDArray[np.float32] | float:
+        """Return how residuals of side A move with the fit of the shares in some pseudo-experiments; (n_events, n)."""
+        if field.fit is None:
+            return 0.0
+        blocks = range(some.start // TOYS, -(-some.stop // TOYS))
+        drawn = np.concatenate([field.fit.events.drawn(self.seed, block)[1] for block in blocks], axis=1)
+        moves = field.fit.moves[0].astype(np.float32)
+        return np.asarray(moves @ drawn[:, : some.stop - some.start].astype(np.float32), dtype=np.float32)
 
     def _block(self, field: UnbinnedInput, block: int) -> NDArray[np.uint64]:
         samples = field.samples
+        if field.fit is not None:
+            return field.fit.labels(self.seed, block)
         if field.shares is not None:
             return event_labels_of_shares(
                 samples.hashes, field.shares, opposite=samples.opposite, seed=self.seed, block=block

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.protocols import EventsTest
     from coffea_ddp.scanning.pseudo_experiments import Draw, Family
     from coffea_ddp.scanning.ranking import Deviation, ScanFamily
+    from coffea_ddp.scanning.shares import ScanShares
     from coffea_ddp.scanning.unbinned_input import UnbinnedResults
 
 
@@ -84,7 +85,7 @@ def observables_of(test: EventsTest, names: Sequence[str]) -> list[str]:
 
 
 def scan_events(
-    hists: Histograms, family: ScanFamily[EventsTest], *, min_events: int, seed: int
+    hists: Histograms, family: ScanFamily[EventsTest], shares: ScanShares | None, *, min_events: int, seed: int
 ) -> ScannedEvents | Status:
     """Test the cells of one family as they are; or return why none can be tested."""
     observable = None if family.observable == ALL_FEATURES else family.observable
@@ -96,8 +97,9 @@ def scan_events(
     samples = samples_of(hists, family.symmetry, chosen)
     if samples.is_b.all() or not samples.is_b.any():
         return Status.ONE_SIDED
+    fit = None if shares is None or samples.shares is None else shares.fit_of(family.symmetry, samples)
     field = UnbinnedInput(
-        samples, family.cells, min_events, family.expected, seed, samples.shares, samples.shares is not None
+        samples, family.cells, min_events, family.expected, seed, samples.shares, samples.shares is not None, fit
     )
     # On one thread: the products of matrices are small.
     with threadpool_limits(1):

@@ -18,10 +18,11 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.samples import samples_of
 from coffea_ddp.pages.pictures import Permuting, pictures_of
+from coffea_ddp.scanning.calibrated_events import CalibratedEvents
 from coffea_ddp.scanning.classifier_cells import Classifier
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.nplm_cells import NPLM
-from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput
+from coffea_ddp.scanning.unbinned_input import EventFit, PseudoExperiments, UnbinnedInput
 
 TESTS = {"nplm": NPLM(fits=0), "classifier": Classifier()}
 
@@ -178,3 +179,61 @@ def test_residuals_are_labels_less_their_shares():
         assert (many.mean(axis=1) / spread * np.sqrt(many.shape[1])).std() == pytest.approx(1.0, abs=0.15)
         with pytest.raises(InputError, match="give UnbinnedInput their shares"):
             toys.residuals(dataclasses.replace(field, shares=None), slice(0, 64))
+
+
+# -- shares that were fitted ---------------------------------------------------------------------------------
+
+
+def fitted_field(seed, *, n=1500, n_control=120, known=False):
+    """Events whose shares were fitted to a few of them; or the same with shares that are taken as exact."""
+    field = field_of(n, seed, strength=0.0)
+    samples, rng = field.samples, np.random.default_rng([seed, 7])
+    rows = np.column_stack([np.ones(len(samples)), samples.x - 0.5])
+    samples = dataclasses.replace(samples, is_b=rng.random(len(samples)) < expit(rows @ [0.3, 1.0, -0.5]))
+    fitted, precision = np.arange(len(samples)) < n_control, np.eye(3) / 4
+    beta, control = np.zeros(3), rows[:n_control]
+    for _ in range(20):
+        share = expit(control @ beta)
+        covariance = np.linalg.inv((control * (share * (1 - share))[:, None]).T @ control + precision)
+        beta = beta + covariance @ (control.T @ (samples.is_b[:n_control] - share) - precision @ beta)
+    share, root = expit(rows @ beta), np.linalg.cholesky(covariance)
+    events = CalibratedEvents(
+        numbers=np.arange(len(samples)), hashes=samples.hashes, is_b=samples.is_b, share=share,
+        moves=(rows @ root) * (share * (1 - share))[:, None], fitted=fitted,
+        prior=root.T @ np.linalg.cholesky(precision),
+    )  # fmt: skip
+    fit = None if known else EventFit(events, np.arange(len(samples)), np.zeros(len(samples), bool))
+    return dataclasses.replace(field, samples=samples, shares=share, total=True, fit=fit)
+
+
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_p_is_honest_where_shares_were_fitted_to_few_events(test):
+    """10 samples, p of at most 0.1: at most 4 with a probability of 99.8 %; taken as exact, half are."""
+    fitted, exact = (
+        np.array([p_of(test, fitted_field(seed, known=known)) for seed in range(10)]) for known in (False, True)
+    )
+    assert (fitted <= 0.1).sum() <= 4
+    assert fitted.mean() > 0.3
+    assert (exact <= 0.1).sum() >= 5
+
+
+@pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
+def test_local_z_knows_the_fit(test):
+    """Of data and pseudo-experiments alike: the mean of the largest z is not that of exact shares."""
+    field = fitted_field(3)
+    exact = dataclasses.replace(field, fit=None)
+    z, best, _ = scored(test, field, 128)
+    wrong, _, _ = scored(test, exact, 64)
+    assert z.max() < wrong.max()
+    # Of a score with a local p of about that: not many of the pseudo-experiments are beyond 3.5.
+    assert np.mean(best > 3.8) < 0.15
+
+
+def test_labels_of_fitted_shares_are_those_of_counts():
+    field = fitted_field(4, n=300)
+    with ThreadPoolExecutor(1) as pool:
+        toys = PseudoExperiments(128, "binomial", 5, pool, lambda done, of: None)
+        labels, moved = toys.labels(field, slice(0, 128)), toys.moved(field, slice(0, 128))
+    words, drawn = field.fit.events.drawn(5, 1)
+    np.testing.assert_array_equal(labels[:, 64], words & np.uint64(1) == 0)
+    np.testing.assert_allclose(moved[:, 64:], field.fit.moves[0] @ drawn, rtol=1e-4, atol=1e-5)

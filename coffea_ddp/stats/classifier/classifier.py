@@ -20,6 +20,7 @@ from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner,
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.min_p import combine
+from coffea_ddp.stats.propensity.projection import LEAST_VARIANCE
 from coffea_ddp.stats.samples.permutations import draw_labels
 from coffea_ddp.stats.samples.points import Points, pool
 from coffea_ddp.stats.samples.remaining import Remaining
@@ -221,8 +222,12 @@ def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
     return out
 
 
+Moves = tuple["FloatArray", "FloatArray"]
+"""How the residual of every event moves with the fit of the shares, and the same of those that were fitted."""
+
+
 def statistics(
-    scores: FloatArray, labels: AnyArray, *, ends: int = 1, shares: FloatArray | None = None
+    scores: FloatArray, labels: AnyArray, *, ends: int = 1, shares: FloatArray | None = None, moves: Moves | None = None
 ) -> tuple[FloatArray, AnyArray]:
     """Return AUC and the largest excess behind a cut in standard deviations, shape (2, n), and the number of that cut.
 
@@ -234,6 +239,8 @@ def statistics(
         1: an excess of A among the highest scores; 2: or one of B among the lowest.
     shares
         Expected P(side B) of every event, shape (n_events,); ``None``: one share for all.
+    moves
+        Where these were fitted: shapes (n_events, n_directions); labels may then carry what the fit moves residuals by.
 
     Notes
     -----
@@ -243,7 +250,7 @@ def statistics(
     variance of tied ranks.
     """
     ranks = rankdata(scores, axis=1)
-    auc_z, excess_z = _of_labels(ranks, labels) if shares is None else _of_residuals(ranks, labels, shares)
+    auc_z, excess_z = _of_labels(ranks, labels) if shares is None else _of_residuals(ranks, labels, shares, moves)
     z = np.array([sign * excess_z(_behind(ranks, cut, sign)) for sign in (1, -1)[:ends] for cut in CUTS])
     return np.stack([auc_z, z.max(axis=0)]), z.argmax(axis=0)
 
@@ -273,18 +280,39 @@ def _of_labels(ranks: FloatArray, labels: AnyArray) -> tuple[FloatArray, _Excess
     return auc_z, excess_z
 
 
-def _of_residuals(ranks: FloatArray, labels: AnyArray, shares: FloatArray) -> tuple[FloatArray, _Excess]:
+def fitted_spread(weights: AnyArray, variance: AnyArray, moves: Moves | None) -> FloatArray:
+    """Return the standard deviation of weighted sums of residuals, whose variance is that of exact shares; shape (n,).
+
+    Parameters
+    ----------
+    weights
+        Of every event, shape (n, n_events).
+    variance
+        With exact shares, shape (n,).
+    moves
+        As for :func:`statistics`.
+    """
+    if moves is None:
+        return np.asarray(np.sqrt(variance))
+    both, control = (weights @ one for one in moves)
+    added = ((both - control) ** 2).sum(axis=1) - (control**2).sum(axis=1)
+    return np.asarray(np.sqrt(np.maximum(variance + added, LEAST_VARIANCE * variance)))
+
+
+def _of_residuals(
+    ranks: FloatArray, labels: AnyArray, shares: FloatArray, moves: Moves | None
+) -> tuple[FloatArray, _Excess]:
     """Return the same of labels with expected shares."""
     values, variance = residuals(labels, shares), shares * (1.0 - shares)
     without_replacement = len(shares) / max(len(shares) - 1.0, 1.0)
     total, sums = variance.sum(), values.sum(axis=1)
     centred = ranks - (ranks @ variance / total)[:, None]
-    spread = np.sqrt(without_replacement * (centred**2 @ variance))
+    spread = fitted_spread(centred, without_replacement * (centred**2 @ variance), moves)
     auc_z = (centred * values).sum(axis=1) / np.maximum(spread, 1e-6)
 
     def excess_z(inside: BoolArray) -> FloatArray:
         part = inside @ variance / total
-        spread = np.sqrt(without_replacement * total * part * (1.0 - part))
+        spread = fitted_spread(inside - part[:, None], without_replacement * total * part * (1.0 - part), moves)
         excess = np.einsum("ij,ij->i", inside, values) - part * sums
         return np.asarray(excess / np.maximum(spread, 1e-6))
 

@@ -13,7 +13,9 @@ Where every event has an individual expected share, e of side B, labels are repl
 ``rho = a - (1 - e)`` and the information ``4 e (1 - e)`` of each event, 1 at e = 1/2, weighs all sums but that over A:
 ``M = sum 4 e (1 - e) w phi phi^T``, ``C = sum 4 e (1 - e) w^2 phi phi^T``, features centred with the same weights (so
 that a common shift of all log-odds is projected out), and r = 1/2. Drawing the labels from the shares gives
-``G = sum w phi rho`` the covariance C / 4.
+``G = sum w phi rho`` the covariance C / 4. Where shares were fitted, residuals move with the fit, and the covariance
+changes by ``(D - F)(D - F)^T - F F^T`` with D and F the sums of ``phi a^T``, a being what moves an event
+(:mod:`coffea_ddp.stats.propensity.projection`), of all events and of those that were fitted.
 
 Examples
 --------
@@ -81,12 +83,16 @@ class CodeSums:
         Of w, w phi, w phi phi^T; shapes (n_codes,), (n_codes, p) and (n_codes, p, p).
     squares
         The same three of w^2; ``None`` without weights. With expected shares all of it is weighted by ``4 e (1 - e)``.
+    moves
+        Of ``(phi, 1) a^T`` of events outside of the fit of the shares, and of those in it, with a what moves each;
+        shape (2, n_codes, p + 1, n_directions). ``None`` where shares are exact.
     """
 
     weight: FloatArray
     total: FloatArray
     moments: FloatArray
     squares: tuple[FloatArray, FloatArray, FloatArray] | None
+    moves: FloatArray | None = None
 
 
 def _moments(phi: FloatArray, code: IntArray, n_codes: int, w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -112,6 +118,7 @@ def sums_of(
     weights: FloatArray | None = None,
     *,
     shares: FloatArray | None = None,
+    moves: tuple[FloatArray, FloatArray] | None = None,
 ) -> CodeSums:
     """Return the sums over the events of every exclusive cell.
 
@@ -127,12 +134,25 @@ def sums_of(
         Shape (n_events,); 1 each by default.
     shares
         Expected P(B) of every event, shape (n_events,); ``None``: one share for all, which :func:`forms_of` takes.
+    moves
+        How the residual of every event moves with the fit of the shares, and the same of those that were fitted (0 of
+        others), shape (n_events, n_directions); ``None``: shares are exact.
     """
     w = np.ones(len(phi)) if weights is None else np.asarray(weights, dtype=np.float64)
     share = np.full(len(phi), 0.5) if shares is None else np.asarray(shares, dtype=np.float64)
     information = 4.0 * share * (1.0 - share)
     squares = None if weights is None else _moments(phi, code, n_codes, w**2 * information)
-    return CodeSums(*_moments(phi, code, n_codes, w * information), squares)
+    moved = None
+    if moves is not None:
+        moved = np.stack([_moves(phi, code, n_codes, one) for one in (moves[0] - moves[1], moves[1])])
+    return CodeSums(*_moments(phi, code, n_codes, w * information), squares, moved)
+
+
+def _moves(phi: FloatArray, code: IntArray, n_codes: int, moves: FloatArray) -> FloatArray:
+    out = np.zeros((n_codes, phi.shape[1] + 1, moves.shape[1]))
+    for here, rows in _grouped(code):
+        out[here, :-1], out[here, -1] = phi[rows].T @ moves[rows], moves[rows].sum(axis=0)
+    return out
 
 
 def sums_over_a(
@@ -205,19 +225,53 @@ def forms_of(members: FloatArray, sums: CodeSums, *, share: float, total: bool =
     root = vectors * np.sqrt(1.0 / (share * size + 1.0) + 1.0 / ((1.0 - share) * size + 1.0))[:, None, :]
     spread = centred if sums.squares is None else _around(members, sums.squares, mean)
     covariance = share * (1.0 - share) * (root.transpose(0, 2, 1) @ spread @ root)
-    square = covariance @ covariance
-    traces = (
-        np.trace(covariance, axis1=1, axis2=2),
-        2.0 * np.trace(square, axis1=1, axis2=2),
-        8.0 * np.einsum("nij,nji->n", square, covariance),
-    )
-    cumulants = np.stack(traces, axis=1)
+    if sums.moves is not None:
+        return _with_fit(
+            members, sums.moves, Forms(mean, root, np.zeros((0, 3))), covariance, weight if total else None
+        )
+    cumulants = _cumulants(covariance)
     if not total:
         return Forms(mean, root, cumulants)
     # Centred features and the constant are independent: their covariance with the weights is 0.
     factor = 1.0 / (share * weight + 1.0) + 1.0 / ((1.0 - share) * weight + 1.0)
     own = share * (1.0 - share) * weight * factor
     return Forms(mean, root, cumulants + np.stack([own, 2.0 * own**2, 8.0 * own**3], axis=1), factor)
+
+
+def _cumulants(covariance: FloatArray) -> FloatArray:
+    """Return the first three cumulants of the square of a normal vector, shape (n_cells, 3)."""
+    square = covariance @ covariance
+    traces = (
+        np.trace(covariance, axis1=1, axis2=2),
+        2.0 * np.trace(square, axis1=1, axis2=2),
+        8.0 * np.einsum("nij,nji->n", square, covariance),
+    )
+    return np.stack(traces, axis=1)
+
+
+def _with_fit(
+    members: FloatArray, moves: FloatArray, forms: Forms, covariance: FloatArray, weight: FloatArray | None
+) -> Forms:
+    """Return the forms of cells whose shares were fitted; ``weight`` is that of cells whose total counts."""
+    n_codes, columns, n_directions = moves.shape[1:]
+    outside, control = ((members @ one.reshape(n_codes, -1)).reshape(-1, columns, n_directions) for one in moves)
+    known, factor = np.zeros((len(members), columns, columns)), None
+    known[:, :-1, :-1] = covariance
+    scale = np.zeros(len(members))
+    if weight is not None:
+        factor = 2.0 / (0.5 * weight + 1.0)
+        known[:, -1, -1], scale = 0.25 * weight * factor, np.sqrt(factor)
+
+    def scaled(values: FloatArray) -> FloatArray:
+        centred = values[:, :-1] - forms.mean[:, :, None] * values[:, -1:]
+        return np.concatenate([forms.root.transpose(0, 2, 1) @ centred, scale[:, None, None] * values[:, -1:]], axis=1)
+
+    apart, inside = scaled(outside), scaled(control)
+    both = known + apart @ apart.transpose(0, 2, 1) - inside @ inside.transpose(0, 2, 1)
+    # To first order no direction loses all of its variance.
+    size, vectors = np.linalg.eigh(both)
+    positive = (vectors * np.maximum(size, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return Forms(forms.mean, forms.root, _cumulants(positive), factor)
 
 
 def _united(
