@@ -54,16 +54,17 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
     from coffea_ddp.running.options import Reading
     from coffea_ddp.running.workers import Certificates
     from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
+    from coffea_ddp.scanning.calibrating import ExchangedEvents
     from coffea_ddp.scanning.calibrating import calibrate as learn
     from coffea_ddp.scanning.closure import closure
 
     _check_used(options)
-    leptons = load_plan(plan).leptons_alone(options["events"])
+    reduced = load_plan(plan).for_calibration(options["events"])
     names = ("chunksize", "tree", "redirector", "skip_bad_files")
     workers = options["workers"] or os.cpu_count() or 1
     with dask_client(options["executor"], options["scheduler"], workers, None, Certificates()) as client:
         hists = run(
-            leptons,
+            reduced,
             list(fileset),
             executor=executor_of(options["executor"], workers, client),
             reading=Reading(**{name: options[name] for name in names}),
@@ -74,8 +75,8 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
         deliver(output, found.save)
     assert found.fit is not None  # it was learned here
     note(f"fitted {found.fit.n_events:,} events of the cell {found.fit.control!r}")
-    shown = calibrated(hists, found)
-    _show(closure(shown, CalibratedEvents.of(shown)))
+    shown, exchanged = calibrated(hists, found), ExchangedEvents.of(hists)
+    _show(closure(shown, CalibratedEvents.of(shown, exchanged), exchanged))
     return max(DONE, tell_missing(hists))
 
 

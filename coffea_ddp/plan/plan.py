@@ -225,8 +225,8 @@ class ScanPlan:
             None if self.calibration is None else CalibrationLayout(self.calibration.digest, self.calibration.fit),
         )
 
-    def leptons_alone(self, max_stored: int) -> ScanPlan:
-        """Return the plan of a calibration: the same events and cells, of which nothing but leptons is stored.
+    def for_calibration(self, max_stored: int) -> ScanPlan:
+        """Return the plan of a calibration: the same events, cells and stored features, without counts.
 
         Parameters
         ----------
@@ -238,15 +238,23 @@ class ScanPlan:
         PlanError
             If no symmetry exchanges flavours, or the plan has weights.
         """
-        exchanged = tuple(replace(one, observables=()) for one in self.symmetries if one.exchange is not None)
-        if not exchanged:
+        mine = tuple(one for one in self.symmetries if one.exchange is not None)
+        if not mine:
             raise PlanError(
                 f"plan {self.name!r}: no symmetry exchanges flavours, so there is nothing to calibrate; give those of "
                 "electrons and muons exchange=FlavourExchange()"
             )
         if self.weight is not None:
             raise PlanError(f"plan {self.name!r}: weights; a calibration is fitted to events that count as one each")
-        return replace(self, symmetries=exchanged, features=(), spectra=(), calibration=None, max_stored=max_stored)
+        kept = dict.fromkeys(f for one in mine for observable in one.observables for f in observable.features)
+        return replace(
+            self,
+            symmetries=tuple(replace(one, observables=()) for one in mine),
+            features=tuple(dict.fromkeys([*kept, *self.features])),
+            spectra=(),
+            calibration=None,
+            max_stored=max_stored,
+        )
 
     def weights(self, events: SelectedEvents) -> FloatArray | None:
         """Return the events' weights, shape (n_events,), or ``None`` for a plan without.

@@ -62,15 +62,15 @@ class CalibratedEvents:
     prior: FloatArray
 
     @classmethod
-    def of(cls, hists: Histograms) -> CalibratedEvents:
-        """Return those of an output that has a calibration.
+    def of(cls, hists: Histograms, events: ExchangedEvents | None = None) -> CalibratedEvents:
+        """Return those of an output that has a calibration; its events in which flavours are exchanged may be given.
 
         Raises
         ------
         InputError
             If it has none, or no symmetry that exchanges flavours.
         """
-        events = ExchangedEvents.of(hists)
+        events = ExchangedEvents.of(hists) if events is None else events
         if hists.layout.calibration is None:
             raise InputError(f"an output of the plan {hists.layout.plan!r} without a calibration; give it one")
         own = hists.events.columns["share"][events.numbers].astype(np.float64)

@@ -1,8 +1,9 @@
 """Closure of a calibration: B against what is expected, in what the fit knows and in what it does not.
 
 A symmetry that is broken by nothing but the efficiencies of leptons closes everywhere: in pT and eta, which are terms
-of the fit, and in the numbers of taus and b-jets and in topologies, which are not. What does not close is broken by
-more than lepton kinematics: by a signal, or by something in the detector that the terms do not describe.
+of the fit, and in the numbers of taus and b-jets, in topologies and in all features of the plan, which are not. What
+does not close is broken by more than lepton kinematics: by a signal, or by something in the detector that the terms do
+not describe.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.stats import chi2
 
-from coffea_ddp.scanning.calibrated_events import CalibratedEvents
-from coffea_ddp.scanning.calibrating import ExchangedEvents
+from coffea_ddp.calibration.leptons import COLUMNS
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.scanning.calibrated_events import CalibratedEvents
+    from coffea_ddp.scanning.calibrating import ExchangedEvents
 
 BINS = 8
 """Number of bins of a variable: they have the same number of events."""
@@ -50,9 +52,16 @@ class Closure(NamedTuple):
     p_value: float
 
 
-def closure(hists: Histograms, events: CalibratedEvents) -> tuple[Closure, ...]:
-    """Return the closure in lepton kinematics, missing momentum, multiplicities and topologies."""
-    exchanged = ExchangedEvents.of(hists)
+def closure(hists: Histograms, events: CalibratedEvents, exchanged: ExchangedEvents) -> tuple[Closure, ...]:
+    """Return the closure in lepton kinematics, missing momentum, multiplicities, topologies and stored features.
+
+    Parameters
+    ----------
+    hists
+        The output.
+    events, exchanged
+        Its calibrated events, and the same with their leptons.
+    """
     found = []
     for name, numbers in _variables(hists, exchanged):
         known = numbers >= 0
@@ -83,6 +92,10 @@ def _variables(hists: Histograms, events: ExchangedEvents) -> Iterator[tuple[str
         yield name, _quantiles(values, np.isfinite(values))
     for axis, numbers in zip(hists.layout.grid.axes, hists.layout.grid.decode(events.cell), strict=True):
         yield axis.name, np.asarray(numbers, dtype=np.int64)
+    for feature in hists.layout.features:
+        if feature.name not in COLUMNS:
+            values = hists.events.columns[feature.name][events.numbers].astype(np.float64)
+            yield feature.name, _quantiles(values, np.isfinite(values))
 
 
 def _quantiles(values: FloatArray, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> IntArray:

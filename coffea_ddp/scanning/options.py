@@ -20,7 +20,7 @@ from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.report_files import MOST_ROWS
 from coffea_ddp.scanning import registry
 from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
-from coffea_ddp.scanning.calibrating import calibrate
+from coffea_ddp.scanning.calibrating import ExchangedEvents, calibrate
 from coffea_ddp.scanning.closure import closure
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.shares import ScanShares, told
@@ -77,8 +77,9 @@ def shares_of(
     if given is not None:
         used = calibrate(hists, control=expectation.control) if isinstance(given, str) and given == "events" else given
         hists = calibrated(hists, used if isinstance(used, Calibration) else Calibration.load(used))
-    events = CalibratedEvents.of(hists)
-    shown = told(hists, closure(hists, events)) | ({"leave_out": True} if expectation.leave_out else {})
+    exchanged = ExchangedEvents.of(hists)
+    events = CalibratedEvents.of(hists, exchanged)
+    shown = told(hists, closure(hists, events, exchanged)) | ({"leave_out": True} if expectation.leave_out else {})
     return hists, ScanShares(hists, events, shown, leave_out=expectation.leave_out)
 
 

@@ -15,6 +15,7 @@ from coffea_ddp.errors import InputError, MergeError, PlanError
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.histograms.shares import SHARE
 from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
+from coffea_ddp.scanning.calibrating import ExchangedEvents
 from coffea_ddp.scanning.closure import closure
 from coffea_ddp.testing import Detector, LFVSignal, make_dataset
 
@@ -169,10 +170,39 @@ def test_tests_of_events_know_how_many_are_expected(files, null, test):
 
 def test_closure_is_told_of_what_the_fit_knows_and_of_what_it_does_not(null, calibration):
     shared = calibrated(null, calibration)
-    found = closure(shared, CalibratedEvents.of(shared))
-    assert {one.variable for one in found} >= {"pT of the leading lepton", "missing pT", "tau", "j", "b"}
+    exchanged = ExchangedEvents.of(shared)
+    found = closure(shared, CalibratedEvents.of(shared, exchanged), exchanged)
+    assert {one.variable for one in found} >= {
+        "pT of the leading lepton",
+        "missing pT",
+        "tau",
+        "j",
+        "b",
+        "pt_l0",
+        "met",
+    }
+    assert not any(one.variable.startswith(("lepton", "event_")) for one in found)
     assert sum(one.chi2_before for one in found) > 3 * sum(one.chi2 for one in found)
     assert all(one.p_value > 1e-4 for one in found)
+
+
+def test_a_feature_of_the_plan_that_does_not_close_is_named(files, calibration):
+    """Efficiencies that depend on what no term knows: muons are lost where they are near the missing momentum."""
+    plan = replace(PLAN, features=(ddp.observables.dphi_l0_met,))
+    hists = ddp.run(plan, files["null"], executor="iterative")
+    events = ExchangedEvents.of(hists)
+    muons = (events.leptons.sign[:, 0] > 0) & (hists.events.columns["dphi_l0_met"][events.numbers] < 1.5)
+    lost = muons & (np.random.default_rng(1).random(len(muons)) < 0.3)
+    keep = np.ones(len(hists.events), bool)
+    keep[events.numbers[lost]] = False
+    columns = {name: values[keep] for name, values in hists.events.columns.items()}
+    broken = replace(hists, events=replace(hists.events, columns=columns))
+    shared = calibrated(broken, calibration)
+    exchanged = ExchangedEvents.of(shared)
+    found = {one.variable: one for one in closure(shared, CalibratedEvents.of(shared, exchanged), exchanged)}
+    assert found["dphi_l0_met"].p_value < 1e-6
+    whole = closure(calibrated(hists, calibration), CalibratedEvents.of(calibrated(hists, calibration)), events)
+    assert next(one for one in whole if one.variable == "dphi_l0_met").p_value > 1e-3
 
 
 def test_dropped_events_need_a_calibrated_pass(files, calibration):
@@ -208,7 +238,7 @@ def test_what_says_nothing_beside_a_calibration_is_refused(filled, null, calibra
     with pytest.raises(PlanError, match="no symmetry that exchanges"):
         replace(plain, calibration=calibration)
     with pytest.raises(PlanError, match="nothing to calibrate"):
-        plain.leptons_alone(1000)
+        plain.for_calibration(1000)
     with pytest.raises(PlanError, match="weights and a calibration"):
         replace(PLAN, weight=lambda ev: np.ones(ev.n_events), calibration=calibration)
 
