@@ -29,6 +29,7 @@ from .plan import nanoaod as nanoaod
 from .plan import observables as observables
 from .plan import selections as selections
 from .plan import symmetries as symmetries
+from .plan.calibration_function import CalibrationFunction as CalibrationFunction
 from .plan.exchange import FlavourExchange as FlavourExchange
 from .plan.masses.candidates import Candidate as Candidate
 from .plan.masses.candidates import System as System

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.plan.calibration_function import CalibrationFunction
     from coffea_ddp.plan.selections import Trigger
     from coffea_ddp.plan.symmetry import Symmetry
 
@@ -163,7 +164,7 @@ def _fill(
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     cutflow |= kept.odd_met()
     weighted = weigh(kept)
-    shares = {} if plan.calibration is None else _shares(plan.calibration, features)
+    shares = {} if plan.efficiencies is None else _shares(plan.efficiencies, features)
     share = shares.pop("units", None)
     counts, not_filled = _count(plan, sides, cells, features, weighted, share)
     if plan.spectra:
@@ -280,7 +281,7 @@ def _count(
     return SparseCounts.from_keys(all_keys, all_weights, _joined(shares, calibrated=share is not None)), not_filled
 
 
-def _shares(calibration: Calibration, features: dict[str, FloatArray]) -> dict[str, Any]:
+def _shares(calibration: Calibration | CalibrationFunction, features: dict[str, FloatArray]) -> dict[str, Any]:
     """Return the columns of a calibration, and the expected share of every event in whole units (``units``).
 
     It is that of the event among itself and its mirror image.

@@ -30,7 +30,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 VARIATIONS = ("nominal", "up", "down")
 
 _INPUTS = ("pt", "eta", "abseta", "charge", "n_jets", "met")
-_MOST = 20.0
+MOST = 20.0
 """Largest size of a log-ratio: efficiencies that differ more are no efficiencies."""
 
 
@@ -166,7 +166,7 @@ class Calibration:
             muon, electron = (self._evaluated(name, known, variation) for name in ("muon", "electron"))
             with np.errstate(divide="ignore", invalid="ignore"):
                 found = np.log(muon) - np.log(electron)
-        bad = ~(np.abs(found) <= _MOST)
+        bad = ~(np.abs(found) <= MOST)
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             raise InputError(
@@ -188,12 +188,7 @@ class Calibration:
 
     def log_odds(self, leptons: Leptons, variation: str = "nominal") -> FloatArray:
         """Return ``ln P(event) / P(mirror image)``, shape (n_events,); 0 without leptons."""
-        found = np.zeros(len(leptons.n_jets))
-        for k in range(leptons.sign.shape[1]):
-            some = np.flatnonzero(leptons.sign[:, k])
-            of = leptons.take(some)
-            kinematics = of.pt[:, k], of.eta[:, k], of.charge[:, k], of.n_jets
-            found[some] += of.sign[:, k] * self.log_ratio(*kinematics, variation)
+        found = log_odds_of(self.log_ratio, leptons, variation)
         if "one_lepton" in self._corrections:
             alone = np.flatnonzero(np.count_nonzero(leptons.sign, axis=1) == 1)
             of = leptons.take(alone)
@@ -219,3 +214,24 @@ class Calibration:
                 f"calibration: correction {name!r} cannot be evaluated for every lepton ({error}); it has to cover all "
                 "of them (flow: clamp)"
             ) from error
+
+
+def log_odds_of(log_ratio: Callable[..., FloatArray], leptons: Leptons, variation: str) -> FloatArray:
+    """Return the sum of ``+- r`` over the leptons of every event, shape (n_events,); 0 without leptons.
+
+    Parameters
+    ----------
+    log_ratio
+        r of pT, eta, charge and the number of jets, and of the variation.
+    leptons
+        Of the events.
+    variation
+        One of :data:`VARIATIONS`.
+    """
+    found = np.zeros(len(leptons.n_jets))
+    for k in range(leptons.sign.shape[1]):
+        some = np.flatnonzero(leptons.sign[:, k])
+        of = leptons.take(some)
+        kinematics = of.pt[:, k], of.eta[:, k], of.charge[:, k], of.n_jets
+        found[some] += of.sign[:, k] * log_ratio(*kinematics, variation)
+    return found

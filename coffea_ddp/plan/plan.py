@@ -19,9 +19,10 @@ Any two exclusive properties of an event make a symmetry:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from coffea_ddp.calibration.calibration import Calibration
 from coffea_ddp.errors import PlanError
@@ -29,6 +30,7 @@ from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.plan.calibration_function import CalibrationFunction, as_calibration
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
@@ -84,7 +86,9 @@ class ScanPlan:
         Mass spectra, filled in the same pass; of all selected events, on a side of a symmetry or not.
     calibration
         Of the efficiencies of muons and electrons: then every event has its expected share of side B, in all symmetries
-        that exchange flavours. kappa stays what is expected of the others.
+        that exchange flavours. kappa stays what is expected of the others. A file's
+        (:class:`~coffea_ddp.calibration.calibration.Calibration`), or a function
+        (:class:`~coffea_ddp.plan.calibration_function.CalibrationFunction`; a bare one is taken as exact).
 
     Attributes
     ----------
@@ -110,7 +114,7 @@ class ScanPlan:
     features: tuple[Feature, ...] = ()
     max_stored: int = 5_000
     spectra: tuple[Spectrum, ...] = ()
-    calibration: Calibration | None = None
+    calibration: Calibration | CalibrationFunction | Callable[..., Any] | None = None
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -137,6 +141,7 @@ class ScanPlan:
                 raise PlanError(f"plan {self.name!r}: the topology {axis.name!r} has no predicate")
         if self.max_stored < 0:
             raise PlanError(f"plan {self.name!r}: max_stored={self.max_stored}; give 0 or a positive number")
+        object.__setattr__(self, "calibration", as_calibration(self.calibration))
         self._check_calibration(known)
         self._unique_features()
         object.__setattr__(self, "fingerprint", digest(self))
@@ -156,9 +161,10 @@ class ScanPlan:
                 )
         if self.calibration is None:
             return
-        if not isinstance(self.calibration, Calibration):
+        if not isinstance(self.calibration, Calibration | CalibrationFunction):
             raise PlanError(
-                f"plan {self.name!r}: calibration={self.calibration!r:.60}; give Calibration.load(PATH), or None"
+                f"plan {self.name!r}: calibration={self.calibration!r:.60}; give Calibration.load(PATH), a function of "
+                "leptons, or None"
             )
         if not exchanges:
             raise PlanError(
@@ -195,6 +201,11 @@ class ScanPlan:
         exchanges = [symmetry.exchange for symmetry in self.symmetries if symmetry.exchange is not None]
         return tuple(dict.fromkeys([*found, *self.features, *(exchanges[0].features if exchanges else ())]))
 
+    @property
+    def efficiencies(self) -> Calibration | CalibrationFunction | None:
+        """The calibration, a bare function among them."""
+        return cast("Calibration | CalibrationFunction | None", self.calibration)
+
     @cached_property
     def layout(self) -> Layout:
         """The structure of the plan's output, as pure data."""
@@ -222,7 +233,7 @@ class ScanPlan:
                 SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name, s.decays_to)
                 for s in self.spectra
             ),
-            None if self.calibration is None else CalibrationLayout(self.calibration.digest, self.calibration.fit),
+            None if self.efficiencies is None else CalibrationLayout(self.efficiencies.digest, self.efficiencies.fit),
         )
 
     def for_calibration(self, max_stored: int) -> ScanPlan:

@@ -76,6 +76,11 @@ def shares_of(
         raise InputError("null='fixed' gives all events the same odds, which a calibration denies; use null='binomial'")
     if given is not None:
         used = calibrate(hists, control=expectation.control) if isinstance(given, str) and given == "events" else given
+        if callable(used) or (hasattr(used, "log_odds") and not isinstance(used, Calibration)):
+            raise InputError(
+                "calibration: a function is part of a plan, whose fingerprint it changes; give "
+                "ScanPlan(calibration=...) and fill with that, or a file here"
+            )
         hists = calibrated(hists, used if isinstance(used, Calibration) else Calibration.load(used))
     exchanged = ExchangedEvents.of(hists)
     events = CalibratedEvents.of(hists, exchanged)

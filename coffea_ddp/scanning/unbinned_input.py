@@ -30,7 +30,7 @@ ALL_FEATURES = "all features"
 
 
 class EventFit(NamedTuple):
-    """What the fit of the shares of events leaves uncertain, and labels that move with it.
+    """Uncertainty of the fit of the shares of events, and labels that move with it.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class EventFit(NamedTuple):
 
     @property
     def moves(self) -> tuple[FloatArray, FloatArray]:
-        """How ``y - e`` of every event moves with the fit, and the same of fitted events; (n_events, n_directions)."""
+        """Moves of ``y - e`` of every event with the fit, and the same of fitted events; (n_events, n_directions)."""
         moves = np.where(self.opposite, -1.0, 1.0)[:, None] * self.events.moves[self.places]
         return moves, np.where(self.events.fitted[self.places, None], moves, 0.0)
 

@@ -223,7 +223,7 @@ def within_folds(scores: FloatArray, folds: AnyArray) -> FloatArray:
 
 
 Moves = tuple["FloatArray", "FloatArray"]
-"""How the residual of every event moves with the fit of the shares, and the same of those that were fitted."""
+"""Moves of the residual of every event with the fit of the shares, and the same of those that were fitted."""
 
 
 def statistics(
