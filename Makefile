@@ -35,7 +35,14 @@ help:
 demo: $(VENV)/.stamp-demo
 	$(BIN)/coffea-ddp demo -o demo
 
-test: lint docs pytest wheel
+# Lint, documentation and wheel beside the tests, which are what takes long: what they say comes when they are done.
+BESIDE := lint docs wheel
+
+test: $(VENV)/.stamp-test
+	@said=$$(mktemp); { $(MAKE) --no-print-directory $(BESIDE) >"$$said" 2>&1 || touch "$$said.failed"; cat "$$said"; } & \
+	  $(MAKE) --no-print-directory pytest; passed=$$?; wait; \
+	  if [ -e "$$said.failed" ]; then echo "failed: $(BESIDE)" >&2; passed=1; fi; \
+	  rm -f "$$said" "$$said.failed"; exit $$passed
 
 lint: $(VENV)/.stamp-test
 	$(call headline,ruff check)
