@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from coffea_ddp.cli import cli
+
 ROOT = Path(__file__).resolve().parents[1]
 OF_TOOLS = {".venv", ".git", ".nox", "build", "dist", "demo", "node_modules"}
 YAML_FILES = sorted(
@@ -242,14 +244,14 @@ def test_pages_use_the_words_of_the_field() -> None:
 
 
 def test_docstrings_and_messages_use_the_words_of_the_field() -> None:
-    """Of the rooms that do statistics and show it: trials, tests, p-values; what is reported, not what is told."""
+    """Of the rooms that do statistics and show it, and of the command line: trials, tests; reported, not told."""
     ours = re.compile(
         r"\blooks?\b(?! (?:up|like|the same|z up))|\blooked (?:at|for)\b|\bworth\b|\bso many\b|\bthe road\b"
         r"|^Tell |^Told |\b(?:is|are) told\b|\bof (?:its|their) own\b|\btwins\b|\bscreening\b|\bplain\b(?! arrays)"
     )
     modules = [
         path
-        for room in ("stats", "plotting", "scanning", "pages")
+        for room in ("stats", "plotting", "scanning", "pages", "cli")
         for path in (ROOT / "coffea_ddp" / room).rglob("*.py")
     ]
     assert len(modules) > 100
@@ -260,3 +262,17 @@ def test_docstrings_and_messages_use_the_words_of_the_field() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
     ]
     assert [(name, text) for name, text in texts if ours.search(text)] == []
+
+
+def test_help_uses_the_words_of_the_field() -> None:
+    """The help of every command and option, whichever module it comes from."""
+    ours = re.compile(
+        r"\b(?:tell|tells|told|stands?|worth|so many|looks|of its own|given again|the best rows get)\b", re.IGNORECASE
+    )
+    helps = [
+        (command.name, text)
+        for command in (cli, *cli.commands.values())
+        for text in (command.help, *(getattr(option, "help", None) for option in command.params))
+    ]
+    assert len(helps) > 100
+    assert [(name, text) for name, text in helps if ours.search(text or "")] == []

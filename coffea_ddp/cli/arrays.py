@@ -29,12 +29,12 @@ from coffea_ddp.stats.defaults import TOYS
 @click.option("--systematic", type=float, default=0.0, show_default=True, help="Relative uncertainty of B / A per bin.")
 @click.option(
     "--toys", type=click.IntRange(min=0), default=TOYS, show_default=True,
-    help="Pseudo-experiments for the p-value after all rectangles; 0: the Sidak bound.",
+    help="Pseudo-experiments for the global p-value of all rectangles; 0: the Sidak bound.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option(
     "--alternative", type=click.Choice(["two-sided", "greater", "less"]), default="two-sided", show_default=True,
-    help="Which rectangles: of either excess, of B's, or of A's.",
+    help="Direction of the excess: either, of B, or of A.",
 )  # fmt: skip
 @click.option("-o", "--output", type=OutputFile(COMPARISON), help="The results to write (JSON; - is standard output).")
 def compare(a: str, b: str, output: str | None, **options: Any) -> int:
@@ -118,7 +118,7 @@ def _row(
 ) -> dict[str, Any]:
     asymmetry, method, count = (*rest, None)[:3]
     finite = asymmetry if np.isfinite(asymmetry) else None
-    # No double can hold a smaller one: z tells it.
+    # No double can hold a smaller one; z has the value.
     shown = [None if p is None or p < SMALLEST_P else p for p in (p_local, p_global)]
     return {"test": test, "bins": bins, "n_a": int(a.sum()), "n_b": int(b.sum()), "z_local": z, "p_local": shown[0],
             "p_global": shown[1], "n_ge": count and count.n_ge, "n": count and count.n, "asymmetry": finite,

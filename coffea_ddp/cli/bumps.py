@@ -29,10 +29,10 @@ _SHOWN = 5
 @click.argument("file", type=click.Path())
 @click.option("-o", "--output", type=OutputFile(BUMP_REPORT), help="The report to write (JSON; - is standard output).")
 @click.option("--csv", "csv_file", type=OutputFile(TABLE), help="The rows to write (CSV; - is standard output).")
-@click.option("--name", "names", multiple=True, help="Only this histogram; may be given several times.")
+@click.option("--name", "names", multiple=True, help="Only this histogram; can be repeated.")
 @click.option("--width", type=float, help="Standard deviation of a narrow signal in GeV.  [default: several are tried]")
-@click.option("--resolution", type=float, help="The same as a part of the mass, for example 0.02.")
-@click.option("--mask", "masks", multiple=True, metavar="LOW:HIGH", help="Leave out a range in GeV; several times.")
+@click.option("--resolution", type=float, help="The same relative to the mass, for example 0.02.")
+@click.option("--mask", "masks", multiple=True, metavar="LOW:HIGH", help="Leave out a range in GeV; can be repeated.")
 @click.option("--scale", type=float, help="The number that counts were multiplied by; contents are divided by it.")
 @click.option("--density", is_flag=True, help="Contents are per GeV: multiply by the widths of bins, then use --scale.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a table.  [default: as numbers show]")
@@ -46,7 +46,7 @@ _SHOWN = 5
 )
 @click.option("--toys", type=click.IntRange(min=0), default=TOYS, show_default=True, help="Toys for each p-value.")
 @click.option(
-    "--toys-for", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best get toys."
+    "--toys-for", type=click.IntRange(min=0), default=20, show_default=True, help="Number of leading spectra with toys."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the toys.")
 @click.option("--weights", type=click.Path(), help="Another network, made by train-bump.")
@@ -55,7 +55,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
     r"""Search mass histograms for bumps, without a background estimate.
 
     FILE is a ROOT file, UHI JSON, a table of HEPData (CSV, YAML, JSON, ROOT), a table of edges or centres and counts,
-    or one with a column of masses (then with --bins). Spectra begin behind their turn-on, by rule; the range that was
+    or one with a column of masses (then with --bins). Spectra are tested above their turn-on; the range that was
     tested is in the table. Contents that are no counts need variances, statistical errors, or --scale.
 
     \b

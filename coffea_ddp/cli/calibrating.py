@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     help="The cell whose events are fitted, as 'tau=0 & b=0' [default: without objects that few events have].",
 )
 @click.option(
-    "--events", type=click.IntRange(min=100), default=500_000, show_default=True, help="Fit at most so many events."
+    "--events",
+    type=click.IntRange(min=100),
+    default=500_000,
+    show_default=True,
+    help="Maximum number of events to fit.",
 )
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures or dask.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--scheduler", help="Address of a running Dask scheduler (implies --executor dask).")
-@click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
+@click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
 @click.option("--redirector", default="", help=REDIRECTOR)
 @click.option("--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened.")
@@ -41,8 +45,8 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
     r"""Learn the efficiencies of muons over those of electrons, for symmetries that exchange them.
 
     Reads the leptons of the events that a PLAN selects in a FILESET, fits how much more often one flavour is found as a
-    function of pT, eta, charge and the number of jets, and writes it as a correctionlib file. Then it tells where the
-    symmetries close with it, and where they do not: what is left there is more than lepton kinematics.
+    function of pT, eta, charge and the number of jets, and writes it as a correctionlib file. The closure of every
+    symmetry is reported: what is left where one does not close is more than lepton kinematics.
 
     \b
     coffea-ddp calibrate symmetries 'data/*.root' -o calibration.json
@@ -89,7 +93,7 @@ def _check_used(options: dict[str, Any]) -> None:
         "executor": (scheduler is None or executor == "dask", "no --scheduler, whose workers do the work"),
         "workers": (
             scheduler is None and executor != "iterative",
-            "processes of its own: --executor futures, or dask without --scheduler",
+            "worker processes on this machine: --executor futures, or dask without --scheduler",
         ),
     })  # fmt: skip
 

@@ -104,7 +104,7 @@ class Command(click.Command):
 
 
 def _same(first: str, second: str) -> bool:
-    """Tell whether two paths are one file, or would be."""
+    """Return True where two paths are one file, or would be."""
     try:
         return Path(first).samefile(second)
     except (OSError, ValueError):  # at most one is there
@@ -145,7 +145,7 @@ def delivering() -> Iterator[Callable[..., None]]:
 
 
 def _kept_elsewhere(path: str, save: Save) -> str:
-    """Save in a new folder what has no place any more; tell where."""
+    """Save in a new folder what has no place any more, and log its path."""
     for choose in (Path.cwd, Path.home, lambda: Path(tempfile.gettempdir())):
         try:
             folder = Path(tempfile.mkdtemp(prefix="coffea-ddp-kept-", dir=choose()))
@@ -172,7 +172,7 @@ def _to_stdout(save: Save) -> None:
 
 
 def to_stdout(*paths: str | None) -> bool:
-    """Tell whether an output goes to standard output, where then nothing else is shown."""
+    """Return True where an output goes to standard output, on which nothing else is shown then."""
     return STDOUT in paths
 
 

@@ -11,7 +11,7 @@ from coffea_ddp.cli.unused import refuse_unused
 
 @click.command(cls=Command)
 @click.argument("report_file", metavar="REPORT", type=click.Path())
-@click.option("--hists", type=click.Path(), help="The histograms that were scanned: with them the report has pictures.")
+@click.option("--hists", type=click.Path(), help="The histograms that were scanned; the report has figures of them.")
 @click.option(
     "-o",
     "--output",
@@ -20,10 +20,14 @@ from coffea_ddp.cli.unused import refuse_unused
     help="The folder to write; an older report is replaced, other files stay.",
 )
 @click.option(
-    "--leading", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the best rows get a page."
+    "--leading",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Number of leading rows with a page each.",
 )
-@click.option("--label", default="", help="What stands over the pictures, as in '16.4 fb$^{-1}$ (13 TeV)'.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes that draw [default: all cores].")
+@click.option("--label", default="", help="Label above the figures, as in '16.4 fb$^{-1}$ (13 TeV)'.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that draw figures [default: all cores].")
 def report(report_file: str, hists: str | None, output: str, leading: int, label: str, jobs: int | None) -> int:
     r"""Write a report as a folder of HTML pages that opens without a network.
 
@@ -34,7 +38,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
     coffea-ddp report report.json -o report                     numbers alone
     coffea-ddp report report.json --hists hists.ddp -o report --label '16.4 fb$^{-1}$ (13 TeV)'
     """
-    refuse_unused({"label": (hists is not None, "pictures to stand over: --hists HISTS")})
+    refuse_unused({"label": (hists is not None, "figures: --hists HISTS")})
     from coffea_ddp.histograms.io import load
     from coffea_ddp.pages import write_report
     from coffea_ddp.report.report import ScanReport

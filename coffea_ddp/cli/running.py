@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coffea_ddp.running.executors import Executor
 
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
-REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global.cern.ch/."
+REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-global.cern.ch/."
 
 
 @click.command(cls=Command)
@@ -43,7 +43,7 @@ REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global
 @click.option("--tls-cert", type=click.Path(), help="For tls://, this client's certificate.")
 @click.option("--tls-key", type=click.Path(), help="For tls://, the key of it.")
 @click.option("--performance-report", type=OutputFile(PERFORMANCE), help="Dask's report on the run, an HTML file.")
-@click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events a chunk.")
+@click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
 @click.option("--redirector", default="", help=REDIRECTOR)
 @click.option(
@@ -51,14 +51,16 @@ REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds that a server may take for one answer.",
+    help="Seconds to wait for an answer of a server.",
 )
 @click.option(
-    "--retries", type=click.IntRange(min=0), default=2, show_default=True, help="Of a chunk that is read from a server."
+    "--retries",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Retries of a chunk that is read from a server.",
 )
-@click.option(
-    "--by-dataset", is_flag=True, help="Write one file a dataset, OUTPUT with its name; `merge` adds those you want."
-)
+@click.option("--by-dataset", is_flag=True, help="Write one file per dataset, OUTPUT with its name; `merge` adds them.")
 @click.option(
     "--deduplicate",
     is_flag=True,
@@ -69,7 +71,7 @@ REDIRECTOR = "Put before logical names (/store/...), as in root://cms-xrd-global
     type=click.Path(),
     help="Efficiencies of electrons and muons, of `coffea-ddp calibrate` or your own (correctionlib).",
 )
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run with this -o stopped.")
+@click.option("--resume", is_flag=True, help="Resume an interrupted run with the same -o.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
 )
@@ -212,8 +214,9 @@ def of_dataset(output: str, dataset: str) -> str:
 def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirector: str) -> int:
     r"""Check a PLAN against a FILESET: branches, exclusive sides, empty cells.
 
-    Reads the first events of every file and tells, per file, what is missing; then which branches were chosen, how many
-    events each side has, and which bins of the cells' axes stay empty. Exit code 1 if a file does not fit the plan.
+    Reads the first events of every file and reports, per file, what is missing; then which branches were chosen, how
+    many events each side has, and which bins of the cells' axes stay empty. Exit code 1 if a file does not fit the
+    plan.
 
     \b
     coffea-ddp validate processors/mine.py 'data/*.root'

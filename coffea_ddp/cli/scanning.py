@@ -28,15 +28,20 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", type=OutputFile(TABLE), help="The best rows as CSV (- is standard output).")
 @click.option(
     "--tests",
-    help="With commas: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), nplm "
-    "and classifier (of the stored events), bump (of mass spectra). [default: nsigma of symmetries, bump of spectra]",
+    help="Comma-separated: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), "
+    "nplm and classifier (of the stored events), bump (of mass spectra). [default: nsigma of symmetries, bump of "
+    "spectra]",
 )
 @click.option(
-    "--min-events", type=click.IntRange(min=1), default=20, show_default=True, help="Fewer events: not tested."
+    "--min-events",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Cells with fewer events are not tested.",
 )
 @click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
-@click.option("--similar", is_flag=True, help="Show rows with mostly the events of a stronger one, too.")
+@click.option("--similar", is_flag=True, help="Also show rows whose events are mostly those of a stronger row.")
 @click.option(
     "--toys",
     type=click.IntRange(min=0),
@@ -47,50 +52,60 @@ if TYPE_CHECKING:
 @click.option(
     "--null",
     type=click.Choice(["binomial", "fixed"]),
-    help="Label every event on its own (kappa is known), or keep N_A (it is from the totals) [default: as kappa is].",
+    help="Binomial labels (kappa is known), or fixed N_A (kappa from the totals) [default: as kappa is].",
 )
 @click.option(
-    "--fits", type=click.IntRange(min=0), default=10, show_default=True, help="Best rows of nplm to fit in full."
+    "--fits",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Number of leading nplm rows with full fits.",
 )
 @click.option(
-    "--backend", type=click.Choice(["kernel", "network"]), default="kernel", show_default=True, help="What fits them."
+    "--backend",
+    type=click.Choice(["kernel", "network"]),
+    default="kernel",
+    show_default=True,
+    help="Model of the full fits.",
 )
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are fitted."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
-@click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; may be given again.")
-@click.option("--observable", "observables", multiple=True, help="Only this observable; may be given again.")
+@click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; can be repeated.")
+@click.option("--observable", "observables", multiple=True, help="Only this observable; can be repeated.")
 @click.option(
     "--kappa",
     "kappas",
     multiple=True,
-    help="Expected B / A: plan, global, cell, or SYMMETRY=NUMBER (or one of these words); may be given again. "
+    help="Expected B / A: plan, global, cell, or SYMMETRY=NUMBER (or one of these words); can be repeated. "
     "A number alone is for a scan of one symmetry. [default: plan]",
 )
 @click.option(
     "--kappa-error",
     "kappa_errors",
     multiple=True,
-    help="Its relative uncertainty, where it is given: a number, or SYMMETRY=NUMBER; may be given again. [default: 0]",
+    help="Relative uncertainty of a given kappa: a number, or SYMMETRY=NUMBER; can be repeated. [default: 0]",
 )
 @click.option(
     "--systematic",
     "systematics",
     multiple=True,
-    help="Relative uncertainty of B / A in every bin: a number, or SYMMETRY=NUMBER; may be given again. [default: 0]",
+    help="Relative uncertainty of B / A in every bin: a number, or SYMMETRY=NUMBER; can be repeated. [default: 0]",
 )
 @click.option(
     "--correction",
     "corrections",
     multiple=True,
     help="Efficiency of B over that of A: SYMMETRY:OBSERVABLE=FILE (SYMMETRY= or OBSERVABLE= where that is clear), "
-    "FILE alone where one symmetry is scanned; a correctionlib file (FILE:NAME) or an array (.npy, .npz). May be given "
-    "again.",
+    "FILE alone where one symmetry is scanned; a correctionlib file (FILE:NAME) or an array (.npy, .npz). Can be "
+    "repeated.",
 )
 @click.option("--calibrate", is_flag=True, help="Learn the efficiencies of electrons and muons from the stored events.")
-@click.option("--calibration", type=click.Path(), help="Take them from a file (all events have to be stored).")
+@click.option(
+    "--calibration", type=click.Path(), help="Read these efficiencies from a file (all events have to be stored)."
+)
 @click.option(
     "--control",
     help="The cell whose events --calibrate fits, as 'tau=0 & b=0' [default: without objects that few events have].",

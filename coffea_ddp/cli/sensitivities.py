@@ -43,7 +43,7 @@ _COLUMNS = (
 @click.option("--cell", default="inclusive", show_default=True, help="Likewise.")
 @click.option("-o", "--output", type=OutputFile(SENSITIVITY), help="The table to write (CSV; - is standard output).")
 def sensitivity(background: str, template: str, output: str | None, **options: Any) -> int:
-    r"""Tell what each test would find of a signal: Z expected against Z injected.
+    r"""Estimate the sensitivity of each test: expected Z against injected Z.
 
     BACKGROUND holds the expected events of side A: a .npy or text file, or the histograms of a pass (.ddp), whose A
     and B together then make the expectation. TEMPLATE is the shape of the signal in the same bins.
@@ -111,7 +111,7 @@ def _table(found: Sensitivity) -> Table:
     title = f"Z found against Z injected ({given}): median [16 %, 84 %] of {found.toys} toys"
     note = (
         f"events, L1, L2: expected, data without fluctuations; in toys: signed asymptotic z; rectangle: the best, "
-        f"{found.statistic}, {found.alternative}; z global: after all rectangles, one-sided, from "
+        f"{found.statistic}, {found.alternative}; z global: for all rectangles, one-sided, from "
         f"{NULL_TIMES * found.toys} toys without a signal (~: the median is in their fitted tail); "
         f"power: beyond a global {GLOBAL_Z:g} sigma"
     )

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=OutputFile(SPECTRA, is_spectra), required=True, help="Ends in .root, .json or .csv."
 )
-@click.option("--spectrum", "names", multiple=True, help="Only this spectrum; may be given again.  [default: all]")
+@click.option("--spectrum", "names", multiple=True, help="Only this spectrum; can be repeated.  [default: all]")
 @click.option(
     "--cell", "cells", multiple=True,
-    help="A cell, as in 'mu>=2 & j=1'; may be given again.  [default: inclusive and every filled exclusive one]",
+    help="A cell, as in 'mu>=2 & j=1'; can be repeated.  [default: inclusive and every filled exclusive one]",
 )  # fmt: skip
 @click.option(
     "--min-events", type=click.IntRange(min=0), default=1, show_default=True, help="Leave out spectra with fewer."

@@ -112,7 +112,7 @@ def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 def dask_client(
     executor: str, scheduler: str | None, workers: int, report: str | None, tls: Certificates
 ) -> Iterator[Any]:
-    """Yield a Dask client where the executor needs one, else ``None``; tell where its dashboard is.
+    """Yield a Dask client where the executor needs one, else ``None``; log the address of its dashboard.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def dask_client(
 
 
 def _quiet() -> None:
-    """Have Dask be silent unless we are verbose: it tells of a lost connection with tracebacks, we of what it means."""
+    """Silence Dask unless verbose: it logs a lost connection with tracebacks, the error message says what it means."""
     if logging.getLogger("coffea_ddp").isEnabledFor(logging.INFO):
         return
     with contextlib.suppress(ImportError):
@@ -146,7 +146,7 @@ def _quiet() -> None:
 
 
 def describe(histograms: Histograms) -> None:
-    """Tell what a pass gave: its size and its cutflow."""
+    """Print the summary of a pass: its size and its cutflow."""
     note(repr(histograms))
     for dataset, cutflow in histograms.cutflows.items():
         for step, number in cutflow.items():
@@ -155,7 +155,7 @@ def describe(histograms: Histograms) -> None:
         if any("not " in one for one in used):  # not applied, not used, not corrected
             note(f"  {role}: {'; '.join(used)}")
     if histograms.n_events and not len(histograms.counts.keys):
-        note("no event was filled: the lines above tell where they were lost (trigger, selection, sides)")
+        note("no event was filled: the cutflow above shows where they were rejected (trigger, selection, sides)")
 
 
 def tell_missing(histograms: Histograms) -> int:
