@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Callable, Generator
@@ -51,6 +52,7 @@ def shared() -> Callable[[str], Path]:
     return path
 
 
+@functools.cache
 def _name(path: Path) -> str:
     """Return the path of a file within the folder of tests."""
     folder = Path(__file__).resolve().parent

@@ -208,7 +208,7 @@ def test_an_option_without_effect_is_an_error(
 
 def test_defaults_without_effect_are_silent(places: dict[str, str], tmp_path: Path) -> None:
     """Few events, since all 1,000 pseudo-experiments of all cells are made."""
-    few = testing.make_nanoaod(tmp_path / "few.root", events=200, seed=6)
+    few = testing.make_nanoaod(tmp_path / "few.root", events=80, seed=6)
     assert exit_code("run", "symmetries", few, "-o", tmp_path / "few.ddp", "--executor", "iterative") == 0
     for arguments in ((places["masses"],), (tmp_path / "few.ddp",), (tmp_path / "few.ddp", "--tests", "submatrix")):
         assert exit_code("scan", *arguments) == 0

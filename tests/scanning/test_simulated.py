@@ -23,8 +23,8 @@ def hists(shared):
     scope="module", params=[pytest.param("some", id="some"), pytest.param("all", id="all", marks=pytest.mark.slow)]
 )
 def report(hists, request):
-    """Return the outcome for some observables and 60 pseudo-experiments; for all and 250 among the slow tests."""
-    observables, toys = (SOME, 60) if request.param == "some" else (None, 250)
+    """Return the outcome for some observables and 40 pseudo-experiments; for all and 250 among the slow tests."""
+    observables, toys = (SOME, 40) if request.param == "some" else (None, 250)
     return ddp.scan(hists, tests=["nsigma", "submatrix"], observables=observables, toys=toys, seed=1)
 
 
