@@ -200,11 +200,11 @@ def test_any_value_in_any_place_of_the_manifest(saved: tuple[Histograms, Path], 
         at = places[int(rng.integers(len(places)))]
         value = VALUES[int(rng.integers(len(VALUES)))]
         path = packed(source, tmp_path / "h.ddp", manifest=changed(manifest, at, value))
-        began = time.monotonic()
+        began = time.process_time()
         for read in (load, lambda path: read_pair(path, *NAMES)):
             with contextlib.suppress(DDPError):
                 assert possible(read(path)), (number, at, value)
-        assert time.monotonic() - began < 30, (at, value)
+        assert time.process_time() - began < 30, (at, value)
         path.unlink()
 
 
@@ -354,13 +354,13 @@ def test_bombs_are_refused_at_once(saved: tuple[Histograms, Path], tmp_path: Pat
     }
     for name, make in bombs.items():
         make()
-        began = time.monotonic()
+        began = time.process_time()
         for read in (load, lambda path: read_pair(path, *NAMES)):
             if name == "zeros" and read is not load:
                 continue  # it is not asked for the events, but refused all the same: see load
             with pytest.raises(FormatError):
                 read(path)
-        assert time.monotonic() - began < 20, name
+        assert time.process_time() - began < 20, name
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

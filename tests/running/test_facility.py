@@ -649,6 +649,7 @@ class RangeServer(http.server.SimpleHTTPRequestHandler):
     """Serves byte ranges, as servers of data do; stalls where it is told to."""
 
     stalled: tuple[str, ...] = ()
+    released: threading.Event
     served = 0
 
     def do_GET(self) -> None:
@@ -660,7 +661,7 @@ class RangeServer(http.server.SimpleHTTPRequestHandler):
             start, stop = int(first), min(int(last) + 1, len(content)) if last else len(content)
         type(self).served += 1
         if self.path.strip("/") in self.stalled and start > 1000:
-            time.sleep(5.0)
+            self.released.wait(300.0)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.send_response(206 if asked else 200)
             self.send_header("Accept-Ranges", "bytes")
@@ -675,13 +676,14 @@ class RangeServer(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(files: list[Path]) -> Iterator[tuple[str, type[RangeServer]]]:
-    handler = type("Handler", (RangeServer,), {"served": 0, "stalled": ()})
+    handler = type("Handler", (RangeServer,), {"served": 0, "stalled": (), "released": threading.Event()})
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), lambda *given: handler(*given, directory=str(files[0].parent))
     ) as found:
         thread = threading.Thread(target=found.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{found.server_port}", handler
+        handler.released.set()
         found.shutdown()
 
 
@@ -700,9 +702,10 @@ def test_a_server_that_stalls(
         if done >= 1000:
             handler.stalled = (files[1].name,)
 
-    late = run(plan, urls, reading=Reading(chunksize=1000, timeout=2.0, retries=1), checkpoint=parts, progress=stall)
+    late = run(plan, urls, reading=Reading(chunksize=1000, timeout=4.0, retries=1), checkpoint=parts, progress=stall)
     assert [(m.filename, m.start, m.stop) for m in late.missing] == [(urls[1], 0, 1000)]
     handler.stalled = ()
+    handler.released.set()
     served = handler.served
     again = run(plan, urls, reading=Reading(chunksize=1000, timeout=20.0), checkpoint=Checkpoint(parts, resume=True))
     assert again.counts == hists.counts

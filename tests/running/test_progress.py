@@ -52,14 +52,18 @@ def test_false_and_none() -> None:
 
 def test_a_log_gets_a_line_now_and_then(capfd: pytest.CaptureFixture[str]) -> None:
     """Also while nothing moves; and no thread is left."""
+
+    def wait_for(line: str) -> None:
+        deadline = time.monotonic() + 60.0
+        while line not in capfd.readouterr().err:
+            assert time.monotonic() < deadline, line
+            time.sleep(0.05)
+
     before = threading.active_count()
     with lines("opening", "files", every=0.02) as tell:
-        time.sleep(0.5)
+        wait_for("opening: 0 of 0 files\n")
         tell(1_000, 3_000)
-        time.sleep(0.5)
-    err = capfd.readouterr().err
-    assert "opening: 0 of 0 files\n" in err
-    assert "opening: 1,000 of 3,000 files\n" in err
+        wait_for("opening: 1,000 of 3,000 files\n")
     assert threading.active_count() == before
 
 
