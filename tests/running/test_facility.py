@@ -104,9 +104,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         yield found
 
 
-@pytest.fixture(autouse=True)
-def _soon() -> Iterator[None]:
-    """Let clients in this process look for a lost scheduler for 5 s, not 30."""
+@pytest.fixture
+def _gives_up_soon() -> Iterator[None]:
+    """Let clients in this process look for a lost scheduler for 5 s, not 30; a busy one may take longer to answer."""
     with dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
         yield
 
@@ -523,6 +523,7 @@ def test_why_a_chunk_was_given_up_is_told_whatever_happens_later(
     assert hists.counts == load_bytes(whole, tmp_path).counts
 
 
+@pytest.mark.usefixtures("_gives_up_soon")
 def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
     plan: Path, files: list[Path], whole: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -559,6 +560,7 @@ def test_a_lost_scheduler_and_a_killed_client_lose_no_finished_chunk(
     assert (code, output.read_bytes() == whole) == (0, True), err
 
 
+@pytest.mark.usefixtures("_gives_up_soon")
 def test_a_lost_scheduler_of_a_graph(plan: Path, files: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("dask_awkward", reason="needs the extra `dask-awkward`")
     begun, telling = tmp_path / "begun", tmp_path / "telling.py"
