@@ -38,6 +38,8 @@ def calibration_sentences(inputs: Mapping[str, Any]) -> list[str]:
     learned = f" from {number:,} events of the cell {str(control)!r}" if isinstance(number, int) else ""
     open_ones = [name for name, *_, p in closure_lines(inputs) if p < OPEN]
     sentences = [f"Calibrated: efficiencies of electrons and muons{learned}."]
+    if found.get("leave_out") is True:
+        sentences.append("Each cell is tested with a fit without the events of the rarest object that it asks for.")
     if open_ones:
         sentences.append(
             f"Does not close in {', '.join(open_ones)}: there the symmetry is broken by more than lepton kinematics."

@@ -80,6 +80,13 @@ def calibrate(
         threshold = np.uint64(np.partition(stored.hashes[fitted], events)[events])
         fitted = fitted[stored.hashes[fitted] < threshold]
     if len(fitted) < FEWEST:
+        names = ", ".join(one.name for one in hists.layout.symmetries if one.exchange)
+        if len(stored.numbers) < FEWEST and hists.layout.max_stored:
+            raise InputError(
+                f"{len(stored.numbers)} stored events on a side of {names}: a calibration is fitted to {FEWEST} or "
+                "more; give more data, and see that the plan's electrons and muons are found and have flavours "
+                "(flavour=11, flavour=13; `coffea-ddp validate`)"
+            )
         raise InputError(
             f"{len(fitted)} stored events in the control cell {str(cell)!r}: a calibration is fitted to {FEWEST} "
             "or more; give another cell (control=..., --control), or store more events (max_stored)"

@@ -52,7 +52,8 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
     With ``pulls`` the score of a rectangle is its N_sigma, else the significance of its sum.
 
     The p-value is that of the binomial distribution with the mean share, which is never below that of unequal shares
-    (W. Hoeffding, Ann. Math. Stat. 27 (1956) 713); where the fit makes the variance larger, z is smaller alike.
+    (W. Hoeffding, Ann. Math. Stat. 27 (1956) 713); where a fit makes the variance larger or smaller, its z is changed
+    by the same factor as that of the row.
     """
     starts, codes = _lists(block.members)
     odds = shares.odds(block.members, block.used, block.b)
@@ -64,7 +65,7 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
     bound = z
     if shares.entries.skewed and not pulls:
         mean = np.clip(found.e / np.maximum(found.n, 1.0), 1e-9, 1.0 - 1e-9)
-        wide = np.sqrt(np.maximum(found.variance / np.maximum(found.v, 1e-9), 1.0))
+        wide = np.sqrt(found.variance / np.maximum(found.v, 1e-9))
         # With odds of its total B of a cell is no news: the normal z of what is left has the smaller size.
         bound = np.copysign(z_from_p(binomial_p(n_b, total, mean), two_sided=True) / wide, z)
         bound = bound if odds is None else np.where(np.abs(bound) < np.abs(z), bound, z)

@@ -14,6 +14,8 @@ def test_what_does_not_close_is_named() -> None:
     first, second = calibration_sentences(inputs)
     assert "1,200 events of the cell 'tau=0'" in first
     assert second.startswith("Does not close in tau: ")
+    inputs["calibration"]["leave_out"] = True
+    assert "without the events of the rarest object" in calibration_sentences(inputs)[1]
     assert closure_lines(inputs) == [("tau", 2, 75.0, 22.0, 2e-5), ("tau", 2, 75.0, 22.0, 0.3)]
 
 

@@ -338,6 +338,52 @@ def test_events_that_the_calibration_claims(filled, null):
     assert ddp.scan(null, symmetries=["e/mu"], toys=0).to_dataframe()["claimed"].isna().all()
 
 
+# -- another way to the same numbers -------------------------------------------------------------------------
+
+
+def strata_of(events):
+    """Return strata of leptons: their relation, pT and abs(eta) of the first, missing momentum beside one alone."""
+    leptons = events.leptons
+    relation = np.where(leptons.sign[:, 1] == 0, 0, np.where(leptons.sign[:, 1] == leptons.sign[:, 0], 1, 2))
+    pt = np.digitize(leptons.pt[:, 0], np.quantile(leptons.pt[:, 0], [0.15, 0.3, 0.45, 0.6, 0.75, 0.9]))
+    eta = np.digitize(np.abs(leptons.eta[:, 0]), [0.2, 1.0, 1.5, 2.1])
+    met = np.where(relation == 0, np.digitize(leptons.met, [20.0, 40.0]), 0)
+    return np.unique(((relation * 7 + pt) * 5 + eta) * 3 + met, return_inverse=True)[1]
+
+
+def stratified_z(is_b, strata, inside):
+    """Return the exact comparison of B in a region with permutations of the labels within strata, in its widths."""
+    n, b, k = (
+        np.bincount(strata, values, minlength=strata.max() + 1) for values in (np.ones(len(strata)), is_b, inside)
+    )
+    mean = (k * b / n).sum()
+    variance = (k * b * (n - b) * (n - k) / (n**2 * np.maximum(n - 1, 1))).sum()  # hypergeometric
+    return ((is_b & inside).sum() - mean) / np.sqrt(variance)
+
+
+def test_strata_of_leptons_with_labels_permuted_in_them_agree(null):
+    """The calibrated z of the number of events in a cell is that of a comparison that fits nothing."""
+    expectation = ddp.Expectation(calibration="events", control="inclusive")
+    options = {"toys": 0, "symmetries": ["e/mu"], "observables": ["events"], "min_events": 150, "best": 200}
+    rows = ddp.scan(null, expectation=expectation, **options).rows
+    events = ExchangedEvents.of(null)
+    on = np.isin(events.numbers, np.flatnonzero(null.events.on_symmetry(null.symmetries.index("e/mu"))))
+    strata, grid = strata_of(events), null.layout.grid
+    both = []
+    for row in rows:
+        inside = grid.contains(grid.cell(row.cell), events.cell)
+        # The inclusive cell is its own stratum, and cells that are nearly all of it say nothing in either.
+        if inside[on].mean() < 0.8:
+            exact = stratified_z(events.is_b[on], strata[on], inside[on])
+            both.append((row.z_local, exact, row.ratio.z_nominal))
+    calibrated_z, exact_z, plain_z = np.array(both).T
+    assert len(both) >= 10
+    assert np.corrcoef(calibrated_z, exact_z)[0, 1] > 0.8
+    assert np.sqrt(np.mean((calibrated_z - exact_z) ** 2)) < 0.7
+    # Without a calibration they do not.
+    assert np.sqrt(np.mean((plain_z - exact_z) ** 2)) > 1
+
+
 def test_what_cannot_be_left_out_is_an_error(null, files, calibration):
     with pytest.raises(InputError, match="there is no calibration"):
         ddp.scan(null, toys=0, expectation=ddp.Expectation(leave_out=True))
