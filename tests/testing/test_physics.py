@@ -22,6 +22,8 @@ from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.plan.observables import Feature, observable
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.symmetry import Symmetry
+from coffea_ddp.testing.generator.kinematics import invariant_mass
+from coffea_ddp.testing.generator.record import Record, _tag_jets
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not SHARED.exists(), reason="the shared sample files are not here")
@@ -446,3 +448,14 @@ def test_real_events_with_all_objects() -> None:
     hists = ddp.run(PLAN, SHARED / "cms_real" / "cms_eventdisplay_allobjects.root")
     assert hists.n_events == 255
     assert hists.summary().set_index("symmetry").loc["e/mu", ["n_a", "n_b"]].sum() > 50
+
+
+def test_tag_jets_make_no_peak() -> None:
+    """Their mass is above 500 GeV without an edge: 20 GeV hold about as much as the next."""
+    record = Record()
+    n = 60_000
+    _, p4 = _tag_jets(np.random.default_rng(3), record, np.arange(n))
+    masses = invariant_mass(p4[:, :n] + p4[:, n:])
+    counts = np.histogram(masses, np.arange(500.0, 1500.0, 20.0))[0]
+    assert masses.min() > 560.0
+    assert (np.abs(np.diff(counts)) < 9.0 * np.sqrt(counts[1:] + counts[:-1] + 1)).all()

@@ -62,15 +62,34 @@ def _jets(
 
 def _tag_jets(rng: Generator, record: Record, event: IntArray) -> tuple[IntArray, FloatArray]:
     n = len(event)
+    pairs = _pairs_of_tag_jets(rng, n)
+    (spare,) = rng.spawn(1)  # so that what is drawn again leaves all other events as they are
+    low = _too_light(spare, pairs)
+    while len(low):
+        pairs[:, low] = _pairs_of_tag_jets(spare, len(low))
+        low = low[_too_light(spare, pairs[:, low])]
+    p4 = np.concatenate([four_vectors(*pairs[:3]), four_vectors(*pairs[3:])], axis=1)
+    record.add(Kind.JET, np.tile(event, 2), p4)
+    return np.tile(np.arange(n), 2), p4
+
+
+def _pairs_of_tag_jets(rng: Generator, n: int) -> FloatArray:
+    """Return pT, eta, phi of two jets in opposite hemispheres, shape (6, n)."""
     side = signs(rng, n)
     eta1, eta2 = side * rng.uniform(1.9, 4.2, n), -side * rng.uniform(1.9, 4.2, n)
     phi1, phi2 = rng.uniform(-np.pi, np.pi, (2, n))
     pt1, pt2 = 35.0 + rng.exponential(40.0, (2, n))
+    return np.stack([pt1, eta1, phi1, pt2, eta2, phi2])
+
+
+def _too_light(rng: Generator, pairs: FloatArray) -> IntArray:
+    """Return which pairs are to be drawn again: a mass above 500 GeV after resolution, without an edge in the spectrum.
+
+    None below 560 GeV is kept, and all above 760 GeV are.
+    """
+    pt1, eta1, phi1, pt2, eta2, phi2 = pairs
     mass = np.sqrt(2.0 * pt1 * pt2 * (np.cosh(eta1 - eta2) - np.cos(phi1 - phi2)))
-    scale = np.maximum(1.0, 620.0 / mass)  # a margin for the resolution above the usual 500 GeV
-    p4 = np.concatenate([four_vectors(pt1 * scale, eta1, phi1), four_vectors(pt2 * scale, eta2, phi2)], axis=1)
-    record.add(Kind.JET, np.tile(event, 2), p4)
-    return np.tile(np.arange(n), 2), p4
+    return np.flatnonzero(200.0 * rng.random(len(mass)) > mass - 560.0)
 
 
 def _central(rng: Generator, record: Record, event: IntArray, kind: Kind, each: int) -> tuple[IntArray, FloatArray]:
