@@ -47,6 +47,8 @@ from .plan.plan_files import load_plan as load_plan
 from .plan.selections import GoodRuns as GoodRuns
 from .plan.selections import OppositeSignPair as OppositeSignPair
 from .plan.selections import Trigger as Trigger
+from .plan.spectrum import InWindow as InWindow
+from .plan.spectrum import KnownResonance as KnownResonance
 from .plan.spectrum import Spectrum as Spectrum
 from .plan.symmetry import Symmetry as Symmetry
 from .report.overview import state_table as state_table

@@ -10,10 +10,13 @@ without a known dilepton resonance are told apart.
 """
 
 import dataclasses
+from collections import Counter
 
 from coffea_ddp import (
     Candidate,
     Combination,
+    InWindow,
+    KnownResonance,
     MergedObject,
     Multiplicity,
     OppositeSignPair,
@@ -26,11 +29,14 @@ from coffea_ddp import (
     Trigger,
     all_combinations,
     all_systems,
+    combination,
     combined,
     fat_systems,
     nanoaod,
     resolution_axis,
+    system,
 )
+from coffea_ddp.plan.masses.candidates import V_JJ, W_ENU, W_MUNU
 
 # A lepton that fails the selection is no jet: with the other one of a Z it would make a resonance of lepton and jet.
 b_jet, light_jet = nanoaod.no_leptons(nanoaod.b_jet()), nanoaod.no_leptons(nanoaod.jet())
@@ -69,6 +75,7 @@ resolutions = {
 resolutions |= {"jx": resolutions["j"], "bx": resolutions["b"]}
 lowest = {"e": 20.0, "mu": 20.0, "gamma": 25.0, "tau": 20.0, "j": 30.0, "b": 30.0, "nu": 0.0}
 lowest |= {"jx": 30.0, "bx": 30.0} | {fat.name: fat.pt_min for fat in fat_jets}
+at_rest = {"Z": 91.2, "W": 80.4, "V": 80.4, "H": 125.0, "t": 172.5}
 top = (140.0, 210.0, "t")
 masks = {
     "2e": ((76.0, 106.0, "Z"),),
@@ -108,14 +115,52 @@ def least_mass(mass: Combination | System) -> float:
     return max(0.4 * sum(lowest[name] for name in mass.objects), sum(windows))
 
 
+def thresholds(mass: Combination | System) -> tuple[tuple[float, str], ...]:
+    """Return the mass of the objects at the least pT, with candidates at rest: twice the least pT of two alike.
+
+    Two electrons or two muons are often a Z, so there is a second threshold with one at rest.
+    """
+    parts = [part for part in mass.parts if isinstance(part, Candidate)]
+    alone = Counter(mass.objects) - Counter(name for part in parts for name in System((part, "e")).objects[:-1])
+    heavy = [(at_rest[part.kind], str(part)) for part in parts]
+    pairs = [Counter({name: 2}) for name in ("e", "mu") if alone[name] > 1 and alone.total() > 2]
+    return (at_least(heavy, alone), *(at_least([*heavy, (at_rest["Z"], "Z")], alone - pair) for pair in pairs))
+
+
+def at_least(heavy: list[tuple[float, str]], objects: Counter[str]) -> tuple[float, str]:
+    """Return the mass of heavy particles at rest and objects at the least pT, and what they are."""
+    words = [f"{number if number > 1 else ''}{name} of {lowest[name]:g} GeV" for name, number in objects.items()]
+    least = sum(number * lowest[name] for name, number in objects.items())
+    return sum(one for one, _ in heavy) + least, " and ".join([*(name for _, name in heavy), *words])
+
+
 def spectrum(mass: Combination | System) -> Spectrum:
     """Return the spectrum of some objects, from its thresholds to 6 TeV."""
     neutrinos = ["nu"] if isinstance(mass, System) and mass.neutrinos else []
     resolution = combined(*(resolutions[name] for name in (*mass.objects, *neutrinos)))
     axis = resolution_axis(resolution, least_mass(mass), 6000.0, label=f"m({mass}) [GeV]")
-    return Spectrum(str(mass), mass, axis, resolution, masks.get(str(mass), ()), trigger=trigger(mass))
+    return Spectrum(
+        str(mass), mass, axis, resolution, masks.get(str(mass), ()), trigger=trigger(mass), thresholds=thresholds(mass)
+    )
 
 
+# What a bump may be a reflection of. Two leptons are any of the four leading ones, others the leading objects.
+known = (
+    KnownResonance("Z in 2e or 2mu", OppositeSignPair(76.0, 106.0)),
+    KnownResonance("Upsilon in 2e or 2mu", OppositeSignPair(8.5, 11.0)),
+    KnownResonance("J/psi or psi' in 2e or 2mu", OppositeSignPair(2.8, 3.9)),
+    KnownResonance("Z in 2e+gamma", InWindow(combination("2e", "gamma"), 81.0, 101.0)),
+    KnownResonance("Z in 2mu+gamma", InWindow(combination("2mu", "gamma"), 81.0, 101.0)),
+    KnownResonance("Z in 2tau", InWindow(combination("2tau"), 40.0, 106.0)),
+    KnownResonance("Z in e+tau", InWindow(combination("e", "tau"), 40.0, 106.0)),
+    KnownResonance("Z in mu+tau", InWindow(combination("mu", "tau"), 40.0, 106.0)),
+    KnownResonance("H in 2gamma", InWindow(combination("2gamma"), 120.0, 130.0)),
+    KnownResonance("W or Z in 2j", InWindow(combination("2j"), 65.0, 105.0)),
+    KnownResonance("H or Z in 2b", InWindow(combination("2b"), 75.0, 145.0)),
+    KnownResonance("t in 2j+b", InWindow(system(V_JJ, "b"), 140.0, 210.0)),
+    KnownResonance("t in W(e+nu)+b", InWindow(system(W_ENU, "b"), 140.0, 210.0)),
+    KnownResonance("t in W(mu+nu)+b", InWindow(system(W_MUNU, "b"), 140.0, 210.0)),
+)
 plan = ScanPlan(
     "resonances",
     objects=objects,
@@ -132,5 +177,6 @@ plan = ScanPlan(
         Topology("Jpsi", OppositeSignPair(2.8, 3.9)),
     ),
     max_stored=0,
+    known=known,
 )
 processor = ScanProcessor(plan)

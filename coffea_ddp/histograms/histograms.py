@@ -226,15 +226,25 @@ class Histograms:
         channel = self.layout.channel(symmetry, observable)
         return cell_counts(self._counts_of(channel), channel, self.occupied(symmetry), flow=flow)
 
-    def spectrum_counts(self, name: str, *, flow: bool = False) -> CellCounts:
+    def spectrum_counts(self, name: str, *, known: str | None = None, flow: bool = False) -> CellCounts:
         """Return the contents of a mass spectrum in all exclusive cells in which it has events: one side.
+
+        Parameters
+        ----------
+        name
+            Of the spectrum.
+        known
+            Only events that have this known resonance (``layout.known``).
+        flow
+            Keep the flow bins.
 
         Raises
         ------
         UnknownNameError
-            If the spectrum does not exist.
+            If the spectrum or the resonance does not exist.
         """
-        channel = self.layout.spectrum_channel(name)
+        layout = self.layout
+        channel = layout.spectrum_channel(name) if known is None else layout.reflection_channel(name, known)
         return cell_counts(self._counts_of(channel), channel, flow=flow)
 
     @property

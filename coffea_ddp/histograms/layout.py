@@ -5,9 +5,8 @@ An output carries its layout, so that it can be read, merged and scanned without
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +15,7 @@ from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_m
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.histograms.channel import Channel
-from coffea_ddp.spectra.resolution import Resolution
+from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
@@ -75,34 +74,6 @@ class CalibrationLayout:
 
 
 @dataclass(frozen=True)
-class SpectrumLayout:
-    """A spectrum without its function.
-
-    Attributes
-    ----------
-    name
-        For example ``"2mu+j"``.
-    axis
-        ``hist`` axis in GeV, with flow bins.
-    resolution
-        Resolution of the mass, if it is known.
-    masks
-        Ranges (low, high, name) of known resonances in GeV.
-    exchange_name
-        Of the combination in the exchange format, ``"m0m1j0"``.
-    decays_to
-        The objects and candidates of which it is the mass, ``("mu", "mu", "j")``; empty where nothing tells them.
-    """
-
-    name: str
-    axis: Any
-    resolution: Resolution | None = None
-    masks: tuple[tuple[float, float, str], ...] = ()
-    exchange_name: str = ""
-    decays_to: tuple[str, ...] = field(default=(), compare=False)
-
-
-@dataclass(frozen=True)
 class FeatureLayout:
     """A stored feature without its function."""
 
@@ -131,6 +102,8 @@ class Layout:
         The mass spectra; their keys come after those of the symmetries.
     calibration
         Of the expected shares of side B; ``None`` where events have none.
+    known
+        Known resonances; the keys of the events that have one come after those of the spectra.
     """
 
     plan: str
@@ -142,6 +115,7 @@ class Layout:
     max_stored: int = 0
     spectra: tuple[SpectrumLayout, ...] = ()
     calibration: CalibrationLayout | None = None
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
@@ -179,6 +153,35 @@ class Layout:
             base = channels[-1].end(self.grid.n_exclusive)
         return tuple(channels)
 
+    def reflection_channel(self, name: str, known: str) -> Channel:
+        """Return the channel of those events of a spectrum that have a known resonance.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has no spectrum, or no known resonance, of that name.
+        """
+        spectrum = self.spectrum_channels[self._spectrum_number(name)]
+        return replace(spectrum, base=spectrum.base + self.keys_behind(known))
+
+    def keys_behind(self, known: str) -> int:
+        """Return how far behind those of spectra the keys of the events with a known resonance are.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        if known not in self.known:
+            raise UnknownNameError(
+                f"no known resonance {known!r} in plan {self.plan!r}; it has: {', '.join(self.known) or 'none'}"
+            )
+        return (1 + self.known.index(known)) * (self._n_spectrum_keys - self._n_symmetry_keys)
+
+    @property
+    def _n_spectrum_keys(self) -> int:
+        return self.spectrum_channels[-1].end(self.grid.n_exclusive) if self.spectra else self._n_symmetry_keys
+
     @property
     def _n_symmetry_keys(self) -> int:
         return self.channels[-1].end(self.grid.n_exclusive) if self.channels else 0
@@ -186,7 +189,8 @@ class Layout:
     @property
     def n_keys(self) -> int:
         """One more than the largest possible key."""
-        return self.spectrum_channels[-1].end(self.grid.n_exclusive) if self.spectra else self._n_symmetry_keys
+        one = self._n_spectrum_keys - self._n_symmetry_keys
+        return self._n_spectrum_keys + len(self.known) * one
 
     def spectrum(self, name: str) -> SpectrumLayout:
         """Return a spectrum by name.
@@ -301,12 +305,13 @@ class Layout:
             "features": [{"name": f.name, "label": f.label, "unit": f.unit} for f in self.features],
             "weighted": self.weighted,
             "max_stored": self.max_stored,
-            "spectra": [_described(spectrum) for spectrum in self.spectra],
+            "spectra": [spectrum.to_dict() for spectrum in self.spectra],
             "calibration": self.calibration
             and {
                 "digest": self.calibration.digest,
                 "fit": self.calibration.fit and self.calibration.fit.to_dict(),
             },
+            "known": list(self.known),
         }
 
     @classmethod
@@ -332,8 +337,9 @@ class Layout:
             features,
             bool(data["weighted"]),
             int(data["max_stored"]),
-            tuple(_spectrum(item) for item in data.get("spectra", ())),
+            tuple(SpectrumLayout.from_dict(item) for item in data.get("spectra", ())),
             _calibration(data.get("calibration")),
+            tuple(map(str, data.get("known", ()))),
         )
 
 
@@ -352,26 +358,3 @@ def _difference(first: Any, second: Any, at: str = "") -> str:
     else:
         return "" if first == second else f"{at} is {first!r:.80} and {second!r:.80}"
     return next(filter(None, (_difference(one, other, place) for place, one, other in pairs)), "")
-
-
-def _described(spectrum: SpectrumLayout) -> dict[str, Any]:
-    resolution = spectrum.resolution
-    return {
-        "name": spectrum.name,
-        "axis": axes_to_uhi((spectrum.axis,))[0],
-        "resolution": None if resolution is None else dataclasses.astuple(resolution),
-        "masks": [list(mask) for mask in spectrum.masks],
-        "exchange_name": spectrum.exchange_name,
-        "decays_to": list(spectrum.decays_to),
-    }
-
-
-def _spectrum(item: Mapping[str, Any]) -> SpectrumLayout:
-    return SpectrumLayout(
-        item["name"],
-        axes_from_uhi([item["axis"]])[0],
-        None if item["resolution"] is None else Resolution(*map(float, item["resolution"])),
-        tuple((float(low), float(high), str(name)) for low, high, name in item["masks"]),
-        item["exchange_name"],
-        tuple(map(str, item.get("decays_to", ()))),
-    )

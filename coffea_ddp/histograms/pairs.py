@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.cell_counts import CellCounts
-    from coffea_ddp.histograms.layout import SpectrumLayout
+    from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 
 
 @dataclass(frozen=True)

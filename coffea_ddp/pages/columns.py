@@ -74,7 +74,7 @@ SHOWN = (
     Shown("sided", "num", lambda row: 2 if row.two_sided else 1),
     Shown("asymmetry", "percent", _percent),
     Shown("status", "text", lambda row: _status(row) or None),
-    Shown("leads", "hidden", lambda row: int(row.is_leading)),
+    Shown("leads", "hidden", lambda row: int(row.is_leading and not row.is_explained)),
     Shown("none of", "hidden", lambda row: row.n if row.is_bound else None),
 )
 """Columns in the order of the table; of kind "hidden": for filters."""
@@ -82,7 +82,8 @@ SHOWN = (
 
 def _status(row: Row) -> str:
     flags = None if row.bump is None else row.bump.flags
-    return " ".join(filter(None, ("" if row.status == "OK" else row.status, flags)))
+    explained = "EXPLAINED" if row.is_explained else ""
+    return " ".join(filter(None, ("" if row.status == "OK" else row.status, flags, explained)))
 
 
 def packed_rows(rows: Sequence[Row], pages: Pages) -> str:

@@ -105,6 +105,7 @@ def region_facts(row: Row) -> Facts:
         ("status", "" if row.status == "OK" else row.status),
         ("not tested as", row.reason or ""),
         ("flags", bump.flags or ""),
+        ("explained by", "" if row.cause is None else f"{row.cause.cause}: {row.cause.explanation}"),
     ]
     return [(name, value) for name, value in found if name and value]
 

@@ -34,7 +34,10 @@ _HEAVIER = ("three objects", "four or more")
 
 @dataclass(frozen=True)
 class DrawnEntry:
-    """An entry: its number, colour and page, a smaller line, and a second number with its page."""
+    """An entry: its number, colour and page, a smaller line, a second number with its page, and flags.
+
+    ``hatched`` where kinematics explain it.
+    """
 
     z: str
     level: str
@@ -44,6 +47,8 @@ class DrawnEntry:
     also: str = ""
     also_page: str | None = None
     also_title: str = ""
+    flags: str = ""
+    hatched: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ def states(table: StateTable, pages: Pages) -> DrawnTable | None:
         entries += [_state_entry(table.heavier.get((kind, number)), pages) for number in numbers]
         lines.append((_NAMES.get(kind, kind), tuple(entries)))
     columns = [*(_NAMES.get(kind, kind) for kind in table.kinds), *(_HEAVIER[number - 3] for number in numbers)]
-    return DrawnTable((), tuple(columns), tuple(lines), tuple(levels()), _left_out(table.left_out))
+    excesses = tuple(one for one in levels() if one[0].startswith("p"))
+    return DrawnTable((), tuple(columns), tuple(lines), excesses, _left_out(table.left_out))
 
 
 def _left_out(number: int) -> str:
@@ -129,6 +135,10 @@ def _state_entry(row: Row | None, pages: Pages) -> DrawnEntry | None:
     if row is None or row.z_local is None:
         return None
     bump = row.bump or BumpPart()
-    mark = " \N{DAGGER}" if bump.flags else ""
-    where = f"{row.observable}{mark}" if bump.position is None else f"{row.observable}, {bump.position:.4g} GeV{mark}"
-    return DrawnEntry(z_text(row.z_local), level(row.z_local), where, _title(row), pages.get(row.number))
+    where = str(row.observable) if bump.position is None else f"{row.observable}, {bump.position:.4g} GeV"
+    title = _title(row) if row.cause is None else f"{_title(row)}; explained by {row.cause.cause}"
+    z = row.z_local if row.z_global is None else row.z_global
+    text = z_text(z) if z > 0.0 else "\N{LESS-THAN OR EQUAL TO} 0"  # of an excess: less than chance is no deficit
+    return DrawnEntry(
+        text, level(max(z, 0.0)), where, title, pages.get(row.number), flags=bump.flags or "", hatched=row.is_explained
+    )

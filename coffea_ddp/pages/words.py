@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffea_ddp.report.closure import calibration_sentences
+from coffea_ddp.report.common import explanations
 from coffea_ddp.report.display import more_would_take, number, probability, significance_of, summary_text
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def sentence(report: ScanReport) -> str:
 def paragraphs(report: ScanReport) -> list[str]:
     """Return the paragraphs of the headline."""
     found = calibration_sentences(report.inputs) + [f"{one.text}." for one in report.common_asymmetries]
+    found += [f"{one}." for one in explanations(report.rows)]
     found += [
         f"Best of the whole report ({one.what}): {'; '.join(filter(None, (summary_text(one), more_would_take(one))))}; "
         f"{one.method}."

@@ -73,18 +73,24 @@ def count_spectra(
     fired
         The events that count, for each trigger that a spectrum has; ``None``: all, whatever the trigger.
     """
-    cells = exclusive_cells(plan, events)
+    cells, layout = exclusive_cells(plan, events), plan.layout
+    having = [(layout.keys_behind(one.name), found) for one in plan.known if (found := one.found(events)).any()]
     keys: list[IntArray] = []
     rows: list[IntArray] = []
-    for spectrum, channel in zip(plan.spectra, plan.layout.spectrum_channels, strict=True):
+    for spectrum, channel in zip(plan.spectra, layout.spectrum_channels, strict=True):
         masses = spectrum.masses(events)
         has = np.isfinite(masses)
         inside = np.flatnonzero(has if fired is None else has & fired[spectrum.trigger])
         if len(inside):
             # index() counts the underflow bin as -1.
             bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
-            keys.append(channel.key(cells[inside], 0, bins))
+            mine = channel.key(cells[inside], 0, bins)
+            keys.append(mine)
             rows.append(inside)
+            for behind, found in having:
+                some = np.flatnonzero(found[inside])
+                keys.append(mine[some] + behind)
+                rows.append(inside[some])
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
     all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
     nothing = np.zeros(len(all_keys), np.int64)

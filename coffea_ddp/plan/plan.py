@@ -29,14 +29,15 @@ from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.plan.calibration_function import CalibrationFunction, as_calibration
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
 from coffea_ddp.plan.observables import Feature
 from coffea_ddp.plan.selections import GoodRuns, Trigger
-from coffea_ddp.plan.spectrum import Spectrum
+from coffea_ddp.plan.spectrum import KnownResonance, Spectrum
 from coffea_ddp.plan.symmetry import Predicate, Symmetry
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "cells": (Multiplicity, Topology),
     "features": (Feature,),
     "spectra": (Spectrum,),
+    "known": (KnownResonance,),
 }
 """Parts of a plan, and their types."""
 
@@ -84,6 +86,9 @@ class ScanPlan:
         Number of events stored per symmetry and exclusive cell; rarer cells are stored whole. 0 stores none.
     spectra
         Mass spectra, filled in the same pass; of all selected events, on a side of a symmetry or not.
+    known
+        Known resonances. Of every spectrum the events that have one are counted once more, so that a scan can tell
+        whether a bump is a reflection of it.
     calibration
         Of the efficiencies of muons and electrons: then every event has its expected share of side B, in all symmetries
         that exchange flavours. kappa stays what is expected of the others. A file's
@@ -115,6 +120,7 @@ class ScanPlan:
     max_stored: int = 5_000
     spectra: tuple[Spectrum, ...] = ()
     calibration: Calibration | CalibrationFunction | Callable[..., Any] | None = None
+    known: tuple[KnownResonance, ...] = ()
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +134,9 @@ class ScanPlan:
         if len(set(spectra)) != len(spectra):
             twice = next(name for name in spectra if spectra.count(name) > 1)
             raise PlanError(f"plan {self.name!r}: two spectra are called {twice!r}; every one needs a name of its own")
+        known = [one.name for one in self.known]
+        if len(set(known)) != len(known):
+            raise PlanError(f"plan {self.name!r}: known resonances {known}; every one needs a name of its own")
         for spectrum in self.spectra:
             check_apart(f"plan {self.name!r}, spectrum {spectrum.name!r}", spectrum.objects, self.objects)
         known = [definition.name for definition in self.objects]
@@ -230,10 +239,11 @@ class ScanPlan:
             self.weight is not None,
             self.max_stored,
             tuple(
-                SpectrumLayout(s.name, s.axis, s.resolution, tuple(s.masks), s.exchange_name, s.decays_to)
+                SpectrumLayout(s.name, s.axis, s.resolution, s.masks, s.exchange_name, s.decays_to, s.thresholds)
                 for s in self.spectra
             ),
             None if self.efficiencies is None else CalibrationLayout(self.efficiencies.digest, self.efficiencies.fit),
+            tuple(one.name for one in self.known) if self.spectra else (),
         )
 
     def for_calibration(self, max_stored: int) -> ScanPlan:
@@ -263,6 +273,7 @@ class ScanPlan:
             symmetries=tuple(replace(one, observables=()) for one in mine),
             features=tuple(dict.fromkeys([*kept, *self.features])),
             spectra=(),
+            known=(),
             calibration=None,
             max_stored=max_stored,
         )

@@ -14,16 +14,74 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import hist
+import numpy as np
 
-from coffea_ddp.errors import PlanError
-from coffea_ddp.plan.checks import one_number_each
+from coffea_ddp.errors import InputError, PlanError
+from coffea_ddp.plan.checks import one_bool_each, one_number_each
 from coffea_ddp.plan.selections import Trigger
 from coffea_ddp.plan.symmetry import Predicate
 from coffea_ddp.spectra.resolution import Resolution
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.events.selected import SelectedEvents
+
+
+@dataclass(frozen=True)
+class KnownResonance:
+    """A known resonance that an event can have: what an apparent bump of other objects may be a reflection of.
+
+    Parameters
+    ----------
+    name
+        For example ``"Z in 2mu"``; reports say it.
+    has
+        A function of the selection that gives one bool an event.
+    """
+
+    name: str
+    has: Predicate
+
+    def found(self, events: SelectedEvents) -> BoolArray:
+        """Return which events have it, shape (n_events,).
+
+        Raises
+        ------
+        InputError
+            If the function does not give one bool an event.
+        """
+        return one_bool_each(f"known resonance {self.name!r}", self.has(events), events)
+
+
+@dataclass(frozen=True)
+class InWindow:
+    """Events in which a mass is in a window.
+
+    Parameters
+    ----------
+    mass
+        A function of the selection that gives one mass an event in GeV: a combination, a system.
+    low, high
+        The window in GeV.
+
+    Raises
+    ------
+    InputError
+        If the window is none.
+    """
+
+    mass: Predicate
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise InputError(f"InWindow({self.mass}, {self.low}, {self.high}): give a range of masses in GeV")
+
+    def __call__(self, events: SelectedEvents) -> BoolArray:
+        """Return which events have the mass in the window."""
+        mass = one_number_each(f"InWindow({self.low:g}, {self.high:g})", self.mass(events), events)
+        return np.asarray((mass > self.low) & (mass < self.high))
 
 
 @dataclass(frozen=True)
@@ -47,6 +105,9 @@ class Spectrum:
     trigger
         What its objects need, instead of the plan's trigger: a spectrum of jets needs none of leptons. Of a fileset
         whose datasets have trigger paths, it takes events from those that have one of its own.
+    thresholds
+        Masses (GeV, words) at which its objects reach the thresholds that they are selected or triggered with: twice
+        the least pT of two jets, a Z and the least pT of a muon. Apparent bumps there are explained by them.
 
     Raises
     ------
@@ -61,6 +122,7 @@ class Spectrum:
     masks: tuple[tuple[float, float, str], ...] = ()
     exchange_name: str = ""
     trigger: Trigger | None = None
+    thresholds: tuple[tuple[float, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):
@@ -70,6 +132,9 @@ class Spectrum:
         for low, high, name in self.masks:
             if not low < high:
                 raise PlanError(f"spectrum {self.name!r}: the mask {name!r} from {low} to {high} is no range")
+        for mass, words in self.thresholds:
+            if not (0.0 < mass < float("inf") and words):
+                raise PlanError(f"spectrum {self.name!r}: threshold {words!r} at {mass}: give a mass in GeV, and words")
         if not self.exchange_name:
             object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
 

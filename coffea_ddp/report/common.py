@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
 
 
+_CAUSES = 5
+"""Causes of bumps that are told in a sentence each."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CommonAsymmetry:
     """An excess of one side that the exclusive cells of a symmetry have in common, and the rows that it explains.
@@ -92,12 +96,34 @@ class CommonAsymmetry:
         )
 
 
-def causes(common: Sequence[CommonAsymmetry], inputs: Mapping[str, Any]) -> list[str]:
-    """Return the calibration of the inputs of a report, and its common asymmetries, in sentences."""
-    return [*calibration_sentences(inputs), *(one.text for one in common)]
+def causes(common: Sequence[CommonAsymmetry], inputs: Mapping[str, Any], rows: Sequence[Row] = ()) -> list[str]:
+    """Return the calibration of a report's inputs, its common asymmetries and what explains bumps, in sentences."""
+    return [*calibration_sentences(inputs), *(one.text for one in common), *explanations(rows)]
 
 
-def leading_rows(rows: Sequence[Row], common: Sequence[CommonAsymmetry]) -> list[Row]:
-    """Return the rows without those of a stronger one: that hold mostly its events, or have its common cause."""
+def explanations(rows: Sequence[Row]) -> list[str]:
+    """Return what kinematics explain, a sentence for each cause: how many rows, and the strongest of them."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.cause is not None:
+            groups.setdefault(str(row.cause.cause), []).append(row)
+    sentences = []
+    for cause, members in groups.items():
+        first, bump = members[0], members[0].bump
+        where = "" if bump is None or bump.position is None else f" at {bump.position:.4g} GeV"
+        many = "1 bump is" if len(members) == 1 else f"{len(members):,} bumps are"
+        explanation = "" if first.cause is None else first.cause.explanation
+        named = f"{first.observable} in {first.cell}{where}"
+        sentences.append(f"{cause}: {many} explained by it, the strongest in {named}: {explanation}")
+    others = len(sentences) - _CAUSES
+    more = [f"{others:,} more causes explain bumps; the rows say which, in the column cause"] if others > 0 else []
+    return [*sentences[:_CAUSES], *more]
+
+
+def leading_rows(rows: Sequence[Row], common: Sequence[CommonAsymmetry] = ()) -> list[Row]:
+    """Return the rows without those of a stronger one: that hold mostly its events, or have its common cause.
+
+    Bumps that kinematics explain are left out, too.
+    """
     explained = {rank for one in common for rank in one.ranks[1:]}
-    return [row for row in rows if row.is_leading and row.rank not in explained]
+    return [row for row in rows if row.is_leading and row.rank not in explained and not row.is_explained]

@@ -1,4 +1,4 @@
-"""The order of rows: by global p, equal ones by the size of local z.
+"""The order of rows: by global p, equal ones by the size of local z; those that kinematics explain come last.
 
 The global p is the significance of a row, however it was made; a fitted tail never ranks. Many rows have one p: all
 that no pseudo-experiment reaches share 1/(N + 1). Among them abs(z_local) decides, which is the z of one region of one
@@ -71,7 +71,10 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
     Groups of rows about mostly the same events (:attr:`~coffea_ddp.report.rows.Row.similar_to`) stay together under the
     new rank of their first one.
     """
-    having = sorted((row for row in rows if row.rank is not None), key=lambda row: sort_key(row.p_global, row.z_local))
+    having = sorted(
+        (row for row in rows if row.rank is not None),
+        key=lambda row: (row.is_explained, *sort_key(row.p_global, row.z_local)),
+    )
     first: dict[int, int] = {}
     for rank, row in enumerate(having, 1):
         if row.similar_to is not None:

@@ -59,8 +59,14 @@ def _better(first: Row | None, second: Row) -> Row:
 
 
 def _earlier(first: Row | None, second: Row) -> Row:
-    """Return the bump that is ranked first: p and not z decides, as z alone does not know its error."""
-    return second if first is None or (first.z_local is None and second.z_local is not None) else first
+    """Return the bump that is ranked first: p and not z decides, as z alone does not know its error.
+
+    One that kinematics explain stands behind all others, and comes before those that their trials explain.
+    """
+    if first is None or (first.z_local is None and second.z_local is not None):
+        return second
+    chance = not first.is_explained and (first.z_global or 0.0) <= 0.0
+    return second if chance and second.is_explained and (second.z_global or 0.0) > 0.0 else first
 
 
 @dataclass(frozen=True)

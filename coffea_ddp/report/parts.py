@@ -1,4 +1,4 @@
-"""The parts of a row that only some rows have: a bump, an expected ratio, a fitted tail.
+"""The parts of a row that only some rows have: a bump and its cause, an expected ratio, a fitted tail.
 
 Examples
 --------
@@ -99,7 +99,29 @@ class BumpPart:
         clean(self)
 
 
-PARTS: Mapping[str, type[Any]] = {"ratio": RatioPart, "tail": TailPart, "bump": BumpPart}
+@dataclass(frozen=True)
+class CausePart:
+    """Kinematics that explain a bump: a known resonance of other objects, or a threshold.
+
+    Attributes
+    ----------
+    cause
+        Its name; rows of one cause are grouped.
+    cause_share
+        The share of the events under the bump that have the known resonance; ``None`` of a threshold.
+    explanation
+        What was counted, in words.
+    """
+
+    cause: str | None = None
+    cause_share: float | None = None
+    explanation: str | None = None
+
+    def __post_init__(self) -> None:
+        clean(self)
+
+
+PARTS: Mapping[str, type[Any]] = {"ratio": RatioPart, "tail": TailPart, "bump": BumpPart, "cause": CausePart}
 """The parts of a row, by their attributes."""
 
 Part = TypeVar("Part")

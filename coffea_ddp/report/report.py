@@ -32,7 +32,7 @@ from coffea_ddp._files import BUMP_REPORT, REPORT, TABLE, write_text
 from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError, InputError, UnknownNameError
-from coffea_ddp.report.common import CommonAsymmetry, causes, leading_rows
+from coffea_ddp.report.common import CommonAsymmetry, causes, explanations, leading_rows
 from coffea_ddp.report.display import local_method_of, method_of, more_would_take, number, significance_of, summary_text
 from coffea_ddp.report.older_files import current
 from coffea_ddp.report.report_files import FORMAT, VERSION, check, read
@@ -213,10 +213,8 @@ class ScanReport:
         FileError
             If it cannot be written.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow((*COLUMNS, "is_bound", "partial"))
-        # None is an empty field.
+        writer = csv.writer(text := io.StringIO(), lineterminator="\n")
+        writer.writerow((*COLUMNS, "is_bound", "partial"))  # None is an empty field
         for row in self.rows:
             values = (printable(value) if isinstance(value, str) else value for value in row.to_flat().values())
             writer.writerow((*values, row.is_bound, self.partial))
@@ -225,7 +223,7 @@ class ScanReport:
     # -- faces -------------------------------------------------------------------------------------------
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the rows as a table, one column per attribute of :class:`Row`, ``is_bound`` and ``partial``.
+        """Return the rows as a table: attributes of :class:`Row`, and ``is_bound`` and ``partial``.
 
         ``is_bound``: p_global is 1 / (n + 1) as no pseudo-experiment reaches the row, which is below it.
         """
@@ -252,7 +250,7 @@ class ScanReport:
         InputError
             If ``n`` is negative.
         """
-        title = "\n".join([self.title, *causes(self.common_asymmetries, self.inputs)])
+        title = "\n".join([self.title, *causes(self.common_asymmetries, self.inputs, self.rows)])
         return text_table(title, self._caption(), SHOWN, self._lines(n, similar=similar))
 
     def summary_table(self) -> Table:
@@ -280,8 +278,8 @@ class ScanReport:
 
     def tests_table(self) -> Table:
         """Return the best row of every test of every symmetry for terminals: all tests side by side."""
-        lines = [region_cells(row) for row in self.best_of_tests()]
-        return text_table(f"{self.plan}: the best of every test", self._tests_caption(), REGIONS, lines)
+        title, lines = f"{self.plan}: the best of every test", [region_cells(row) for row in self.best_of_tests()]
+        return text_table(title, self._tests_caption(), REGIONS, lines)
 
     def bumps_table(self, n: int = 20, *, similar: bool = False) -> Table:
         """Return the best spectra for terminals, and those that could not be tested.
@@ -291,7 +289,7 @@ class ScanReport:
         n
             How many.
         similar
-            Also rows that are mostly about the same events as a stronger one.
+            Also rows that are mostly about the same events as a stronger one, or that kinematics explain.
 
         Raises
         ------
@@ -299,9 +297,10 @@ class ScanReport:
             If ``n`` is negative.
         """
         _check_n(n)
-        rows = [row for row in self.rows if row.kind == "spectrum" and (similar or row.is_leading)]
-        caption = f"{method_of(rows[0])}\n{BUMPS_NOTE}" if rows else "no spectrum was tested"
-        return text_table(f"{self.plan}: bumps", caption, BUMPS, [bump_cells(row) for row in rows[:n]])
+        spectra = [row for row in self.rows if row.kind == "spectrum"]
+        rows = spectra if similar else leading_rows(spectra)
+        notes = [method_of(spectra[0]), BUMPS_NOTE, *explanations(spectra)] if spectra else ["no spectrum was tested"]
+        return text_table(f"{self.plan}: bumps", "\n".join(notes), BUMPS, [bump_cells(row) for row in rows[:n]])
 
     def best_regions(self, n: int = 3) -> list[Row]:
         """Return the best rows of every symmetry, in the order of the plan; see :meth:`regions_table`."""
@@ -350,8 +349,7 @@ class ScanReport:
         return [[*row_cells(row), str(similar_row)] for row, similar_row in zip(rows, similar_rows, strict=True)]
 
     def _caption(self) -> str:
-        lines = [method_of(self.rows[0]), *self._bound_note()] if self.rows else ["no cell was tested"]
-        lines += [SIDED_NOTE] if self.rows else []
+        lines = [method_of(self.rows[0]), *self._bound_note(), SIDED_NOTE] if self.rows else ["no cell was tested"]
         lines += [f"missing: {item}" for item in self.missing]
         return "\n".join(lines)
 
@@ -375,7 +373,9 @@ class ScanReport:
         tests = html_table(REGIONS, [region_cells(row) for row in self.best_of_tests()])
         methods = "<br>".join(html.escape(text) for text in self._tests_caption().splitlines())
         summaries = html_table(SUMMARY, [summary_cells(one, self.best(one.symmetry)) for one in self.summaries])
-        common = "".join(f"<p>{html.escape(text)}</p>" for text in causes(self.common_asymmetries, self.inputs))
+        common = "".join(
+            f"<p>{html.escape(text)}</p>" for text in causes(self.common_asymmetries, self.inputs, self.rows)
+        )
         return (
             f"<p><b>{html.escape(self.title)}</b></p>{common}{rows}<p>{caption}</p>"
             f"<p><b>The best regions of every symmetry</b></p>{regions}<p>{notes}</p>"

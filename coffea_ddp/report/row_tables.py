@@ -99,7 +99,8 @@ def bump_cells(row: Row) -> list[str]:
     span = "" if bump.low is None or bump.high is None else f"{bump.low:.5g} to {bump.high:.5g}"
     error = "" if bump.z_error is None else f"{bump.z_error:.2f}"
     mass = "" if bump.position is None else f"{bump.position:.5g}"
-    status = " ".join(filter(None, ("" if row.status == "OK" else row.status, bump.flags)))
+    explained = "EXPLAINED" if row.is_explained else ""
+    status = " ".join(filter(None, ("" if row.status == "OK" else row.status, bump.flags, explained)))
     where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
     p_values = (p_of(row, name) for name in ("p_local", "p_cell", "p_global"))
     return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, toys_of(row), status]

@@ -22,7 +22,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffea_ddp.errors import FormatError
-from coffea_ddp.report.parts import PARTS, BumpPart, RatioPart, TailPart, clean, columns_of, is_empty, part_of
+from coffea_ddp.report.parts import (
+    PARTS,
+    BumpPart,
+    CausePart,
+    RatioPart,
+    TailPart,
+    clean,
+    columns_of,
+    is_empty,
+    part_of,
+)
 from coffea_ddp.report.regions import Region
 from coffea_ddp.report.summaries import typed
 
@@ -66,9 +76,9 @@ class Row:
         (test, symmetry, observable), of a column of the table of symmetries, or of a spectrum.
     n_bins
         Non-empty bins.
-    ratio, tail, bump
-        The expected ratio of a symmetry, a fitted tail, and the bump of a spectrum; ``None`` where there is none. Files
-        and tables have their columns beside the others.
+    ratio, tail, bump, cause
+        The expected ratio of a symmetry, a fitted tail, the bump of a spectrum, and the kinematics that explain it;
+        ``None`` where there is none. Files and tables have their columns beside the others.
     aliases, n_regions
         Cells of the lattice with exactly these events; regions of the cell that were tested, ``None`` for the whole.
     p_cell, p_symmetry
@@ -121,6 +131,7 @@ class Row:
     p_symmetry: float | None = None
     tail: TailPart | None = None
     bump: BumpPart | None = None
+    cause: CausePart | None = None
     n_dropped: int | None = None
     n_ge: int | None = None
     n: int | None = None
@@ -132,6 +143,11 @@ class Row:
     def is_leading(self) -> bool:
         """True where no stronger row holds mostly the same events."""
         return self.similar_to in (None, self.rank)
+
+    @property
+    def is_explained(self) -> bool:
+        """True where kinematics explain the row: a reflection of a known resonance, or a threshold."""
+        return self.cause is not None
 
     @property
     def is_bound(self) -> bool:
@@ -226,6 +242,8 @@ _TEXT = frozenset(
         "status",
         "reason",
         "flags",
+        "cause",
+        "explanation",
     ]
 )
 WHOLE = frozenset(

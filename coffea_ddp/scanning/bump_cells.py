@@ -16,10 +16,12 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
+from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, bump_hunt
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
+from coffea_ddp.scanning.reflections import with_causes
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
@@ -121,7 +123,8 @@ def bump_hunt_in_cells(
     Returns
     -------
     ScanReport
-        Rows of kind ``"spectrum"``, ranked; ``options["statuses"]`` counts what became of all cells.
+        Rows of kind ``"spectrum"``, ranked, those that kinematics explain behind all others;
+        ``options["statuses"]`` counts what became of all cells.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def bump_hunt_in_cells(
     report = bump_hunt(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
     for row in report.rows:
         statuses[row.status] += 1
-    everything = [_with_asks(row, by_name) for row in report.rows]
+    everything = ranked(with_causes(hists, [_with_asks(row, by_name) for row in report.rows]))
     rows = (*_with_leaders(everything[:best], by_name), *_besides(everything, best))
     return ScanReport(
         hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,

@@ -22,18 +22,21 @@ from coffea_ddp.cli import cli
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.histograms.layout import Layout, SpectrumLayout
+from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing
+from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
 from coffea_ddp.report.display import method_of
 from coffea_ddp.report.older_files import axes_of, objects_of
 from coffea_ddp.report.overview import symmetry_table
+from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
 from coffea_ddp.report.summaries import SymmetrySummary
 from coffea_ddp.spectra.resolution import Resolution
+from coffea_ddp.stats.trials import p_from_z
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 EVIL = "<script>window.evil=1</script>\"'&amp;"
@@ -216,6 +219,28 @@ def test_bumps_and_the_table_of_states(tmp_path):
     first = Page(index.parent / "regions" / "001.html")
     assert [image["src"] for image in first.images] == ["001-spectrum.png"]
     assert "GeV" in first.images[0]["alt"]
+
+
+def test_the_table_of_states_shows_what_is_left_after_all_trials(tmp_path):
+    """Global z, never a deficit; what kinematics explain is hatched; flags are there to read."""
+
+    def bump(observable, z_global, flags="", cause=None):
+        kinds = tuple(objects_of(observable))
+        part = BumpPart(100.0, 2.0, 1.0, 50.0, 500.0, flags)
+        p_global = float(p_from_z(z_global, two_sided=False))
+        plain = row(kind="spectrum", symmetry=None, observable=observable, test="bump", z_local=6.0, decays_to=kinds,
+                    z_global=z_global, p_global=p_global, two_sided=False)  # fmt: skip
+        return dataclasses.replace(plain, bump=part, cause=cause)
+
+    cause = CausePart("Z in 2e or 2mu", 0.94, "94 % of the events under it have a Z in 2e or 2mu")
+    rows = [bump("2mu", 3.25), bump("mu+j", -4.0, flags="NOT_SMOOTH"), bump("e+mu", 2.5, cause=cause)]
+    index = write_report(report_of(rows), tmp_path / "html")
+    cells = re.findall(r'<td class="([^"]*)" data-name="[^"]*">(.*?)</td>', index.read_text())
+    shown = [(level, re.sub("<[^>]+>", " ", text)) for level, text in cells if level != "none"]
+    assert [level for level, _ in shown] == ["p2 hatched", "p3", "p0"]
+    assert [text.split()[0] for _, text in shown] == ["+2.50", "+3.25", "\N{LESS-THAN OR EQUAL TO}"]
+    assert "NOT_SMOOTH" in shown[2][1]
+    assert "Z in 2e or 2mu: 1 bump is explained by it" in Page(index).text
 
 
 def test_the_best_bump_is_where_it_was_put():

@@ -12,8 +12,9 @@ import coffea_ddp as ddp
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.histograms.layout import Layout, SpectrumLayout, SymmetryLayout
+from coffea_ddp.histograms.layout import Layout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.report.joining import joined
 from coffea_ddp.scanning.bump_cells import bump_hunt_in_cells
 from coffea_ddp.spectra.resolution import Resolution, resolution_axis

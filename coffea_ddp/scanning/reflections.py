@@ -1,0 +1,219 @@
+"""Bumps that kinematics explains: reflections of known resonances, and thresholds.
+
+A bump is compared with the spectrum on both sides of it. It is a reflection of a known resonance where the events
+under it have that resonance more often than those beside it, most of the excess has it, and no excess is left without
+it. It is one of a threshold where it lies up to a factor 2 above the mass that its objects have at their least pT, the
+spectrum does not fall there yet, and the bump does not stand out from what is next to it, as a narrow resonance would.
+Neither a share nor a mass alone decides: events are counted, and their fluctuations are known.
+
+Examples
+--------
+>>> under, beside = Split(100, 94), (Split(50, 20), Split(50, 20))
+>>> found = reflection(under, beside, trials=10)
+>>> found.share, found.beside, found.z_without < 2.0
+(0.94, 0.4, True)
+>>> reflection(Split(100, 40), beside, trials=10) is None
+True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from coffea_ddp.report.parts import BumpPart, CausePart
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.report.rows import Row
+
+SIGNIFICANT = 0.05
+"""Only bumps with at most this p of their spectrum need an explanation."""
+_EXCESS, _ENRICHED, _LEFT, _MOST = 3.0, 0.001, 2.0, 0.5
+"""z of an excess, p of its enrichment after all resonances that are tried, z that may be left, share that must have it.
+"""
+_FALLS, _NARROW = 0.01, 4.0
+"""p by which a spectrum falls, and z by which a narrow bump stands out from what is next to it."""
+_UNDER, _NEAR, _FAR = 1.5, 3.0, 6.0
+"""Widths: half the window of the bump, and where the windows beside it begin and end."""
+_ABOVE, _AROUND = 2.0, 1.25
+"""A threshold makes no bump beyond this multiple of its mass; a spectrum falls or rises within this factor."""
+
+
+class Split(NamedTuple):
+    """Events in a window, and how many of them have a known resonance."""
+
+    events: float
+    having: float
+
+    @property
+    def without(self) -> float:
+        """Number of events that do not have it."""
+        return self.events - self.having
+
+
+class Reflection(NamedTuple):
+    """Shares of the events with a known resonance under a bump and beside it, and z of what is left without them."""
+
+    share: float
+    beside: float
+    z_without: float
+    p_value: float
+
+
+def reflection(under: Split, beside: tuple[Split, Split], *, trials: int) -> Reflection | None:
+    """Return a reflection, or ``None`` where a bump is none.
+
+    Parameters
+    ----------
+    under
+        Events in the window of the bump.
+    beside
+        Those of the windows below and above it, together as wide.
+    trials
+        Number of resonances that are tried.
+    """
+    events, having = (sum(one[number] for one in beside) for number in (0, 1))
+    if not under.having or not events:
+        return None
+    p_value = min(1.0, trials * float(stats.hypergeom.sf(
+        round(under.having) - 1, round(under.events + events), round(under.having + having), round(under.events)
+    )))  # fmt: skip
+    z_without = excess(under.without, *(one.without for one in beside))
+    if p_value > _ENRICHED or z_without > _LEFT or excess(under.events, *(one.events for one in beside)) < _EXCESS:
+        return None
+    more, having_more = (under[number] - expected(*(one[number] for one in beside)) for number in (0, 1))
+    if having_more < _MOST * more:
+        return None
+    return Reflection(under.having / under.events, having / events, z_without, p_value)
+
+
+def expected(below: float, above: float) -> float:
+    """Return the geometric mean of the events in windows beside a bump, each as wide as half of both together."""
+    return math.sqrt((below + 0.5) * (above + 0.5))
+
+
+def excess(under: float, below: float, above: float) -> float:
+    """Return z of the events under a bump beyond those expected from the windows beside it.
+
+    A falling spectrum that is straight on a logarithmic scale has an excess of 0.
+    """
+    mean = expected(below, above)
+    return (under - mean) / math.sqrt(mean + 0.25 * mean**2 * (1.0 / (below + 0.5) + 1.0 / (above + 0.5)))
+
+
+def falls(below: float, above: float, widths: tuple[float, float]) -> bool:
+    """Return whether there are significantly fewer events per GeV above a bump than below it."""
+    if not below + above or min(widths) <= 0:
+        return False
+    share = widths[0] / sum(widths)
+    return bool(stats.binom.sf(round(below) - 1, round(below + above), share) < _FALLS)
+
+
+def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of spectra, those that kinematics explains with their cause.
+
+    Parameters
+    ----------
+    hists
+        The output of a pass.
+    rows
+        Of its spectra.
+    """
+    by_spectrum: dict[str, _Spectrum] = {}
+    found = []
+    for row in rows:
+        if row.bump is None or row.bump.position is None or row.p_cell is None or row.p_cell > SIGNIFICANT:
+            found.append(row)
+            continue
+        name = str(row.observable)
+        if name not in by_spectrum:
+            by_spectrum[name] = _Spectrum(hists, name)
+        found.append(dataclasses.replace(row, cause=by_spectrum[name].cause(row)))
+    return found
+
+
+class _Spectrum:
+    """A spectrum of an output, with the events that have each known resonance."""
+
+    def __init__(self, hists: Histograms, name: str) -> None:
+        self._layout, self._grid = hists.layout.spectrum(name), hists.layout.grid
+        self._edges = np.asarray(self._layout.axis.edges, dtype=np.float64)
+        self._all = hists.spectrum_counts(name)
+        self._having = {known: hists.spectrum_counts(name, known=known) for known in hists.layout.known}
+
+    def cause(self, row: Row) -> CausePart | None:
+        """Return what explains a row; ``None`` where nothing does."""
+        away = self._away(row)
+        beside = (np.abs(away) > _NEAR) & (np.abs(away) < _FAR)
+        windows = [_under(away), beside & (away < 0), beside & (away > 0)]
+        events = self._numbers(self._all, row, windows)
+        found = []
+        for known, counts in self._having.items():
+            having = self._numbers(counts, row, windows)
+            splits = [Split(*pair) for pair in zip(events, having, strict=True)]
+            one = reflection(splits[0], (splits[1], splits[2]), trials=len(self._having))
+            if one is not None:
+                found.append((one.p_value, -one.share, known, one))
+        if found:
+            *_, known, best = min(found)
+            return CausePart(known, best.share, _words(known, best))
+        return self._threshold(row, away)
+
+    def _away(self, row: Row) -> FloatArray:
+        """Return how many widths of the bump the centre of every bin is above it."""
+        bump = row.bump or BumpPart()
+        centres = 0.5 * (self._edges[1:] + self._edges[:-1])
+        return np.asarray((centres - (bump.position or 0.0)) / max(bump.width or 0.0, 1e-9))
+
+    def _numbers(self, counts: CellCounts, row: Row, windows: Sequence[BoolArray]) -> list[float]:
+        """Return the number of events of the row's cell in every window."""
+        inside = self._grid.contains(self._grid.cell(str(row.cell)), counts.codes)
+        entries: FloatArray = counts.entries[inside, 0].sum(axis=0)
+        return [float(entries[window].sum()) for window in windows]
+
+    def _threshold(self, row: Row, away: FloatArray) -> CausePart | None:
+        bump = row.bump or BumpPart()
+        position, width = bump.position or 0.0, bump.width or 0.0
+        low = position - _UNDER * width
+        near = [one for one in self._layout.thresholds if one[0] <= position and low <= _ABOVE * one[0]]
+        if not near:
+            return None
+        edges, widths = self._edges, np.diff(self._edges)
+        within = (edges[:-1] > position / _AROUND) & (edges[1:] < position * _AROUND)
+        around = (within | (np.abs(away) < _FAR)) & (np.abs(away) > _NEAR)
+        next_to = (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)
+        windows = [around & (away < 0), around & (away > 0), _under(away), next_to]
+        below, above, under, beside = self._numbers(self._all, row, windows)
+        spans = [float(widths[window].sum()) for window in windows]
+        beside *= spans[2] / max(spans[3], 1e-9)
+        z = (under - beside) / math.sqrt(under + beside + 1.0)
+        if z > _NARROW or falls(below, above, (spans[0], spans[1])):
+            return None
+        mass, words = max(near)
+        said = (
+            f"at {position / mass:.2g} times the threshold, {mass:.4g} GeV of {words}, where the spectrum does not "
+            f"fall yet ({below:,.0f} events within {spans[0]:.3g} GeV below, {above:,.0f} within {spans[1]:.3g} GeV "
+            f"above), and not standing out from what is next to it (z = {z:+.1f})"
+        )
+        return CausePart(f"threshold of {words}", None, said)
+
+
+def _under(away: FloatArray) -> BoolArray:
+    under = np.abs(away) < _UNDER
+    under[np.argmin(np.abs(away))] = True
+    return np.asarray(under)
+
+
+def _words(known: str, found: Reflection) -> str:
+    return (
+        f"{100 * found.share:.0f} % of the events under it have a {known}, {100 * found.beside:.0f} % of those beside "
+        f"it (p = {found.p_value:.2g}); without them no excess is left (z = {found.z_without:+.1f})"
+    )

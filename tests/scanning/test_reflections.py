@@ -1,0 +1,215 @@
+"""Reflections and thresholds: what is counted decides, and new resonances are never explained away."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import awkward as ak
+import hist
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import OBJECTS, random_events, with_branches
+
+import coffea_ddp as ddp
+from coffea_ddp.errors import FormatError, InputError, PlanError, UnknownNameError
+from coffea_ddp.filling import fill
+from coffea_ddp.histograms.histograms import Histograms
+from coffea_ddp.plan.masses.combinations import combination
+from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.spectrum import InWindow, KnownResonance, Spectrum
+from coffea_ddp.report.common import explanations, leading_rows
+from coffea_ddp.report.ordering import ranked
+from coffea_ddp.report.overview import state_table
+from coffea_ddp.report.parts import BumpPart
+from coffea_ddp.report.report import ScanReport
+from coffea_ddp.report.rows import Row
+from coffea_ddp.scanning.reflections import Split, excess, falls, reflection, with_causes
+
+AXIS = hist.axis.Regular(180, 20.0, 200.0, name="mass", label="m [GeV]")
+THRESHOLDS = ((60.0, "2j of 30 GeV"),)
+
+
+def plan_of(thresholds: tuple[tuple[float, str], ...] = THRESHOLDS) -> ScanPlan:
+    """Return a plan whose mass and whose known resonance are branches."""
+    mass = lambda ev: ev.branch("mass")  # noqa: E731
+    known = (
+        KnownResonance("Z in 2mu", InWindow(lambda ev: ev.branch("other"), 76.0, 106.0)),
+        KnownResonance("H in 2gamma", InWindow(lambda ev: ev.branch("other"), 120.0, 130.0)),
+    )
+    spectra = (Spectrum("m", mass, AXIS, thresholds=thresholds), Spectrum("n", mass, AXIS))
+    return ScanPlan("toy", objects=(), spectra=spectra, known=known)
+
+
+def filled(mass: np.ndarray, other: np.ndarray, plan: ScanPlan | None = None) -> Histograms:
+    return fill(ak.Array({"mass": mass, "other": other}), plan or plan_of())
+
+
+def row(position: float = 100.0, width: float = 2.0, **columns: object) -> Row:
+    values: dict[str, object] = dict.fromkeys(
+        ("symmetry", "region", "n_a", "statistic", "p_local", "p_global", "z_global")
+    )
+    values |= {"kind": "spectrum", "observable": "m", "cell": "inclusive", "test": "bump", "n_b": 9, "z_local": 6.0}
+    values |= {
+        "p_local": 9.87e-10,
+        "p_cell": 1e-6,
+        "method": "bump network",
+        "status": "OK",
+        "rank": 1,
+        "similar_to": 1,
+    }
+    bump = BumpPart(position, width, 1.0, 20.0, 200.0, "")
+    return dataclasses.replace(Row(**values, bump=bump), **columns)  # type: ignore[arg-type]
+
+
+def falling(rng: np.random.Generator, n: int) -> np.ndarray:
+    return 20.0 + rng.exponential(60.0, n)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4])  # of 40 seeds, one leaves an excess of 2 sigma by chance
+def test_a_peak_of_events_with_a_z_is_a_reflection(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mass = np.concatenate([falling(rng, 10_000), rng.normal(100.0, 2.0, 400)])
+    other = np.where(np.arange(len(mass)) < 10_000, rng.uniform(20.0, 300.0, len(mass)), 91.0)
+    (found,) = with_causes(filled(mass, other), [row()])
+    assert found.cause is not None
+    assert found.cause.cause == "Z in 2mu"
+    assert 0.4 < (found.cause.cause_share or 0) < 0.9
+    assert "of the events under it have a Z in 2mu" in str(found.cause.explanation)
+    # The same peak, whose events have a Z as often as all others, is no reflection.
+    (found,) = with_causes(filled(mass, rng.permutation(other)), [row()])
+    assert found.cause is None
+
+
+def test_a_peak_that_is_only_partly_a_reflection_is_none() -> None:
+    rng = np.random.default_rng(3)
+    mass = np.concatenate([falling(rng, 10_000), rng.normal(100.0, 2.0, 400)])
+    other = np.full(len(mass), 50.0)
+    other[10_000:10_200] = 91.0
+    assert with_causes(filled(mass, other), [row()])[0].cause is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    background=st.integers(20, 2000), share=st.floats(0.0, 1.0), size=st.floats(0.2, 2.0), seed=st.integers(0, 10_000)
+)
+def test_what_has_nothing_to_do_with_a_resonance_is_not_explained(
+    background: int, share: float, size: float, seed: int
+) -> None:
+    """Events under and beside a bump have the resonance equally often: p of the enrichment is below 0.001 rarely."""
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson([background * (1 + size), background, background])
+    splits = [Split(int(n), int(rng.binomial(n, share))) for n in counts]
+    found = reflection(splits[0], (splits[1], splits[2]), trials=10)
+    assert found is None or found.p_value > 1e-7
+    every = [Split(int(n), int(n)) for n in counts]
+    assert reflection(every[0], (every[1], every[2]), trials=10) is None  # what all have tells nothing
+
+
+def test_a_straight_spectrum_has_no_excess() -> None:
+    assert excess(1e4, 2e4, 0.5e4) == pytest.approx(0.0, abs=1e-2)
+    assert excess(2e4, 1e4, 1e4) > 50
+    assert falls(100, 50, (1.0, 1.0))
+    assert not falls(50, 100, (1.0, 1.0))
+    assert not falls(100, 50, (2.0, 1.0))
+    assert not falls(0, 0, (1.0, 1.0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_turn_on_is_a_threshold_and_a_narrow_peak_on_it_is_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hill = 60.0 + rng.gamma(3.0, 12.0, 3_000)  # its top is at 84 GeV
+    nothing = np.zeros(len(hill))
+    (found,) = with_causes(filled(hill, nothing), [row(80.0, 2.0)])
+    assert found.cause is not None
+    assert found.cause.cause == "threshold of 2j of 30 GeV"
+    assert "1.3 times the threshold, 60 GeV" in str(found.cause.explanation)
+    peak = np.concatenate([hill, rng.normal(80.0, 2.0, 250)])
+    assert with_causes(filled(peak, np.zeros(len(peak))), [row(80.0, 2.0)])[0].cause is None
+    # Where the spectrum falls, and far above, a threshold explains nothing.
+    steep = 60.0 + rng.exponential(20.0, 3_000)
+    assert with_causes(filled(steep, nothing), [row(80.0, 2.0)])[0].cause is None
+    assert with_causes(filled(hill, nothing), [row(130.0, 2.0)])[0].cause is None
+    assert with_causes(filled(hill, nothing), [row(80.0, 2.0, observable="n")])[0].cause is None
+    assert with_causes(filled(hill, nothing), [row(80.0, 2.0, p_cell=0.2)])[0].cause is None
+
+
+def test_the_counts_of_known_resonances_are_those_of_their_events() -> None:
+    """In every cell and bin, with weights and in parts; what is added, written and read stays the same."""
+    events = with_branches(random_events(400, 4), w=np.random.default_rng(1).uniform(0.5, 2.0, 400))
+    low = KnownResonance("2j", InWindow(combination("2j"), 0.0, 200.0))
+    known = (low, KnownResonance("no", lambda ev: ev.count("e") > 90))
+    names = ("2mu", "2j", "e+j")
+    spectra = tuple(Spectrum(name, combination(name), hist.axis.Regular(9, 0.0, 900.0)) for name in names)
+    cells = (ddp.Multiplicity("mu", last=2),)
+    plan = ScanPlan("toy", objects=OBJECTS, cells=cells, spectra=spectra, known=known)
+    found = fill(events[:150], plan) + fill(events[150:], plan)
+    bare = ScanPlan("toy", objects=OBJECTS, cells=cells, spectra=spectra)
+    some = fill(events, dataclasses.replace(bare, selection=low.found))
+    for name in names:
+        mine, wanted = found.spectrum_counts(name, known="2j", flow=True), some.spectrum_counts(name, flow=True)
+        assert mine.codes.tolist() == wanted.codes.tolist()
+        assert np.array_equal(mine.counts, wanted.counts)
+        assert found.spectrum_counts(name, known="no").counts.sum() == 0
+        assert np.array_equal(found.spectrum_counts(name).counts, fill(events, bare).spectrum_counts(name).counts)
+    weighted = fill(events, plan, weight=events["w"]).spectrum_counts("2mu", known="2j")
+    assert weighted.entries.sum() == found.spectrum_counts("2mu", known="2j").counts.sum() > 0
+    with pytest.raises(UnknownNameError, match="no known resonance 'Z' in plan 'toy'; it has: 2j, no"):
+        found.spectrum_counts("2mu", known="Z")
+
+
+def test_files_keep_known_resonances_and_thresholds(tmp_path: object) -> None:
+    rng = np.random.default_rng(1)
+    hists = filled(falling(rng, 500), np.full(500, 91.0))
+    again = Histograms.load(hists.save(f"{tmp_path}/h.ddp"))
+    assert again == hists
+    assert again.layout.known == ("Z in 2mu", "H in 2gamma")
+    assert again.layout.spectrum("m").thresholds == THRESHOLDS
+    assert np.array_equal(again.spectrum_counts("m", known="Z in 2mu").counts, hists.spectrum_counts("m").counts)
+
+
+def test_explained_rows_come_last_and_are_told(tmp_path: object) -> None:
+    rng = np.random.default_rng(2)
+    mass = np.concatenate([falling(rng, 10_000), rng.normal(100.0, 2.0, 400)])
+    other = np.where(np.arange(len(mass)) < 10_000, 20.0, 91.0)
+    first = row(decays_to=("e", "j"), p_global=1e-5, z_global=4.26)
+    second = row(60.0, rank=2, similar_to=2, p_cell=0.3, p_global=0.4, z_global=0.253, decays_to=("e", "j"))
+    rows = ranked(with_causes(filled(mass, other), [first, second]))
+    assert [(one.bump.position, one.rank, one.similar_to) for one in rows] == [(60.0, 1, 1), (100.0, 2, 2)]  # type: ignore[union-attr]
+    assert leading_rows(rows) == rows[:1]
+    (said,) = explanations(rows)
+    assert said.startswith("Z in 2mu: 1 bump is explained by it, the strongest in m in inclusive at 100 GeV: ")
+    report = ScanReport("toy", "0" * 16, 1, {}, 2, tuple(rows))
+    again = ScanReport.load(report.save(f"{tmp_path}/r.json"))
+    assert again == report
+    assert report.to_dataframe()["cause"].fillna("").tolist() == ["", "Z in 2mu"]
+    tables = [report.bumps_table(), report.bumps_table(similar=True)]
+    assert ["EXPLAINED" in str(list(table.columns[-1].cells)) for table in tables] == [False, True]
+    assert said in str(tables[0].caption)
+    # The table of states shows it, hatched, only where all else is chance.
+    shown = state_table(report).pair("e", "j")
+    assert shown is not None and not shown.is_explained  # noqa: PT018
+    chance = dataclasses.replace(rows[0], p_global=0.99, z_global=-2.3)
+    shown = state_table(dataclasses.replace(report, rows=(chance, rows[1]))).pair("e", "j")
+    assert shown is not None and shown.is_explained  # noqa: PT018
+    data = json.loads((tmp_path / "r.json").read_text())  # type: ignore[operator]
+    data["rows"][1]["cause_share"] = 1.5
+    with pytest.raises(FormatError, match=r"rows\[1\]\.cause_share"):
+        ScanReport.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: InWindow(combination("2mu"), 100.0, 80.0), InputError, "range of masses"),
+        (lambda: plan_of(((0.0, "nothing"),)), PlanError, "threshold 'nothing' at 0.0"),
+        (lambda: dataclasses.replace(plan_of(), known=plan_of().known[:1] * 2), PlanError, "a name of its own"),
+        (lambda: dataclasses.replace(plan_of(), known=plan_of().known[0]), PlanError, "put it into a tuple"),
+    ],
+    ids=["window", "threshold", "twice", "one"],
+)
+def test_what_is_none(make: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()  # type: ignore[operator]
