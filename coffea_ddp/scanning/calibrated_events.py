@@ -51,6 +51,9 @@ class CalibratedEvents:
         Events that took part in the fit.
     prior
         ``L^T P^(1/2)``, of the draw from the prior; shape (n_directions, n_terms).
+    labelled_as
+        The same events with the shares that labels are drawn from, where these are those of a fit without some of them:
+        pseudo-experiments have their labels in common; ``None``: these.
     """
 
     numbers: IntArray
@@ -60,6 +63,7 @@ class CalibratedEvents:
     moves: FloatArray
     fitted: BoolArray
     prior: FloatArray
+    labelled_as: CalibratedEvents | None = None
 
     @classmethod
     def of(cls, hists: Histograms, events: ExchangedEvents | None = None) -> CalibratedEvents:
@@ -98,6 +102,7 @@ class CalibratedEvents:
             moves=(rows @ root) * (share * (1.0 - share))[:, None],
             fitted=self.fitted & ~out,
             prior=root.T @ self.prior,
+            labelled_as=self,
         )
 
     @functools.cached_property
@@ -111,7 +116,10 @@ class CalibratedEvents:
         TOYS).
         """
         if (seed, block) not in self._blocks:
-            labels = event_labels_of_shares(self.hashes, self.share, seed=seed, block=block)
+            if self.labelled_as is None:
+                labels = event_labels_of_shares(self.hashes, self.share, seed=seed, block=block)
+            else:
+                labels = self.labelled_as.drawn(seed, block)[0]
             self._blocks[seed, block] = labels, self._fit_moves(labels, seed, block)
         return self._blocks[seed, block]
 
@@ -124,7 +132,8 @@ class CalibratedEvents:
         bits = np.unpackbits(words[:, None].view(np.uint8), axis=1, bitorder="little")
         # h (y - e): the moves without their variance e (1 - e).
         rows = self.moves[some] / (self.share * (1.0 - self.share))[some, None]
-        found = rows.T @ (bits - self.share[some, None]) + self.prior @ drawn
+        share = self.share if self.labelled_as is None else self.labelled_as.share
+        found = rows.T @ (bits - share[some, None]) + self.prior @ drawn
         return np.asarray(found, dtype=np.float64)
 
 

@@ -151,9 +151,12 @@ class ChannelShares:
         )
         return np.asarray(members @ table.toarray()[:, used])
 
-    def drawn(self, seed: int, key: str, block: int) -> Drawn:
-        """Return one block of pseudo-experiments."""
+    def drawn(self, seed: int, key: str, block: int, same: Drawn | None = None) -> Drawn:
+        """Return one block of pseudo-experiments; ``same`` are those of another fit, with the labels in common."""
         entries = self.entries
+        if self.keyed is not None and same is not None:
+            fit = self.keyed.events.drawn(seed, block)[1]
+            return same._replace(residual=(same.above - self.moves @ fit).astype(np.float32))
         if self.keyed is not None:
             words, fit = self.keyed.events.drawn(seed, block)
             labels = np.where(self.keyed.opposite, ~words[self.keyed.inside], words[self.keyed.inside])
@@ -162,7 +165,7 @@ class ChannelShares:
         else:
             b, residual = self._binomial(seed, key, block)
             fit = self._fit_given(residual, seed, key, block)
-        return Drawn(b, self._other_side(b), (residual - self.moves @ fit).astype(np.float32))
+        return Drawn(b, self._other_side(b), (residual - self.moves @ fit).astype(np.float32), residual)
 
     def _binomial(self, seed: int, key: str, block: int) -> tuple[Single, FloatArray]:
         """Return B of every entry and ``B - E``: of the mean share, whose variance is larger where shares differ."""
@@ -211,8 +214,11 @@ class Drawn(NamedTuple):
         Contents of either side of every entry.
     residual
         ``B - E``, less what the fit takes of it.
+    above
+        ``B - E`` of the shares that labels were drawn from.
     """
 
     b: Single
     a: Single
     residual: Single
+    above: AnyArray

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.histograms.samples import SymmetryEvents
+    from coffea_ddp.scanning.channel_shares import Drawn
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import CountsTest
 
@@ -208,6 +209,11 @@ class _Work:
     n_other: int
 
     @property
+    def key(self) -> str:
+        """What random numbers that are not keyed to events belong to."""
+        return f"{self.of.counts.symmetry}|{self.of.counts.observable}"
+
+    @property
     def keyed(self) -> bool:
         shares = self.of.expected.shares
         return self.events is not None if shares is None else shares.keyed is not None
@@ -247,27 +253,31 @@ class _Work:
             (np.full(TOYS, -np.inf, np.float32), np.zeros((len(tested.kept), TOYS), np.float32))
             for tested in self.of.tested
         ]
+        same: Drawn | None = None
         for part, expected in enumerate(self.expected):
-            if not any(len(members[part].scale) for members in self.members):
-                continue
-            toys = self._relabelled(number, expected)
+            if expected.shares is not None:
+                drawn = expected.shares.drawn(self.draw.seed, self.key, number, same)
+                same, toys = same or drawn, self._with_shares(drawn, expected)
+            else:
+                toys = self._relabelled(number, expected)
             for tested, members, (best, kept) in zip(self.of.tested, self.members, found, strict=True):
                 tested.test.relabelled(toys, members[part], MaxScores(0, best, kept))
         return found
 
+    def _with_shares(self, drawn: Drawn, expected: ChannelExpectation) -> RelabelledCounts:
+        labels = KnownKappaLabels(drawn.residual, drawn.b)
+        kappa = np.asarray(expected.kappa)
+        return RelabelledCounts(self.entries, self.of.counts.shape, labels, drawn.b, drawn.a, kappa, expected)
+
     def _relabelled(self, number: int, expected: ChannelExpectation) -> RelabelledCounts:
         n_entries, shape = len(self.entries.n), self.of.counts.shape
-        kappa, key = np.asarray(expected.kappa), f"{self.of.counts.symmetry}|{self.of.counts.observable}"
+        kappa = np.asarray(expected.kappa)
         labels: Labels
-        if expected.shares is not None:
-            drawn = expected.shares.drawn(self.draw.seed, key, number)
-            labels = KnownKappaLabels(drawn.residual, drawn.b)
-            return RelabelledCounts(self.entries, shape, labels, drawn.b, drawn.a, kappa, expected)
         if self.events is not None:
             n_b = self.n_b if self.draw.null == "fixed" else None
             b, a = self.events.sides(n_entries, expected, n_b, self.draw.seed, number)
         else:
-            b, a = self._drawn(number, key)
+            b, a = self._drawn(number)
         if self.events is None and self.draw.null == "binomial" and expected.fixed:
             # The last entry are the events outside of the axes: kappa is estimated anew from all.
             a = a.astype(np.float64)
@@ -282,13 +292,13 @@ class _Work:
             labels = KnownKappaLabels(residual.astype(np.float32), b[:n_entries])
         return RelabelledCounts(self.entries, shape, labels, b[:n_entries], a[:n_entries], kappa, expected)
 
-    def _drawn(self, number: int, key: str) -> tuple[Single, Single]:
+    def _drawn(self, number: int) -> tuple[Single, Single]:
         """Draw B and A of every entry and, last, of the events outside of the axes."""
         expected, n = self.of.expected, np.append(self.entries.n, self.n_other)
         # With weights that belong to a side the odds are those of events, and each side has its weights again.
         kappa, root = expected.kappa / expected.side_ratio, np.sqrt(expected.side_ratio)
         n_b = self.n_b if self.draw.null == "fixed" else None
-        b = relabel(n, kappa=kappa, n_b=n_b, seed=self.draw.seed, key=key, block=number)
+        b = relabel(n, kappa=kappa, n_b=n_b, seed=self.draw.seed, key=self.key, block=number)
         a = (n[:, None] - b).astype(np.float32)
         if self.weights is None:
             return b, a

@@ -116,7 +116,8 @@ class ScanShares:
         if counts.symmetry not in self._stored:
             self._stored = {counts.symmetry: SymmetryEvents.of(self._hists, counts.symmetry)}
         stored = self._stored[counts.symmetry]
-        found = self._channel(counts, stored, self._events)
+        binned = binned_events(stored, counts) or BinnedEvents(*(np.zeros(0, np.int64) for _ in range(3)))
+        found = self._channel(counts, stored, binned, self._events)
         if not self._leave_out:
             return found
         if found.keyed is None:
@@ -128,7 +129,7 @@ class ScanShares:
         cells = distinct_cells(self._hists.layout.grid, counts.codes)
         axes = rarest_axes(cells, self._fitted)
         without = {
-            axis: self._channel(counts, stored, self._events_without(axis))
+            axis: self._channel(counts, stored, binned, self._events_without(axis))
             for axis in np.unique(axes).tolist()
             if axis >= 0
         }
@@ -150,11 +151,12 @@ class ScanShares:
             self._without[axis] = self._events.without(has_object(self._hists.layout.grid, axis, cells))
         return self._without[axis]
 
-    def _channel(self, counts: CellCounts, stored: SymmetryEvents, events: CalibratedEvents) -> ChannelShares:
+    def _channel(
+        self, counts: CellCounts, stored: SymmetryEvents, found: BinnedEvents, events: CalibratedEvents
+    ) -> ChannelShares:
         number = self._hists.symmetries.index(counts.symmetry)
         here = events.places(np.flatnonzero(self._hists.events.on_symmetry(number)))
         truth = counts.entries.sum(axis=1)
-        found = binned_events(stored, counts) or BinnedEvents(*(np.zeros(0, np.int64) for _ in range(3)))
         place = found.code * counts.n_bins + found.bin
         seen = np.bincount(place, minlength=truth.size).reshape(truth.shape)
         whole = len(stored) == self._hists.cell_counts(counts.symmetry).entries.sum()
