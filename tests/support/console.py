@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from coffea_ddp.cli import main
@@ -10,9 +12,15 @@ Captured = pytest.CaptureFixture[str]
 
 
 def exit_code(*arguments: object) -> int:
-    """Run the command line; return its exit code."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
+    """Run the command line; return its exit code. The log is as before: what it wrote to is closed after a test."""
+    log = logging.getLogger("coffea_ddp")
+    handlers, level = log.handlers, log.level
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+    finally:
+        log.handlers = handlers
+        log.setLevel(level)
     return int(stop.value.code or 0)
 
 
