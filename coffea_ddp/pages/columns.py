@@ -73,11 +73,18 @@ SHOWN = (
     Shown("p global", "p", _p_global),
     Shown("sided", "num", lambda row: 2 if row.two_sided else 1),
     Shown("asymmetry", "percent", _percent),
+    Shown("claimed", "num", lambda row: None if row.ratio is None else _rounded(row.ratio.claimed, 3)),
     Shown("status", "text", lambda row: _status(row) or None),
     Shown("leads", "hidden", lambda row: int(row.is_leading and not row.is_explained)),
     Shown("none of", "hidden", lambda row: row.n if row.is_bound else None),
 )
 """Columns in the order of the table; of kind "hidden": for filters."""
+
+
+def columns_of(rows: Sequence[Row]) -> tuple[Shown, ...]:
+    """Return the columns of a table of rows: events that an expectation claims only where it claims any."""
+    claims = any(row.ratio is not None and row.ratio.claimed is not None for row in rows)
+    return tuple(column for column in SHOWN if claims or column.name != "claimed")
 
 
 def _status(row: Row) -> str:
@@ -96,8 +103,8 @@ def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
     pages
         The file names of the pages that rows have, by their numbers.
     """
-    values, names = [], []
-    for column in (*SHOWN, Shown("page", "hidden", lambda row: pages.get(row.number))):
+    values, names, columns = [], [], columns_of(rows)
+    for column in (*columns, Shown("page", "hidden", lambda row: pages.get(row.number))):
         found = [column.value(row) for row in rows]
         textual = column.kind == "text" or column.name == "page"
         known: dict[str, int] = {}
@@ -107,8 +114,8 @@ def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
         names.append(list(known) if textual else None)
     data = {
         "length": len(rows),
-        "columns": [*(column.name for column in SHOWN), "page"],
-        "kinds": [*(column.kind for column in SHOWN), "hidden"],
+        "columns": [*(column.name for column in columns), "page"],
+        "kinds": [*(column.kind for column in columns), "hidden"],
         "names": names,
         "values": values,
     }

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffea_ddp.pages import words
-from coffea_ddp.pages.columns import SHOWN, Pages
+from coffea_ddp.pages.columns import Pages, Shown, columns_of
 from coffea_ddp.pages.facts import (
     Grid,
     global_grid,
@@ -93,7 +93,7 @@ def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture:
         The distribution of z, where there is one.
     """
     links = {row: f"regions/{page}" for row, page in pages.items()}
-    letters = _letters(report)
+    letters, columns = _letters(report), columns_of(report.rows)
     return {
         "root": "",
         "head": _head(report),
@@ -107,8 +107,8 @@ def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture:
         "states": states(state_table(report), links),
         "table": {
             "sentence": f"{_table_sentence(report)}{_without_pages(report, pages)}",
-            "columns": [(one.name, _kind(one.kind)) for one in SHOWN if one.kind != "hidden"],
-            "first": [_line(row) for row in report.rows[:_FIRST]],
+            "columns": [(one.name, _kind(one.kind)) for one in columns if one.kind != "hidden"],
+            "first": [_line(row, columns) for row in report.rows[:_FIRST]],
         },
         "distribution": [] if z_picture is None else [z_picture],
         "global_p": global_grid(report),
@@ -213,12 +213,12 @@ def _kind(kind: str) -> str:
     return "text" if kind == "text" else "num"
 
 
-def _line(row: Row) -> list[tuple[str, str]]:
+def _line(row: Row, columns: Sequence[Shown]) -> list[tuple[str, str]]:
     """Return a row as text, in the columns of the table."""
     texts = {"z": words.z_text, "num": words.content, "percent": words.percent}
     global_texts = {"signed": words.minus_in(z_global_of(row)), "p": p_of(row, "p_global", count=True)}
     found = []
-    for column in SHOWN:
+    for column in columns:
         value = column.value(row)
         if column.kind in global_texts:
             found.append((global_texts[column.kind], "num"))
@@ -261,8 +261,9 @@ def _similar(report: ScanReport, row: Row) -> Grid | None:
     if row.rank is None:
         return None
     mine: Sequence[Row] = [one for one in report.rows if one.similar_to == row.rank and one.number != row.number]
-    shown = [column for column in SHOWN if column.kind != "hidden"]
-    lines = [[text for text, _ in _line(one)] for one in mine[:_SIMILAR]]
+    columns = columns_of(report.rows)
+    shown = [column for column in columns if column.kind != "hidden"]
+    lines = [[text for text, _ in _line(one, columns)] for one in mine[:_SIMILAR]]
     return Grid.of([(column.name, _kind(column.kind)) for column in shown], lines) if lines else None
 
 

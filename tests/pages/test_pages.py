@@ -26,11 +26,11 @@ from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.pages import content, write_report
-from coffea_ddp.pages.columns import SHOWN, packed_rows, unpacked
+from coffea_ddp.pages.columns import columns_of, packed_rows, unpacked
 from coffea_ddp.report.display import method_of
 from coffea_ddp.report.older_files import axes_of, objects_of
 from coffea_ddp.report.overview import symmetry_table
-from coffea_ddp.report.parts import BumpPart, CausePart
+from coffea_ddp.report.parts import BumpPart, CausePart, RatioPart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
@@ -340,7 +340,7 @@ def test_the_packed_table_is_the_rows(values):
     rows = [row(cell=cell, z_local=z, p_global=p, n_a=n) for cell, z, p, n in values]
     data = unpacked(packed_rows(rows, {}))
     assert data["length"] == len(rows)
-    names = [column.name for column in SHOWN]
+    names = [column.name for column in columns_of(rows)]
     decoded = [
         column if known is None else [None if code is None else known[code] for code in column]
         for column, known in zip(data["values"], data["names"], strict=True)
@@ -349,6 +349,15 @@ def test_the_packed_table_is_the_rows(values):
     assert decoded[names.index("A")] == [one.n_a for one in rows]
     for told, one in zip(decoded[names.index("z")], rows, strict=True):
         assert told == pytest.approx(one.z_local, rel=1e-3)
+
+
+def test_what_a_calibration_claims_is_a_column_where_there_is_one():
+    plain = [row(), row(rank=2)]
+    claims = [row(), dataclasses.replace(row(rank=2), ratio=RatioPart(1.2, 0.1, 3.0, -12.345))]
+    assert "claimed" not in unpacked(packed_rows(plain, {}))["columns"]
+    data = unpacked(packed_rows(claims, {}))
+    assert data["values"][data["columns"].index("claimed")] == [None, -12.3]
+    assert len(data["columns"]) == len(data["kinds"]) == len(data["values"])
 
 
 def many_rows(n):
