@@ -77,6 +77,9 @@ lowest = {"e": 20.0, "mu": 20.0, "gamma": 25.0, "tau": 20.0, "j": 30.0, "b": 30.
 lowest |= {"jx": 30.0, "bx": 30.0} | {fat.name: fat.pt_min for fat in fat_jets}
 at_rest = {"Z": 91.2, "W": 80.4, "V": 80.4, "H": 125.0, "t": 172.5}
 top = (140.0, 210.0, "t")
+# Where the mass of a b-jet and a lepton, or another jet, of one top quark ends: (m_t^2 - m_W^2)^(1/2).
+end_point = ((152.6, "t to b and a lepton or jet of W"),)
+of_a_top = ("e+j", "e+b", "mu+j", "mu+b", "tau+j", "tau+b", "2j", "j+b")
 masks = {
     "2e": ((76.0, 106.0, "Z"),),
     "2mu": ((76.0, 106.0, "Z"),),
@@ -139,8 +142,16 @@ def spectrum(mass: Combination | System) -> Spectrum:
     neutrinos = ["nu"] if isinstance(mass, System) and mass.neutrinos else []
     resolution = combined(*(resolutions[name] for name in (*mass.objects, *neutrinos)))
     axis = resolution_axis(resolution, least_mass(mass), 6000.0, label=f"m({mass}) [GeV]")
+    name = str(mass)
     return Spectrum(
-        str(mass), mass, axis, resolution, masks.get(str(mass), ()), trigger=trigger(mass), thresholds=thresholds(mass)
+        name,
+        mass,
+        axis,
+        resolution,
+        masks.get(name, ()),
+        trigger=trigger(mass),
+        thresholds=thresholds(mass),
+        end_points=end_point if name in of_a_top else (),
     )
 
 

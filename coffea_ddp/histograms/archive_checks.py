@@ -149,8 +149,8 @@ def _check_numbers(layout: Layout) -> None:
         terms = () if resolution is None else (resolution.constant, resolution.stochastic, resolution.floor)
         if not all(math.isfinite(term) and term >= 0 for term in terms):
             _refuse(f"the resolution of {spectrum.name!r} is {terms}, not finite numbers from 0 on")
-        if not all(math.isfinite(mass) and mass > 0 for mass, _ in spectrum.thresholds):
-            _refuse(f"a threshold of {spectrum.name!r} is no positive number")
+        if not all(math.isfinite(mass) and mass > 0 for mass, _ in (*spectrum.thresholds, *spectrum.end_points)):
+            _refuse(f"a threshold or an end point of {spectrum.name!r} is no positive number")
         for low, high, _ in spectrum.masks:
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 _refuse(f"{spectrum.name!r} has a mask from {low} to {high}")

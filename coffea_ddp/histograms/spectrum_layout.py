@@ -31,6 +31,8 @@ class SpectrumLayout:
         The objects and candidates of which it is the mass, ``("mu", "mu", "j")``; empty where nothing tells them.
     thresholds
         Masses in GeV at which its objects reach the thresholds that they are selected with, and what those are.
+    end_points
+        Masses in GeV at which known decays end, and what those are.
     """
 
     name: str
@@ -40,6 +42,7 @@ class SpectrumLayout:
     exchange_name: str = ""
     decays_to: tuple[str, ...] = field(default=(), compare=False)
     thresholds: tuple[tuple[float, str], ...] = field(default=(), compare=False)
+    end_points: tuple[tuple[float, str], ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layout as JSON-ready data; its axis in the UHI form."""
@@ -51,6 +54,7 @@ class SpectrumLayout:
             "exchange_name": self.exchange_name,
             "decays_to": list(self.decays_to),
             "thresholds": [list(one) for one in self.thresholds],
+            "end_points": [list(one) for one in self.end_points],
         }
 
     @classmethod
@@ -63,5 +67,12 @@ class SpectrumLayout:
             tuple((float(low), float(high), str(name)) for low, high, name in item["masks"]),
             item["exchange_name"],
             tuple(map(str, item.get("decays_to", ()))),
-            tuple((float(mass), str(words)) for mass, words in item.get("thresholds", ())),
+            *(
+                tuple((float(m), str(words)) for m, words in item.get(name, ()))
+                for name in ("thresholds", "end_points")
+            ),
         )
+
+
+def _masses(items: Any) -> tuple[tuple[float, str], ...]:
+    return tuple((float(mass), str(words)) for mass, words in items)

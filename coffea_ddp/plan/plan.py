@@ -239,7 +239,9 @@ class ScanPlan:
             self.weight is not None,
             self.max_stored,
             tuple(
-                SpectrumLayout(s.name, s.axis, s.resolution, s.masks, s.exchange_name, s.decays_to, s.thresholds)
+                SpectrumLayout(
+                    s.name, s.axis, s.resolution, s.masks, s.exchange_name, s.decays_to, s.thresholds, s.end_points
+                )
                 for s in self.spectra
             ),
             None if self.efficiencies is None else CalibrationLayout(self.efficiencies.digest, self.efficiencies.fit),

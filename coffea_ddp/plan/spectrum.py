@@ -108,6 +108,8 @@ class Spectrum:
     thresholds
         Masses (GeV, words) at which its objects reach the thresholds that they are selected or triggered with: twice
         the least pT of two jets, a Z and the least pT of a muon. Apparent bumps there are explained by them.
+    end_points
+        Masses (GeV, words) at which a known decay ends: that of a lepton and a b-jet of a top quark at 153 GeV.
 
     Raises
     ------
@@ -123,6 +125,7 @@ class Spectrum:
     exchange_name: str = ""
     trigger: Trigger | None = None
     thresholds: tuple[tuple[float, str], ...] = ()
+    end_points: tuple[tuple[float, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):
@@ -132,9 +135,9 @@ class Spectrum:
         for low, high, name in self.masks:
             if not low < high:
                 raise PlanError(f"spectrum {self.name!r}: the mask {name!r} from {low} to {high} is no range")
-        for mass, words in self.thresholds:
+        for mass, words in (*self.thresholds, *self.end_points):
             if not (0.0 < mass < float("inf") and words):
-                raise PlanError(f"spectrum {self.name!r}: threshold {words!r} at {mass}: give a mass in GeV, and words")
+                raise PlanError(f"spectrum {self.name!r}: {words!r} at {mass}: give a mass in GeV, and words")
         if not self.exchange_name:
             object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
 

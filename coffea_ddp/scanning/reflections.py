@@ -1,9 +1,11 @@
-"""Bumps that kinematics explains: reflections of known resonances, and thresholds.
+"""Bumps that kinematics explains: reflections of known resonances, thresholds, and end points of known decays.
 
 A bump is compared with the spectrum on both sides of it. It is a reflection of a known resonance where the events
 under it have that resonance more often than those beside it, most of the excess has it, and no excess is left without
 it. It is one of a threshold where it lies up to a factor 2 above the mass that its objects have at their least pT, the
 spectrum does not fall there yet, and the bump does not stand out from what is next to it, as a narrow resonance would.
+It is one of an end point where it lies just below that, and the spectrum has a kink there, as a third difference of its
+logarithm tells.
 Neither a share nor a mass alone decides: events are counted, and their fluctuations are known.
 
 Examples
@@ -19,6 +21,7 @@ True
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,6 +48,8 @@ _UNDER, _NEAR, _FAR = 1.5, 3.0, 6.0
 """Widths: half the window of the bump, and where the windows beside it begin and end."""
 _ABOVE, _AROUND = 2.0, 1.25
 """A threshold makes no bump beyond this multiple of its mass; a spectrum falls or rises within this factor."""
+_KINK, _PART = 3.0, 0.15
+"""z of the kink of an end point, and the largest part of the events under a bump that it makes."""
 
 
 class Split(NamedTuple):
@@ -117,6 +122,17 @@ def falls(below: float, above: float, widths: tuple[float, float]) -> bool:
     return bool(stats.binom.sf(round(below) - 1, round(below + above), share) < _FALLS)
 
 
+def kink(counts: Sequence[float]) -> float:
+    """Return z by which a spectrum falls more steeply in the middle of four windows than before and behind it.
+
+    Windows are each wider than the one before by the same factor: a third difference of logarithms, which is 0 for a
+    spectrum whose logarithm is a parabola in that of the mass.
+    """
+    first, second, third, fourth = (count + 0.5 for count in counts)
+    bend = 1.5 * math.log(second / third) - 0.5 * math.log(first / fourth)
+    return bend / math.sqrt(2.25 / second + 2.25 / third + 0.25 / first + 0.25 / fourth)
+
+
 def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
     """Return the rows of spectra, those that kinematics explains with their cause.
 
@@ -165,7 +181,7 @@ class _Spectrum:
         if found:
             *_, known, best = min(found)
             return CausePart(known, best.share, _words(known, best))
-        return self._threshold(row, away)
+        return self._threshold(row, away) or self._end_point(row, away)
 
     def _away(self, row: Row) -> FloatArray:
         """Return how many widths of the bump the centre of every bin is above it."""
@@ -179,6 +195,14 @@ class _Spectrum:
         entries: FloatArray = counts.entries[inside, 0].sum(axis=0)
         return [float(entries[window].sum()) for window in windows]
 
+    def _standing_out(self, row: Row, away: FloatArray) -> tuple[float, float]:
+        """Return z of the events under a bump beyond those next to it, and which part of them that is."""
+        windows = [_under(away), (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)]
+        under, beside = self._numbers(self._all, row, windows)
+        spans = [float(np.diff(self._edges)[window].sum()) for window in windows]
+        beside *= spans[0] / max(spans[1], 1e-9)
+        return (under - beside) / math.sqrt(under + beside + 1.0), (under - beside) / max(under, 1.0)
+
     def _threshold(self, row: Row, away: FloatArray) -> CausePart | None:
         bump = row.bump or BumpPart()
         position, width = bump.position or 0.0, bump.width or 0.0
@@ -189,13 +213,11 @@ class _Spectrum:
         edges, widths = self._edges, np.diff(self._edges)
         within = (edges[:-1] > position / _AROUND) & (edges[1:] < position * _AROUND)
         around = (within | (np.abs(away) < _FAR)) & (np.abs(away) > _NEAR)
-        next_to = (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)
-        windows = [around & (away < 0), around & (away > 0), _under(away), next_to]
-        below, above, under, beside = self._numbers(self._all, row, windows)
-        spans = [float(widths[window].sum()) for window in windows]
-        beside *= spans[2] / max(spans[3], 1e-9)
-        z = (under - beside) / math.sqrt(under + beside + 1.0)
-        if z > _NARROW or falls(below, above, (spans[0], spans[1])):
+        windows = [around & (away < 0), around & (away > 0)]
+        below, above = self._numbers(self._all, row, windows)
+        spans = (float(widths[windows[0]].sum()), float(widths[windows[1]].sum()))
+        z, _ = self._standing_out(row, away)
+        if z > _NARROW or falls(below, above, spans):
             return None
         mass, words = max(near)
         said = (
@@ -204,6 +226,25 @@ class _Spectrum:
             f"above), and not standing out from what is next to it (z = {z:+.1f})"
         )
         return CausePart(f"threshold of {words}", None, said)
+
+    def _end_point(self, row: Row, away: FloatArray) -> CausePart | None:
+        bump = row.bump or BumpPart()
+        position, width = bump.position or 0.0, bump.width or 0.0
+        centres = 0.5 * (self._edges[1:] + self._edges[:-1])
+        for mass, words in self._layout.end_points:
+            if not mass / _AROUND <= position <= mass + width:
+                continue
+            borders = [mass * _AROUND**power for power in (-2, -1, 0, 1, 2)]
+            windows = [(centres >= low) & (centres < high) for low, high in itertools.pairwise(borders)]
+            z = kink(self._numbers(self._all, row, windows))
+            narrow, part = self._standing_out(row, away)
+            if z > _KINK and (narrow <= _NARROW or part <= _PART):
+                said = (
+                    f"below the end point at {mass:.4g} GeV of {words}, where the spectrum has a kink (z = {z:.1f}); "
+                    f"{100 * part:.0f} % of the events under it are beyond what is next to it"
+                )
+                return CausePart(f"end point of {words}", None, said)
+        return None
 
 
 def _under(away: FloatArray) -> BoolArray:

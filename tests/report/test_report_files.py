@@ -89,6 +89,8 @@ def said(file, loaded):
     if isinstance(loaded, dict):
         return isinstance(file, dict) and all(said(file[name], loaded[name]) for name in file if name in loaded)
     if isinstance(loaded, list):
+        if file is None:  # a region in words alone has no ranges
+            return loaded == []
         return isinstance(file, list) and len(file) == len(loaded) and all(map(said, file, loaded))
     underflow = isinstance(file, float) and 0 < file < SMALLEST_P
     return file == loaded or (underflow and loaded is None)

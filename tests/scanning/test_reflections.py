@@ -23,10 +23,10 @@ from coffea_ddp.plan.spectrum import InWindow, KnownResonance, Spectrum
 from coffea_ddp.report.common import explanations, leading_rows
 from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.overview import state_table
-from coffea_ddp.report.parts import BumpPart
+from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.report.rows import Row
-from coffea_ddp.scanning.reflections import Split, excess, falls, reflection, with_causes
+from coffea_ddp.scanning.reflections import Split, excess, falls, kink, reflection, with_causes
 
 AXIS = hist.axis.Regular(180, 20.0, 200.0, name="mass", label="m [GeV]")
 THRESHOLDS = ((60.0, "2j of 30 GeV"),)
@@ -136,6 +136,35 @@ def test_a_turn_on_is_a_threshold_and_a_narrow_peak_on_it_is_none(seed: int) -> 
     assert with_causes(filled(hill, nothing), [row(80.0, 2.0, p_cell=0.2)])[0].cause is None
 
 
+END = ((110.0, "t"),)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_bump_below_an_end_point_is_explained_where_there_is_a_kink(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    smooth = 20.0 + rng.exponential(60.0, 30_000)
+    triangle = 110.0 * np.sqrt(rng.uniform(0.0, 1.0, 3_000)) + rng.normal(0.0, 3.0, 3_000)
+    plan = dataclasses.replace(plan_of(()), spectra=(dataclasses.replace(plan_of(()).spectra[0], end_points=END),))
+
+    def cause(mass: np.ndarray, position: float, width: float) -> CausePart | None:
+        return with_causes(filled(mass, np.zeros(len(mass)), plan), [row(position, width)])[0].cause
+
+    both = np.concatenate([smooth, triangle])
+    found = cause(both, 102.0, 4.0)
+    assert found is not None
+    assert found.cause == "end point of t"
+    assert cause(smooth, 102.0, 4.0) is None
+    assert cause(both, 140.0, 4.0) is None
+    assert cause(np.concatenate([both, rng.normal(102.0, 2.0, 1_500)]), 102.0, 2.0) is None
+
+
+@settings(max_examples=50)
+@given(slope=st.floats(-4.0, 2.0), bend=st.floats(-2.0, 2.0))
+def test_a_parabola_has_no_kink(slope: float, bend: float) -> None:
+    x = np.arange(4.0)
+    assert abs(kink(1e4 * np.exp(slope * 0.2 * x - bend * 0.1 * x**2))) < 0.1
+
+
 def test_the_counts_of_known_resonances_are_those_of_their_events() -> None:
     """In every cell and bin, with weights and in parts; what is added, written and read stays the same."""
     events = with_branches(random_events(400, 4), w=np.random.default_rng(1).uniform(0.5, 2.0, 400))
@@ -204,7 +233,7 @@ def test_explained_rows_come_last_and_are_told(tmp_path: object) -> None:
     ("make", "error", "message"),
     [
         (lambda: InWindow(combination("2mu"), 100.0, 80.0), InputError, "range of masses"),
-        (lambda: plan_of(((0.0, "nothing"),)), PlanError, "threshold 'nothing' at 0.0"),
+        (lambda: plan_of(((0.0, "nothing"),)), PlanError, "'nothing' at 0.0"),
         (lambda: dataclasses.replace(plan_of(), known=plan_of().known[:1] * 2), PlanError, "a name of its own"),
         (lambda: dataclasses.replace(plan_of(), known=plan_of().known[0]), PlanError, "put it into a tuple"),
     ],
