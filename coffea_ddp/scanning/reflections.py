@@ -143,17 +143,19 @@ def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
     rows
         Of its spectra.
     """
-    by_spectrum: dict[str, _Spectrum] = {}
-    found = []
-    for row in rows:
-        if row.bump is None or row.bump.position is None or row.p_cell is None or row.p_cell > SIGNIFICANT:
-            found.append(row)
-            continue
-        name = str(row.observable)
-        if name not in by_spectrum:
-            by_spectrum[name] = _Spectrum(hists, name)
-        found.append(dataclasses.replace(row, cause=by_spectrum[name].cause(row)))
+    found = list(rows)
+    wanted = [number for number, row in enumerate(rows) if _needs_a_cause(row)]
+    for name in dict.fromkeys(str(rows[number].observable) for number in wanted):
+        spectrum = _Spectrum(hists, name)  # one at a time: all of them would fill the memory
+        for number in wanted:
+            if rows[number].observable == name:
+                found[number] = dataclasses.replace(rows[number], cause=spectrum.cause(rows[number]))
     return found
+
+
+def _needs_a_cause(row: Row) -> bool:
+    found = row.bump is not None and row.bump.position is not None
+    return found and row.p_cell is not None and row.p_cell <= SIGNIFICANT
 
 
 class _Spectrum:
@@ -192,8 +194,8 @@ class _Spectrum:
     def _numbers(self, counts: CellCounts, row: Row, windows: Sequence[BoolArray]) -> list[float]:
         """Return the number of events of the row's cell in every window."""
         inside = self._grid.contains(self._grid.cell(str(row.cell)), counts.codes)
-        entries: FloatArray = counts.entries[inside, 0].sum(axis=0)
-        return [float(entries[window].sum()) for window in windows]
+        entries = counts.entries[:, 0]
+        return [float(entries[np.ix_(inside, window)].sum()) for window in windows]
 
     def _standing_out(self, row: Row, away: FloatArray) -> tuple[float, float]:
         """Return z of the events under a bump beyond those next to it, and which part of them that is."""
