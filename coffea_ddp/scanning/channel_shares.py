@@ -170,24 +170,23 @@ class ChannelShares:
     def _binomial(self, seed: int, key: str, block: int) -> tuple[Single, FloatArray]:
         """Return B of every entry and ``B - E``: of the mean share, whose variance is larger where shares differ."""
         entries = self.entries
-        share = np.clip(entries.e / np.where(entries.n != 0, entries.n, 1.0), 0.0, 1.0)[:, None]
-        rng = stream(seed, key, block)
+        known = np.clip(entries.e / np.where(entries.n != 0, entries.n, 1.0), 0.0, 1.0)[:, None]
+        rng, share = stream(seed, key, block), known
+        if entries.spread.any():
+            # A bin is off in all cells alike; its odds are log-normal.
+            drawn = stream(seed, f"{key}|spread", block).standard_normal((int(entries.bins.max(initial=0)) + 1, TOYS))
+            width = entries.spread[:, None] / np.maximum(known * (1.0 - known) * np.abs(entries.n[:, None]), 1e-9)
+            share = 1.0 / (1.0 + (1.0 - known) / known * np.exp(-width * drawn[entries.bins]))
         if self.weights is None:
             b = rng.binomial(entries.n.astype(np.int64)[:, None], share, (len(entries.n), TOYS)).astype(np.float32)
-            residual = b - entries.e[:, None]
-        else:
-            # Odds are those of events, and each side has its own weights again.
-            number, ratio = self.weights.number[:, None], self.weights.side_ratio
-            odds = share / ((1.0 - share) * ratio)
-            drawn = rng.binomial(number, odds / (1.0 + odds), (len(number), TOYS))
-            sides = self.weights.size[:, None] * np.sqrt(ratio), self.weights.size[:, None] / np.sqrt(ratio)
-            b = (drawn * sides[0]).astype(np.float32)
-            residual = (1.0 - share) * b - share * ((number - drawn) * sides[1])
-        if entries.spread.any():
-            # A bin is off in all cells alike.
-            shift = stream(seed, f"{key}|spread", block).standard_normal((int(entries.bins.max(initial=0)) + 1, TOYS))
-            residual = residual + entries.spread[:, None] * shift[entries.bins]
-        return b, residual
+            return b, b - entries.e[:, None]
+        # Odds are those of events, and each side has its own weights again.
+        number, ratio = self.weights.number[:, None], self.weights.side_ratio
+        odds = share / ((1.0 - share) * ratio)
+        drawn_b = rng.binomial(number, odds / (1.0 + odds), (len(number), TOYS))
+        sides = self.weights.size[:, None] * np.sqrt(ratio), self.weights.size[:, None] / np.sqrt(ratio)
+        b = (drawn_b * sides[0]).astype(np.float32)
+        return b, (1.0 - known) * b - known * ((number - drawn_b) * sides[1])
 
     def _other_side(self, b: Single) -> Single:
         if self.weights is None:
