@@ -116,7 +116,8 @@ def explanations(rows: Sequence[Row]) -> list[str]:
         named = f"{first.observable} in {first.cell}{where}"
         sentences.append(f"{cause}: {many} explained by it, the strongest in {named}: {explanation}")
     others = len(sentences) - _CAUSES
-    more = [f"{others:,} more causes explain bumps; the rows say which, in the column cause"] if others > 0 else []
+    many = "1 more cause explains bumps" if others == 1 else f"{others:,} more causes explain bumps"
+    more = [f"{many}; the rows say which, in the column cause"] if others > 0 else []
     return [*sentences[:_CAUSES], *more]
 
 
