@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NO_COUNTS = {"SCALED", "OVERDISPERSED", "UNDERDISPERSED"}
 """Flags of contents that scatter as no Poisson counts do."""
+_SHAPES = {"STEP", "EDGE", "NOT_SMOOTH"}
+"""Flags of spectra that no smooth shape describes."""
 _SHOWN = 5
 
 
@@ -40,7 +42,7 @@ _SHOWN = 5
 @click.option("--bins", type=click.IntRange(min=1), help="Of a table of masses: number of bins.")
 @click.option("--low", type=float, help="Of a table of masses: where the first bin begins.  [default: the smallest]")
 @click.option("--high", type=float, help="Of a table of masses: where the last bin ends.  [default: the largest]")
-@click.option("--whole", is_flag=True, help="Take all bins, also those of a turn-on.")
+@click.option("--whole", is_flag=True, help="Take all bins, also empty ones at the ends.")
 @click.option(
     "--min-events", type=click.IntRange(min=1), default=100, show_default=True, help="Leave out spectra with fewer."
 )
@@ -104,12 +106,17 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
 
 
 def _tell_problems(rows: Sequence[Row]) -> None:
-    """Name the spectra whose contents are no counts, and those that were not tested."""
+    """Name the spectra whose contents are no counts or no smooth shape, and those that were not tested."""
+    from coffea_ddp.stats.bumphunt.flags import explained
+
     for row in rows:
         if row.rank is not None and _NO_COUNTS & set(_flags(row).split()):
             note(
                 f"no Poisson counts: {_called(row)}: {_flags(row)}; z is not a significance: give --scale, or variances"
             )
+    for name in sorted(_SHAPES & {name for row in rows for name in _flags(row).split()}):
+        spectra = dict.fromkeys(_called(row) for row in rows if name in _flags(row).split())
+        note(f"flagged: {', '.join(spectra)}: {explained(name)}")
     for row in rows:
         if row.rank is None:
             note(f"not tested: {_called(row)}: {row.status}, {row.reason}")

@@ -28,6 +28,7 @@ from coffea_ddp.report.display import (
     z_global_of,
 )
 from coffea_ddp.report.parts import BumpPart, RatioPart
+from coffea_ddp.stats.bumphunt.flags import explained
 from coffea_ddp.stats.trials import bound
 
 if TYPE_CHECKING:
@@ -103,8 +104,10 @@ def region_facts(row: Row) -> Facts:
         ("fit range", span),
         ("events outside of the test", "" if row.n_dropped is None else f"{row.n_dropped:,}"),
         ("status", "" if row.status == "OK" else row.status),
-        ("not tested as", row.reason or ""),
-        ("flags", bump.flags or ""),
+        ("not tested as" if row.status != "OK" else "range", row.reason or ""),
+        ("bump of this spectrum", "" if bump.bump_number is None else f"{bump.bump_number}, the strongest is 1"),
+        ("events in the bump, as fitted", "" if bump.bump_events is None else f"{bump.bump_events:,.4g}"),
+        ("flags", explained(bump.flags or "")),
         ("explained by", "" if row.cause is None else f"{row.cause.cause}: {row.cause.explanation}"),
     ]
     return [(name, value) for name, value in found if name and value]

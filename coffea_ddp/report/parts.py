@@ -85,7 +85,10 @@ class BumpPart:
     low, high
         The fit range, in GeV.
     flags
-        Names of what is outside of the network's experience; empty where nothing is.
+        Names of what is outside of the network's experience, or no smooth shape; empty where nothing is.
+    bump_number, bump_events
+        1 for the strongest bump of a spectrum, more for those found beside it; and the number of events in it, as
+        fitted. ``None`` where no bump was fitted.
     """
 
     position: float | None = None
@@ -94,6 +97,8 @@ class BumpPart:
     low: float | None = None
     high: float | None = None
     flags: str | None = None
+    bump_number: int | None = None
+    bump_events: float | None = None
 
     def __post_init__(self) -> None:
         clean(self)

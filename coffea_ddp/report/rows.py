@@ -247,7 +247,20 @@ _TEXT = frozenset(
     ]
 )
 WHOLE = frozenset(
-    {"number", "rank", "n_bins", "aliases", "similar_to", "n_regions", "n_dropped", "n_ge", "n", "n_ge_cell", "n_cell"}
+    {
+        "number",
+        "rank",
+        "n_bins",
+        "aliases",
+        "similar_to",
+        "n_regions",
+        "n_dropped",
+        "n_ge",
+        "n",
+        "n_ge_cell",
+        "n_cell",
+        "bump_number",
+    }
 )
 _LISTS = ("asks", "decays_to")
 _KINDS = {

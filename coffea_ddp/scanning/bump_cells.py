@@ -147,7 +147,8 @@ def bump_hunt_in_cells(
         )
     report = bump_hunt(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
     for row in report.rows:
-        statuses[row.status] += 1
+        # Of cells: a bump beside another one is of the same.
+        statuses[row.status] += (row.bump is None) or (row.bump.bump_number or 1) == 1
     everything = ranked(with_causes(hists, [_with_asks(row, by_name) for row in report.rows]))
     rows = (*_with_leaders(everything[:best], by_name), *_besides(everything, best))
     return ScanReport(

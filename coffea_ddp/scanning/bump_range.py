@@ -14,15 +14,16 @@ Examples
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.effective import are_variances
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.bumphunt.checks import LEAST_BINS, uneven_bins, unfit_width
-from coffea_ddp.stats.bumphunt.fit_range import ends_at, falling_from
+from coffea_ddp.stats.bumphunt.fit_range import begins_at, behind_turn_on, ends_at
 from coffea_ddp.stats.bumphunt.widths import SCANNED
 from coffea_ddp.stats.dispersion import common_factor
 from coffea_ddp.stats.status import Status
@@ -35,8 +36,8 @@ MIN_EVENTS = 100
 _SAME = 0.05
 _MULTIPLE = 8
 """Spectra are continued to a multiple of this number of bins, so that more of them have one length."""
-_LATE = 0.5
-"""A spectrum whose turn-on takes more than this part of its bins does not fall."""
+_PEAK = 3.0
+"""No range begins within this many widths of a bump."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +49,12 @@ class Prepared:
     spectrum
         The whole one.
     first, stop
-        Bins from where it falls to where it ends.
+        Bins from where it begins to where it ends.
     status
         Why it is not tested, or ``OK``.
     reason
-        The same in words, where there is more to say than the status does.
+        The same in words, where there is more to say than the status does; what was left out of a spectrum that is
+        tested.
     """
 
     spectrum: MassSpectrum
@@ -99,8 +101,8 @@ class Prepared:
 def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bool = False) -> Prepared:
     """Return the fit range of a spectrum, by rule.
 
-    It begins behind its turn-on (:func:`~coffea_ddp.stats.bumphunt.fit_range.falling_from`, known resonances left out)
-    and ends with its events (:func:`~coffea_ddp.stats.bumphunt.fit_range.ends_at`).
+    It reaches from its first events (:func:`~coffea_ddp.stats.bumphunt.fit_range.begins_at`) to its last
+    (:func:`~coffea_ddp.stats.bumphunt.fit_range.ends_at`), whether it rises or falls.
 
     Parameters
     ----------
@@ -122,14 +124,50 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
     if counts[free].sum() < min_events:
         return Prepared(spectrum, 0, n_bins, Status.TOO_FEW_ENTRIES)
-    first, stop = (0, n_bins) if whole else (_start(counts, free, sigma), ends_at(counts * free, typical))
-    late = first > _LATE * stop
-    few = min(stop - first, int(free[first:stop].sum())) < LEAST_BINS
-    status = Status.NOT_FALLING if late else Status.TOO_FEW_BINS if few else Status.OK
-    longer = min(first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE, n_bins)
-    if status is Status.OK:
-        return Prepared(spectrum, first, longer, *_wrong_bins(spectrum, slice(first, longer)))
-    return Prepared(spectrum, first, stop, status)
+    seen = counts * free
+    first, stop = (0, n_bins) if whole else (begins_at(seen, typical), ends_at(seen, typical))
+    return _ranged(spectrum, first, stop)
+
+
+def _ranged(spectrum: MassSpectrum, first: int, stop: int, reason: str = "") -> Prepared:
+    """Return the range between two bins, a few more behind it where that makes lengths equal."""
+    free = ~spectrum.masked
+    if min(stop - first, int(free[first:stop].sum())) < LEAST_BINS:
+        return Prepared(spectrum, first, stop, Status.TOO_FEW_BINS)
+    longer = min(first + -(-(stop - first) // _MULTIPLE) * _MULTIPLE, len(free))
+    status, wrong = _wrong_bins(spectrum, slice(first, longer))
+    return Prepared(spectrum, first, longer, status, wrong or reason)
+
+
+def within(prepared: Prepared, low: float | None, high: float | None) -> Prepared:
+    """Return the part of a range between two of its edges, those of a row of a report; all of it without any."""
+    if low is None or high is None:
+        return prepared
+    first, stop = np.searchsorted(prepared.spectrum.edges, [low, high]).tolist()
+    return dataclasses.replace(prepared, first=max(first, prepared.first), stop=min(stop, prepared.stop))
+
+
+def without_turn_on(prepared: Prepared, bump: int | None, width: float) -> Prepared | None:
+    """Return the range behind the turn-on of a spectrum; ``None`` where there is none, or it would begin on a peak.
+
+    Parameters
+    ----------
+    prepared
+        All of it.
+    bump, width
+        The bin of its bump, counted from the first of the range, and the width in bins; ``None``: it has none.
+    """
+    sigma, free = prepared.sigma, prepared.use > 0
+    typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
+    places = np.flatnonzero(free)
+    behind = behind_turn_on(prepared.counts[free], typical, at_maximum=sigma is not None) if len(places) else 0
+    first = int(places[behind]) if behind else 0
+    if first == 0 or (bump is not None and first > bump - _PEAK * width and first < bump + _PEAK * width):
+        return None
+    edge = prepared.edges[first]
+    reason = f"no smooth shape describes its turn-on: the range begins behind it, at {edge:.5g} GeV"
+    cut = _ranged(prepared.spectrum, prepared.first + first, prepared.stop, reason)
+    return cut if cut.status is Status.OK else None
 
 
 def _wrong_bins(spectrum: MassSpectrum, span: slice) -> tuple[Status, str]:
@@ -153,14 +191,3 @@ def _wrong_contents(spectrum: MassSpectrum) -> tuple[Status, str] | None:
     if variances is None and (factor := common_factor(contents)) > 1:
         return Status.SCALED, f"all contents are multiples of {factor}, as no Poisson counts are: give --scale {factor}"
     return None
-
-
-def _start(counts: FloatArray, free: Any, sigma: FloatArray | None) -> int:
-    """Return the bin at which the spectrum begins to fall, without the masked ones.
-
-    Where the width of a signal is not known, a wide peak must not be taken for the end of a turn-on.
-    """
-    places = np.flatnonzero(free)
-    typical = SCANNED[-1] if sigma is None else float(np.median(sigma))
-    first = falling_from(counts[free], typical, at_maximum=sigma is not None)
-    return int(places[first]) if len(places) else 0

@@ -210,7 +210,7 @@ class _Work:
 
     @property
     def key(self) -> str:
-        """What random numbers that are not keyed to events belong to."""
+        """The name that random numbers belong to which are not keyed to events."""
         return f"{self.of.counts.symmetry}|{self.of.counts.observable}"
 
     @property

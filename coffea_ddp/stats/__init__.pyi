@@ -3,8 +3,9 @@
 from .bumphunt.fits.bump_fit import BumpFitResult as BumpFitResult
 from .bumphunt.fits.bump_fit import bump_fit as bump_fit
 from .bumphunt.fits.ideal import ideal_significance as ideal_significance
-from .bumphunt.hunt import BumpHuntResult as BumpHuntResult
-from .bumphunt.hunt import bump_significance as bump_significance
+from .bumphunt.significance import Bump as Bump
+from .bumphunt.significance import BumpHuntResult as BumpHuntResult
+from .bumphunt.significance import bump_significance as bump_significance
 from .classifier.classifier import ClassifierResult as ClassifierResult
 from .classifier.classifier import classifier_test as classifier_test
 from .classifier.learners import BoostingLearner as BoostingLearner

@@ -19,8 +19,7 @@ class Status(Enum):
     NOT_FINITE = "the statistic is not a finite number"
     UNEVEN_BINS = "widths of neighbouring bins jump, and counts with them; merge bins, or mask one side"
     BAD_WIDTH = "a signal that is wider than the spectrum, or next to nothing beside a bin"
-    TOO_FEW_BINS = "fewer than 20 bins between the turn-on and the end of the spectrum"
-    NOT_FALLING = "the spectrum rises over most of its range; without a resonance it must fall"
+    TOO_FEW_BINS = "fewer than 20 bins between the first and the last events of the spectrum"
     NO_DOMAIN = "no bin is far enough from the ends, from masks, and filled"
     NEGATIVE = "negative contents, of which no count is made"
     NOT_COUNTS = (

@@ -161,15 +161,16 @@ def test_every_row_of_a_bump_hunt(bumps):
 
 
 def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
-    from coffea_ddp.scanning import bump_hunt as module
+    from coffea_ddp.scanning import bump_search as module
 
-    monkeypatch.setattr(module, "toys_beyond", lambda *_, **__: (np.array([30]), np.zeros((1, 60))))
-    rows = bump_hunt(list(spectra([400.0, 0.0])), toys=100, toys_for=2).rows
+    monkeypatch.setattr(module, "toys_beyond", lambda *_, **__: 30)
+    report = bump_hunt(list(spectra([400.0, 0.0])), toys=100, toys_for=2)
+    rows, searches = report.rows, report.trials
     toyed = [one for one in rows if one.n == 100]
     assert len(toyed) == 2
     for one in toyed:
         assert one.p_cell == pytest.approx(31 / 101)
-        assert one.p_global == pytest.approx(stats.sidak(31 / 101, 4))
+        assert one.p_global == pytest.approx(stats.sidak(31 / 101, searches))
         assert one.p_local <= one.p_cell
     assert_in_order(rows)
 

@@ -77,7 +77,7 @@ EXAMPLES = {
     "bump_significance": Example(
         stats.bump_significance,
         {"counts": FALLING, "edges": EDGES, "width": np.full(30, 2)},
-        {"mask": np.arange(30) == 20, "toys": 5, "seed": 3, "finder": None, "backend": "numpy"},
+        {"mask": np.arange(30) == 20, "toys": 5, "seed": 3, "most": 3, "finder": None, "backend": "numpy"},
         ("counts",),
     ),
     "classifier_test": Example(
@@ -196,7 +196,7 @@ EXAMPLES = {
 """A valid call of every function and of every description of a fit; "name and words" are further calls of one."""
 
 RESULTS = {
-    "BestRectangles", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "CommonRatio", "DispersionResult",
+    "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "CommonRatio", "DispersionResult",
     "KappaResult", "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow",
     "Status", "SubmatrixResult",
 }  # fmt: skip

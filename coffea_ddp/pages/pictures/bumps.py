@@ -10,7 +10,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.pages.pictures.drawn import Picture, axis_label
 from coffea_ddp.plotting import spectrum as spectrum_figure
 from coffea_ddp.report.parts import BumpPart
-from coffea_ddp.scanning.bump_range import prepare
+from coffea_ddp.scanning.bump_range import prepare, within
 from coffea_ddp.stats.bumphunt.finder import shipped
 from coffea_ddp.stats.bumphunt.hunt import hunt
 from coffea_ddp.stats.status import Status
@@ -44,12 +44,12 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
     found = hists.spectrum(str(row.observable), row.cell)
     if not found.counts.any():
         raise InputError(f"the spectrum {row.observable!r} is empty in {row.cell}")
-    prepared = prepare(found, min_events=1)
+    bump = row.bump or BumpPart()
+    prepared = within(prepare(found, min_events=1), bump.low, bump.high)
     tested = prepared.status is Status.OK and row.status == Status.OK.name
     span = prepared.span if tested else slice(0, int(np.flatnonzero(found.counts)[-1]) + 1)
     counts, edges = found.counts[span], found.edges[span.start : span.stop + 1]
     z, error = _z(prepared) if tested else (np.full(len(counts), np.nan), None)
-    bump = row.bump or BumpPart()
     figure = spectrum_figure(
         counts, edges, z, xlabel=axis_label(found.hist.axes[0]), z_error=error, position=bump.position,
         width=bump.width, masks=found.masks, title=f"{row.observable}: {row.cell}", label=label,
@@ -67,6 +67,10 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Picture,
 def _told(row: Row, entries: float) -> str:
     if row.bump is None or row.bump.position is None or row.z_local is None:
         return f"{entries:,.7g} entries."
+    beside = (row.bump.bump_number or 1) - 1
+    if beside:
+        taken = f"with {beside} stronger bump{'s' * (beside > 1)} taken out, "
+        return f"{entries:,.7g} entries; {taken}the largest z is {row.z_local:+.1f} at {row.bump.position:.5g} GeV."
     return f"{entries:,.7g} entries; the largest z is {row.z_local:+.1f} at {row.bump.position:.5g} GeV."
 
 

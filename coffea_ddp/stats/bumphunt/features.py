@@ -76,6 +76,8 @@ CHANNELS = (
 N_SCORES = len(ORDERS) + len(CLEAN) + 1 + ESTIMATES
 """The leading channels are estimates of z themselves."""
 _REACH = 4.0
+_OPEN = 0.7
+"""Terms that can imitate more of a candidate are not fitted beside it: its strength would be open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +90,14 @@ class SpectrumFeatures:
         Shape (n_spectra, len(CHANNELS), n_bins); the first :data:`N_SCORES` are estimates of z.
     smooth
         The background of the best order, the strongest candidate taken out; shape (n_spectra, n_bins).
+    shoulder
+        The best background with a shoulder: by how much its criterion is better (0: none was fitted), the logarithm of
+        the ratio of both sides, place and width in bins; shape (n_spectra, 4).
     """
 
     features: NDArray[np.float32]
     smooth: FloatArray
+    shoulder: FloatArray
 
 
 class _Tried(NamedTuple):
@@ -141,7 +147,7 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     """
     n_spectra, n_bins = counts.shape
     out = np.empty((n_spectra, len(CHANNELS), n_bins), dtype=np.float32)
-    smooth = np.empty_like(counts)
+    smooth, shoulder = np.empty_like(counts), np.zeros((n_spectra, 4))
     # Copies, however these were made: another memory layout would be compiled anew, which takes half a minute.
     used = np.ones_like(counts) if use is None else np.array(use, dtype=np.float64, order="C")
     widths = np.array(np.broadcast_to(sigma, counts.shape), dtype=np.float64, order="C")
@@ -150,11 +156,12 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
         np.array(STEP_ORDERS),
     )  # fmt: skip
     tables, which = _tables(widths)
-    _block(counts, used, tables, which, widths, tried, out, smooth)
+    _block(counts, used, tables, which, widths, tried, _Outputs(out, smooth, shoulder))
     if not np.isfinite(out).all():
         # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
         np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
-    return SpectrumFeatures(out, smooth)
+    np.nan_to_num(shoulder, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return SpectrumFeatures(out, smooth, shoulder)
 
 
 def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -169,6 +176,14 @@ def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
     return padded, which.reshape(-1)
 
 
+class _Outputs(NamedTuple):
+    """Arrays of :class:`SpectrumFeatures`, which are filled."""
+
+    features: RealArray
+    smooth: FloatArray
+    shoulder: FloatArray
+
+
 @compiled
 def _block(
     counts: FloatArray,
@@ -177,8 +192,7 @@ def _block(
     which: IntArray,
     sigma: FloatArray,
     tried: _Tried,
-    out: RealArray,
-    smooth: FloatArray,
+    out: _Outputs,
 ) -> None:
     """Fill the features and the background of many spectra, with the number of each one's table of templates."""
     squared = tables * tables
@@ -186,11 +200,13 @@ def _block(
         n, used, table = counts[row], use[row], which[row]
         basis = adapted(n, used, tried.basis, tried.ridge)
         problem = Problem(n, used, tables[table], squared[table], basis, tried.ridge)
-        _one(problem, sigma[row], tried, out[row], smooth[row])
+        _one(problem, sigma[row], tried, out.features[row], out.smooth[row], out.shoulder[row])
 
 
 @compiled
-def _one(problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smooth: FloatArray) -> None:
+def _one(
+    problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smooth: FloatArray, shoulder: FloatArray
+) -> None:
     """Fill the features of one spectrum."""
     n, use, basis, ridge, orders, clean = (
         problem.n,
@@ -215,7 +231,18 @@ def _one(problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smo
     shown = np.empty(n_clean + 1, orders.dtype)
     shown[:n_clean], shown[n_clean] = clean, orders[best]
     signal = template(problem.table, place)
-    mu, beside = backgrounds_beside(problem, signal, beta, mu, shown)
+    # Terms that can imitate the candidate leave its strength open, and with it the backgrounds of fewer terms.
+    terms = orders[best]
+    for order in range(n_orders):
+        if share[order, place] < _OPEN:
+            terms = max(terms, orders[order])
+    fewer = Problem(n, use, problem.table, problem.squared, basis[:terms], ridge[:terms])
+    if terms < len(basis):
+        start(n, use, fewer.basis, fewer.ridge, beta[:terms])
+        fit(n, use, fewer.basis, fewer.ridge, beta[:terms], 1e-3, 12)
+        for number in range(len(shown)):
+            shown[number] = min(shown[number], terms)
+    mu, beside = backgrounds_beside(fewer, signal, beta[:terms], mu, shown)
     for number in range(n_clean + 1):
         fixed_scores(problem, beside.b[number], out[n_orders + number])
     smooth[:] = beside.b[n_clean]
@@ -224,7 +251,9 @@ def _one(problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smo
         orders[best], beside.log_b[n_clean], beside.b[n_clean], out[best].astype(np.float64), share[best]
     )
     stepped = out[leading : leading + n_stepped]
-    set_step_features(problem, tried.steps, tried.step_orders, Candidate(signal, mu, place), without, sigma, stepped)
+    set_step_features(
+        problem, tried.steps, tried.step_orders, Candidate(signal, mu, place), without, sigma, stepped, shoulder
+    )
     rest = out[leading + n_stepped :]
     _shares(share, orders, clean, rest)
     spread = _residuals(n, use, beside.b[n_clean - 1], beside.b[n_clean], rest[n_clean:])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit, log_ndtr, ndtri, ndtri_exp
+from scipy.special import expit, log_ndtr, logsumexp, ndtri, ndtri_exp
 
 from coffea_ddp._files import NETWORK, check_input, write_in_place
 from coffea_ddp.errors import FileError, FormatError
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray
 
-FORMAT, VERSION = "coffea-ddp/bump-network", 2
+FORMAT, VERSION = "coffea-ddp/bump-network", 3
 _RARE = 0.01
-_CAUTION = 1.5
+_CAUTION, _BEYOND_DOUBT = 1.5, 6.0
 _AT_ONCE = 128
 """Spectra that go through the network together: their arrays stay in the cache."""
 
@@ -54,31 +54,69 @@ class Estimates:
         bins without; :class:`Correction`.
     odds
         Log-odds of a resonance here against none, for the mix of spectra that the network was trained on.
+    evidence
+        Logarithm of the Bayes factor of a resonance here, and nowhere else, against none anywhere.
     smooth
         A background of the spectrum's own, the strongest candidate taken out.
     inside
         Where the estimates mean something.
     spread
         How far the chosen background is from describing the spectrum, in sigma; shape (n_spectra,).
+    shoulder
+        The best background with a shoulder, of :class:`~coffea_ddp.stats.bumphunt.features.SpectrumFeatures`; shape
+        (n_spectra, 4).
     """
 
     z: FloatArray
     error: FloatArray
     peak: FloatArray
     odds: FloatArray
+    evidence: FloatArray
     smooth: FloatArray
     inside: BoolArray
     spread: FloatArray
+    shoulder: FloatArray
+
+    @property
+    def log_bayes(self) -> FloatArray:
+        """Logarithm of the Bayes factor of a resonance anywhere in the domain against none, shape (n_spectra,).
+
+        All places are equally likely before; -inf where there is no domain.
+        """
+        return log_bayes(self.evidence, self.inside)
 
     @property
     def score(self) -> FloatArray:
-        """The largest ``z - 1.5 error`` within the domain, shape (n_spectra,); -inf where there is no domain.
+        """The evidence on a scale like that of z, shape (n_spectra,); -inf without a domain.
 
-        Of the multiples of the error tried (0, 0.5, 1, 1.5; and the log-odds), the one whose tails are most alike from
-        family to family among :data:`~coffea_ddp.stats.bumphunt.training.families.VALIDATION`, at the power of the
-        best.
+        ``sqrt(2 log(1 + BF))`` rises with the Bayes factor BF, and grows as the significance of a resonance does. Of
+        resonances beyond doubt, which are much stronger than those that the evidence was trained for, it is the largest
+        ``z - 1.5 error`` where that is more.
         """
-        return np.asarray(np.where(self.inside, self.z - _CAUTION * self.error, -np.inf).max(axis=1))
+        cautious = np.where(self.inside, self.z - _CAUTION * self.error, -np.inf).max(axis=1)
+        evidence = np.sqrt(2.0 * np.logaddexp(0.0, np.maximum(self.log_bayes, -700.0)))
+        score = np.where(cautious > _BEYOND_DOUBT, np.maximum(evidence, cautious), evidence)
+        return np.asarray(np.where(self.inside.any(axis=1), score, -np.inf))
+
+
+def log_bayes(evidence: FloatArray, inside: BoolArray) -> FloatArray:
+    """Return the logarithm of the mean of the Bayes factors inside of the domain, shape (n_spectra,); -inf without one.
+
+    Parameters
+    ----------
+    evidence
+        Logarithms of Bayes factors, shape (n_spectra, n_bins).
+    inside
+        The domain, of the same shape.
+
+    Examples
+    --------
+    >>> log_bayes(np.array([[0.0, 9.0, np.log(3.0)]]), np.array([[True, False, True]])).round(3)  # (1 + 3) / 2
+    array([0.693])
+    """
+    some = np.asarray(inside.any(axis=1))
+    total = logsumexp(np.where(inside | ~some[:, None], evidence, -np.inf), axis=1)
+    return np.asarray(np.where(some, total - np.log(np.maximum(inside.sum(axis=1), 1)), -np.inf))
 
 
 def put_together(parts: Sequence[Estimates], put: Callable[[list[AnyArray]], AnyArray]) -> Estimates:
@@ -96,9 +134,11 @@ def put_together(parts: Sequence[Estimates], put: Callable[[list[AnyArray]], Any
         error=put([part.error for part in parts]),
         peak=put([part.peak for part in parts]),
         odds=put([part.odds for part in parts]),
+        evidence=put([part.evidence for part in parts]),
         smooth=put([part.smooth for part in parts]),
         inside=put([part.inside for part in parts]),
         spread=put([part.spread for part in parts]),
+        shoulder=put([part.shoulder for part in parts]),
     )
 
 
@@ -233,12 +273,12 @@ class BumpFinder:
             out = _in_torch(self, described.features)
         else:
             out = apply(self.weights, described.features, self.shape)
-        z, log_error, odds, given = (np.asarray(part, dtype=np.float64) for part in out)
+        z, log_error, odds, given, evidence = (np.asarray(part, dtype=np.float64) for part in out)
         spread = 3.0 * described.features[:, CHANNELS.index("spread"), 0].astype(np.float64)
         inside = domain(described.smooth, use, sigma)
         error = np.exp(np.clip(log_error, -3.0, 3.0))
         peak = self.correction.peak(z, error, given, odds)
-        return Estimates(z, error, peak, odds, described.smooth, inside, spread)
+        return Estimates(z, error, peak, odds, evidence, described.smooth, inside, spread, described.shoulder)
 
     def p_value(self, found: Estimates, sigma: FloatArray) -> FloatArray:
         """Return the calibrated p-value of every spectrum, shape (n_spectra,)."""

@@ -1,8 +1,8 @@
-"""Fit range of a spectrum: from behind its turn-on to its last events.
+"""Fit range of a spectrum: from its first events to its last, or from behind its turn-on.
 
 No resonance is mistaken for a turn-on: a narrow peak is taken off first, by a morphological opening (the largest of
-the smallest over a window). What is left is the level that the spectrum keeps over many widths of a signal, and the
-rule is: it begins where this level has, for the first time, reached its maximum to within two standard deviations.
+the smallest over a window). What is left is the level that the spectrum keeps over many widths of a signal, and a
+turn-on ends where this level has, for the first time, reached its maximum to within two standard deviations.
 
 Examples
 --------
@@ -10,7 +10,7 @@ Examples
 >>> x = np.arange(100.0)
 >>> rising = 1000.0 / (1.0 + np.exp(-(x - 15.0) / 4.0)) * np.exp(-x / 30.0)
 >>> peak = 3000.0 * np.exp(-0.5 * ((x - 60.0) / 2.0) ** 2)
->>> falling_from(rising, 2.0), falling_from(rising + peak, 2.0)
+>>> behind_turn_on(rising, 2.0), behind_turn_on(rising + peak, 2.0)
 (16, 16)
 """
 
@@ -31,8 +31,8 @@ _RISE = 1.5
 """Largest factor by which a spectrum may rise from its beginning and still be left as it is."""
 
 
-def falling_from(counts: FloatArray, sigma: float, *, at_maximum: bool = False) -> int:
-    """Return the bin from which on a spectrum falls; 0 where it does so from the beginning.
+def behind_turn_on(counts: FloatArray, sigma: float, *, at_maximum: bool = False) -> int:
+    """Return the bin behind the turn-on of a spectrum; 0 where it has none.
 
     Parameters
     ----------
@@ -62,6 +62,27 @@ def falling_from(counts: FloatArray, sigma: float, *, at_maximum: bool = False) 
     # What peaks right behind a turn-on is its maximum, and no resonance.
     behind = uniform_filter1d(np.asarray(counts, dtype=np.float64), width, mode="nearest")[start : start + window]
     return start + int(behind.argmax())
+
+
+def begins_at(counts: FloatArray, sigma: float) -> int:
+    """Return the bin at which a spectrum begins: before it there are no more than single events far apart.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_bins,).
+    sigma
+        Width of a signal in bins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = np.zeros(200)
+    >>> counts[10], counts[150:] = 1.0, 3.0
+    >>> begins_at(counts, 2.0)
+    148
+    """
+    return len(counts) - ends_at(counts[::-1], sigma)
 
 
 def ends_at(counts: FloatArray, sigma: float) -> int:

@@ -1,4 +1,4 @@
-"""The network: from features at every bin to z, its error and the log-odds of a resonance, in numpy or in torch.
+"""The network: from features at every bin to z, its error and the evidence for a resonance, in numpy or in torch.
 
 A convolutional network in four resolutions (a U-net with sums across), with the mean and the largest value of the
 coarsest one known to all bins. z is a weighted mean of the estimates among the features plus a correction, so that the
@@ -12,7 +12,7 @@ Examples
 >>> weights = initial_weights(shape, seed=1)
 >>> x = np.random.default_rng(1).normal(size=(3, 5, 21)).astype(np.float32)
 >>> [part.shape for part in apply(weights, x, shape)]
-[(3, 21), (3, 21), (3, 21), (3, 21)]
+[(3, 21), (3, 21), (3, 21), (3, 21), (3, 21)]
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Weights = Mapping[str, "NDArray[np.float32]"]
 
 _KERNEL = 5
 _LEAK = 0.1
-_OUTPUTS = 4
-"""Beside the weights of the estimates: correction of z, logarithm of its error, log-odds, and what a resonance adds."""
+_OUTPUTS = 5
+"""Beside the weights of estimates: correction of z, logarithm of its error, log-odds, what a resonance adds, and the
+evidence for a resonance here and nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def initial_weights(shape: Shape, seed: int) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def apply(weights: Any, features: Any, shape: Shape) -> tuple[Any, Any, Any, Any]:
-    """Return z, the logarithm of its error, the log-odds of a resonance, and z if there is one, at every bin.
+def apply(weights: Any, features: Any, shape: Shape) -> tuple[Any, Any, Any, Any, Any]:
+    """Return z, the logarithm of its error, the log-odds of a resonance, z if there is one, and evidence, at every bin.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def apply(weights: Any, features: Any, shape: Shape) -> tuple[Any, Any, Any, Any
     Returns
     -------
     tuple
-        Four of shape (n_spectra, n_bins), of the kind of ``features``.
+        Five of shape (n_spectra, n_bins), of the kind of ``features``.
     """
     ops: Any = _Numpy() if isinstance(features, np.ndarray) else _Torch()
     n_bins = features.shape[2]
@@ -120,7 +121,8 @@ def apply(weights: Any, features: Any, shape: Shape) -> tuple[Any, Any, Any, Any
     out = ops.leave(ops.linear(weights, "head", x), n_bins)
     share = ops.softmax(out[:, : shape.scores])
     z = (share * scores).sum(1) + out[:, shape.scores]
-    return z, out[:, shape.scores + 1], out[:, shape.scores + 2], z + out[:, shape.scores + 3]
+    log_error, odds, more, evidence = (out[:, shape.scores + number] for number in range(1, _OUTPUTS))
+    return z, log_error, odds, z + more, evidence
 
 
 class _Numpy:

@@ -50,7 +50,9 @@ def spread_out(found: Estimates, together: int, n_bins: int) -> Estimates:
         between(found.error),
         between(found.peak),
         between(found.odds),
+        between(found.evidence),
         between(found.smooth) / together,
         found.inside[:, nearest],
         found.spread,
+        found.shoulder * np.array([1.0, 1.0, together, together]),
     )

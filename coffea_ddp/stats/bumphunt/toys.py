@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 DOUBTLESS = 6.0
 """A candidate of this z is not mistaken for background, whatever its shape."""
-AROUND = 5.0
-"""Number of sigma around a candidate that are left out of the smooth estimate."""
 _ORDERS = (1, 2, 3, 4, 5, 6)
 
 

@@ -137,6 +137,7 @@ def set_step_features(
     without: Background,
     sigma: FloatArray,
     out: RealArray,
+    found: FloatArray,
 ) -> None:
     """Set the features :data:`STEPPED` of backgrounds with a shoulder, shape (8, n_bins).
 
@@ -154,6 +155,9 @@ def set_step_features(
         Width of the signal in bins at every bin, shape (n_bins,).
     out
         The features.
+    found
+        Set to the best shoulder: by how much its criterion is better than that without one (0: none was fitted), the
+        logarithm h of its height, its place and its width w in bins; shape (4,).
     """
     n_bins, n_orders = len(without.b), len(orders)
     point = linearise(problem, candidate.s, candidate.mu, without.log_b, without.b, orders[-1])
@@ -177,11 +181,13 @@ def set_step_features(
     fits.log_b[last, :], fits.z[last, :], fits.share[last, :] = without.log_b, without.z, without.share
     fits.criterion[last] = deviance(problem.n, problem.use, without.b, candidate.s, candidate.mu)
     fits.criterion[last] += np.log(float(n_bins)) * without.order
-    _set_features(problem, fits, last, sigma, out)
+    _set_features(problem, fits, last, sigma, out, found)
 
 
 @compiled
-def _set_features(problem: Problem, fits: Fits, last: int, sigma: FloatArray, out: RealArray) -> None:
+def _set_features(
+    problem: Problem, fits: Fits, last: int, sigma: FloatArray, out: RealArray, found: FloatArray
+) -> None:
     """Set the features of the fits, the last of which is without a shoulder."""
     n_bins = len(problem.n)
     best = int(np.argmin(fits.criterion[: max(last, 1)]))
@@ -190,6 +196,8 @@ def _set_features(problem: Problem, fits: Fits, last: int, sigma: FloatArray, ou
     fixed_scores(problem, mean, out[2])
     better = np.arcsinh((fits.criterion[last] - fits.criterion[best]) / 6.0) if last > 0 else -3.0
     h, p, w = fits.theta[best, 0], fits.theta[best, 1], np.exp(fits.theta[best, 2])
+    found[0] = fits.criterion[last] - fits.criterion[best] if last > 0 else 0.0
+    found[1], found[2], found[3] = h, p, w
     place = fits.place[best]
     top = 0.3 * max(fits.z[best, place], 0.0)
     for i in range(n_bins):

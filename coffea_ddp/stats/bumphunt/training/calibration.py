@@ -13,6 +13,7 @@ import numpy as np
 
 from coffea_ddp.stats.bumphunt.domain import WIDTHS
 from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, n_widths
+from coffea_ddp.stats.bumphunt.flags import NOT_SMOOTH, jumps
 from coffea_ddp.stats.bumphunt.network import Shape, Weights, apply
 from coffea_ddp.stats.bumphunt.training.families import TRAINING
 from coffea_ddp.stats.bumphunt.training.sampling import SpectrumSettings, draw
@@ -43,6 +44,8 @@ def null_scores(
 ) -> tuple[FloatArray, FloatArray]:
     """Return scores of background-only spectra and their lengths in widths, 200 a batch of one length and width.
 
+    Spectra that carry a flag of a shape that is not smooth are left out, as the flag says what p does not.
+
     Parameters
     ----------
     finder
@@ -64,8 +67,10 @@ def null_scores(
         batch = draw(seed, number, size=_AT_ONCE, n_bins=n_bins, sigma=sigma, distribution=distribution)
         widths = np.full(n_bins, sigma)
         found = finder.evaluate(batch.counts, widths, batch.use)
-        scores.append(found.score)
-        rooms.append(n_widths(found.inside, widths))
+        sharp, _ = jumps(found, np.broadcast_to(widths, batch.counts.shape))
+        smooth = ~sharp & (found.spread <= NOT_SMOOTH)
+        scores.append(found.score[smooth])
+        rooms.append(n_widths(found.inside, widths)[smooth])
         if report is not None and (number + 1) % 100 == 0:
             report(f"calibration: {(number + 1) * _AT_ONCE} spectra")
     score, room = np.concatenate(scores), np.concatenate(rooms)
@@ -100,7 +105,7 @@ def correct(weights: Weights, shape: Shape, sets: list[Measured]) -> Correction:
     """
     strength, ideal, inside = (np.concatenate(part) for part in zip(*map(_truth, sets), strict=True))
     outputs = [apply(weights, one.features, shape) for one in sets]
-    z, log_error, odds, given = (np.concatenate(part).astype(np.float64) for part in zip(*outputs, strict=True))
+    z, log_error, odds, given, _ = (np.concatenate(part).astype(np.float64) for part in zip(*outputs, strict=True))
     error = np.exp(np.clip(log_error, -3.0, 3.0))
     best, smallest = Correction(), np.inf
     for shift in SHIFTS.tolist():

@@ -82,7 +82,7 @@ class SpectrumSettings:
 
     names: tuple[str, ...] = tuple(families.TRAINING)
     weights: tuple[float, ...] | None = tuple(families.TRAINING.values())
-    events: tuple[float, float] = (1e2, 1e7)
+    events: tuple[float, float] = (30.0, 1e7)
     signal: float = 0.6
     strongest: float | tuple[float, ...] = 12.0
     masked: float = 0.1

@@ -21,6 +21,7 @@ import numpy as np
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, features
+from coffea_ddp.stats.bumphunt.finder import log_bayes
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights
 from coffea_ddp.stats.bumphunt.training.families import VALIDATION
 from coffea_ddp.stats.bumphunt.training.sampling import SimulatedSpectra, SpectrumSettings, draw
@@ -28,7 +29,7 @@ from coffea_ddp.stats.bumphunt.training.sampling import SimulatedSpectra, Spectr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.stats.bumphunt.training.optimizer import Learner
 
 Report = Callable[[str], None]
@@ -37,6 +38,10 @@ BINS = (24, 300)
 """Smallest and largest number of bins of a spectrum, drawn evenly in the logarithm."""
 _GROUPS = 4
 """Widths of the signal in one step."""
+_TESTED, _LEAST = (5.0, 2.0), 0.1
+"""Mean and standard deviation of the z for which the evidence is the best, and the weight of those far above."""
+_MEAN = 0.34
+"""About the mean weight of resonances inside of the domain."""
 _REAL = 2.5
 """A resonance counts as one to be found from this Asimov z on."""
 
@@ -60,8 +65,8 @@ class Settings:
     beta
         Errors count with their stated variance to the power ``beta - 1`` (arXiv:2203.09168): 1 is the squared error,
         0 the likelihood.
-    odds
-        Weight of the log-odds' loss.
+    odds, evidence
+        Weights of the losses of the log-odds at every bin, and of the evidence of every spectrum.
     widths
         Channels of the network.
     distribution
@@ -75,6 +80,7 @@ class Settings:
     average: float = 0.999
     beta: float = 0.5
     odds: float = 0.5
+    evidence: float = 0.5
     widths: tuple[int, ...] = (24, 40, 56, 64)
     distribution: SpectrumSettings = field(default_factory=SpectrumSettings)
 
@@ -86,13 +92,20 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Spectra of one training step; all of shape (n_spectra, n_bins) but the features (n_spectra, channels, n_bins)."""
+    """Spectra of one training step; arrays of shape (n_spectra, n_bins).
+
+    The features have the shape (n_spectra, channels, n_bins); ``found`` and ``counted``, whether there is a resonance,
+    and how much a spectrum counts for the evidence, are of shape (n_spectra,).
+    """
 
     features: NDArray[np.float32]
     z: NDArray[np.float32]
     weight: NDArray[np.float32]
     resonance: NDArray[np.float32]
     injected: NDArray[np.float32]
+    inside: NDArray[np.float32]
+    found: NDArray[np.float32]
+    counted: NDArray[np.float32]
 
 
 def training_batch(settings: Settings, step: int) -> Batch:
@@ -111,7 +124,29 @@ def training_batch(settings: Settings, step: int) -> Batch:
         np.concatenate([_weight(part) for part in parts]).astype(np.float32),
         np.concatenate([resonance(part, _REAL) for part in parts]).astype(np.float32),
         np.concatenate([resonance(part, 0.0) for part in parts]).astype(np.float32),
+        np.concatenate([_inside(part) for part in parts]).astype(np.float32),
+        np.concatenate([part.injected > 0 for part in parts]).astype(np.float32),
+        np.concatenate([_counted(part, settings.distribution.signal) for part in parts]).astype(np.float32),
     )
+
+
+def _inside(batch: SimulatedSpectra) -> BoolArray:
+    return domain(batch.background, batch.use, batch.sigma)
+
+
+def _counted(batch: SimulatedSpectra, signal: float) -> FloatArray:
+    """Return how much a spectrum counts for the evidence: those of strengths that are in doubt the most.
+
+    Resonances count as if their z were drawn from a normal distribution around 5, all of them together as much as all
+    spectra without one; those outside of the domain do not count at all.
+    """
+    place = _inside(batch)[np.arange(len(batch.place)), batch.place]
+    doubt = np.where(batch.injected > _TESTED[0], np.maximum(_normal(batch.injected), _LEAST), _normal(batch.injected))
+    return np.where(batch.injected > 0, doubt * place * (1.0 - signal) / (signal * _MEAN), 1.0)
+
+
+def _normal(z: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(-0.5 * ((z - _TESTED[0]) / _TESTED[1]) ** 2))
 
 
 def _weight(batch: SimulatedSpectra) -> FloatArray:
@@ -176,8 +211,8 @@ def loss(outputs: Any, target: Any, settings: Settings) -> Any:
     import torch
     from torch.nn import functional
 
-    z, log_error, logit, given = outputs
-    truth, weight, real, injected = target
+    z, log_error, logit, given, evidence = outputs
+    truth, weight, real, injected, inside, found, counted = target
     log_error = log_error.clamp(-3.0, 3.0)
     variance = torch.exp(2.0 * log_error)
     gauss = 0.5 * (z - truth) ** 2 / variance + log_error
@@ -185,8 +220,13 @@ def loss(outputs: Any, target: Any, settings: Settings) -> Any:
     odds = functional.binary_cross_entropy_with_logits(logit, real, reduction="none")
     # What z is if there is a resonance is learned where there is one: no pull towards the many bins without.
     if_real = injected * (given - truth) ** 2 / (1.0 + variance.detach())
+    # As in `finder.log_bayes`; a spectrum without a domain says nothing.
+    room = inside.sum(dim=1)
+    log_bayes = torch.logsumexp(evidence.masked_fill(inside == 0, -1e4), dim=1) - room.clamp(min=1.0).log()
+    anywhere = functional.binary_cross_entropy_with_logits(log_bayes, found, reduction="none") * counted * (room > 0)
     everywhere = ((by_size + settings.odds * odds) * weight).sum() / weight.sum().clamp(min=1.0)
-    return everywhere + 0.2 * (if_real * weight).sum() / (injected * weight).sum().clamp(min=1.0)
+    peaks = (if_real * weight).sum() / (injected * weight).sum().clamp(min=1.0)
+    return everywhere + 0.2 * peaks + settings.evidence * anywhere.mean()
 
 
 def train(
@@ -257,7 +297,7 @@ def train(
 
 
 def _parts(found: Batch) -> tuple[NDArray[np.float32], ...]:
-    return found.features, found.z, found.weight, found.resonance, found.injected
+    return tuple(vars(found).values())
 
 
 def _save(folder: Path, settings: Settings, learner: Learner) -> None:
@@ -332,11 +372,11 @@ def measure(weights: Any, shape: Shape, sets: list[Measured]) -> dict[str, float
     """Return the root mean square error of z in all sets together, how errors cover, and the power at z = 5."""
     squares, covered, scores, injected = [], [], [], []
     for one in sets:
-        z, log_error, logit, _ = apply(weights, one.features, shape)
+        z, log_error, _, _, evidence = apply(weights, one.features, shape)
         away = (z - one.batch.z)[one.inside]
         squares.append(away**2)
         covered.append(np.abs(away) < np.exp(np.clip(log_error, -3.0, 3.0))[one.inside])
-        scores.append(np.where(one.inside, logit, -np.inf).max(axis=1))
+        scores.append(log_bayes(evidence, one.inside))
         injected.append(one.batch.injected)
     score, strength = np.concatenate(scores), np.concatenate(injected)
     cut = np.quantile(score[strength == 0], 0.99)

@@ -1,0 +1,224 @@
+"""Peaks that were found, taken out of a spectrum, their shape profiled, so that others can be searched beside them.
+
+A peak is a Gaussian with a power-law tail on either side (a double-sided Crystal Ball), as resonances in data are:
+their tails come of radiation and of badly measured events. Peaks s and a local background ``b = exp(polynomial)`` are
+fitted together to the counts n. Where the peaks are less than half of the background, ``n b / (b + s)`` is left: its
+mean is b, and its variance less than that of counts, so that chance has less to play with there, and a signal, too.
+Where they are more, their shape is not known well enough to see anything beside them: b itself is left, and nothing is
+claimed.
+
+Examples
+--------
+>>> x = np.arange(100)
+>>> expected = 1e3 * np.exp(-x / 50.0) + 2e4 * np.exp(-0.5 * ((x - 40.3) / 2.0) ** 2)
+>>> fitted = profiled(np.round(expected), np.ones(100), [Peak(40.0, 2.0)])
+>>> [(round(one.place, 1), round(one.sigma, 1)) for one in fitted.peaks]
+[(40.3, 2.0)]
+>>> bool(abs(fitted.rest[40] / (1e3 * np.exp(-0.8)) - 1.0) < 0.1), fitted.closed.nonzero()[0][[0, -1]].tolist()
+(True, [35, 46])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from coffea_ddp.stats.bumphunt.fits.loglinear import HIGHEST, LOWEST, fit, legendre, start
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray
+
+    _Fitted = tuple[list["Peak"], FloatArray, FloatArray]
+
+REACH = 12.0
+"""Peaks and backgrounds are fitted, and taken out, within this number of sigma around a peak."""
+_ORDERS = (2, 3, 4, 5)
+"""Numbers of terms of the local background."""
+_POWER = 2.0
+"""The power of the tails: that of a Breit-Wigner, and about that of radiation."""
+_MOVED, _WIDER, _TAILS = 2.0, (0.6, 1.8), (0.7, 5.0)
+"""Bounds: of the place in sigma, of the width in that given, and of where tails begin in sigma."""
+_BEGINS = 2.5
+_SURE = 4.0
+"""Tails are those of 2.5 sigma but for an improvement of the fit: the weight of that."""
+_SEEN = 0.5
+"""Nothing is seen beside peaks that are more than this part of the background."""
+_BRIGHT = 0.375
+"""Of the variance-stabilised residuals ``2 sqrt(n + 3/8)`` (Anscombe)."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A peak: a Gaussian with tails.
+
+    Attributes
+    ----------
+    place, sigma
+        Mean, as the number of a bin (fractions are between bins), and standard deviation in bins.
+    left, right
+        Where the tails begin, in sigma from the mean.
+    events
+        Number of events in it.
+    """
+
+    place: float
+    sigma: float
+    left: float = _BEGINS
+    right: float = _BEGINS
+    events: float = 0.0
+
+    def shape(self, bins: FloatArray) -> FloatArray:
+        """Return the share of its events in each bin, which adds up to 1 over the bins; shape of ``bins``."""
+        t = (bins - self.place) / self.sigma
+        log = np.where(t < 0.0, _log_half(-t, self.left), _log_half(t, self.right))
+        share = np.exp(log - log.max())
+        return np.asarray(share / share.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Profiled:
+    """Peaks and what is left of a spectrum without them.
+
+    Attributes
+    ----------
+    peaks
+        In the order given, as fitted.
+    rest
+        Counts without the peaks, shape (n_bins,); those of the spectrum outside of their reach.
+    closed
+        Where the peaks hide whatever else there is, shape (n_bins,).
+    scale
+        For each peak, by how much the pulls around it are larger than those of chance: the square root of chi2 over the
+        degrees of freedom, 1 or more. What is found beside peaks of an unknown shape is less significant by that.
+    """
+
+    peaks: tuple[Peak, ...]
+    rest: FloatArray
+    closed: BoolArray
+    scale: tuple[float, ...]
+
+
+def profiled(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak]) -> Profiled:
+    """Return peaks as fitted to a spectrum, all of those in reach of each other together.
+
+    Parameters
+    ----------
+    counts, use
+        Shape (n_bins,); ``use`` is 0 in masked bins.
+    peaks
+        Where they are, and how wide, about.
+    """
+    rest, closed = np.array(counts, dtype=np.float64), np.zeros(len(counts), dtype=bool)
+    fitted, scale = list(peaks), [1.0] * len(peaks)
+    for group in _groups(peaks):
+        first = max(int(min(peaks[i].place - REACH * peaks[i].sigma for i in group)), 0)
+        stop = min(int(np.ceil(max(peaks[i].place + REACH * peaks[i].sigma for i in group))) + 1, len(counts))
+        around = slice(first, stop)
+        found, b, s = _together(counts[around], use[around], [peaks[i] for i in group], first)
+        hidden = s > _SEEN * b
+        rest[around] = np.where(hidden, b, counts[around] * b / (b + s))
+        closed[around] |= hidden
+        for i, one in zip(group, found, strict=True):
+            fitted[i], scale[i] = one, _scale(counts[around], use[around], b + s, 2 + 5 * len(group))
+    return Profiled(tuple(fitted), rest, closed, tuple(scale))
+
+
+def _scale(counts: FloatArray, use: FloatArray, expected: FloatArray, parameters: int) -> float:
+    pulls = use * 2.0 * (np.sqrt(counts + _BRIGHT) - np.sqrt(expected + _BRIGHT))
+    return float(np.sqrt(max((pulls**2).sum() / max(use.sum() - parameters, 5.0), 1.0)))
+
+
+def _groups(peaks: Sequence[Peak]) -> list[list[int]]:
+    """Return the numbers of peaks whose reaches overlap, together."""
+    order = sorted(range(len(peaks)), key=lambda i: peaks[i].place)
+    groups: list[list[int]] = []
+    for i in order:
+        before = groups[-1][-1] if groups else None
+        reach = REACH * (peaks[i].sigma + (peaks[before].sigma if before is not None else 0.0))
+        if before is not None and peaks[i].place - peaks[before].place < reach:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _together(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak], first: int) -> _Fitted:
+    """Return the fitted peaks, the background and the sum of the peaks."""
+    bins = np.arange(first, first + len(counts), dtype=np.float64)
+    near = np.min([np.abs(bins - one.place) / one.sigma for one in peaks], axis=0)
+    outside = use * (near > _BEGINS)
+    basis, beta = _begin(counts, outside if outside.sum() >= 2 * _ORDERS[0] else use)
+    terms = len(beta)
+    over = np.maximum(counts - np.exp(np.clip(beta @ basis, LOWEST, HIGHEST)), 0.0) * use
+    seen = 2.0 * np.sqrt(np.maximum(counts, 0.0) + _BRIGHT)
+
+    def model(theta: FloatArray) -> _Fitted:
+        found = [_peak(theta[terms + 5 * i : terms + 5 * i + 5]) for i in range(len(peaks))]
+        b = np.exp(np.clip(theta[:terms] @ basis, LOWEST, HIGHEST))
+        return found, b, np.sum([one.events * one.shape(bins) for one in found], axis=0)
+
+    def residuals(theta: FloatArray) -> FloatArray:
+        found, b, s = model(theta)
+        tails = [_SURE * (1.0 / side - 1.0 / _BEGINS) for one in found for side in (one.left, one.right)]
+        return np.append(use * (seen - 2.0 * np.sqrt(b + s + _BRIGHT)), tails)
+
+    begin = [(float(value), -np.inf, np.inf) for value in beta]
+    for one in peaks:
+        height = np.log(max(float(over[np.abs(bins - one.place) < 2.0 * one.sigma].sum()), 1.0))
+        begin += _bounds(one, _top(over, bins, one), height)
+    x0, low, high = np.array(begin).T
+    found = least_squares(residuals, x0, bounds=(low, high), x_scale="jac", max_nfev=40, ftol=1e-6, xtol=1e-6)
+    return model(found.x)
+
+
+def _begin(counts: FloatArray, outside: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return polynomials, shape (terms, n_bins), as many as the BIC has, and their coefficients outside of peaks."""
+    n = np.ascontiguousarray(counts, dtype=np.float64)
+    best, smallest = None, np.inf
+    for terms in _ORDERS:
+        if best is not None and outside.sum() < 2 * terms:
+            break
+        basis, ridge, beta = legendre(len(n), terms), np.full(terms, 1e-3), np.zeros(terms)
+        start(n, outside, basis, ridge, beta)
+        fit(n, outside, basis, ridge, beta, 1e-6, 20)
+        log_b = np.clip(beta @ basis, LOWEST, HIGHEST)
+        criterion = -2.0 * float((outside * (n * log_b - np.exp(log_b))).sum()) + terms * np.log(outside.sum())
+        if criterion < smallest:
+            best, smallest = (basis, beta), criterion
+    assert best is not None
+    return best
+
+
+def _top(over: FloatArray, bins: FloatArray, one: Peak) -> float:
+    """Return where the excess around a peak is the largest, smoothed by its width."""
+    near = bins[np.abs(bins - one.place) <= _MOVED * one.sigma]
+    kernel = np.exp(-0.5 * ((near[:, None] - bins) / one.sigma) ** 2)
+    return float(near[(kernel @ over / kernel.sum(axis=1)).argmax()]) if len(near) else one.place
+
+
+def _bounds(one: Peak, place: float, height: float) -> list[tuple[float, float, float]]:
+    """Return where the parameters of a peak begin, and between what they stay."""
+    log_sigma, inverse = np.log(one.sigma), (1.0 / _TAILS[1], 1.0 / _TAILS[0])
+    return [
+        (place, one.place - (_MOVED + 1.0) * one.sigma, one.place + (_MOVED + 1.0) * one.sigma),
+        (log_sigma, log_sigma + np.log(_WIDER[0]), log_sigma + np.log(_WIDER[1])),
+        (1.0 / _BEGINS, *inverse),
+        (1.0 / _BEGINS, *inverse),
+        (height, -5.0, max(height, 0.0) + 5.0),
+    ]
+
+
+def _peak(theta: FloatArray) -> Peak:
+    place, log_sigma, left, right, height = theta.tolist()
+    return Peak(place, float(np.exp(log_sigma)), 1.0 / left, 1.0 / right, float(np.exp(height)))
+
+
+def _log_half(t: FloatArray, tail: float) -> FloatArray:
+    """Return the logarithm of one half of a Crystal Ball at t >= 0, whose tail begins at ``tail``."""
+    beyond = np.maximum(t, tail)
+    log_tail = -0.5 * tail**2 - _POWER * np.log1p(tail / _POWER * (beyond - tail))
+    return np.where(t < tail, -0.5 * t**2, log_tail)

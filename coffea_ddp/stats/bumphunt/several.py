@@ -1,0 +1,204 @@
+"""All bumps of one spectrum: the strongest first, then what is beside it with its shape profiled, and so on.
+
+Examples
+--------
+>>> import numpy as np
+>>> from coffea_ddp.stats.bumphunt.finder import shipped
+>>> x = np.arange(120)
+>>> expected = 2e3 * np.exp(-x / 60.0)
+>>> for place, height in ((40, 3e3), (70, 8e2)):
+...     expected += height * np.exp(-0.5 * ((x - place) / 2.0) ** 2)
+>>> counts, use = np.random.default_rng(1).poisson(expected)[None].astype(float), np.ones((1, 120))
+>>> first = hunt(shipped(), counts, np.full(120, 2.0), use)
+>>> found = all_bumps(shipped(), counts, np.full(120, 2.0), use, first)
+>>> [round(one.place) for one in found.peaks]
+[40, 70]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coffea_ddp.stats.bumphunt.flags import NOT_SMOOTH
+from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt
+from coffea_ddp.stats.bumphunt.peaks import Peak, profiled
+from coffea_ddp.stats.bumphunt.toys import DOUBTLESS
+from coffea_ddp.stats.trials import p_from_z
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp.stats.bumphunt.finder import BumpFinder
+
+CHANCE = 0.05
+"""Bumps are searched on while the last one has a smaller p."""
+_NO_STEP = 12.0
+"""A candidate of this z is not the effect of a step."""
+MOST = 8
+"""The largest number of bumps in one spectrum."""
+
+
+@dataclass(frozen=True, eq=False)
+class AllBumps:
+    """All bumps of one spectrum.
+
+    Attributes
+    ----------
+    z_spectrum
+        Of the strongest one, after all bins and widths.
+    peaks
+        The strongest and those in ``beside``, as fitted together.
+    beside
+        Those beside the strongest, in the order in which they were found.
+    rest
+        What was found, and is no bump, in the counts without any of them: whether these are smooth is seen there.
+    rest_counts
+        These counts, shape (1, n_bins).
+    searches
+        How many searches that took, the first one included.
+    complete
+        Whether the search ended as nothing more was found, and not as there were too many.
+    beyond_doubt
+        Whether the strongest one is such that nobody would call it the effect of a step.
+    """
+
+    z_spectrum: float
+    peaks: tuple[Peak, ...]
+    beside: tuple[Beside, ...]
+    rest: Hunted
+    rest_counts: FloatArray
+    searches: int
+    complete: bool
+    beyond_doubt: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """A bump beside others, which were taken out.
+
+    Attributes
+    ----------
+    hunted
+        What was found, of one spectrum.
+    z_spectrum
+        The calibrated z of the evidence, after all bins and widths.
+    counts
+        The counts without the others, shape (1, n_bins).
+    closed
+        Where the others hide everything, shape (n_bins,).
+    others
+        The others, as fitted.
+    scale
+        By how much its significance is less than found, as the shapes of the others are not described
+        (:class:`~coffea_ddp.stats.bumphunt.peaks.Profiled`); ``z_spectrum`` is the smaller one.
+    """
+
+    hunted: Hunted
+    z_spectrum: float
+    counts: FloatArray
+    closed: BoolArray
+    others: tuple[Peak, ...]
+    scale: float
+
+    @property
+    def place(self) -> int:
+        """The bin of the bump."""
+        return int(self.hunted.best[0])
+
+
+def all_bumps(
+    finder: BumpFinder,
+    counts: FloatArray,
+    sigma: FloatArray | None,
+    use: FloatArray,
+    first: Hunted,
+    *,
+    below: float = CHANCE,
+    most: int = MOST,
+    backend: str = "numpy",
+) -> AllBumps | None:
+    """Return all bumps of one spectrum, until one has a larger p than ``below``, which is not one; ``None``: no bump.
+
+    A candidate of less evidence is a bump, too, where no smooth shape describes the spectrum, and one does when the
+    candidate is taken out: of a narrow window around a strong peak, nothing else can tell. Bumps that are none any more
+    when the pulls of the fit of all of them are taken into account are left out.
+
+    Parameters
+    ----------
+    finder
+        The network.
+    counts, use
+        Shape (1, n_bins).
+    sigma
+        Width of the signal in bins, shape (n_bins,); ``None``: several are tried.
+    first
+        What was found in all of it.
+    below, most
+        The p, by the calibration, at which it ends, and the largest number of bumps, the strongest included.
+    backend
+        ``"numpy"`` or ``"torch"``.
+    """
+    z_first = _z_of_first(counts, use, sigma, first, below)
+    if z_first is None:
+        return None
+    peaks, found = [peak_of(first)], []
+    while True:
+        fitted = profiled(counts[0], use[0], peaks)
+        rest = fitted.rest[None]
+        hunted = hunt(finder, rest, sigma, use, backend=backend, closed=fitted.closed)
+        z = calibrated_z_of(hunted, sigma)
+        complete = not _is_bump(z, below)
+        if complete or len(peaks) == most:
+            break
+        found.append(Beside(hunted, z, rest, fitted.closed, fitted.peaks, 1.0))
+        peaks.append(peak_of(hunted))
+    if not _is_bump(calibrated_z_of(first, sigma), below) and not _is_smooth(hunted):
+        return None
+    scaled = [
+        replace(one, z_spectrum=one.z_spectrum / scale, scale=scale)
+        for one, scale in zip(found, fitted.scale[1:], strict=True)
+    ]
+    kept = [number for number, one in enumerate(scaled) if _is_bump(one.z_spectrum, below)]
+    peaks = [fitted.peaks[0], *(fitted.peaks[1 + number] for number in kept)]
+    beyond_doubt = bool(first.estimates.peak[0, int(first.best[0])] > _NO_STEP)
+    beside = tuple(scaled[number] for number in kept)
+    return AllBumps(z_first, tuple(peaks), beside, hunted, rest, 2 + len(found), complete, beyond_doubt)
+
+
+def calibrated_z_of(hunted: Hunted, sigma: FloatArray | None) -> float:
+    """Return the one-sided z of the calibrated p of one spectrum; -inf where nothing could be searched."""
+    return float(calibrated_z(hunted, sigma)[0]) if hunted.estimates.inside.any() else -np.inf
+
+
+def _z_of_first(
+    counts: FloatArray, use: FloatArray, sigma: FloatArray | None, first: Hunted, below: float
+) -> float | None:
+    """Return the z of the strongest candidate after all bins and widths; ``None`` where it is no bump.
+
+    Where no smooth shape describes the spectrum, what a fit of the candidate gains in deviance is taken where that is
+    more, five parameters and their places paid for.
+    """
+    z = calibrated_z_of(first, sigma)
+    if _is_smooth(first) or not first.estimates.inside.any() or first.estimates.peak[0, int(first.best[0])] < DOUBTLESS:
+        return z if _is_bump(z, below) else None
+    bins = float(use.sum())
+    fitted = profiled(counts[0], use[0], [peak_of(first)])
+    gain = float(first.spread[0]) * np.sqrt(2.0 * bins) - 5.0 * np.log(bins)
+    z = max(z, float(np.sqrt(max(gain, 0.0))) / fitted.scale[0])
+    return z if _is_bump(z, below) else None
+
+
+def _is_smooth(hunted: Hunted) -> bool:
+    return float(hunted.spread[0]) <= NOT_SMOOTH
+
+
+def _is_bump(z: float, below: float) -> bool:
+    return float(p_from_z(z, two_sided=False)) < below
+
+
+def peak_of(hunted: Hunted) -> Peak:
+    """Return the strongest bump of one spectrum as a peak to be fitted."""
+    place = int(hunted.best[0])
+    return Peak(float(place), float(hunted.sigma[0, place]))
