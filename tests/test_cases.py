@@ -131,7 +131,7 @@ def test_both_encodings_of_the_tau_identification(here: Path) -> None:
         for name, values in (("bits_v9", as_bits), ("number_v12", number))
     ]
     assert found[0] == found[1]
-    assert sum(found[0]) == 27
+    assert sum(found[0]) == 29
 
 
 def variants(branches: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -663,7 +663,7 @@ class RangeServer(http.server.SimpleHTTPRequestHandler):
             start, stop = int(first), min(int(last) + 1, len(content)) if last else len(content)
         type(self).served += 1
         if self.path.strip("/") in self.stalled and start > 1000:
-            self.released.wait(300.0)
+            self.released.wait(5.0)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.send_response(206 if asked else 200)
             self.send_header("Accept-Ranges", "bytes")

@@ -161,7 +161,7 @@ def test_resonances_of_the_simulated_events(shared):
     files = sorted(str(path) for path in Path(shared("nanoaod_sim")).glob("*.root"))
     hists = ddp.run("resonances", files, executor=ddp.Local(2))
     assert len(hists.spectra) == 203 + 91 + 39
-    report = bump_hunt_in_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], toys=100, toys_for=2)
+    report = bump_hunt_in_cells(hists, spectra=["2mu", "2e", "e+mu", "2mu+j"], min_events=650, toys=100, toys_for=2)
     best = report.rows[0]
     assert best.observable == "2mu"
     assert best.bump.position == pytest.approx(600.0, abs=15.0)

@@ -13,9 +13,12 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.scanning.bump_hunt import bump_hunt
 from coffea_ddp.scanning.bump_range import prepare
 from coffea_ddp.spectra.spectrum import MassSpectrum
+from coffea_ddp.stats.bumphunt.training import falling_shapes
 from coffea_ddp.stats.bumphunt.training.families import FINAL, TRAINING, log_shapes
 from coffea_ddp.stats.status import Status
 
+FALLING = [name for name in TRAINING if hasattr(falling_shapes, name)]
+"""Others have edges and jumps, at which neighbours differ by more than chance."""
 X = np.arange(60)
 EXPECTED = 3e4 * np.exp(-X / 12.0)
 
@@ -34,7 +37,7 @@ def verdicts(counts):
     return found.count("OVERDISPERSED"), found.count("UNDERDISPERSED")
 
 
-@pytest.mark.parametrize("families", [TRAINING, FINAL], ids=["training", "final"])
+@pytest.mark.parametrize("families", [FALLING, FINAL], ids=["training", "final"])
 @pytest.mark.parametrize("events", [300, 1e4, 1e6])
 @pytest.mark.parametrize(("n_bins", "peak"), [(20, 0.0), (45, 3.0), (150, 1.0)])
 def test_poisson_spectra_are_rarely_flagged(families, events, n_bins, peak):
