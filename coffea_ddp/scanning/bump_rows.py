@@ -44,6 +44,8 @@ def row_of(found: Found, rank: int, trials: int) -> Row:
 
 def _p_method(found: Found) -> str:
     """Return how the p-values of a bump were made, in words."""
+    if found.by_fit:
+        return "one-sided; p spectrum: by what the fit of the peak gains in deviance, without which alone it is smooth"
     spectrum = "calibrated on background-only spectra"
     if found.number > 1:
         spectrum += f", {found.number - 1} stronger bump{'s' * (found.number > 2)} taken out"

@@ -79,6 +79,9 @@ class Found:
         Where stronger bumps hide everything, shape (n_bins,).
     peak
         As fitted, where it is a bump.
+    by_fit
+        Whether its z is what its fit gains in deviance (:class:`~coffea_ddp.stats.bumphunt.several.AllBumps`), of which
+        toys say nothing.
     n_ge, n
         Toys that reach it, and all; ``None`` without toys.
     """
@@ -93,6 +96,7 @@ class Found:
     scale: float = 1.0
     closed: BoolArray | None = None
     peak: Peak | None = None
+    by_fit: bool = False
     n_ge: int | None = None
     n: int | None = None
 
@@ -182,7 +186,9 @@ def _with_others(first: Found, settings: Settings) -> tuple[list[Found], int]:
     if found.complete and found.beyond_doubt:
         flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, use, found.peaks)[0])
     z = min(found.z_spectrum, first.z)
-    bumps = [dataclasses.replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z)]
+    bumps = [
+        dataclasses.replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z, by_fit=found.by_fit)
+    ]
     for number, (one, peak) in enumerate(zip(found.beside, found.peaks[1:], strict=True), 2):
         beside = Found(
             prepared, one.hunted, one.counts, smooth, one.z_spectrum, flags, number, one.scale, one.closed, peak
@@ -193,6 +199,8 @@ def _with_others(first: Found, settings: Settings) -> tuple[list[Found], int]:
 
 def with_toys(found: Found, settings: Settings) -> Found:
     """Return a bump with its toys counted; where they give the larger p, they replace the calibration."""
+    if found.by_fit:
+        return found
     one = found.prepared
     n_ge = toys_beyond(
         settings.finder, found.smooth, float(found.hunted.significance[0]), one.sigma, one.use,

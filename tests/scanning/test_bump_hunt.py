@@ -229,3 +229,16 @@ def test_train_bump_makes_a_network_that_bump_takes(tmp_path, capsys):
     assert "5 toys" in out
     assert code == 0
     assert shipped().about["settings"] != {"seed": 7}
+
+
+def test_a_narrow_window_around_a_strong_peak_through_the_scan():
+    """Nothing but its fit tells the peak from a background; the row says so, and toys do not take it away."""
+    axis = hist.axis.Regular(40, 0.96, 1.08, name="mass")
+    expected = 190.0 - 40.0 * (axis.centers - 0.96) / 0.12 + 260.0 * np.exp(-0.5 * ((axis.centers - 1.02) / 0.009) ** 2)
+    counts = np.random.default_rng(5).poisson(expected)
+    spectrum = MassSpectrum("m0m1", "", hist.Hist(axis, data=counts), width=0.009)
+    best = bump_hunt([spectrum], toys=100).rows[0]
+    assert best.bump.position == pytest.approx(1.02, abs=0.004)
+    assert best.z_local > 5.0
+    assert best.p_cell is None or best.p_cell < 0.01
+    assert ("fit of the peak" in best.p_method) == (best.n is None)

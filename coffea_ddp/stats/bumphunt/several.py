@@ -62,6 +62,8 @@ class AllBumps:
         Whether the search ended as nothing more was found, and not as there were too many.
     beyond_doubt
         Whether the strongest one is such that nobody would call it the effect of a step.
+    by_fit
+        Whether its z is what its fit gains in deviance, as no smooth shape describes the spectrum with it.
     """
 
     z_spectrum: float
@@ -72,6 +74,7 @@ class AllBumps:
     searches: int
     complete: bool
     beyond_doubt: bool
+    by_fit: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +157,8 @@ def all_bumps(
             break
         found.append(Beside(hunted, z, rest, fitted.closed, fitted.peaks, 1.0))
         peaks.append(peak_of(hunted))
-    if not _is_bump(calibrated_z_of(first, sigma), below) and not _is_smooth(hunted):
+    calibrated = calibrated_z_of(first, sigma)
+    if not _is_bump(calibrated, below) and not _is_smooth(hunted):
         return None
     scaled = [
         replace(one, z_spectrum=one.z_spectrum / scale, scale=scale)
@@ -164,7 +168,10 @@ def all_bumps(
     peaks = [fitted.peaks[0], *(fitted.peaks[1 + number] for number in kept)]
     beyond_doubt = bool(first.estimates.peak[0, int(first.best[0])] > _NO_STEP)
     beside = tuple(scaled[number] for number in kept)
-    return AllBumps(z_first, tuple(peaks), beside, hunted, rest, 2 + len(found), complete, beyond_doubt)
+    searches = 2 + len(found)
+    return AllBumps(
+        z_first, tuple(peaks), beside, hunted, rest, searches, complete, beyond_doubt, by_fit=z_first > calibrated
+    )
 
 
 def calibrated_z_of(hunted: Hunted, sigma: FloatArray | None) -> float:
@@ -177,16 +184,18 @@ def _z_of_first(
 ) -> float | None:
     """Return the z of the strongest candidate after all bins and widths; ``None`` where it is no bump.
 
-    Where no smooth shape describes the spectrum, what a fit of the candidate gains in deviance is taken where that is
-    more, five parameters and their places paid for.
+    Where it is none by its evidence, and no smooth shape describes the spectrum, it is what a fit of the candidate
+    gains in deviance, five parameters and their places paid for.
     """
     z = calibrated_z_of(first, sigma)
+    if _is_bump(z, below):
+        return z
     if _is_smooth(first) or not first.estimates.inside.any() or first.estimates.peak[0, int(first.best[0])] < DOUBTLESS:
-        return z if _is_bump(z, below) else None
+        return None
     bins = float(use.sum())
     fitted = profiled(counts[0], use[0], [peak_of(first)])
     gain = float(first.spread[0]) * np.sqrt(2.0 * bins) - 5.0 * np.log(bins)
-    z = max(z, float(np.sqrt(max(gain, 0.0))) / fitted.scale[0])
+    z = float(np.sqrt(max(gain, 0.0))) / fitted.scale[0]
     return z if _is_bump(z, below) else None
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
 
 _CALIBRATED = "calibrated on background-only spectra"
+_BY_FIT = "; of a peak without which alone the spectrum is smooth: by what its fit gains in deviance"
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ def bump_significance(
     hunted = hunt(settings.finder, spectra.counts, spectra.sigma, use, backend=backend)
     found = [_all_of(spectra, hunted, use, row, settings) for row in range(len(spectra.counts))]
     method = f"{toys} toys from the spectrum's own smooth background" if toys else _CALIBRATED
+    if any(one.by_fit for one in found):
+        method += _BY_FIT
     return _result(spectra, hunted, use, found, method)
 
 
@@ -225,6 +228,7 @@ class _Found(NamedTuple):
     bumps: tuple[Bump, ...]
     flags: tuple[str, ...]
     smooth: FloatArray
+    by_fit: bool = False
 
 
 def _all_of(spectra: Spectra, hunted: Hunted, use: FloatArray, row: int, settings: _Settings) -> _Found:
@@ -246,7 +250,7 @@ def _all_of(spectra: Spectra, hunted: Hunted, use: FloatArray, row: int, setting
         p_beside = _p_value(one.hunted, one.z_spectrum, smooth, used[0], settings, row, one)
         if p_beside < CHANCE:
             bumps.append(_bump(spectra, one.hunted, p_beside, one.scale, peak))
-    return _Found(score, p, tuple(bumps), flags, smooth)
+    return _Found(score, p, tuple(bumps), flags, smooth, found.by_fit)
 
 
 def _p_value(

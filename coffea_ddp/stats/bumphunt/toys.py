@@ -1,8 +1,8 @@
 """Background-only toys of a spectrum, drawn from a smooth estimate of itself.
 
-The estimate is the polynomial of the best order with the strongest candidate taken out. Where that candidate is beyond
-doubt its surroundings are taken out altogether: the tails of a real resonance are those of no Gaussian, and must not
-become part of the background.
+The estimate is the background that the network's features have, the candidate taken out, or the bumps where there are
+any. To choose between widths of a candidate beyond doubt, a polynomial fitted outside of its surroundings serves: the
+tails of a real resonance are those of no Gaussian, and must not become part of the background.
 
 Examples
 --------
