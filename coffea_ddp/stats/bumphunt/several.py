@@ -91,8 +91,6 @@ class Beside:
         The counts without the others, shape (1, n_bins).
     closed
         Where the others hide everything, shape (n_bins,).
-    others
-        The others, as fitted.
     scale
         By how much its significance is less than found, as the shapes of the others are not described
         (:class:`~coffea_ddp.stats.bumphunt.peaks.Profiled`); ``z_spectrum`` is the smaller one.
@@ -102,13 +100,7 @@ class Beside:
     z_spectrum: float
     counts: FloatArray
     closed: BoolArray
-    others: tuple[Peak, ...]
     scale: float
-
-    @property
-    def place(self) -> int:
-        """The bin of the bump."""
-        return int(self.hunted.best[0])
 
 
 def all_bumps(
@@ -155,7 +147,7 @@ def all_bumps(
         complete = not _is_bump(z, below)
         if complete or len(peaks) == most:
             break
-        found.append(Beside(hunted, z, rest, fitted.closed, fitted.peaks, 1.0))
+        found.append(Beside(hunted, z, rest, fitted.closed, 1.0))
         peaks.append(peak_of(hunted))
     calibrated = calibrated_z_of(first, sigma)
     if not _is_bump(calibrated, below) and not _is_smooth(hunted):

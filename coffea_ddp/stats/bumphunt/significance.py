@@ -242,12 +242,13 @@ def _all_of(spectra: Spectra, hunted: Hunted, use: FloatArray, row: int, setting
         score, smooth = found.z_spectrum, found.rest.estimates.smooth[0]
         if found.complete and found.beyond_doubt:
             flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, used, found.peaks)[0])
-    p = _p_value(first, score, smooth, used[0], settings, row)
+    by_fit = found is not None and found.by_fit
+    p = _p_value(first, score, smooth, used[0], settings, row, by_fit=by_fit)
     if found is None or not p < CHANCE:
         return _Found(score, p, (), flags, smooth)
     bumps = [_bump(spectra, first, p, 1.0, found.peaks[0])]
     for one, peak in zip(found.beside, found.peaks[1:], strict=True):
-        p_beside = _p_value(one.hunted, one.z_spectrum, smooth, used[0], settings, row, one)
+        p_beside = _p_value(one.hunted, one.z_spectrum, smooth, used[0], settings, row, beside=one)
         if p_beside < CHANCE:
             bumps.append(_bump(spectra, one.hunted, p_beside, one.scale, peak))
     return _Found(score, p, tuple(bumps), flags, smooth, found.by_fit)
@@ -260,7 +261,9 @@ def _p_value(
     use: FloatArray,
     settings: _Settings,
     row: int,
+    *,
     beside: Beside | None = None,
+    by_fit: bool = False,
 ) -> float:
     """Return the global p of a bump: counted among toys, or that of its calibrated z.
 
@@ -268,7 +271,6 @@ def _p_value(
     of the evidence: the calibrated one bounds their p, or is it.
     """
     calibrated = float(p_from_z(z, two_sided=False))
-    by_fit = beside is None and z > calibrated_z_of(hunted, settings.sigma)
     if not settings.toys:
         return calibrated
     if by_fit:
