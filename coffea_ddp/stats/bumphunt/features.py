@@ -16,20 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.fits.loglinear import dot, exponential, fit, legendre, start
-from coffea_ddp.stats.bumphunt.fits.polynomials import (
-    LARGEST,
-    Problem,
-    adapted,
-    asimov,
-    backgrounds_beside,
-    choose,
-    efficient_scores,
-    fixed_scores,
-    template,
-    whiten,
-)
+from coffea_ddp.stats.bumphunt.fits.beside_signal import Beside, backgrounds_beside
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, legendre
+from coffea_ddp.stats.bumphunt.fits.polynomials import adapted, choose, efficient_scores, fitted
+from coffea_ddp.stats.bumphunt.fits.signals import LARGEST, Signals, Spectra, asimov, fixed_scores, templates_at
 from coffea_ddp.stats.bumphunt.fits.step_features import (
     ESTIMATES,
     STEPPED,
@@ -37,7 +27,7 @@ from coffea_ddp.stats.bumphunt.fits.step_features import (
     Candidate,
     set_step_features,
 )
-from coffea_ddp.stats.bumphunt.fits.steps import STEP_ORDERS, Steps, step_table
+from coffea_ddp.stats.bumphunt.fits.steps import step_table
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 
 if TYPE_CHECKING:
@@ -100,25 +90,8 @@ class SpectrumFeatures:
     shoulder: FloatArray
 
 
-class _Tried(NamedTuple):
-    """Backgrounds that are tried, one set for all spectra of one length.
-
-    Attributes
-    ----------
-    basis, ridge
-        Legendre polynomials, shape (terms, n_bins), and the penalties of their coefficients, shape (terms,).
-    orders, clean
-        Numbers of terms: :data:`ORDERS` and :data:`CLEAN`.
-    steps, step_orders
-        The steps, and the numbers of terms beside them.
-    """
-
-    basis: FloatArray
-    ridge: FloatArray
-    orders: IntArray
-    clean: IntArray
-    steps: Steps
-    step_orders: IntArray
+_AT_ONCE = 12_800
+"""Counts that are described together: their arrays stay in the cache."""
 
 
 def features(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = None) -> NDArray[np.float32]:
@@ -147,16 +120,22 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     """
     n_spectra, n_bins = counts.shape
     out = np.empty((n_spectra, len(CHANNELS), n_bins), dtype=np.float32)
-    smooth, shoulder = np.empty_like(counts), np.zeros((n_spectra, 4))
-    # Copies, however these were made: another memory layout would be compiled anew, which takes half a minute.
-    used = np.ones_like(counts) if use is None else np.array(use, dtype=np.float64, order="C")
+    smooth, shoulder = np.empty(counts.shape), np.zeros((n_spectra, 4))
+    # Copies, however these were made: another memory layout would be compiled anew, which takes seconds.
+    n = np.array(counts, dtype=np.float64, order="C")
+    used = np.ones_like(n) if use is None else np.array(use, dtype=np.float64, order="C")
     widths = np.array(np.broadcast_to(sigma, counts.shape), dtype=np.float64, order="C")
-    tried = _Tried(
-        legendre(n_bins, ORDERS[-1]), np.array(RIDGE), np.array(ORDERS), np.array(CLEAN), step_table(n_bins),
-        np.array(STEP_ORDERS),
-    )  # fmt: skip
-    tables, which = _tables(widths)
-    _block(counts, used, tables, which, widths, tried, _Outputs(out, smooth, shoulder))
+    tables, which = _tables(widths if np.ndim(sigma) > 1 else widths[:1])
+    which = np.broadcast_to(which, (n_spectra,)).copy()
+    signals = Signals(tables, tables * tables, which)
+    with np.errstate(all="ignore"):  # a spectrum that no fit can follow is told below
+        together = max(_AT_ONCE // n_bins, 1)
+        for first in range(0, n_spectra, together):
+            some = slice(first, first + together)
+            rows = np.arange(first, min(first + together, n_spectra))
+            _some(
+                n[some], used[some], signals.of(rows), widths[some], _Outputs(out[some], smooth[some], shoulder[some])
+            )
     if not np.isfinite(out).all():
         # A spectrum that no fit can follow: nothing is known of it, which the network then sees.
         np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
@@ -184,135 +163,97 @@ class _Outputs(NamedTuple):
     shoulder: FloatArray
 
 
-@compiled
-def _block(
-    counts: FloatArray,
-    use: FloatArray,
-    tables: FloatArray,
-    which: IntArray,
-    sigma: FloatArray,
-    tried: _Tried,
-    out: _Outputs,
-) -> None:
-    """Fill the features and the background of many spectra, with the number of each one's table of templates."""
-    squared = tables * tables
-    for row in range(len(counts)):
-        n, used, table = counts[row], use[row], which[row]
-        basis = adapted(n, used, tried.basis, tried.ridge)
-        problem = Problem(n, used, tables[table], squared[table], basis, tried.ridge)
-        _one(problem, sigma[row], tried, out.features[row], out.smooth[row], out.shoulder[row])
-
-
-@compiled
-def _one(
-    problem: Problem, sigma: FloatArray, tried: _Tried, out: RealArray, smooth: FloatArray, shoulder: FloatArray
-) -> None:
-    """Fill the features of one spectrum."""
-    n, use, basis, ridge, orders, clean = (
-        problem.n,
-        problem.use,
-        problem.basis,
-        problem.ridge,
-        tried.orders,
-        tried.clean,
+def _some(n: FloatArray, use: FloatArray, signals: Signals, sigma: FloatArray, out: _Outputs) -> None:
+    """Fill the features of spectra that are described together."""
+    n_spectra, n_bins = n.shape
+    n_orders, n_clean, n_stepped, every = len(ORDERS), len(CLEAN), len(STEPPED), np.arange(n_spectra)
+    ridge = np.array(RIDGE)
+    basis = adapted(n, use, legendre(n_bins, ORDERS[-1]), ridge)
+    spectra = Spectra(n, use, signals, Polynomials(basis, ridge, np.full(n_spectra, ORDERS[-1])))
+    beta = fitted(spectra)
+    scores = efficient_scores(spectra, beta, ORDERS)
+    z = asimov(scores.score, scores.norms.effective[:, None])
+    best, place = choose(z, scores.share, use, scores.d, ORDERS)
+    order, share = np.array(ORDERS)[best], scores.share[every, best]
+    mu = np.maximum(scores.score[every, best, place], 0.0)
+    mu /= np.sqrt(scores.norms.vv[every, place] * (1.0 - share[every, place]))
+    signal = templates_at(signals, place)
+    beside = _beside(spectra, scores.share[every, :, place], beta, mu, order, signal)
+    clean = fixed_scores(spectra, beside.b)
+    log_b, b = beside.log_b[:, n_clean], beside.b[:, n_clean]
+    features, leading = out.features, n_orders + n_clean + 1
+    features[:, :n_orders], features[:, n_orders:leading], out.smooth[:] = z, clean, b
+    candidate, without = (
+        Candidate(signal, beside.mu, place),
+        Background(order, log_b, b, z[every, best], share, clean[:, -1]),
     )
-    n_bins, n_orders, n_clean = len(n), len(orders), len(clean)
-    beta, log_b, b = np.empty(len(basis)), np.empty(n_bins), np.empty(n_bins)
-    start(n, use, basis, ridge, beta)
-    fit(n, use, basis, ridge, beta, 1e-3, 12)
-    exponential(beta, basis, log_b, b)
-    whitened = whiten(problem, b, beta)
-    score, share, norms = efficient_scores(problem, b, orders, whitened)
-    for order in range(n_orders):
-        for k in range(n_bins):
-            out[order, k] = asimov(score[order, k], norms.effective[k])
-    best, place = choose(out[:n_orders], share, use, whitened.d, orders)
-    mu = max(score[best, place], 0.0) / np.sqrt(norms.vv[place] * (1.0 - share[best, place]))
-    shown = np.empty(n_clean + 1, orders.dtype)
-    shown[:n_clean], shown[n_clean] = clean, orders[best]
-    signal = template(problem.table, place)
-    # Terms that can imitate the candidate leave its strength open, and with it the backgrounds of fewer terms.
-    terms = orders[best]
-    for order in range(n_orders):
-        if share[order, place] < _OPEN:
-            terms = max(terms, orders[order])
-    fewer = Problem(n, use, problem.table, problem.squared, basis[:terms], ridge[:terms])
-    if terms < len(basis):
-        start(n, use, fewer.basis, fewer.ridge, beta[:terms])
-        fit(n, use, fewer.basis, fewer.ridge, beta[:terms], 1e-3, 12)
-        for number in range(len(shown)):
-            shown[number] = min(shown[number], terms)
-    mu, beside = backgrounds_beside(fewer, signal, beta[:terms], mu, shown)
-    for number in range(n_clean + 1):
-        fixed_scores(problem, beside.b[number], out[n_orders + number])
-    smooth[:] = beside.b[n_clean]
-    leading, n_stepped = n_orders + n_clean + 1, len(STEPPED)
-    without = Background(
-        orders[best], beside.log_b[n_clean], beside.b[n_clean], out[best].astype(np.float64), share[best]
-    )
-    stepped = out[leading : leading + n_stepped]
-    set_step_features(
-        problem, tried.steps, tried.step_orders, Candidate(signal, mu, place), without, sigma, stepped, shoulder
-    )
-    rest = out[leading + n_stepped :]
-    _shares(share, orders, clean, rest)
-    spread = _residuals(n, use, beside.b[n_clean - 1], beside.b[n_clean], rest[n_clean:])
-    height = max(float(out[best, place]), 0.0)
-    _surroundings(sigma, norms.effective, beside.log_b[n_clean], height, place, rest[n_clean + 3 :])
-    _constants(n, use, whitened.d, orders[best], spread, rest[n_clean + 9 :])
+    stepped = features[:, leading : leading + n_stepped]
+    set_step_features(spectra, step_table(n_bins), candidate, without, sigma, stepped, out.shoulder)
+    rest = features[:, leading + n_stepped :]
+    for number, some in enumerate(CLEAN):
+        rest[:, number] = 2.0 * np.sqrt(scores.share[:, ORDERS.index(some)]) - 1.0
+    spread = _set_residuals(spectra, beside.b[:, n_clean - 1], b, rest[:, n_clean:])
+    height = np.maximum(z[every, best, place], 0.0)
+    _set_surroundings(sigma, scores.norms.effective, log_b, height, place, rest[:, n_clean + 3 :])
+    _set_constants(n, use, scores.d, order, spread, rest[:, n_clean + 9 :])
 
 
-@compiled
-def _shares(share: FloatArray, orders: IntArray, clean: IntArray, out: RealArray) -> None:
-    """Set the shares of a signal that the backgrounds can imitate."""
-    for number in range(len(clean)):
-        for order in range(len(orders)):
-            if orders[order] == clean[number]:
-                for k in range(share.shape[1]):
-                    out[number, k] = 2.0 * np.sqrt(share[order, k]) - 1.0
+def _beside(
+    spectra: Spectra, share: FloatArray, beta: FloatArray, mu: FloatArray, order: IntArray, signal: FloatArray
+) -> Beside:
+    """Return the backgrounds of :data:`CLEAN` terms and of the chosen order, the last, beside the candidate.
+
+    Terms that can imitate the candidate leave its strength open, and with it the backgrounds of fewer terms: these are
+    not fitted.
+    """
+    orders, most = np.array(ORDERS), ORDERS[-1]
+    terms = np.maximum(order, np.where(share < _OPEN, orders, 0).max(axis=1))
+    fewer, rows = spectra.with_terms(terms), np.flatnonzero(terms < most)
+    if len(rows):
+        beta[rows] = fitted(fewer.of(rows))
+    shown = np.column_stack([np.broadcast_to(CLEAN, (len(order), len(CLEAN))), order])
+    return backgrounds_beside(fewer, signal, beta, mu, np.minimum(shown, terms[:, None]))
 
 
-@compiled
-def _residuals(n: FloatArray, use: FloatArray, fine: FloatArray, best: FloatArray, out: RealArray) -> float:
-    """Set the pulls of the best and of the finest background; return how far the best one is from the counts."""
-    deviance, bins = 0.0, 0.0
-    for i in range(len(n)):
-        pull = asimov(use[i] * (n[i] - best[i]) / np.sqrt(best[i]), max(best[i], 1e-6))
-        deviance += min(pull * pull, 100.0)
-        bins += use[i]
-        out[0, i] = min(max(pull, -8.0), 8.0) / 2.0
-        out[1, i] = min(max(use[i] * (n[i] - fine[i]) / np.sqrt(fine[i]), -8.0), 8.0) / 2.0
-        out[2, i] = np.arcsinh(pull / 2.0)
-    return float((deviance - bins) / np.sqrt(2.0 * bins))
+def _set_residuals(spectra: Spectra, fine: FloatArray, best: FloatArray, out: RealArray) -> FloatArray:
+    """Set the pulls of the best and of the finest background; return how far the best ones are from the counts."""
+    n, use = spectra.n, spectra.use
+    pull = asimov(use * (n - best) / np.sqrt(best), np.maximum(best, 1e-6))
+    bins = use.sum(axis=1)
+    out[:, 0] = np.clip(pull, -8.0, 8.0) / 2.0
+    out[:, 1] = np.clip(use * (n - fine) / np.sqrt(fine), -8.0, 8.0) / 2.0
+    out[:, 2] = np.arcsinh(pull / 2.0)
+    return np.asarray((np.minimum(pull * pull, 100.0).sum(axis=1) - bins) / np.sqrt(2.0 * bins))
 
 
-@compiled
-def _surroundings(
-    sigma: FloatArray, effective: FloatArray, log_b: FloatArray, height: float, place: int, out: RealArray
+def _set_surroundings(
+    sigma: FloatArray, effective: FloatArray, log_b: FloatArray, height: FloatArray, place: IntArray, out: RealArray
 ) -> None:
     """Set level and slope of the background, where the candidate and the ends of the spectrum are, the width."""
-    n_bins = len(sigma)
-    for i in range(n_bins):
-        # The events under the signal's width: what decides how normal everything is.
-        out[0, i] = 0.25 * np.log(max(effective[i], 1e-4)) - 1.0
-        low, high = max(i - 1, 0), min(i + 1, n_bins - 1)
-        slope = (log_b[high] - log_b[low]) / (high - low) * sigma[i]
-        out[1, i] = min(max(slope, -3.0), 3.0)
-        away = (i - place) / sigma[i]
-        out[2, i] = 0.3 * height * np.exp(-0.125 * away * away)
-        out[3, i] = np.exp(-0.3 * i / sigma[i])
-        out[4, i] = np.exp(-0.3 * (n_bins - 1 - i) / sigma[i])
-        out[5, i] = np.log(sigma[i])
+    n_bins = sigma.shape[1]
+    bins = np.arange(n_bins)
+    low, high = np.maximum(bins - 1, 0), np.minimum(bins + 1, n_bins - 1)
+    # The events under the signal's width: what decides how normal everything is.
+    out[:, 0] = 0.25 * np.log(np.maximum(effective, 1e-4)) - 1.0
+    out[:, 1] = np.clip((log_b[:, high] - log_b[:, low]) / (high - low) * sigma, -3.0, 3.0)
+    away = (bins - place[:, None]) / sigma
+    out[:, 2] = 0.3 * height[:, None] * np.exp(-0.125 * away * away)
+    out[:, 3] = np.exp(-0.3 * bins / sigma)
+    out[:, 4] = np.exp(-0.3 * (n_bins - 1 - bins) / sigma)
+    out[:, 5] = np.log(sigma)
 
 
-@compiled
-def _constants(n: FloatArray, use: FloatArray, d: FloatArray, order: int, spread: float, out: RealArray) -> None:
+def _set_constants(
+    n: FloatArray, use: FloatArray, d: FloatArray, order: IntArray, spread: FloatArray, out: RealArray
+) -> None:
     """Set the features that are one number a spectrum, the same in all bins."""
-    n_bins, terms = len(n), len(d)
-    for a in range(3, terms):
-        out[a - 3, :] = min(max(np.arcsinh(d[a] / 3.0), -4.0), 4.0)
-    events = dot(use, n)
-    out[terms - 3, :] = 0.3 * (order - 5.0)
-    out[terms - 2, :] = min(max(spread / 3.0, -3.0), 3.0)
-    out[terms - 1, :] = np.log(n_bins / 100.0)
-    out[terms, :] = 0.25 * np.log(max(events, 1.0)) - 2.0
+    n_bins, terms = n.shape[1], d.shape[1]
+    events = np.maximum((use * n).sum(axis=1), 1.0)
+    constants = [
+        *np.clip(np.arcsinh(d[:, 3:] / 3.0), -4.0, 4.0).T,
+        0.3 * (order - 5.0),
+        np.clip(spread / 3.0, -3.0, 3.0),
+        np.full(len(n), np.log(n_bins / 100.0)),
+        0.25 * np.log(events) - 2.0,
+    ]
+    out[:, : terms + 1] = np.array(constants).T[:, :, None]

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import least_squares
 
-from coffea_ddp.stats.bumphunt.fits.loglinear import HIGHEST, LOWEST, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.loglinear import HIGHEST, LOWEST, Polynomials, exponential, fit, legendre, start
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
@@ -177,18 +177,19 @@ def _together(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak], first:
 
 def _begin(counts: FloatArray, outside: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return polynomials, shape (terms, n_bins), as many as the BIC has, and their coefficients outside of peaks."""
-    n = np.ascontiguousarray(counts, dtype=np.float64)
+    n, used = np.array(counts, dtype=np.float64)[None], np.array(outside, dtype=np.float64)[None]
     best, smallest = None, np.inf
     for terms in _ORDERS:
         if best is not None and outside.sum() < 2 * terms:
             break
-        basis, ridge, beta = legendre(len(n), terms), np.full(terms, 1e-3), np.zeros(terms)
-        start(n, outside, basis, ridge, beta)
-        fit(n, outside, basis, ridge, beta, 1e-6, 20)
-        log_b = np.clip(beta @ basis, LOWEST, HIGHEST)
-        criterion = -2.0 * float((outside * (n * log_b - np.exp(log_b))).sum()) + terms * np.log(outside.sum())
+        basis = legendre(n.shape[1], terms)
+        polynomials = Polynomials(basis[None], np.full(terms, 1e-3), np.array([terms]))
+        beta = start(n, used, polynomials)
+        fit(n, used, polynomials, beta, 1e-6, 20)
+        log_b, b = exponential(beta, polynomials.basis)
+        criterion = -2.0 * float((used * (n * log_b - b)).sum()) + terms * np.log(outside.sum())
         if criterion < smallest:
-            best, smallest = (basis, beta), criterion
+            best, smallest = (basis, beta[0]), criterion
     assert best is not None
     return best
 

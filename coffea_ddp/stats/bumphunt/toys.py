@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, exponential, fit, legendre, start
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -47,11 +47,10 @@ def without_peak(counts: FloatArray, use: FloatArray, place: int, reach: float) 
         outside = use
     best, smallest = np.full(n_bins, counts.mean()), np.inf
     for order in _ORDERS:
-        basis, ridge, beta = legendre(n_bins, order), np.full(order, 1e-3), np.zeros(order)
-        start(counts, outside, basis, ridge, beta)
-        fit(counts, outside, basis, ridge, beta, 1e-6, 50)
-        log_b, b = np.empty(n_bins), np.empty(n_bins)
-        exponential(beta, basis, log_b, b)
+        polynomials = Polynomials(legendre(n_bins, order)[None], np.full(order, 1e-3), np.array([order]))
+        beta = start(counts[None], outside[None], polynomials)
+        fit(counts[None], outside[None], polynomials, beta, 1e-6, 50)
+        (log_b,), (b,) = exponential(beta, polynomials.basis)
         criterion = -2.0 * float((outside * (counts * log_b - b)).sum()) + order * np.log(outside.sum())
         if criterion < smallest:
             best, smallest = b, criterion

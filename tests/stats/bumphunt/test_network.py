@@ -16,7 +16,7 @@ from coffea_ddp.errors import FileError, FormatError, InputError, UnknownNameErr
 from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, ORDERS, RIDGE, describe, features
 from coffea_ddp.stats.bumphunt.finder import BumpFinder, Calibration, Correction, load, log_bayes, shipped
-from coffea_ddp.stats.bumphunt.fits.loglinear import exponential, fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, exponential, fit, legendre, start
 from coffea_ddp.stats.bumphunt.fits.polynomials import adapted
 from coffea_ddp.stats.bumphunt.network import Shape, apply, initial_weights, layers
 from coffea_ddp.stats.bumphunt.training import families
@@ -141,12 +141,11 @@ def test_efficient_scores_are_those_of_plain_numpy():
     x = np.linspace(-1, 1, 80)
     counts = np.random.default_rng(8).poisson(1e5 * np.exp(-0.6 * x)).astype(float)
     found = features(counts[None], np.full(80, 2.0))[0]
-    ones = np.ones(80)
-    basis, beta = adapted(counts, ones, legendre(80, 12), np.array(RIDGE)), np.zeros(12)
-    start(counts, ones, basis, np.array(RIDGE), beta)
-    fit(counts, ones, basis, np.array(RIDGE), beta, 1e-9, 50)
-    log_b, b = np.empty(80), np.empty(80)
-    exponential(beta, basis, log_b, b)
+    n, ones = counts[None], np.ones((1, 80))
+    polynomials = Polynomials(adapted(n, ones, legendre(80, 12), np.array(RIDGE)), np.array(RIDGE), np.array([12]))
+    betas = start(n, ones, polynomials)
+    fit(n, ones, polynomials, betas, 1e-9, 50)
+    (basis,), (log_b,), (b,) = polynomials.basis, *exponential(betas, polynomials.basis)
     # What a fit with 12 terms sees, to first order: its own logarithm and the residuals.
     data = (counts - b) / np.sqrt(b) + np.sqrt(b) * log_b
     bins = np.arange(80)
@@ -170,12 +169,23 @@ def test_a_masked_resonance_is_not_seen():
     assert features(loud[None], np.full(100, 2.0))[0, 1].max() > 30
 
 
+@pytest.mark.parametrize(("n_bins", "sigma"), [(25, 1.0), (25, 3.3), (40, 2.0), (40, 5.0), (60, 5.0), (100, 3.3)])
+def test_the_background_beside_a_candidate_follows_a_smooth_spectrum(n_bins, sigma):
+    """Few bins and wide signals: many terms can imitate the candidate, and leave its strength open."""
+    rng = np.random.default_rng(1)
+    truth = 3e3 * np.exp(-rng.uniform(0.5, 4, (200, 1)) * np.linspace(0, 1, n_bins))
+    found = describe(rng.poisson(truth).astype(float), np.full(n_bins, sigma)).smooth
+    pulls = np.abs((found - truth) / np.sqrt(truth)).max(axis=1) * np.sqrt(sigma)
+    assert np.quantile(pulls, 0.9) < 4.5
+    assert np.quantile(pulls, 0.99) < 8.0
+
+
 def test_a_spectrum_does_not_know_its_neighbours():
-    batch = draw(6, 1, size=5, n_bins=70, sigma=1.5)
+    batch = draw(6, 1, size=40, n_bins=70, sigma=1.5)
     together = features(batch.counts, np.full(70, 1.5), batch.use)
-    alone = [features(batch.counts[i : i + 1], np.full(70, 1.5), batch.use[i : i + 1])[0] for i in range(5)]
+    alone = [features(batch.counts[i : i + 1], np.full(70, 1.5), batch.use[i : i + 1])[0] for i in range(40)]
     assert np.array_equal(together, np.array(alone))
-    widths = np.full((5, 70), 1.5)
+    widths = np.full((40, 70), 1.5)
     widths[3] = 3.0
     mixed = features(batch.counts, widths, batch.use)
     assert mixed[0] == pytest.approx(together[0], abs=1e-6)

@@ -28,7 +28,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.checks import given_spectra, uneven_bins
-from coffea_ddp.stats.bumphunt.fits.loglinear import fit, legendre, start
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, fit, legendre, start
 from coffea_ddp.stats.bumphunt.fits.signal_and_background import Problem, climb, exponential
 from coffea_ddp.stats.bumphunt.fits.templates import gaussian_templates
 from coffea_ddp.stats.conversion import shown
@@ -223,13 +223,19 @@ def fit_block(
     deviance, left = np.empty(len(counts)), np.empty(len(counts))
     rows, columns = np.tril_indices(len(design))
     products = design[rows] * design[columns]
-    _scan(counts, design, products, templates, z, deviance, left)
+    terms, ones = len(design), np.ones(counts.shape)
+    polynomials = Polynomials(np.ascontiguousarray(design[None]), np.zeros(terms), np.full(len(counts), terms))
+    beta = start(counts, ones, polynomials)
+    # Bounds what is expected, so that it comes down from far above as well; the last steps do without bounds.
+    fit(counts, ones, polynomials, beta, _LIKELY, _MOST)
+    _scan(counts, beta, design, products, templates, z, deviance, left)
     return z, deviance, left < _LIKELY
 
 
 @compiled
 def _scan(
     counts: FloatArray,
+    beta: FloatArray,
     design: FloatArray,
     products: FloatArray,
     templates: FloatArray,
@@ -237,16 +243,12 @@ def _scan(
     deviance: FloatArray,
     left: FloatArray,
 ) -> None:
-    terms, n_bins = design.shape
+    n_bins = design.shape[1]
     half = templates.shape[1] // 2
-    ones, ridge = np.ones(n_bins), np.zeros(terms)
-    beta, null, b = np.empty(terms), np.empty(n_bins), np.empty(n_bins)
+    null, b = np.empty(n_bins), np.empty(n_bins)
     for row in range(len(counts)):
         n = counts[row]
-        start(n, ones, design, ridge, beta)
-        # Bounds what is expected, so that it comes down from far above as well; the last steps do without bounds.
-        fit(n, ones, design, ridge, beta, _LIKELY, _MOST)
-        exponential(beta, design, null)
+        exponential(beta[row], design, null)
         _, _, left[row] = climb(Problem(n, templates[0, :0], 0, design, products), null)
         most = 0.0
         for k in range(n_bins):

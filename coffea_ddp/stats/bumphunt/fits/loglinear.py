@@ -1,34 +1,76 @@
-"""Poisson fits of backgrounds that are linear in their logarithm: ``n_i ~ Pois(exp(sum_j beta_j X_ji) + mu s_i)``.
+"""Poisson fits of backgrounds that are linear in their logarithm: ``n_i ~ Pois(exp(sum_j beta_j X_ji))``.
 
-Without a signal the problem is convex and Newton's iteration finds the one maximum; with a signal it is Fisher scoring.
-Orders are nested: one Cholesky factor serves all of them.
+The problem is convex, and Newton's iteration finds the one maximum. Many spectra are fitted by one call (compiled).
 
 Examples
 --------
 >>> basis = legendre(50, 3)
 >>> [round(float(x), 6) for x in (basis[1] ** 2).mean(keepdims=True)], basis.shape
 ([1.0], (3, 50))
+>>> counts = np.round(1e3 * np.exp(-np.linspace(0.0, 2.0, 50)))[None]
+>>> polynomials = Polynomials(basis[None], np.zeros(3), np.array([3]))
+>>> beta = start(counts, np.ones((1, 50)), polynomials)
+>>> left, steps = fit(counts, np.ones((1, 50)), polynomials, beta, 1e-9, 20)
+>>> bool(left[0] < 1e-9), bool(abs(exponential(beta, basis[None])[1] - counts).max() < 1.0)
+(True, True)
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
+
+_Arrays = TypeVar("_Arrays", bound=tuple[Any, ...])
 
 LOWEST, HIGHEST = -9.0, 50.0
 """Bounds of log b: 1e-4 events a bin are as good as none, and no spectrum of counts comes near the other end."""
 _MANY = 25.0
 _STEP = 2.0
 """The largest change of log b in one iteration: Newton's quadratic is good for no more than that."""
-_SMALLEST = 1e-12
-_CLOSE, _MOST = 1e-3, 8
-"""Newton decrement and number of steps with which a fit with a signal ends."""
+SMALLEST = 1e-12
+
+
+class Polynomials(NamedTuple):
+    """Backgrounds of many spectra, and how many terms each has.
+
+    Attributes
+    ----------
+    basis
+        X, shape (n_spectra, most_terms, n_bins); or (1, most_terms, n_bins), the same for all.
+    ridge
+        The penalty of beta is ``sum_j ridge_j beta_j^2 / 2``; shape (most_terms,).
+    terms
+        Those that are used, the leading ones; shape (n_spectra,).
+    """
+
+    basis: FloatArray
+    ridge: FloatArray
+    terms: IntArray
+
+    def of(self, rows: IntArray) -> Polynomials:
+        """Return those of some spectra."""
+        shared = len(self.basis) != len(self.terms)
+        return Polynomials(self.basis if shared else self.basis[rows], self.ridge, self.terms[rows])
+
+
+def rows_of(arrays: _Arrays, rows: IntArray) -> _Arrays:
+    """Return some rows of every array of a named tuple of arrays.
+
+    Examples
+    --------
+    >>> class Pair(NamedTuple):
+    ...     a: np.ndarray
+    ...     b: np.ndarray
+    >>> rows_of(Pair(np.arange(3), np.eye(3)), np.array([1]))
+    Pair(a=array([1]), b=array([[0., 1., 0.]]))
+    """
+    return type(arrays)(*(array[rows] for array in arrays))
 
 
 def legendre(n_bins: int, terms: int) -> FloatArray:
@@ -55,7 +97,7 @@ def cholesky(gram: FloatArray, size: int) -> None:
         diagonal = gram[j, j]
         for k in range(j):
             diagonal -= gram[j, k] * gram[j, k]
-        gram[j, j] = np.sqrt(max(diagonal, _SMALLEST))
+        gram[j, j] = np.sqrt(max(diagonal, SMALLEST))
         for i in range(j + 1, size):
             value = gram[i, j]
             for k in range(j):
@@ -83,66 +125,92 @@ def backward(factor: FloatArray, values: FloatArray, size: int) -> None:
         values[i] = total / factor[i, i]
 
 
-@compiled
-def start(n: FloatArray, use: FloatArray, basis: FloatArray, ridge: FloatArray, beta: FloatArray) -> None:
-    """Set beta to the weighted least-squares fit of the logarithm of smoothed counts."""
-    terms, n_bins = basis.shape
-    reach = max(2, n_bins // 25)
-    weighted, weight = np.empty((terms, n_bins)), np.empty(n_bins)
-    target = np.empty(n_bins)
-    for i in range(n_bins):
-        total, bins = 0.0, 0.0
-        for j in range(max(i - reach, 0), min(i + reach + 1, n_bins)):
-            total += use[j] * n[j]
-            bins += use[j]
-        # Many events need no smoothing, and steep spectra would suffer from it.
-        mean = n[i] if use[i] * n[i] >= _MANY else (total + 0.5) / (bins + 0.5)
-        weight[i], target[i] = use[i] * mean, np.log(mean)
-    gram = np.zeros((terms, terms))
-    for a in range(terms):
-        for i in range(n_bins):
-            weighted[a, i] = weight[i] * basis[a, i]
-        beta[a] = dot(weighted[a], target)
-        for c in range(a + 1):
-            gram[a, c] = dot(weighted[a], basis[c])
-        gram[a, a] += ridge[a] + _SMALLEST
-    cholesky(gram, terms)
-    forward(gram, beta, terms)
-    backward(gram, beta, terms)
+def exponential(beta: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return log b, within its bounds, and b; shape (n_spectra, ..., n_bins).
+
+    Parameters
+    ----------
+    beta
+        Shape (n_spectra, ..., terms).
+    basis
+        As of :class:`Polynomials`.
+    """
+    log_b = np.empty((*beta.shape[:-1], basis.shape[2]))
+    shape = (len(beta), -1)
+    _predict_all(beta.reshape(*shape, beta.shape[-1]), basis, log_b.reshape(*shape, basis.shape[2]))
+    np.clip(log_b, LOWEST, HIGHEST, out=log_b)
+    return log_b, np.exp(log_b)
 
 
 @compiled
-def exponential(beta: FloatArray, basis: FloatArray, log_b: FloatArray, b: FloatArray) -> None:
-    """Set ``log_b`` and ``b`` to the background of ``beta`` (its leading ``len(beta)`` terms)."""
-    log_b[:] = 0.0
-    for a in range(len(beta)):
-        for i in range(len(b)):
-            log_b[i] += beta[a] * basis[a, i]
-    for i in range(len(b)):
-        log_b[i] = min(max(log_b[i], LOWEST), HIGHEST)
-        b[i] = np.exp(log_b[i])
+def _predict_all(beta: FloatArray, basis: FloatArray, log_b: FloatArray) -> None:
+    for row in range(len(beta)):
+        x = basis[min(row, len(basis) - 1)]
+        for number in range(beta.shape[1]):
+            predict(beta[row, number], x, log_b[row, number])
 
 
-@compiled
-def fit(
-    n: FloatArray,
-    use: FloatArray,
-    basis: FloatArray,
-    ridge: FloatArray,
-    beta: FloatArray,
-    close: float,
-    most: int,
-) -> tuple[float, int]:
-    """Improve beta by Newton's iteration.
+def start(n: FloatArray, use: FloatArray, polynomials: Polynomials) -> FloatArray:
+    """Return beta of the weighted least-squares fit of the logarithm of smoothed counts; shape (n_spectra, most_terms).
 
     Parameters
     ----------
     n, use
-        Counts, and 1 for every bin that is fitted (0: masked); shape (n_bins,).
-    basis, ridge
-        Shapes (terms, n_bins) and (terms,): the penalty is ``sum_j ridge_j beta_j^2 / 2``.
+        Counts, and 1 for every bin that is fitted (0: masked); shape (n_spectra, n_bins).
+    polynomials
+        The backgrounds.
+    """
+    n_bins = n.shape[1]
+    reach = max(2, n_bins // 25)
+    used = use * n
+    first = np.maximum(np.arange(n_bins) - reach, 0)
+    stop = np.minimum(np.arange(n_bins) + reach + 1, n_bins)
+    total, bins = (_window_sums(values, first, stop) for values in (used, use))
+    # Many events need no smoothing, and steep spectra would suffer from it.
+    mean = np.where(used >= _MANY, n, (total + 0.5) / (bins + 0.5))
+    weight = use * mean
+    beta = np.zeros((len(n), polynomials.basis.shape[1]))
+    _least_squares(weight, weight * np.log(mean), polynomials, beta)
+    return beta
+
+
+def _window_sums(values: FloatArray, first: IntArray, stop: IntArray) -> FloatArray:
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return np.asarray(sums[:, stop] - sums[:, first])
+
+
+@compiled
+def _least_squares(weight: FloatArray, weighted: FloatArray, polynomials: Polynomials, beta: FloatArray) -> None:
+    """Set beta to the weighted least-squares fit; ``weighted`` is the target times its weight."""
+    basis, ridge, terms = polynomials
+    most, n_bins = basis.shape[1], basis.shape[2]
+    gram, column = np.empty((most, most)), np.empty(n_bins)
+    for row in range(len(weight)):
+        x, size = basis[min(row, len(basis) - 1)], terms[row]
+        for a in range(size):
+            for i in range(n_bins):
+                column[i] = weight[row, i] * x[a, i]
+            for c in range(a + 1):
+                gram[a, c] = dot(column, x[c])
+            gram[a, a] += ridge[a] + SMALLEST
+            beta[row, a] = dot(x[a], weighted[row])
+        cholesky(gram, size)
+        forward(gram, beta[row], size)
+        backward(gram, beta[row], size)
+
+
+def fit(
+    n: FloatArray, use: FloatArray, polynomials: Polynomials, beta: FloatArray, close: float, most: int
+) -> tuple[FloatArray, IntArray]:
+    """Improve beta, shape (n_spectra, most_terms), in place by Newton's iteration.
+
+    Parameters
+    ----------
+    n, use, polynomials
+        As for :func:`start`.
     beta
-        Where it starts and ends; shape (terms,).
+        Where it starts and ends; 0 for terms that are not used.
     close
         The Newton decrement (twice the log-likelihood still to be gained) at which it stops.
     most
@@ -151,41 +219,65 @@ def fit(
     Returns
     -------
     tuple
-        The last decrement, and the iterations taken.
+        The last decrement, and the iterations taken; shape (n_spectra,) each.
     """
-    terms, n_bins = basis.shape
-    log_b, b, rest = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
-    weighted = np.empty((terms, n_bins))
-    gram, step = np.empty((terms, terms)), np.empty(terms)
-    decrement = np.inf
-    for iteration in range(most):
-        exponential(beta, basis, log_b, b)
-        for i in range(n_bins):
-            b[i] *= use[i]
-            rest[i] = use[i] * n[i] - b[i]
-        for a in range(terms):
-            for i in range(n_bins):
-                weighted[a, i] = b[i] * basis[a, i]
-            for c in range(a + 1):
-                gram[a, c] = dot(weighted[a], basis[c])
-            gram[a, a] += ridge[a] + _SMALLEST
-            step[a] = dot(basis[a], rest) - ridge[a] * beta[a]
-        cholesky(gram, terms)
-        forward(gram, step, terms)
-        decrement = 0.0
-        for a in range(terms):
-            decrement += step[a] * step[a]
-        backward(gram, step, terms)
-        _add_step(step, basis, beta)
-        if decrement < close:
-            return decrement, iteration + 1
-    return decrement, most
+    left, taken = np.empty(len(n)), np.empty(len(n), dtype=np.int64)
+    _fit_all(n, use, polynomials, beta, close, most, left, taken)
+    return left, taken
 
 
 @compiled
-def _add_step(step: FloatArray, basis: FloatArray, beta: FloatArray) -> None:
-    """Add a step to beta, shortened where log b would change too much."""
-    change, largest = np.zeros(basis.shape[1]), 0.0
+def _fit_all(
+    n: FloatArray,
+    use: FloatArray,
+    polynomials: Polynomials,
+    beta: FloatArray,
+    close: float,
+    most: int,
+    left: FloatArray,
+    taken: IntArray,
+) -> None:
+    basis, ridge, terms = polynomials
+    most_terms, n_bins = basis.shape[1], basis.shape[2]
+    gram, step, log_b = np.empty((most_terms, most_terms)), np.empty(most_terms), np.empty(n_bins)
+    column, change, b, rest = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
+    for row in range(len(n)):
+        x, size = basis[min(row, len(basis) - 1)], terms[row]
+        predict(beta[row, :size], x, log_b)
+        for iteration in range(most):
+            for i in range(n_bins):
+                b[i] = use[row, i] * np.exp(min(max(log_b[i], LOWEST), HIGHEST))
+                rest[i] = use[row, i] * n[row, i] - b[i]
+            for a in range(size):
+                for i in range(n_bins):
+                    column[i] = b[i] * x[a, i]
+                for c in range(a + 1):
+                    gram[a, c] = dot(column, x[c])
+                gram[a, a] += ridge[a] + SMALLEST
+                step[a] = dot(x[a], rest) - ridge[a] * beta[row, a]
+            cholesky(gram, size)
+            forward(gram, step, size)
+            left[row], taken[row] = dot(step[:size], step[:size]), iteration + 1
+            backward(gram, step, size)
+            add_step(step[:size], x, beta[row], log_b, change)
+            if left[row] < close:
+                break
+
+
+@compiled
+def predict(beta: FloatArray, basis: FloatArray, log_b: FloatArray) -> None:
+    """Set ``log_b`` to ``beta X`` of one spectrum."""
+    log_b[:] = 0.0
+    for a in range(len(beta)):
+        for i in range(len(log_b)):
+            log_b[i] += beta[a] * basis[a, i]
+
+
+@compiled
+def add_step(step: FloatArray, basis: FloatArray, beta: FloatArray, log_b: FloatArray, change: FloatArray) -> None:
+    """Add a step to beta and to log b, shortened where log b would change too much."""
+    largest = 0.0
+    change[:] = 0.0
     for a in range(len(step)):
         for i in range(len(change)):
             change[i] += step[a] * basis[a, i]
@@ -194,72 +286,5 @@ def _add_step(step: FloatArray, basis: FloatArray, beta: FloatArray) -> None:
     scale = 1.0 if largest <= _STEP else _STEP / largest
     for a in range(len(step)):
         beta[a] += scale * step[a]
-
-
-@compiled
-def fit_with_signal(
-    n: FloatArray,
-    use: FloatArray,
-    signal: FloatArray,
-    basis: FloatArray,
-    ridge: FloatArray,
-    beta: FloatArray,
-    mu: float,
-) -> float:
-    """Improve beta in place, and return the best mu >= 0 of ``b + mu s``: Fisher scoring, mu being the first parameter.
-
-    Parameters
-    ----------
-    n, use, signal
-        Shape (n_bins,).
-    basis, ridge, beta
-        As for :func:`fit`.
-    mu
-        Where mu starts.
-    """
-    terms, n_bins = basis.shape
-    log_b, b, weight, rest = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
-    gram, step = np.empty((terms + 1, terms + 1)), np.empty(terms + 1)
-    for _ in range(_MOST):
-        exponential(beta, basis, log_b, b)
-        for i in range(n_bins):
-            expected = b[i] + mu * signal[i]
-            weight[i] = use[i] / expected
-            rest[i] = (n[i] - expected) * weight[i]
-        normal_equations(signal, weight, basis, ridge, b, gram)
-        step[0] = dot(signal, rest)
-        for a in range(terms):
-            total = 0.0
-            for i in range(n_bins):
-                total += b[i] * basis[a, i] * rest[i]
-            step[a + 1] = total - ridge[a] * beta[a]
-        cholesky(gram, terms + 1)
-        forward(gram, step, terms + 1)
-        decrement = dot(step, step)
-        backward(gram, step, terms + 1)
-        mu = max(mu + step[0], 0.0)
-        _add_step(step[1:], basis, beta)
-        if decrement < _CLOSE:
-            break
-    return mu
-
-
-@compiled
-def normal_equations(
-    signal: FloatArray, weight: FloatArray, basis: FloatArray, ridge: FloatArray, b: FloatArray, gram: FloatArray
-) -> None:
-    """Fill the lower triangle of the information matrix of (mu, beta); shape (terms + 1, terms + 1)."""
-    terms, n_bins = basis.shape
-    scaled = np.empty(n_bins)
-    for i in range(n_bins):
-        scaled[i] = weight[i] * signal[i]
-    gram[0, 0] = dot(scaled, signal) + _SMALLEST
-    for a in range(terms):
-        for i in range(n_bins):
-            scaled[i] = weight[i] * b[i] * basis[a, i]
-        gram[a + 1, 0] = dot(scaled, signal)
-        for i in range(n_bins):
-            scaled[i] *= b[i]
-        for c in range(a + 1):
-            gram[a + 1, c + 1] = dot(scaled, basis[c])
-        gram[a + 1, a + 1] += ridge[a] + _SMALLEST
+    for i in range(len(change)):
+        log_b[i] += scale * change[i]

@@ -1,4 +1,4 @@
-"""Features of backgrounds with a shoulder: estimates of z beside the best of them (compiled).
+"""Features of backgrounds with a shoulder: estimates of z beside the best of them.
 
 Shoulders are fitted (:mod:`~coffea_ddp.stats.bumphunt.fits.shoulder`) from the best steps of a grid
 (:mod:`~coffea_ddp.stats.bumphunt.fits.steps`), if those can be any better than the background without one, by the
@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.bumphunt.fits.loglinear import dot
-from coffea_ddp.stats.bumphunt.fits.polynomials import Problem, fixed_scores, template
-from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, beginning, deviance, fit_shoulder, scores_beside
-from coffea_ddp.stats.bumphunt.fits.steps import Linearised, Steps, beside_step, best_steps, linearise
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, rows_of
+from coffea_ddp.stats.bumphunt.fits.shoulder import FREE, Start, deviance, fit_shoulders, scores_beside
+from coffea_ddp.stats.bumphunt.fits.signals import Spectra, fixed_scores, templates_at
+from coffea_ddp.stats.bumphunt.fits.steps import (
+    STEP_ORDERS,
+    BestSteps,
+    Linearised,
+    Steps,
+    beside_step,
+    best_steps,
+    linearise,
+)
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray, IntArray, RealArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray, RealArray
 
 STEPPED = (
     "stepped", "clean stepped", "clean mean", "stepped leverage", "stepped residual", "step", "step gain",
@@ -27,17 +34,16 @@ STEPPED = (
 """Features made here."""
 ESTIMATES = 3
 """The leading ones are estimates of z."""
-_KINDS = 2
 _HOPE, _BAD, _MANY = 3.0, 3.0, 8
 """A shoulder is fitted if a step is no more than this worse by the criterion, the background bad, or of many terms."""
 
 
 class Candidate(NamedTuple):
-    """A signal: its template, shape (n_bins,), its strength and its bin."""
+    """Signals: their templates, shape (n_spectra, n_bins), strengths and bins, shape (n_spectra,)."""
 
     s: FloatArray
-    mu: float
-    place: int
+    mu: FloatArray
+    place: IntArray
 
 
 class Background(NamedTuple):
@@ -46,33 +52,38 @@ class Background(NamedTuple):
     Attributes
     ----------
     order
-        Number of its terms.
+        Number of its terms, shape (n_spectra,).
     log_b, b
-        Shape (n_bins,).
+        Shape (n_spectra, n_bins).
     z, share
-        Of a signal at every bin beside it, the candidate not taken out; shape (n_bins,).
+        Of a signal at every bin beside it, the candidate not taken out; shape (n_spectra, n_bins).
+    clean
+        z of a signal at every bin beside it, b taken as known; shape (n_spectra, n_bins).
     """
 
-    order: int
+    order: IntArray
     log_b: FloatArray
     b: FloatArray
     z: FloatArray
     share: FloatArray
+    clean: FloatArray
 
 
-class Fits(NamedTuple):
-    """Backgrounds with a shoulder, and last the one without.
+class Fit(NamedTuple):
+    """One background of every spectrum that may have a shoulder, with a candidate beside it.
 
     Attributes
     ----------
-    log_b, criterion
-        Logarithms of the backgrounds, shape (n_fits, n_bins), and the information criterion, shape (n_fits,).
+    log_b
+        Logarithm of the background, shape (n_spectra, n_bins).
+    criterion
+        The information criterion, shape (n_spectra,).
     z, share
-        Of a signal at every bin beside each of them, no candidate taken out; shape (n_fits, n_bins).
+        Of a signal at every bin beside it, no candidate taken out; shape (n_spectra, n_bins).
     theta
-        Height, place and logarithm of the width; shape (n_fits, 3).
+        Height, place and logarithm of the width, 0 without a shoulder; shape (n_spectra, 3).
     place
-        Bins of the candidates, shape (n_fits,).
+        Bins of the candidates, shape (n_spectra,).
     """
 
     log_b: FloatArray
@@ -83,63 +94,16 @@ class Fits(NamedTuple):
     place: IntArray
 
 
-@compiled
-def _fit(
-    problem: Problem, kind: int, theta: FloatArray, c: FloatArray, candidate: Candidate, fits: Fits, row: int
-) -> None:
-    """Fit one shoulder beside the candidate, and beside the one that is then the strongest; keep the better."""
-    n_bins, terms = len(problem.n), len(c)
-    now = beginning(kind, theta, c, n_bins)
-    mu, total = fit_shoulder(problem, candidate.s, candidate.mu, now)
-    other, strength = scores_beside(problem, candidate.s, mu, now, fits.z[row], fits.share[row])
-    fits.log_b[row, :], fits.place[row], fits.theta[row, :] = now.log_b, candidate.place, now.theta
-    if abs(other - candidate.place) > 1:
-        signal, again = template(problem.table, other), beginning(kind, now.theta, now.c, n_bins)
-        mu, less = fit_shoulder(problem, signal, strength, again)
-        if less < total:
-            total = less
-            fits.log_b[row, :], fits.place[row], fits.theta[row, :] = again.log_b, other, again.theta
-            scores_beside(problem, signal, mu, again, fits.z[row], fits.share[row])
-    fits.criterion[row] = total + np.log(float(n_bins)) * (terms + FREE)
-
-
-@compiled
-def _may_be_better(
-    problem: Problem, point: Linearised, orders: IntArray, gain: FloatArray, candidate: Candidate, without: Background
-) -> bool:
-    """Return whether a shoulder may be better than the background without one, by the criterion of one step."""
-    b, price, chi2, used = without.b, np.log(float(len(without.b))), 0.0, 0.0
-    for i in range(len(b)):
-        pull = (problem.n[i] - b[i] - candidate.mu * candidate.s[i]) * point.root[i]
-        chi2 += min(pull * pull, 100.0)
-        used += problem.use[i]
-    if without.order >= _MANY or chi2 - used > _BAD * np.sqrt(2.0 * used):
-        return True
-    vv, vy, yy, a = dot(point.v, point.v) + 1e-12, point.vy, dot(point.y, point.y), 0
-    for number in range(len(orders)):
-        while a < orders[number]:
-            yy -= point.yq[a] * point.yq[a]
-            vv -= point.vq[a] * point.vq[a]
-            vy -= point.vq[a] * point.yq[a]
-            a += 1
-        criterion = yy - vy * vy / max(vv, 1e-12) - gain[number] + price * (orders[number] + FREE)
-        if criterion < chi2 + price * without.order + _HOPE:
-            return True
-    return False
-
-
-@compiled
 def set_step_features(
-    problem: Problem,
+    spectra: Spectra,
     steps: Steps,
-    orders: IntArray,
     candidate: Candidate,
     without: Background,
     sigma: FloatArray,
     out: RealArray,
     found: FloatArray,
 ) -> None:
-    """Set the features :data:`STEPPED` of backgrounds with a shoulder, shape (8, n_bins).
+    """Set the features :data:`STEPPED` of backgrounds with a shoulder, shape (n_spectra, 8, n_bins).
 
     Three estimates of z: of a signal anywhere beside the best of them; with the candidate taken out, of the best of
     them, and of their mean with the background without one, weighted by the criterion. Then the share of a signal that
@@ -147,78 +111,131 @@ def set_step_features(
 
     Parameters
     ----------
-    problem, steps, orders
-        The spectrum, and the steps and numbers of polynomials that are tried.
+    spectra, steps
+        The spectra, and the steps that are tried.
     candidate, without
-        The candidate, and the background without a step.
+        The candidates, and the backgrounds without a step.
     sigma
-        Width of the signal in bins at every bin, shape (n_bins,).
+        Width of the signal in bins at every bin, shape (n_spectra, n_bins).
     out
         The features.
     found
         Set to the best shoulder: by how much its criterion is better than that without one (0: none was fitted), the
-        logarithm h of its height, its place and its width w in bins; shape (4,).
+        logarithm h of its height, its place and its width w in bins; shape (n_spectra, 4).
     """
-    n_bins, n_orders = len(without.b), len(orders)
-    point = linearise(problem, candidate.s, candidate.mu, without.log_b, without.b, orders[-1])
-    best = best_steps(point, steps, orders)
-    last, rows = 0, n_orders + _KINDS
-    fits = Fits(
-        np.empty((rows, n_bins)), np.empty(rows), np.empty((rows, n_bins)), np.empty((rows, n_bins)),
-        np.zeros((rows, FREE)), np.full(rows, candidate.place),
-    )  # fmt: skip
-    if _may_be_better(problem, point, orders, best.gain, candidate, without):
-        for number in range(n_orders):
-            for kind in range(_KINDS):
-                # More terms with the form that is the better one with few.
-                if number > 0 and kind != int(fits.criterion[1] < fits.criterion[0]):
-                    continue
-                t, h = best.step[number], best.height[number]
-                mu, c = beside_step(point, orders[number], steps.values[t], h)
-                theta = np.array([h, steps.place[t], np.log(steps.width[t] * (0.6 if kind == 1 else 1.0))])
-                _fit(problem, kind, theta, c, Candidate(candidate.s, mu, candidate.place), fits, last)
-                last += 1
-    fits.log_b[last, :], fits.z[last, :], fits.share[last, :] = without.log_b, without.z, without.share
-    fits.criterion[last] = deviance(problem.n, problem.use, without.b, candidate.s, candidate.mu)
-    fits.criterion[last] += np.log(float(n_bins)) * without.order
-    _set_features(problem, fits, last, sigma, out, found)
+    point = linearise(spectra, candidate.s, candidate.mu, without.log_b, without.b, STEP_ORDERS[-1])
+    best = best_steps(point, steps, STEP_ORDERS)
+    rows = np.flatnonzero(_may_be_better(spectra, point, best.gain, candidate, without))
+    plain = _without(spectra, candidate, without)
+    _set(spectra, plain, without.b, sigma, out)
+    out[:, 1], out[:, 2], out[:, 6] = without.clean, without.clean, -FREE
+    found[:] = (0.0, 0.0, 0.0, 1.0)
+    if not len(rows):
+        return
+    some = spectra.of(rows)
+    beside, there = rows_of(candidate, rows), rows_of(plain, rows)
+    fits = [*_fits(some, steps, rows_of(point, rows), rows_of(best, rows), beside), there]
+    chosen, mean = _best(fits[:-1]), _weighted_mean(fits)
+    stepped = np.empty((len(rows), *out.shape[1:]), dtype=out.dtype)
+    _set(some, chosen, mean, sigma[rows], stepped)
+    clean = fixed_scores(some, np.stack([np.exp(chosen.log_b), mean], axis=1))
+    better = there.criterion - chosen.criterion
+    stepped[:, 1], stepped[:, 2] = clean[:, 0], clean[:, 1]
+    stepped[:, 6] = np.clip(np.arcsinh(better / 6.0), -3.0, 3.0)[:, None]
+    out[rows] = stepped
+    found[rows] = np.column_stack([better, chosen.theta[:, :2], np.exp(chosen.theta[:, 2])])
 
 
-@compiled
-def _set_features(
-    problem: Problem, fits: Fits, last: int, sigma: FloatArray, out: RealArray, found: FloatArray
-) -> None:
-    """Set the features of the fits, the last of which is without a shoulder."""
-    n_bins = len(problem.n)
-    best = int(np.argmin(fits.criterion[: max(last, 1)]))
-    mean = _weighted_mean(fits.log_b[: last + 1], fits.criterion[: last + 1])
-    fixed_scores(problem, np.exp(fits.log_b[best]), out[1])
-    fixed_scores(problem, mean, out[2])
-    better = np.arcsinh((fits.criterion[last] - fits.criterion[best]) / 6.0) if last > 0 else -3.0
-    h, p, w = fits.theta[best, 0], fits.theta[best, 1], np.exp(fits.theta[best, 2])
-    found[0] = fits.criterion[last] - fits.criterion[best] if last > 0 else 0.0
-    found[1], found[2], found[3] = h, p, w
-    place = fits.place[best]
-    top = 0.3 * max(fits.z[best, place], 0.0)
-    for i in range(n_bins):
-        out[0, i] = fits.z[best, i]
-        out[3, i] = 2.0 * np.sqrt(fits.share[best, i]) - 1.0
-        pull = problem.use[i] * (problem.n[i] - mean[i]) / np.sqrt(max(mean[i], 1e-6))
-        out[4, i] = min(max(pull, -8.0), 8.0) / 2.0
-        t = (i + 0.5 - p) / w
-        out[5, i] = np.exp(-t * t) * min(max(3.0 * h, -2.0), 2.0)
-        out[6, i] = min(max(better, -3.0), 3.0)
-        t = (i - place) / sigma[i]
-        out[7, i] = top * np.exp(-0.125 * t * t)
+def _may_be_better(
+    spectra: Spectra, point: Linearised, gain: FloatArray, candidate: Candidate, without: Background
+) -> BoolArray:
+    """Return where a shoulder may be better than the background without one, by the criterion of one step."""
+    price, used = np.log(float(without.b.shape[1])), spectra.use.sum(axis=1)
+    pull = (spectra.n - without.b - candidate.mu[:, None] * candidate.s) * point.root
+    chi2 = np.minimum(pull * pull, 100.0).sum(axis=1)
+    may = (without.order >= _MANY) | (chi2 - used > _BAD * np.sqrt(2.0 * used))
+    vv, yy = (point.v * point.v).sum(axis=1) + 1e-12, (point.y * point.y).sum(axis=1)
+    for number, order in enumerate(STEP_ORDERS):
+        yq, vq = point.yq[:, :order], point.vq[:, :order]
+        left = vv - (vq * vq).sum(axis=1)
+        vy = point.vy - (vq * yq).sum(axis=1)
+        criterion = yy - (yq * yq).sum(axis=1) - vy * vy / np.maximum(left, 1e-12) - gain[:, number]
+        may |= criterion + price * (order + FREE) < chi2 + price * without.order + _HOPE
+    return np.asarray(may)
 
 
-@compiled
-def _weighted_mean(log_b: FloatArray, criterion: FloatArray) -> FloatArray:
-    """Return the geometric mean of backgrounds, weighted by ``exp(-criterion / 2)``; shape (n_bins,)."""
-    weight = np.exp(-0.5 * (criterion - criterion.min()))
-    weight /= weight.sum()
-    mean = np.zeros(log_b.shape[1])
-    for row in range(len(log_b)):
-        for i in range(log_b.shape[1]):
-            mean[i] += weight[row] * log_b[row, i]
-    return np.exp(mean)
+def _without(spectra: Spectra, candidate: Candidate, without: Background) -> Fit:
+    """Return the background without a shoulder as one of the fits."""
+    criterion = deviance(spectra.n, spectra.use, without.b, candidate.s, candidate.mu)
+    criterion += np.log(float(without.b.shape[1])) * without.order
+    none = np.zeros((len(criterion), FREE))
+    return Fit(without.log_b, criterion, without.z, without.share, none, candidate.place)
+
+
+def _fits(spectra: Spectra, steps: Steps, point: Linearised, best: BestSteps, candidate: Candidate) -> list[Fit]:
+    """Return fits of both forms with few terms, and of the better one with more."""
+    basis, ridge, terms = spectra.polynomials
+    few = spectra._replace(polynomials=Polynomials(basis[:, : STEP_ORDERS[-1]].copy(), ridge, terms))
+    every, found = np.arange(len(candidate.mu)), list[Fit]()
+    for number, order in enumerate(STEP_ORDERS):
+        step, height = best.step[:, number], best.height[:, number]
+        mu, c = beside_step(point, order, steps.values[step], height)
+        kinds = (0, 1) if number == 0 else (np.where(found[1].criterion < found[0].criterion, 1, 0),)
+        kind = np.concatenate([np.broadcast_to(one, len(every)) for one in kinds])
+        again = np.tile(every, len(kinds))
+        theta = np.column_stack([height, steps.place[step], np.log(steps.width[step])])[again]
+        theta[:, 2] += np.where(kind == 1, np.log(0.6), 0.0)
+        whole = _fit(few.of(again), Start(kind, theta, c[again], mu[again]), rows_of(candidate, again))
+        found += [rows_of(whole, every + first) for first in range(0, len(kind), len(mu))]
+    return found
+
+
+def _fit(spectra: Spectra, begin: Start, candidate: Candidate) -> Fit:
+    """Fit shoulders beside their candidates, and beside those that are then the strongest; keep the better."""
+    now = fit_shoulders(spectra, candidate.s, begin)
+    scores, place = scores_beside(spectra, candidate.s, now), candidate.place.copy()
+    moved = np.flatnonzero(np.abs(scores.place - place) > 1)
+    if len(moved):
+        some, other = spectra.of(moved), scores.place[moved]
+        signal = templates_at(some.signals, other)
+        start = Start(now.kind[moved], now.theta[moved], now.c[moved], scores.strength[moved])
+        again = fit_shoulders(some, signal, start)
+        better = np.flatnonzero(again.deviance < now.deviance[moved])
+        into, kept = moved[better], rows_of(again, better)
+        place[into] = other[better]
+        beside = scores_beside(some.of(better), signal[better], kept)
+        for whole, part in zip((*now, scores.z, scores.share), (*kept, beside.z, beside.share), strict=True):
+            whole[into] = part
+    price = np.log(float(now.b.shape[1])) * (now.c.shape[1] + FREE)
+    return Fit(now.log_b, now.deviance + price, scores.z, scores.share, now.theta, place)
+
+
+def _best(fits: list[Fit]) -> Fit:
+    """Return the fit with the best criterion, for every spectrum."""
+    best = np.argmin([one.criterion for one in fits], axis=0)
+    every = np.arange(len(best))
+    return Fit(*(np.stack(parts)[best, every] for parts in zip(*fits, strict=True)))
+
+
+def _weighted_mean(fits: list[Fit]) -> FloatArray:
+    """Return the geometric mean of backgrounds, weighted by ``exp(-criterion / 2)``; shape (n_spectra, n_bins)."""
+    criterion = np.array([one.criterion for one in fits])
+    weight = np.exp(-0.5 * (criterion - criterion.min(axis=0)))
+    weight /= weight.sum(axis=0)
+    return np.asarray(np.exp(sum(some[:, None] * one.log_b for some, one in zip(weight, fits, strict=True))))
+
+
+def _set(spectra: Spectra, best: Fit, mean: FloatArray, sigma: FloatArray, out: RealArray) -> None:
+    """Set the features of a fit and of the mean background, but for what is beside known backgrounds and the gain."""
+    n_bins = mean.shape[1]
+    bins, every = np.arange(n_bins), np.arange(len(mean))
+    out[:, 0] = best.z
+    out[:, 3] = 2.0 * np.sqrt(best.share) - 1.0
+    pull = spectra.use * (spectra.n - mean) / np.sqrt(np.maximum(mean, 1e-6))
+    out[:, 4] = np.clip(pull, -8.0, 8.0) / 2.0
+    h, p, log_w = best.theta.T[:, :, None]
+    t = (bins + 0.5 - p) / np.exp(log_w)
+    out[:, 5] = np.exp(-t * t) * np.clip(3.0 * h, -2.0, 2.0)
+    t = (bins - best.place[:, None]) / sigma
+    top = 0.3 * np.maximum(best.z[every, best.place], 0.0)
+    out[:, 7] = top[:, None] * np.exp(-0.125 * t * t)

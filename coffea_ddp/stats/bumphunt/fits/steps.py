@@ -1,4 +1,4 @@
-"""Backgrounds with a shoulder: a step in their logarithm, which polynomials need many terms for (compiled).
+"""Backgrounds with a shoulder: a step in their logarithm, which polynomials need many terms for.
 
 A grid of steps ``u = 0.5 (1 - erf((x - p) / w))`` is tried in one step of Fisher scoring, from a background b that is
 already good and a candidate of strength mu beside it. Over the errors ``1 / sqrt(b + mu s)``, the counts say
@@ -23,8 +23,9 @@ from scipy.special import erf
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.bumphunt.fits.loglinear import backward, dot
-from coffea_ddp.stats.bumphunt.fits.polynomials import Problem, orthogonal
+from coffea_ddp.stats.bumphunt.fits.polynomials import orthogonal
 from coffea_ddp.stats.bumphunt.fits.shoulder import TALLEST
+from coffea_ddp.stats.bumphunt.fits.signals import Spectra
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
@@ -39,6 +40,7 @@ _PER_WIDTH, _LEAST = 1.5, 6
 """Places of steps in one of their widths, and how many at least."""
 _FREE_SHARE = 1e-3
 """No step has less than this share that polynomials and candidate cannot describe."""
+_SMALLEST = 1e-12
 
 
 class Steps(NamedTuple):
@@ -68,15 +70,15 @@ class Linearised(NamedTuple):
     Attributes
     ----------
     root, scale
-        ``1 / sqrt(b + mu s)``, 0 where masked, and b times that; shape (n_bins,).
+        ``1 / sqrt(b + mu s)``, 0 where masked, and b times that; shape (n_spectra, n_bins).
     y, v
-        What the counts say, and the candidate; shape (n_bins,).
+        What the counts say, and the candidate; shape (n_spectra, n_bins).
     q, factor
-        Q^T, shape (terms, n_bins), and L.
+        Q^T, shape (n_spectra, terms, n_bins), and L, shape (n_spectra, terms, terms).
     yq, vq
-        ``Q^T y`` and ``Q^T v``; shape (terms,).
+        ``Q^T y`` and ``Q^T v``; shape (n_spectra, terms).
     vy
-        ``v . y``.
+        ``v . y``, shape (n_spectra,).
     """
 
     root: FloatArray
@@ -87,11 +89,11 @@ class Linearised(NamedTuple):
     factor: FloatArray
     yq: FloatArray
     vq: FloatArray
-    vy: float
+    vy: FloatArray
 
 
 class BestSteps(NamedTuple):
-    """The best step beside every number of polynomials; shape (n_orders,) each.
+    """The best step beside every number of polynomials; shape (n_spectra, n_orders) each.
 
     Attributes
     ----------
@@ -129,28 +131,47 @@ def step_table(n_bins: int) -> Steps:
     return Steps(u, u**2, p, w, first, stop)
 
 
-@compiled
 def linearise(
-    problem: Problem, signal: FloatArray, mu: float, log_b: FloatArray, b: FloatArray, terms: int
+    spectra: Spectra, signal: FloatArray, mu: FloatArray, log_b: FloatArray, b: FloatArray, terms: int
 ) -> Linearised:
-    """Return the linear problem around a background b with a candidate of strength mu."""
-    n, use, basis = problem.n, problem.use, problem.basis
-    n_bins = len(n)
-    root, scale, y, v = np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins)
-    q, factor = np.empty((terms, n_bins)), np.empty((terms, terms))
-    for i in range(n_bins):
-        root[i] = use[i] / np.sqrt(b[i] + mu * signal[i])
-        scale[i] = root[i] * b[i]
-        y[i] = root[i] * (n[i] - b[i]) + scale[i] * log_b[i]
-        v[i] = root[i] * signal[i]
-    for a in range(terms):
+    """Return the linear problems around backgrounds b with candidates of strength mu."""
+    root = np.sqrt(spectra.use / (b + mu[:, None] * signal))
+    scale, v = root * b, root * signal
+    y = root * (spectra.n - b) + scale * log_b
+    q, factor = scale[:, None] * spectra.polynomials.basis[:, :terms], np.empty((len(b), terms, terms))
+    _orthogonal(q, spectra.polynomials.ridge, factor)
+    yq, vq = (q @ y[:, :, None])[:, :, 0], (q @ v[:, :, None])[:, :, 0]
+    return Linearised(root, scale, y, v, q, factor, yq, vq, (v * y).sum(axis=1))
+
+
+@compiled
+def _orthogonal(columns: FloatArray, ridge: FloatArray, factor: FloatArray) -> None:
+    for row in range(len(columns)):
+        orthogonal(columns[row], ridge, factor[row])
+
+
+@compiled
+def _set_products(point: Linearised, steps: Steps, uq: FloatArray, others: FloatArray) -> None:
+    """Set the inner products of all steps with the polynomials, and with counts, candidate and themselves.
+
+    Shapes (n_spectra, terms, n_steps) and (3, n_spectra, n_steps).
+    """
+    column, n_bins = np.empty(point.scale.shape[1]), point.scale.shape[1]
+    for row in range(len(point.scale)):
+        scale, y, v, q = point.scale[row], point.y[row], point.v[row], point.q[row]
+        for a in range(uq.shape[1]):
+            for i in range(n_bins):
+                column[i] = scale[i] * q[a, i]
+            _under_steps(steps, steps.values, column, uq[row, a])
         for i in range(n_bins):
-            q[a, i] = scale[i] * basis[a, i]
-    orthogonal(q, problem.ridge, factor)
-    yq, vq = np.empty(terms), np.empty(terms)
-    for a in range(terms):
-        yq[a], vq[a] = dot(q[a], y), dot(q[a], v)
-    return Linearised(root, scale, y, v, q, factor, yq, vq, dot(v, y))
+            column[i] = scale[i] * y[i]
+        _under_steps(steps, steps.values, column, others[0, row])
+        for i in range(n_bins):
+            column[i] = scale[i] * v[i]
+        _under_steps(steps, steps.values, column, others[1, row])
+        for i in range(n_bins):
+            column[i] = scale[i] * scale[i]
+        _under_steps(steps, steps.squared, column, others[2, row])
 
 
 @compiled
@@ -167,50 +188,68 @@ def _under_steps(steps: Steps, values: FloatArray, column: FloatArray, out: Floa
         out[t] = before[first] + dot(values[t, first:stop], column[first:stop])
 
 
-@compiled
-def best_steps(point: Linearised, steps: Steps, orders: IntArray) -> BestSteps:
+def best_steps(point: Linearised, steps: Steps, orders: tuple[int, ...]) -> BestSteps:
     """Return the best step beside every number of polynomials, the candidate fitted too."""
-    terms, n_steps, scale = len(point.q), len(steps.place), point.scale
-    uq, uu, uy, uv = np.empty((terms, n_steps)), np.empty(n_steps), np.empty(n_steps), np.empty(n_steps)
-    for a in range(terms):
-        _under_steps(steps, steps.values, scale * point.q[a], uq[a])
-    _under_steps(steps, steps.values, scale * point.y, uy)
-    _under_steps(steps, steps.values, scale * point.v, uv)
-    _under_steps(steps, steps.squared, scale * scale, uu)
-    for t in range(n_steps):
-        uu[t] += 1e-9
-    whole, vv, vy, a = uu.copy(), dot(point.v, point.v) + 1e-12, point.vy, 0
-    gain, height, best = np.zeros(len(orders)), np.zeros(len(orders)), np.zeros(len(orders), np.int64)
-    for order in range(len(orders)):
-        while a < orders[order]:
-            for t in range(n_steps):
-                uu[t] -= uq[a, t] * uq[a, t]
-                uy[t] -= uq[a, t] * point.yq[a]
-                uv[t] -= uq[a, t] * point.vq[a]
-            vv -= point.vq[a] * point.vq[a]
-            vy -= point.vq[a] * point.yq[a]
-            a += 1
-        over = 1.0 / max(vv, 1e-12)
-        for t in range(n_steps):
-            # Those of what the candidate cannot describe.
-            free, slope = uu[t] - uv[t] * uv[t] * over, uy[t] - uv[t] * vy * over
-            if free > _FREE_SHARE * whole[t] and abs(slope) < TALLEST * free and slope * slope > gain[order] * free:
-                gain[order], height[order], best[order] = slope * slope / free, slope / free, t
+    n_spectra, terms = point.yq.shape
+    uq, others = np.empty((n_spectra, terms, len(steps.place))), np.empty((3, n_spectra, len(steps.place)))
+    _set_products(point, steps, uq, others)
+    uy, uv, uu = others
+    uu += 1e-9
+    whole, before = uu.copy(), 0
+    vv, vy = (point.v * point.v).sum(axis=1) + _SMALLEST, point.vy.copy()
+    shape = (n_spectra, len(orders))
+    gain, height, best = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
+    every = np.arange(n_spectra)
+    for number, order in enumerate(orders):
+        for a in range(before, order):
+            uu -= uq[:, a] * uq[:, a]
+            uy -= uq[:, a] * point.yq[:, a, None]
+            uv -= uq[:, a] * point.vq[:, a, None]
+            vv -= point.vq[:, a] * point.vq[:, a]
+            vy -= point.vq[:, a] * point.yq[:, a]
+        before = order
+        over = 1.0 / np.maximum(vv, _SMALLEST)
+        # Those of what the candidate cannot describe.
+        free, slope = uu - uv * uv * over[:, None], uy - uv * (vy * over)[:, None]
+        allowed = (free > _FREE_SHARE * whole) & (np.abs(slope) < TALLEST * free)
+        free = np.where(allowed, free, 1.0)
+        gains = np.where(allowed, slope * slope / free, 0.0)
+        at = gains.argmax(axis=1)
+        gain[:, number], best[:, number] = gains[every, at], at
+        height[:, number] = np.where(gain[:, number] > 0.0, slope[every, at] / free[every, at], 0.0)
     return BestSteps(gain, height, best)
 
 
+def beside_step(point: Linearised, order: int, step: FloatArray, height: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mu of the candidates, and the coefficients of the polynomials, beside steps of those heights.
+
+    Parameters
+    ----------
+    point
+        The linear problems.
+    order
+        Number of polynomials.
+    step, height
+        u, shape (n_spectra, n_bins), and h, shape (n_spectra,).
+
+    Returns
+    -------
+    tuple
+        Shapes (n_spectra,) and (n_spectra, order).
+    """
+    u, yq, vq = point.scale * step, point.yq[:, :order], point.vq[:, :order]
+    c = (point.q[:, :order] @ u[:, :, None])[:, :, 0]
+    uv = (u * point.v).sum(axis=1) - (c * vq).sum(axis=1)
+    vv = (point.v * point.v).sum(axis=1) + _SMALLEST - (vq * vq).sum(axis=1)
+    vy = point.vy - (vq * yq).sum(axis=1)
+    mu = np.maximum((vy - height * uv) / np.maximum(vv, _SMALLEST), 0.0)
+    c = yq - height[:, None] * c - mu[:, None] * vq
+    _solve(point.factor, c)
+    return mu, c
+
+
 @compiled
-def beside_step(point: Linearised, order: int, step: FloatArray, height: float) -> tuple[float, FloatArray]:
-    """Return mu of the candidate, and the coefficients of the polynomials, beside a step of that height."""
-    u, c = point.scale * step, np.empty(order)
-    uv, vv, vy = dot(u, point.v), dot(point.v, point.v) + 1e-12, point.vy
-    for a in range(order):
-        c[a] = dot(u, point.q[a])
-        uv -= c[a] * point.vq[a]
-        vv -= point.vq[a] * point.vq[a]
-        vy -= point.vq[a] * point.yq[a]
-    mu = max((vy - height * uv) / max(vv, 1e-12), 0.0)
-    for a in range(order):
-        c[a] = point.yq[a] - height * c[a] - mu * point.vq[a]
-    backward(point.factor, c, order)
-    return float(mu), c
+def _solve(factor: FloatArray, values: FloatArray) -> None:
+    """Replace values by ``L^-T values``, in place, with the leading part of each factor."""
+    for row in range(len(values)):
+        backward(factor[row], values[row], values.shape[1])
