@@ -28,6 +28,7 @@ from coffea_ddp.errors import FileError, FormatError
 from coffea_ddp.stats.bumphunt.domain import domain
 from coffea_ddp.stats.bumphunt.features import CHANNELS, N_SCORES, describe
 from coffea_ddp.stats.bumphunt.network import Shape, apply, layers
+from coffea_ddp.stats.samples.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "coffea-ddp/bump-network", 3
 _RARE = 0.01
 _CAUTION, _BEYOND_DOUBT = 1.5, 6.0
-_AT_ONCE = 128
-"""Spectra that go through the network together: their arrays stay in the cache."""
+_AT_ONCE, _IN_NUMPY = 128, 32
+"""Spectra that are described together, and those that go through the network in numpy: arrays stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,20 +260,18 @@ class BumpFinder:
             ``"numpy"``, or ``"torch"``: the same numbers to single precision.
         """
         used = np.ones_like(counts) if use is None else use
-        parts = [
-            self._some(counts[first : first + _AT_ONCE], sigma, used[first : first + _AT_ONCE], backend)
-            for first in range(0, len(counts), _AT_ONCE)
-        ]
+        with one_thread():
+            parts = [
+                self._some(counts[first : first + _AT_ONCE], sigma, used[first : first + _AT_ONCE], backend)
+                for first in range(0, len(counts), _AT_ONCE)
+            ]
         if len(parts) == 1:
             return parts[0]
         return put_together(parts, np.concatenate)
 
     def _some(self, counts: FloatArray, sigma: FloatArray, use: FloatArray, backend: str) -> Estimates:
         described = describe(counts, sigma, use)
-        if backend == "torch":
-            out = _in_torch(self, described.features)
-        else:
-            out = apply(self.weights, described.features, self.shape)
+        out = (_in_torch if backend == "torch" else _in_numpy)(self, described.features)
         z, log_error, odds, given, evidence = (np.asarray(part, dtype=np.float64) for part in out)
         spread = 3.0 * described.features[:, CHANNELS.index("spread"), 0].astype(np.float64)
         inside = domain(described.smooth, use, sigma)
@@ -370,6 +369,14 @@ def shipped() -> BumpFinder:
     """Return the finder that comes with the package."""
     with importlib.resources.as_file(importlib.resources.files(__package__) / "weights.npz") as path:
         return load(path)
+
+
+def _in_numpy(finder: BumpFinder, features: NDArray[np.float32]) -> tuple[Any, ...]:
+    parts = [
+        apply(finder.weights, features[first : first + _IN_NUMPY], finder.shape)
+        for first in range(0, len(features), _IN_NUMPY)
+    ]
+    return parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _in_torch(finder: BumpFinder, features: NDArray[np.float32]) -> tuple[Any, ...]:

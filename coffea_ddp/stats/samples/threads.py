@@ -22,8 +22,11 @@ def small_products(n_points: int) -> AbstractContextManager[Any]:
     >>> with small_products(100):
     ...     pass
     """
-    if n_points >= _SMALL:
-        return nullcontext()
+    return nullcontext() if n_points >= _SMALL else one_thread()
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which products of matrices are made by one thread."""
     controller: ThreadpoolController = _with_torch() if "torch" in sys.modules else _without_torch()
-    one_thread: AbstractContextManager[Any] = controller.limit(limits=1)
-    return one_thread
+    limited: AbstractContextManager[Any] = controller.limit(limits=1)
+    return limited
