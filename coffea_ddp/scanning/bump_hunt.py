@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare
-from coffea_ddp.scanning.bump_rows import lost_row, row_of
-from coffea_ddp.scanning.bump_search import Found, Settings, hunted_together, searched_on, with_toys
+from coffea_ddp.scanning.bump_rows import lost_row, rows_of
+from coffea_ddp.scanning.bump_search import Found, Settings, hunted_together, in_order, searched_on, with_toys
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.defaults import TOYS
@@ -104,13 +104,12 @@ def bump_hunt(
     settings = Settings(finder or shipped(), backend, toys, seed)
     usable = [one for one in prepared if one.status is Status.OK]
     found, searches = _all_found(usable, settings, progress or _silent)
-    found.sort(key=lambda one: one.place(searches))
+    found = in_order(found, searches)
     for number, one in enumerate(found[: toys_for if toys else 0]):
         if progress is not None:
             progress(len(usable), len(usable), f"toys of {number + 1} of the best")
         found[number] = with_toys(one, settings)
-    found.sort(key=lambda one: one.place(searches))
-    rows = [row_of(one, rank, searches) for rank, one in enumerate(found, 1)]
+    rows = rows_of(in_order(found, searches), searches)
     rows += [lost_row(one) for one in prepared if one.status is not Status.OK]
     if progress is not None:
         progress(len(usable), len(usable), "")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,7 @@ from coffea_ddp.stats.dispersion import common_factor
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray
 
 MIN_EVENTS = 100
 """A spectrum of fewer events is not tested: the network was not trained on it."""
@@ -38,6 +39,34 @@ _MULTIPLE = 8
 """Spectra are continued to a multiple of this number of bins, so that more of them have one length."""
 _PEAK = 3.0
 """No range begins within this many widths of a bump."""
+
+
+class _Read(MassSpectrum):
+    """A spectrum whose arrays are read from its histogram once; nobody fills it while it is searched."""
+
+    @cached_property
+    def counts(self) -> FloatArray:
+        return super().counts
+
+    @cached_property
+    def variances(self) -> FloatArray | None:
+        return super().variances
+
+    @cached_property
+    def effective(self) -> FloatArray:
+        return super().effective
+
+    @cached_property
+    def edges(self) -> FloatArray:
+        return super().edges
+
+    @cached_property
+    def sigma_bins(self) -> FloatArray | None:
+        return super().sigma_bins
+
+    @cached_property
+    def masked(self) -> BoolArray:
+        return super().masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +97,17 @@ class Prepared:
         """The bins of the fit range."""
         return slice(self.first, self.stop)
 
-    @property
+    @cached_property
     def counts(self) -> FloatArray:
         """Effective counts, 0 in masked bins; shape (n_bins,)."""
         return self.spectrum.effective[self.span] * self.use
 
-    @property
+    @cached_property
     def use(self) -> FloatArray:
         """1 for bins that are used, 0 where they are masked; shape (n_bins,)."""
         return np.where(self.spectrum.masked[self.span], 0.0, 1.0)
 
-    @property
+    @cached_property
     def sigma(self) -> FloatArray | None:
         """Width of the signal in bins, shape (n_bins,); ``None`` where it is to be scanned.
 
@@ -92,7 +121,7 @@ class Prepared:
         typical = float(np.median(inside))
         return np.full(len(inside), round(typical, 2)) if np.ptp(inside) < _SAME * typical else inside
 
-    @property
+    @cached_property
     def edges(self) -> FloatArray:
         """Edges of the bins in GeV, shape (n_bins + 1,)."""
         return self.spectrum.edges[self.first : self.stop + 1]
@@ -113,6 +142,7 @@ def prepare(spectrum: MassSpectrum, *, min_events: float = MIN_EVENTS, whole: bo
     whole
         Take all bins, whatever they hold.
     """
+    spectrum = _Read(**{field.name: getattr(spectrum, field.name) for field in dataclasses.fields(spectrum)})
     n_bins = len(spectrum.counts)
     wrong = _wrong_contents(spectrum)
     if wrong is not None:

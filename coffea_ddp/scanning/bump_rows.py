@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.rows import Row
 from coffea_ddp.scanning.bump_range import Prepared
-from coffea_ddp.scanning.bump_search import Found
+from coffea_ddp.scanning.bump_search import Found, z_after
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z
 
 
-def row_of(found: Found, rank: int, trials: int) -> Row:
-    """Return the row of a bump, or of the strongest candidate of a spectrum, after a number of searches."""
+class _Significance(NamedTuple):
+    """What a row says of a bump: z and p at its bin, p of its spectrum, and both after all searches."""
+
+    z_local: float
+    p_local: float
+    p_cell: float
+    z_global: float
+    p_global: float
+
+
+def rows_of(found: Sequence[Found], trials: int) -> list[Row]:
+    """Return the rows of bumps, or of the strongest candidates of spectra, in order, after a number of searches."""
+    if not found:
+        return []
+    z_local, z_cell = np.array([one.z for one in found]), np.array([one.z_spectrum for one in found])
+    z_global = z_after(found, trials)
+    p_local, p_cell, p_global = (p_from_z(z, two_sided=False) for z in (z_local, z_cell, z_global))
+    columns = (part.tolist() for part in (z_local, p_local, p_cell, z_global, p_global))
+    return [
+        _row_of(one, rank, trials, _Significance(*values))
+        for rank, (one, values) in enumerate(zip(found, zip(*columns, strict=True), strict=True), 1)
+    ]
+
+
+def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
     spectrum, edges = found.prepared.spectrum, found.prepared.edges
-    position, width, z, z_global = found.position, found.width, found.z, found.z_global(trials)
+    position, width = found.position, found.width
     nowhere = "NO_DOMAIN" in found.flags
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
         region=Region((Range("", position - 2 * width, position + 2 * width, "GeV"),)),
-        decays_to=spectrum.decays_to, test="bump", n_a=None, n_b=float(found.prepared.counts.sum()), statistic=z,
-        p_local=float(p_from_z(z, two_sided=False)),
-        z_local=z,
-        p_global=float(p_from_z(z_global, two_sided=False)),
-        z_global=z_global,
+        decays_to=spectrum.decays_to, test="bump", n_a=None, n_b=float(found.prepared.counts.sum()),
+        statistic=values.z_local,
+        p_local=values.p_local,
+        z_local=values.z_local,
+        p_global=values.p_global,
+        z_global=values.z_global,
         method="bump network",
         p_method=_p_method(found),
         global_method=f"Sidak over {trials} searches",
@@ -32,7 +61,7 @@ def row_of(found: Found, rank: int, trials: int) -> Row:
         rank=rank,
         similar_to=rank,
         n_bins=int(found.prepared.use.sum()),
-        p_cell=float(p_from_z(found.z_spectrum, two_sided=False)),
+        p_cell=values.p_cell,
         bump=BumpPart(
             position, width, found.error, float(edges[0]), float(edges[-1]), " ".join(found.flags),
             None if found.peak is None else found.number, None if found.peak is None else found.peak.events,

@@ -133,13 +133,18 @@ class Found:
         """True where p after all bins and widths is small enough to search on beside it."""
         return float(p_from_z(self.z_spectrum, two_sided=False)) < CHANCE
 
-    def place(self, trials: int) -> tuple[float, float]:
-        """Return what it is ranked by after a number of searches."""
-        return sort_key(float(p_from_z(self.z_global(trials), two_sided=False)), self.z)
 
-    def z_global(self, trials: int) -> float:
-        """Return the global z for a number of searches."""
-        return float(sidak_z(self.z_spectrum, trials, two_sided=False))
+def z_after(found: Sequence[Found], trials: int) -> FloatArray:
+    """Return the global z of bumps after a number of searches, shape (n_bumps,)."""
+    return np.asarray(sidak_z(np.array([one.z_spectrum for one in found]), trials, two_sided=False))
+
+
+def in_order(found: Sequence[Found], trials: int) -> list[Found]:
+    """Return bumps in the order of their ranks after a number of searches."""
+    if not found:
+        return []
+    p = p_from_z(z_after(found, trials), two_sided=False).tolist()
+    return [found[i] for i in sorted(range(len(found)), key=lambda i: sort_key(p[i], found[i].z))]
 
 
 def hunted_together(group: Sequence[Prepared], settings: Settings) -> list[Found]:

@@ -34,7 +34,7 @@ from coffea_ddp.stats import checks
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
 
 OVERDISPERSED, UNDERDISPERSED = "OVERDISPERSED", "UNDERDISPERSED"
 """Flags of spectra whose neighbouring bins scatter more, or less, than Poisson counts."""
@@ -91,15 +91,22 @@ def poisson_dispersion(counts: ArrayLike) -> DispersionResult:
     >>> poisson_dispersion(np.full(30, 100.0)).verdict
     'UNDERDISPERSED'
     """
-    values = _one_spectrum(counts)
-    ratio, windows = _scatter(values, 4)
-    if windows < _WINDOWS:
-        return DispersionResult(np.nan, windows, "")
-    unit = _SPREAD / np.sqrt(windows)
-    if ratio < np.exp(-_BELOW * unit):
-        return DispersionResult(ratio, windows, UNDERDISPERSED)
-    smoothest = min(ratio, _scatter(values, 6)[0])
-    return DispersionResult(ratio, windows, OVERDISPERSED if smoothest > np.exp(_ABOVE * unit) else "")
+    ((ratio,), (windows,)), (verdict,) = _verdicts(_one_spectrum(counts)[None])
+    return DispersionResult(float(ratio), int(windows), verdict)
+
+
+def _verdicts(counts: FloatArray) -> tuple[tuple[FloatArray, IntArray], list[str]]:
+    """Return the ratios of variances and the numbers of windows of spectra, shape (n_spectra,), and the verdicts."""
+    ratio, windows = _scatter(counts, 4)
+    enough = windows >= _WINDOWS
+    ratio = np.where(enough, ratio, np.nan)
+    with np.errstate(divide="ignore"):
+        unit = _SPREAD / np.sqrt(windows)
+    over = enough & (ratio > np.exp(_ABOVE * unit))
+    over[over] &= _scatter(counts[over], 6)[0] > np.exp(_ABOVE * unit[over])
+    under = enough & (ratio < np.exp(-_BELOW * unit))
+    words = np.where(over, OVERDISPERSED, np.where(under, UNDERDISPERSED, ""))
+    return (ratio, windows), words.tolist()
 
 
 def _one_spectrum(counts: ArrayLike) -> FloatArray:
@@ -109,19 +116,25 @@ def _one_spectrum(counts: ArrayLike) -> FloatArray:
     return values
 
 
-def _scatter(counts: FloatArray, order: int) -> tuple[float, int]:
-    """Return the ratio of variances from differences of an order, NaN without any, and the number of windows."""
-    if len(counts) <= order:
-        return np.nan, 0
+def _scatter(counts: FloatArray, order: int) -> tuple[FloatArray, IntArray]:
+    """Return the ratios of variances from differences of an order, and the numbers of windows; shape (n_spectra,).
+
+    Ratios are NaN where there is no window.
+    """
+    if counts.shape[1] <= order:
+        return np.full(len(counts), np.nan), np.zeros(len(counts), dtype=np.int64)
     usable = counts >= _LEAST
     safe = np.where(usable, counts, 1.0)
     difference = np.array([(-1.0) ** j * comb(order, j) for j in range(order + 1)])
-    inside = np.lib.stride_tricks.sliding_window_view(usable, order + 1).all(axis=1)
-    pulls = np.lib.stride_tricks.sliding_window_view(np.log(safe), order + 1)[inside] @ difference
-    variances = np.lib.stride_tricks.sliding_window_view(1.0 / safe, order + 1)[inside] @ difference**2
-    squares = np.sort(pulls**2 / variances)
-    kept = squares[: int(np.ceil(_KEPT * len(squares)))]
-    return float(kept.mean() / _KEPT_MEAN) if len(kept) else np.nan, len(squares)
+    inside = np.lib.stride_tricks.sliding_window_view(usable, order + 1, axis=1).all(axis=2)
+    pulls = np.lib.stride_tricks.sliding_window_view(np.log(safe), order + 1, axis=1) @ difference
+    variances = np.lib.stride_tricks.sliding_window_view(1.0 / safe, order + 1, axis=1) @ difference**2
+    squares = np.sort(np.where(inside, pulls**2 / variances, np.inf), axis=1)
+    windows = inside.sum(axis=1)
+    kept = np.ceil(_KEPT * windows).astype(np.int64)
+    total = np.where(np.arange(squares.shape[1]) < kept[:, None], squares, 0.0).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return total / kept / _KEPT_MEAN, windows
 
 
 def common_factor(counts: ArrayLike) -> int:
@@ -141,24 +154,34 @@ def common_factor(counts: ArrayLike) -> int:
     InputError
         If they are not numbers, not finite, negative, not one-dimensional, or none.
     """
-    values = _one_spectrum(counts)
-    filled = values[values != 0]
-    if not len(filled) or (filled != np.rint(filled)).any() or filled.max() >= _LARGEST:
-        return 1
-    factor = int(np.gcd.reduce(filled.astype(np.int64)))
-    return factor if factor > 1 and _by_accident(factor) ** len(filled) < LIKELY else 1
+    return _factors(_one_spectrum(counts)[None])[0]
 
 
-def scatter_flags(counts: FloatArray) -> tuple[str, ...]:
-    """Return what shows that the contents of one spectrum are no Poisson counts, as words; shape (n_bins,)."""
-    verdict = poisson_dispersion(counts).verdict
-    known = {
-        "NOT_COUNTS": bool((counts != np.rint(counts)).any()),
-        "SCALED": common_factor(counts) > 1,
-        OVERDISPERSED: verdict == OVERDISPERSED,
-        UNDERDISPERSED: verdict == UNDERDISPERSED,
-    }
-    return tuple(word for word, hit in known.items() if hit)
+def _factors(counts: FloatArray) -> list[int]:
+    """Return the common factor of each of several spectra, 1 where it may be an accident."""
+    whole = (counts == np.rint(counts)).all(axis=1) & (counts.max(axis=1) < _LARGEST)
+    factors = np.gcd.reduce(np.where(whole[:, None], counts, 1.0).astype(np.int64), axis=1)
+    filled = np.count_nonzero(counts, axis=1)
+    return [
+        factor if factor > 1 and _by_accident(factor) ** number < LIKELY else 1
+        for factor, number in zip(factors.tolist(), filled.tolist(), strict=True)
+    ]
+
+
+def scatter_flags(counts: FloatArray) -> list[tuple[str, ...]]:
+    """Return what shows that contents of spectra, shape (n_spectra, n_bins), are no Poisson counts: words for each.
+
+    Examples
+    --------
+    >>> scatter_flags(np.array([[100.0] * 30, [0.5] * 30]))
+    [('SCALED', 'UNDERDISPERSED'), ('NOT_COUNTS',)]
+    """
+    _, verdicts = _verdicts(counts)
+    broken, factors = (counts != np.rint(counts)).any(axis=1).tolist(), _factors(counts)
+    return [
+        (*("NOT_COUNTS",) * fractional, *("SCALED",) * (factor > 1), *(verdict,) * bool(verdict))
+        for fractional, factor, verdict in zip(broken, factors, verdicts, strict=True)
+    ]
 
 
 @cache

@@ -101,7 +101,7 @@ def flags_of(counts: FloatArray, hunted: Hunted, use: FloatArray, peaks: Sequenc
         "NOT_SMOOTH": hunted.spread > NOT_SMOOTH,
         "NO_DOMAIN": ~hunted.estimates.inside.any(axis=1),
     }
-    scatter = [scatter_flags(row) for row in counts * use]
+    scatter = scatter_flags(counts * use)
     return [(*(word for word, hit in known.items() if hit[row]), *scatter[row]) for row in range(len(counts))]
 
 

@@ -73,10 +73,21 @@ class Peak:
 
     def shape(self, bins: FloatArray) -> FloatArray:
         """Return the share of its events in each bin, which adds up to 1 over the bins; shape of ``bins``."""
+        return self.slopes(bins)[0]
+
+    def slopes(self, bins: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return its shape, and the derivatives of that by place, log sigma, 1/left and 1/right; shape (4, n_bins)."""
         t = (bins - self.place) / self.sigma
-        log = np.where(t < 0.0, _log_half(-t, self.left), _log_half(t, self.right))
+        right = t >= 0.0
+        log, by_t, by_tail = _half(np.abs(t), np.where(right, self.right, self.left))
+        by_t = np.where(right, by_t, -by_t)
         share = np.exp(log - log.max())
-        return np.asarray(share / share.sum())
+        share /= share.sum()
+        log_slopes = np.array([
+            -by_t / self.sigma, -by_t * t, np.where(right, 0.0, -(self.left**2)) * by_tail,
+            np.where(right, -(self.right**2), 0.0) * by_tail,
+        ])  # fmt: skip
+        return share, share * (log_slopes - (log_slopes @ share)[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +177,26 @@ def _together(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak], first:
         tails = [_SURE * (1.0 / side - 1.0 / _BEGINS) for one in found for side in (one.left, one.right)]
         return np.append(use * (seen - 2.0 * np.sqrt(b + s + _BRIGHT)), tails)
 
+    def slopes(theta: FloatArray) -> FloatArray:
+        found, b, s = model(theta)
+        out = np.zeros((len(bins) + 2 * len(peaks), len(theta)))
+        out[: len(bins), :terms] = (b * basis).T
+        for i, one in enumerate(found):
+            share, by = one.slopes(bins)
+            first = terms + 5 * i
+            out[: len(bins), first : first + 5] = one.events * np.vstack([by, share]).T
+            out[len(bins) + 2 * i : len(bins) + 2 * i + 2, first + 2 : first + 4] = _SURE * np.eye(2)
+        out[: len(bins)] *= (-use / np.sqrt(b + s + _BRIGHT))[:, None]
+        return out
+
     begin = [(float(value), -np.inf, np.inf) for value in beta]
     for one in peaks:
         height = np.log(max(float(over[np.abs(bins - one.place) < 2.0 * one.sigma].sum()), 1.0))
         begin += _bounds(one, _top(over, bins, one), height)
     x0, low, high = np.array(begin).T
-    found = least_squares(residuals, x0, bounds=(low, high), x_scale="jac", max_nfev=40, ftol=1e-6, xtol=1e-6)
+    found = least_squares(
+        residuals, x0, jac=slopes, bounds=(low, high), x_scale="jac", max_nfev=40, ftol=1e-6, xtol=1e-6
+    )
     return model(found.x)
 
 
@@ -218,8 +243,10 @@ def _peak(theta: FloatArray) -> Peak:
     return Peak(place, float(np.exp(log_sigma)), 1.0 / left, 1.0 / right, float(np.exp(height)))
 
 
-def _log_half(t: FloatArray, tail: float) -> FloatArray:
-    """Return the logarithm of one half of a Crystal Ball at t >= 0, whose tail begins at ``tail``."""
-    beyond = np.maximum(t, tail)
-    log_tail = -0.5 * tail**2 - _POWER * np.log1p(tail / _POWER * (beyond - tail))
-    return np.where(t < tail, -0.5 * t**2, log_tail)
+def _half(t: FloatArray, tail: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the logarithm of a Crystal Ball at t >= 0, whose tail begins at ``tail``, and its slopes by t and tail."""
+    beyond = np.maximum(t - tail, 0.0)
+    core, falling = beyond == 0.0, 1.0 + tail / _POWER * beyond
+    log = np.where(core, -0.5 * t**2, -0.5 * tail**2 - _POWER * np.log(falling))
+    by_tail = np.where(core, 0.0, -tail - (t - 2.0 * tail) / falling)
+    return log, np.where(core, -t, -tail / falling), by_tail

@@ -150,7 +150,7 @@ def bump_fit(
     order = np.array(terms)[best]
     batch = spectra.shape[:-1]
     uneven = ("UNEVEN_BINS",) if uneven_bins(spectra.edges) else ()
-    flags = [(*scatter_flags(row), *uneven) for row in flat]
+    flags = [(*found, *uneven) for found in scatter_flags(flat)]
     return BumpFitResult(
         z=z.reshape(spectra.shape),
         order=_shaped(order, batch),
