@@ -126,8 +126,7 @@ def _all_found(usable: Sequence[Prepared], settings: Settings, progress: Progres
     searches = done = 0
     for group in _groups(usable):
         progress(done, len(usable), "")
-        for one in hunted_together(group, settings):
-            bumps, times = searched_on(one, settings)
+        for bumps, times in searched_on(hunted_together(group, settings), settings):
             found += bumps
             searches += times
         done += len(group)

@@ -14,7 +14,7 @@ Examples
 >>> axis = hist.axis.Regular(80, 0.0, 80.0, name="mass")
 >>> spectrum = MassSpectrum("m0m1", "", hist.Hist(axis, data=np.random.default_rng(1).poisson(expected)), width=2.0)
 >>> settings = Settings(shipped())
->>> bumps, searches = searched_on(hunted_together([prepare(spectrum)], settings)[0], settings)
+>>> ((bumps, searches),) = searched_on(hunted_together([prepare(spectrum)], settings), settings)
 >>> [round(one.peak.place) for one in bumps], searches
 ([20, 55], 3)
 """
@@ -31,8 +31,8 @@ import numpy as np
 from coffea_ddp.report.ordering import sort_key
 from coffea_ddp.scanning.bump_range import Prepared, without_turn_on
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
-from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt, toys_beyond
-from coffea_ddp.stats.bumphunt.several import CHANCE, all_bumps
+from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt, together, toys_beyond
+from coffea_ddp.stats.bumphunt.several import CHANCE, AllBumps, all_bumps
 from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
@@ -165,31 +165,42 @@ def _found(prepared: Prepared, hunted: Hunted, counts: FloatArray, calibrated: f
     return dataclasses.replace(found, z_spectrum=min(calibrated, found.z))
 
 
-def searched_on(first: Found, settings: Settings) -> tuple[list[Found], int]:
-    """Return all bumps of a spectrum, the strongest first, and how many searches that took.
+def searched_on(first: Sequence[Found], settings: Settings) -> list[tuple[list[Found], int]]:
+    """Return all bumps of spectra of one length and width, the strongest first, and how many searches that took.
 
     The strongest candidate is returned whether it is a bump or not. Where no smooth shape describes what is left
     without bumps, and the spectrum has a turn-on, it is searched behind that, if this is smooth.
     """
-    bumps, searches = _with_others(first, settings)
+    return [_behind_turn_on(*found, settings) for found in zip(first, _with_others(first, settings), strict=True)]
+
+
+def _behind_turn_on(first: Found, found: tuple[list[Found], int], settings: Settings) -> tuple[list[Found], int]:
+    bumps, searches = found
     if _NOT_SMOOTH not in bumps[0].flags:
-        return bumps, searches
+        return found
     place = first.best if first.is_bump else None
     cut = without_turn_on(first.prepared, place, float(first.hunted.sigma[0, first.best]))
     if cut is None:
-        return bumps, searches
-    again, more = _with_others(hunted_together([cut], settings)[0], settings)
+        return found
+    ((again, more),) = _with_others(hunted_together([cut], settings), settings)
     return (again, searches + more) if _NOT_SMOOTH not in again[0].flags else (bumps, searches + more)
 
 
-def _with_others(first: Found, settings: Settings) -> tuple[list[Found], int]:
-    prepared, use = first.prepared, first.prepared.use[None]
-    found = all_bumps(settings.finder, first.counts, prepared.sigma, use, first.hunted, backend=settings.backend)
+def _with_others(first: Sequence[Found], settings: Settings) -> list[tuple[list[Found], int]]:
+    """Return the bumps of spectra of one length and width, each with those beside it, and the number of searches."""
+    counts, use = np.concatenate([one.counts for one in first]), np.array([one.prepared.use for one in first])
+    hunted = together([one.hunted for one in first])
+    found = all_bumps(settings.finder, counts, first[0].prepared.sigma, use, hunted, backend=settings.backend)
+    return [_bumps(*pair) for pair in zip(first, found, strict=True)]
+
+
+def _bumps(first: Found, found: AllBumps | None) -> tuple[list[Found], int]:
     if found is None:
         return [first], 1
+    prepared = first.prepared
     flags, smooth = first.flags, found.rest.estimates.smooth[0]
     if found.complete and found.beyond_doubt:
-        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, use, found.peaks)[0])
+        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, prepared.use[None], found.peaks)[0])
     z = min(found.z_spectrum, first.z)
     bumps = [
         dataclasses.replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z, by_fit=found.by_fit)

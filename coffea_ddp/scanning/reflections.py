@@ -166,6 +166,8 @@ class _Spectrum:
         self._edges = np.asarray(self._layout.axis.edges, dtype=np.float64)
         self._all = hists.spectrum_counts(name)
         self._having = {known: hists.spectrum_counts(name, known=known) for known in hists.layout.known}
+        self._cell: str | None = None
+        self._sums: dict[int, FloatArray] = {}
 
     def cause(self, row: Row) -> CausePart | None:
         """Return what explains a row; ``None`` where nothing does."""
@@ -193,9 +195,17 @@ class _Spectrum:
 
     def _numbers(self, counts: CellCounts, row: Row, windows: Sequence[BoolArray]) -> list[float]:
         """Return the number of events of the row's cell in every window."""
-        inside = self._grid.contains(self._grid.cell(str(row.cell)), counts.codes)
-        entries = counts.entries[:, 0]
-        return [float(entries[np.ix_(inside, window)].sum()) for window in windows]
+        entries = self._of_cell(str(row.cell), counts)
+        return [float(entries[window].sum()) for window in windows]
+
+    def _of_cell(self, cell: str, counts: CellCounts) -> FloatArray:
+        """Return the events of a cell in every bin; those of the last cell are kept."""
+        if cell != self._cell:
+            self._cell, self._sums = cell, {}
+        if id(counts) not in self._sums:
+            inside = self._grid.contains(self._grid.cell(cell), counts.codes)
+            self._sums[id(counts)] = counts.entries[inside, 0].sum(axis=0)
+        return self._sums[id(counts)]
 
     def _standing_out(self, row: Row, away: FloatArray) -> tuple[float, float]:
         """Return z of the events under a bump beyond those next to it, and which part of them that is."""

@@ -12,6 +12,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,20 @@ class Hunted:
         estimates = put_together([self.estimates], lambda values: values[0][some])
         return Hunted(estimates, self.sigma[some], self.significance[some], self.spread[some])
 
+    def each(self) -> Iterator[Hunted]:
+        """Go through what was found in each of the spectra."""
+        return (self.only(row) for row in range(len(self.significance)))
+
+
+def together(found: Sequence[Hunted]) -> Hunted:
+    """Return what was found in spectra of one length, each alone, as that in all of them."""
+    return Hunted(
+        put_together([one.estimates for one in found], np.concatenate),
+        np.concatenate([one.sigma for one in found]),
+        np.concatenate([one.significance for one in found]),
+        np.concatenate([one.spread for one in found]),
+    )
+
 
 def hunt(
     finder: BumpFinder,
@@ -74,7 +89,7 @@ def hunt(
     refine
         Whether likelihoods decide on the width of candidates beyond doubt: what toys do not need.
     closed
-        Where nothing is searched although bins are used, shape (n_bins,); nowhere by default.
+        Where nothing is searched although bins are used, shape (n_bins,) or that of the counts; nowhere by default.
     """
     n_bins = counts.shape[1]
     widths = [np.full(n_bins, value) for value in SCANNED] if sigma is None else [sigma]
@@ -118,7 +133,7 @@ def _at_width(
     shared = joined(use, together, kept) >= together
     found = finder.evaluate(joined(counts * use, together, kept), narrow, shared.astype(np.float64), backend=backend)
     if closed is not None:
-        hidden = joined(closed[None].astype(np.float64), together, kept)[0] > 0.0
+        hidden = joined(np.atleast_2d(closed).astype(np.float64), together, kept) > 0.0
         found = dataclasses.replace(found, inside=found.inside & ~hidden)
     significance = finder.significance(found, narrow)
     if together > 1:

@@ -1,4 +1,4 @@
-"""All bumps of one spectrum: the strongest first, then what is beside it with its shape profiled, and so on.
+"""All bumps of spectra: the strongest of each first, then what is beside it with its shape profiled, and so on.
 
 Examples
 --------
@@ -10,21 +10,21 @@ Examples
 ...     expected += height * np.exp(-0.5 * ((x - place) / 2.0) ** 2)
 >>> counts, use = np.random.default_rng(1).poisson(expected)[None].astype(float), np.ones((1, 120))
 >>> first = hunt(shipped(), counts, np.full(120, 2.0), use)
->>> found = all_bumps(shipped(), counts, np.full(120, 2.0), use, first)
+>>> (found,) = all_bumps(shipped(), counts, np.full(120, 2.0), use, first)
 >>> [round(one.place) for one in found.peaks]
 [40, 70]
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.flags import NOT_SMOOTH
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt
-from coffea_ddp.stats.bumphunt.peaks import Peak, profiled
+from coffea_ddp.stats.bumphunt.peaks import Peak, Profiled, profiled
 from coffea_ddp.stats.bumphunt.toys import DOUBTLESS
 from coffea_ddp.stats.trials import p_from_z
 
@@ -113,8 +113,8 @@ def all_bumps(
     below: float = CHANCE,
     most: int = MOST,
     backend: str = "numpy",
-) -> AllBumps | None:
-    """Return all bumps of one spectrum, until one has a larger p than ``below``, which is not one; ``None``: no bump.
+) -> list[AllBumps | None]:
+    """Return all bumps of spectra, until one has a larger p than ``below``, which is not one; ``None``: no bump.
 
     A candidate of less evidence is a bump, too, where no smooth shape describes the spectrum, and one does when the
     candidate is taken out: of a narrow window around a strong peak, nothing else can tell. Bumps that are none any more
@@ -125,45 +125,77 @@ def all_bumps(
     finder
         The network.
     counts, use
-        Shape (1, n_bins).
+        Of spectra of one length, shape (n_spectra, n_bins).
     sigma
         Width of the signal in bins, shape (n_bins,); ``None``: several are tried.
     first
-        What was found in all of it.
+        What was found in all of them.
     below, most
         The p, by the calibration, at which it ends, and the largest number of bumps, the strongest included.
     backend
         ``"numpy"`` or ``"torch"``.
     """
-    z_first = _z_of_first(counts, use, sigma, first, below)
-    if z_first is None:
-        return None
-    peaks, found = [peak_of(first)], []
-    while True:
-        fitted = profiled(counts[0], use[0], peaks)
-        rest = fitted.rest[None]
-        hunted = hunt(finder, rest, sigma, use, backend=backend, closed=fitted.closed)
-        z = calibrated_z_of(hunted, sigma)
-        complete = not _is_bump(z, below)
-        if complete or len(peaks) == most:
-            break
-        found.append(Beside(hunted, z, rest, fitted.closed, 1.0))
-        peaks.append(peak_of(hunted))
-    calibrated = calibrated_z_of(first, sigma)
+    searches = [
+        _Search(row, counts[row], use[row], one, z, [peak_of(one)])
+        for row, one in enumerate(first.each())
+        if (z := _z_of_first(counts[row : row + 1], use[row : row + 1], sigma, one, below)) is not None
+    ]
+    going = searches
+    while going:
+        fitted = [profiled(one.counts, one.use, one.peaks) for one in going]
+        rests, closed = (np.array([getattr(one, name) for one in fitted]) for name in ("rest", "closed"))
+        hunted = hunt(finder, rests, sigma, np.array([one.use for one in going]), backend=backend, closed=closed)
+        for one, peaks, found in zip(going, fitted, hunted.each(), strict=True):
+            one.take(peaks, found, calibrated_z_of(found, sigma), below, most)
+        going = [one for one in going if not one.ended]
+    out: list[AllBumps | None] = [None] * len(counts)
+    for one in searches:
+        out[one.row] = _outcome(one, calibrated_z_of(one.first, sigma), below)
+    return out
+
+
+@dataclass(eq=False)
+class _Search:
+    """The search in one spectrum as far as it has come: its peaks, what was found beside them, and the rest."""
+
+    row: int
+    counts: FloatArray
+    use: FloatArray
+    first: Hunted
+    z_first: float
+    peaks: list[Peak]
+    found: list[Beside] = field(default_factory=list)
+    complete: bool = False
+    ended: bool = False
+    fitted: Profiled = field(init=False)
+    hunted: Hunted = field(init=False)
+
+    def take(self, fitted: Profiled, hunted: Hunted, z: float, below: float, most: int) -> None:
+        """Take in what was found in the rest of a fit: another bump, or nothing more."""
+        self.fitted, self.hunted = fitted, hunted
+        self.complete = not _is_bump(z, below)
+        self.ended = self.complete or len(self.peaks) == most
+        if not self.ended:
+            self.found.append(Beside(hunted, z, fitted.rest[None], fitted.closed, 1.0))
+            self.peaks.append(peak_of(hunted))
+
+
+def _outcome(search: _Search, calibrated: float, below: float) -> AllBumps | None:
+    """Return the bumps of a spectrum whose search has ended; ``calibrated`` is the z of its strongest candidate."""
+    fitted, hunted, first = search.fitted, search.hunted, search.first
     if not _is_bump(calibrated, below) and not _is_smooth(hunted):
         return None
     scaled = [
         replace(one, z_spectrum=one.z_spectrum / scale, scale=scale)
-        for one, scale in zip(found, fitted.scale[1:], strict=True)
+        for one, scale in zip(search.found, fitted.scale[1:], strict=True)
     ]
     kept = [number for number, one in enumerate(scaled) if _is_bump(one.z_spectrum, below)]
     peaks = [fitted.peaks[0], *(fitted.peaks[1 + number] for number in kept)]
     beyond_doubt = bool(first.estimates.peak[0, int(first.best[0])] > _NO_STEP)
-    beside = tuple(scaled[number] for number in kept)
-    searches = 2 + len(found)
     return AllBumps(
-        z_first, tuple(peaks), beside, hunted, rest, searches, complete, beyond_doubt, by_fit=z_first > calibrated
-    )
+        search.z_first, tuple(peaks), tuple(scaled[number] for number in kept), hunted, fitted.rest[None],
+        2 + len(search.found), search.complete, beyond_doubt, by_fit=search.z_first > calibrated,
+    )  # fmt: skip
 
 
 def calibrated_z_of(hunted: Hunted, sigma: FloatArray | None) -> float:

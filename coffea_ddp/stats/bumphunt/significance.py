@@ -20,7 +20,7 @@ from coffea_ddp.stats.bumphunt.finder import BumpFinder, shipped
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
 from coffea_ddp.stats.bumphunt.hunt import Hunted, hunt, toys_beyond
 from coffea_ddp.stats.bumphunt.peaks import Peak
-from coffea_ddp.stats.bumphunt.several import CHANCE, MOST, Beside, all_bumps, calibrated_z_of
+from coffea_ddp.stats.bumphunt.several import CHANCE, MOST, AllBumps, Beside, all_bumps, calibrated_z_of
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.trials import p_from_z
@@ -201,7 +201,10 @@ def bump_significance(
     most = checks.whole(most, "most", least=1)
     settings = _Settings(finder or shipped(), spectra.sigma, toys, seed, most, backend)
     hunted = hunt(settings.finder, spectra.counts, spectra.sigma, use, backend=backend)
-    found = [_all_of(spectra, hunted, use, row, settings) for row in range(len(spectra.counts))]
+    bumps: list[AllBumps | None] = [None] * len(spectra.counts)
+    if most > 1:
+        bumps = all_bumps(settings.finder, spectra.counts, spectra.sigma, use, hunted, most=most, backend=backend)
+    found = [_all_of(spectra, hunted, use, row, settings, one) for row, one in enumerate(bumps)]
     method = f"{toys} toys from the spectrum's own smooth background" if toys else _CALIBRATED
     if any(one.by_fit for one in found):
         method += _BY_FIT
@@ -231,13 +234,12 @@ class _Found(NamedTuple):
     by_fit: bool = False
 
 
-def _all_of(spectra: Spectra, hunted: Hunted, use: FloatArray, row: int, settings: _Settings) -> _Found:
+def _all_of(
+    spectra: Spectra, hunted: Hunted, use: FloatArray, row: int, settings: _Settings, found: AllBumps | None
+) -> _Found:
     counts, used, first = spectra.counts[row : row + 1], use[row : row + 1], hunted.only(row)
     score, smooth = calibrated_z_of(first, settings.sigma), first.estimates.smooth[0]
-    flags, found = flags_of(counts, first, used)[0], None
-    options: dict[str, Any] = {"most": settings.most, "backend": settings.backend}
-    if settings.most > 1:
-        found = all_bumps(settings.finder, counts, settings.sigma, used, first, **options)
+    flags = flags_of(counts, first, used)[0]
     if found is not None:
         score, smooth = found.z_spectrum, found.rest.estimates.smooth[0]
         if found.complete and found.beyond_doubt:
