@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.stats._compiled import TOYS, compiled
+from coffea_ddp.stats._compiled import TOYS, compiled, compiled_in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def exact_extremes(b: Single, n: IntArray, table: ZTable, high: Single, low: Sin
                 low[t] = min(low[t], table.rows[base + int(smallest[events, t])])
 
 
-@compiled
+@compiled_in_order
 def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     prefix: Single,
     strip_n: IntArray,
@@ -159,7 +159,7 @@ def _exact_strip(  # noqa: PLR0917 (numba knows no keyword-only arguments)
                 c0, c1, c2, c3, mean, scale = expansion_terms(events, table.p, table.dilution)
                 shift = np.float32(mean - shared)
                 for t in range(TOYS):
-                    y = ((prefix[stop, t] - prefix[start, t]) - shift) * scale
+                    y = ((prefix[stop, t] - shift) - prefix[start, t]) * scale
                     z = c0 + y * (c1 + y * (c2 + y * c3))
                     high[t] = max(high[t], z)
                     low[t] = min(low[t], z)

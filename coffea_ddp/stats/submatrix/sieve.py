@@ -1,0 +1,264 @@
+"""A sieve for rectangles: which of them may be beyond a threshold in any pseudo-experiment, in any cell of a cluster.
+
+The score itself is made of those only that are left. With ``w = 2 (B - p n)`` a cell R between the core X and the hull
+U of its cluster (:mod:`coffea_ddp.stats.submatrix.clusters`) has in every rectangle
+
+    ``2 w_R = w_X + w_U + (w of R without X) - (w of U without R)``,
+
+where the last two together are no larger than ``2 max(p, 1 - p)`` times the events between core and hull. And R has as
+many events as X at least. So ``w_X + w_U``, one sum for all cells of the cluster, together with these events and the
+limit of the events of X (:mod:`coffea_ddp.stats.submatrix.limits`) rules out a rectangle for all of them.
+
+Many rectangles are ruled out together: for each strip of rows the prefix sums over its columns are put into blocks of
+2, 4 and 8, of which the largest and the smallest are known. Whatever starts in one block and stops in another one has
+no more than the largest of the second less the smallest of the first. Pairs of blocks that are not ruled out are cut
+into halves, down to single rectangles. All pseudo-experiments go through this together, two blocks at a time (what
+they share is then done once for both), in whole numbers of 16 bits where these suffice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from coffea_ddp.stats._compiled import TOYS, compiled
+from coffea_ddp.stats.submatrix.limits import row_of
+
+if TYPE_CHECKING:
+    from coffea_ddp._typing import AnyArray, IntArray
+
+LANES = 2 * TOYS
+"""Pseudo-experiments in the innermost loop."""
+
+LEVELS = 3
+"""Blocks of 2, 4 ... 2^LEVELS prefix sums."""
+
+EVENTS = 0
+"""Number of events, among what is known of sums."""
+
+_HALF = 16
+"""Bits of a place in a pair of places."""
+
+_FIRST = (1 << _HALF) - 1
+
+
+class Sums(NamedTuple):
+    """Sums over the first rows and columns of the matrix of a cluster; one more of each than it has.
+
+    Attributes
+    ----------
+    w
+        ``w`` of core and hull together, of 16 or 32 bits; shape (n_rows + 1, n_columns + 1, LANES) or larger.
+    core, hull
+        Events, and what else is known; shape (n_rows + 1, n_columns + 1, n) or larger.
+    n_columns
+        Of the matrix.
+    spread
+        What an event between core and hull changes ``2 w`` by at most.
+    slack
+        What rounding changes ``2 w`` by at most.
+    """
+
+    w: AnyArray
+    core: IntArray
+    hull: IntArray
+    n_columns: int
+    spread: float
+    slack: int
+
+
+class Reach(NamedTuple):
+    """What rectangles have to be beyond, in every pseudo-experiment.
+
+    Attributes
+    ----------
+    limit
+        Of ``2 w``, for rows of events; of the type of sums, shape (n_rows, LANES).
+    fewest
+        Number of events that are not beyond in any pseudo-experiment.
+    rows
+        The row of few events.
+    """
+
+    limit: AnyArray
+    fewest: int
+    rows: IntArray
+
+
+class Strip(NamedTuple):
+    """Room for the prefix sums of a strip of rows, and their blocks.
+
+    Attributes
+    ----------
+    nodes
+        Prefix sums, then the largest of blocks of 2, the smallest, the largest of blocks of 4 ...; shape (n, LANES).
+    column
+        Columns of the strip that are not empty; shape (n_columns + 1,).
+    core, hull
+        Events of core and hull in the columns before; shape (n_columns + 1,).
+    pairs
+        Pairs of blocks to test, and those of the next level; shape (2, n). What is left of the last level, single
+        rectangles, is in the second row.
+    levels
+        Where the largest and the smallest of the blocks of every level begin; shape (2, LEVELS + 1).
+    """
+
+    nodes: AnyArray
+    column: IntArray
+    core: IntArray
+    hull: IntArray
+    pairs: IntArray
+    levels: IntArray
+
+
+def strip_for(n_columns: int, dtype: Any) -> Strip:
+    """Return room for the strips of a matrix with a number of columns."""
+    sizes = [n_columns + 1]
+    for _ in range(LEVELS):
+        sizes.append((sizes[-1] + 1) // 2)
+    column, core, hull = np.zeros((3, n_columns + 1), np.int64)
+    pairs = np.zeros((2, (n_columns + 2) * (n_columns + 3) // 2 + 4), np.int64)
+    nodes, levels = np.zeros((sizes[0] + 2 * sum(sizes[1:]), LANES), dtype), np.zeros((2, LEVELS + 1), np.int64)
+    return Strip(nodes, column, core, hull, pairs, levels)
+
+
+@compiled
+def sift(sums: Sums, n_rows: int, reach: Reach, strip: Strip, rectangles: IntArray, state: IntArray) -> int:
+    """List rectangles that may be beyond, until all strips of rows are done or the list is full; return how many.
+
+    Parameters
+    ----------
+    sums, n_rows
+        Of the cluster, and its number of rows.
+    reach
+        What to be beyond.
+    strip
+        Room.
+    rectangles
+        The list: first and one-past-last row, then column; shape (n, 4).
+    state
+        Where to go on: first and one-past-last row of the strip, and how many of its rectangles are left and listed.
+        (0, 0, 0, 0) begins; all strips are done where the first row is ``n_rows``. Changed in place.
+    """
+    n = 0
+    while state[0] < n_rows:
+        while state[3] < state[2]:
+            if n == len(rectangles):
+                return n
+            pair = strip.pairs[1, state[3]]
+            rectangles[n, 0], rectangles[n, 1] = state[0], state[1]
+            rectangles[n, 2] = strip.column[pair & _FIRST]
+            rectangles[n, 3] = strip.column[(pair >> _HALF) - 1] + 1
+            n, state[3] = n + 1, state[3] + 1
+        state[1] += 1
+        if state[1] > n_rows:
+            state[0] += 1
+            state[1] = state[0] + 1
+        state[2], state[3] = 0, 0
+        if state[0] < n_rows:
+            state[2] = _sift_strip(sums, state[0], state[1], reach, strip)
+    return n
+
+
+@compiled
+def _sift_strip(sums: Sums, first_row: int, stop_row: int, reach: Reach, strip: Strip) -> int:
+    """Return how many rectangles of a strip of rows may be beyond: that many pairs are in the second row then."""
+    n_ends = _fill_prefixes(sums, first_row, stop_row, strip)
+    if strip.hull[n_ends] <= reach.fewest:
+        return 0
+    _fill_blocks(strip.nodes, strip.levels, n_ends)
+    n_blocks, pairs = (n_ends >> LEVELS) + 1, strip.pairs[LEVELS % 2]
+    for stop in range(n_blocks):
+        for start in range(stop):
+            pairs[stop * (stop - 1) // 2 + start] = start | stop << _HALF
+    n_left = n_blocks * (n_blocks - 1) // 2
+    for level in range(LEVELS, -1, -1):
+        n_left = _sift_level(level, n_left, n_ends, sums, reach, strip)
+    return n_left
+
+
+@compiled
+def _fill_prefixes(sums: Sums, first_row: int, stop_row: int, strip: Strip) -> int:
+    """Fill the prefix sums over the columns of a strip that are not empty; return how many columns these are."""
+    whole, n_ends = sums.w.dtype.type, 0
+    strip.core[0] = 0
+    strip.hull[0] = 0
+    for t in range(LANES):
+        strip.nodes[0, t] = 0
+    for stop in range(1, sums.n_columns + 1):
+        hull = sums.hull[stop_row, stop, EVENTS] - sums.hull[first_row, stop, EVENTS]
+        if hull == strip.hull[n_ends]:
+            continue
+        strip.column[n_ends] = stop - 1
+        n_ends += 1
+        strip.hull[n_ends] = hull
+        strip.core[n_ends] = sums.core[stop_row, stop, EVENTS] - sums.core[first_row, stop, EVENTS]
+        for t in range(LANES):
+            strip.nodes[n_ends, t] = whole(sums.w[stop_row, stop, t] - sums.w[first_row, stop, t])
+    return n_ends
+
+
+@compiled
+def _fill_blocks(nodes: AnyArray, levels: IntArray, n_ends: int) -> None:
+    """Fill the largest and the smallest of blocks, and where those of every level begin."""
+    size, end = n_ends + 1, n_ends + 1
+    for level in range(1, LEVELS + 1):
+        half, above, below = (size + 1) // 2, levels[0, level - 1], levels[1, level - 1]
+        levels[0, level], levels[1, level] = end, end + half
+        for i in range(half):
+            one, other = 2 * i, min(2 * i + 1, size - 1)
+            for t in range(LANES):
+                nodes[end + i, t] = max(nodes[above + one, t], nodes[above + other, t])
+            for t in range(LANES):
+                nodes[end + half + i, t] = min(nodes[below + one, t], nodes[below + other, t])
+        size, end = half, end + 2 * half
+
+
+@compiled
+def _sift_level(level: int, n_left: int, n_ends: int, sums: Sums, reach: Reach, strip: Strip) -> int:
+    """Test pairs of blocks of one level; return how many pairs there are of the next one.
+
+    Pairs are written whether they are needed or not, and counted if they are: that is faster than to decide.
+    """
+    pairs, halves, n_next = strip.pairs[level % 2], strip.pairs[1 - level % 2], 0
+    most, least = strip.levels[0, level], strip.levels[1, level]
+    for i in range(n_left):
+        start, stop = pairs[i] & _FIRST, pairs[i] >> _HALF
+        first_start, first_stop = start << level, stop << level
+        last_start, last_stop = ((start + 1) << level) - 1, min(((stop + 1) << level) - 1, n_ends)
+        events = strip.hull[last_stop] - strip.hull[first_start]
+        if events <= reach.fewest:
+            continue
+        between = events - strip.core[last_stop] + strip.core[first_start]
+        inner = strip.core[first_stop] - strip.core[last_start]
+        left = _is_beyond(
+            strip.nodes, (most + start, least + start), (most + stop, least + stop), reach.limit,
+            reach.rows[inner] if inner < len(reach.rows) else row_of(inner), int(sums.spread * between) + sums.slack,
+        )  # fmt: skip
+        if level == 0:
+            halves[n_next] = pairs[i]
+            n_next += int(left)
+        else:
+            both = 2 * pairs[i]
+            halves[n_next], halves[n_next + 1] = both, both + 1
+            halves[n_next + 2], halves[n_next + 3] = both + (1 << _HALF), both + 1 + (1 << _HALF)
+            n_next += int(left) * (4 if (2 * stop + 1) << (level - 1) <= n_ends else 2)
+    # Pairs within one block are not tested: those of neighbouring halves come up here.
+    for stop in range(1, (n_ends >> (level - 1)) + 1 if level > 0 else 0, 2):
+        halves[n_next] = (stop - 1) | stop << _HALF
+        n_next += 1
+    return n_next
+
+
+@compiled
+def _is_beyond(
+    nodes: AnyArray, start: tuple[int, int], stop: tuple[int, int], limit: AnyArray, row: int, room: int
+) -> bool:
+    """Return whether a rectangle between two blocks, their largest and smallest, may be beyond its limit anywhere."""
+    whole, beyond = nodes.dtype.type, False
+    less = whole(room)
+    for t in range(LANES):
+        rise, fall = whole(nodes[stop[0], t] - nodes[start[1], t]), whole(nodes[start[0], t] - nodes[stop[1], t])
+        beyond |= max(rise, fall) > whole(limit[row, t] - less)
+    return beyond
