@@ -22,6 +22,7 @@ from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, z_table
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
+from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import exact_cells, linear_cells, nsigma_cells
 from coffea_ddp.stats.submatrix.share_entries import nsigma_share_cells
 from coffea_ddp.stats.submatrix.shares import share_cells
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.cell_matrices import Block
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import RelabelledCounts
-    from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership
+    from coffea_ddp.stats.submatrix.maxima import BoundedCells
+    from coffea_ddp.stats.submatrix.overlapping import Entries, MaxScores, Membership
 
 
 SCORES = ("counts", "nsigma")
@@ -203,6 +205,13 @@ class Submatrix:
             exact_cells(toys.entries, cells, toys.shape, table, toys.b, out)
         else:
             linear_cells(toys.entries, cells, toys.shape, self._pulls, toys.labels, out)
+
+    def bounded(
+        self, entries: Entries, cells: Membership, shape: tuple[int, int], expected: ChannelExpectation,
+        wanted: FloatArray,
+    ) -> BoundedCells | None:  # fmt: skip
+        """Return the cells, ready for their pseudo-experiments, where scores are exact."""
+        return bounded_cells(entries, cells, shape, expected.kappa, wanted) if self._exact(expected) else None
 
     @property
     def described(self) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.results import CellResults
     from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput, UnbinnedResults
+    from coffea_ddp.stats.submatrix.maxima import BoundedCells
     from coffea_ddp.stats.submatrix.overlapping import Entries, Labels, MaxScores, Membership
 
     Single = NDArray[np.float32]
@@ -96,6 +97,25 @@ class CountsTest(ScanTest, Protocol):
 
     def p_method(self, expected: ChannelExpectation, /) -> str:
         """Return how the local p-value is made, in words."""
+
+
+@runtime_checkable
+class BoundedTest(Protocol):
+    """A test of counts that finds its largest scores by bounds, in several blocks of pseudo-experiments at once."""
+
+    def bounded(
+        self, entries: Entries, cells: Membership, shape: tuple[int, int], expected: ChannelExpectation,
+        wanted: FloatArray,
+    ) -> BoundedCells | None:  # fmt: skip
+        """Return the cells, ready for their pseudo-experiments; ``None`` where bounds do not hold.
+
+        Parameters
+        ----------
+        entries, cells, shape, expected
+            As of :class:`RelabelledCounts`.
+        wanted
+            Of the cells to keep, the scores from which on those of pseudo-experiments are wanted; shape (n_kept,).
+        """
 
 
 class SpectraTest(ScanTest, Protocol):

@@ -7,14 +7,15 @@ An event that is on the same side of two symmetries is put on the same side agai
 on opposite ones, so the correlation of symmetries is that of the data. Elsewhere every observable draws its own labels;
 combined as if they were independent, which overlapping events are not: a bound, and the report says so.
 
-Work is cut into (symmetry, observable, block of 64 pseudo-experiments). Random numbers belong to those, not to workers.
+Random numbers belong to (symmetry, observable, block of 64 pseudo-experiments), not to workers. Work is cut into two
+blocks each, which tests that know bounds (:class:`~coffea_ddp.scanning.protocols.BoundedTest`) take together.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,10 +23,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.scanning.labelled_events import LabelledEvents
-from coffea_ddp.scanning.protocols import RelabelledCounts
+from coffea_ddp.scanning.protocols import BoundedTest, RelabelledCounts
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import NullKind, relabel
 from coffea_ddp.stats.side_weights import pooled_variance
+from coffea_ddp.stats.submatrix.maxima import TOGETHER
 from coffea_ddp.stats.submatrix.overlapping import (
     Entries,
     FloatingKappaLabels,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.channel_shares import Drawn
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import CountsTest
+    from coffea_ddp.stats.submatrix.maxima import BoundedCells
 
     Single = NDArray[np.float32]
 
@@ -82,7 +85,9 @@ class ScannedCells(NamedTuple):
     cells
         Numbers of the distinct cells.
     kept
-        Numbers of those of which every pseudo-experiment is wanted; shape (n_kept,).
+        Numbers of those of which every pseudo-experiment is wanted that reaches the data; shape (n_kept,).
+    observed
+        The scores of these in the data; shape (n_kept,).
     kappa
         The expected ratio.
     scale
@@ -92,6 +97,7 @@ class ScannedCells(NamedTuple):
     test: CountsTest
     cells: IntArray
     kept: IntArray
+    observed: FloatArray
     kappa: FloatArray
     scale: FloatArray
 
@@ -136,7 +142,7 @@ class NullScores:
     best
         The largest score of all its cells; shape (n,).
     kept
-        Cell -> its scores; shape (n,).
+        Cell -> its scores; shape (n,). Those that do not reach the score of the data may be any that are lower.
     keyed
         Whether labels were drawn per event, so that all families that say so have them in common.
     """
@@ -170,15 +176,17 @@ def pseudo_experiments(
         One :class:`NullScores` per test, symmetry and observable that tested any cell.
     """
     found: dict[Family, NullScores] = {}
-    blocks = range(-(-draw.toys // TOYS))
+    n_blocks = -(-draw.toys // TOYS)
+    parts = [range(first, min(first + TOGETHER, n_blocks)) for first in range(0, n_blocks, TOGETHER)]
     with ThreadPoolExecutor(draw.jobs or os.cpu_count() or 1) as pool:
         for observable in observables:
             work = _Work.make(observable, draw)
             results = []
-            for result in pool.map(work.block, blocks):
-                results.append(result)
+            for blocks in pool.map(work.blocks, parts):
+                results += blocks
                 if progress is not None:
-                    progress(observable.name)
+                    for _ in blocks:
+                        progress(observable.name)
             for i, tested in enumerate(observable.tested):
                 best = np.concatenate([result[i][0] for result in results])[: draw.toys]
                 kept = np.concatenate([result[i][1] for result in results], axis=1)[:, : draw.toys]
@@ -195,13 +203,15 @@ def pseudo_experiments(
 class _Work:
     """One observable, ready for its blocks.
 
-    ``members`` are the cells of every test, for every expectation in ``expected`` apart.
+    ``members`` are the cells of every test, for every expectation in ``expected`` apart; ``bounded`` those of the tests
+    that know bounds.
     """
 
     of: ScannedObservable
     entries: Entries
     expected: tuple[ChannelExpectation, ...]
     members: tuple[tuple[Membership, ...], ...]
+    bounded: tuple[BoundedCells | None, ...]
     weights: FloatArray | None
     events: LabelledEvents | None
     draw: Draw
@@ -223,7 +233,8 @@ class _Work:
         if of.expected.shares is not None:
             shares = (of.expected.shares, *of.expected.shares.without)
             expectations = tuple(dataclasses.replace(of.expected, shares=one) for one in shares)
-            return cls(of, _entries_of(of), expectations, _members_apart(of, len(shares)), None, None, draw, 0, 0)
+            apart, unbounded = _members_apart(of, len(shares)), (None,) * len(of.tested)
+            return cls(of, _entries_of(of), expectations, apart, unbounded, None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # kappa of the totals of labels by event is only that of the data where N_A is kept.
@@ -240,28 +251,45 @@ class _Work:
         factor = 1.0 if expected.per_cell else expected.kappa
         starts = np.searchsorted(code, np.arange(n_codes + 1))
         entries = Entries(starts=starts, bins=place, n=n, v=factor * variances)
-        members = tuple((_members(of, tested, tested.cells),) for tested in of.tested)
+        members = [_members(of, tested, tested.cells) for tested in of.tested]
+        bounded = tuple(
+            tested.test.bounded(entries, cells, of.counts.shape, expected, tested.observed)
+            if isinstance(tested.test, BoundedTest)
+            else None
+            for tested, cells in zip(of.tested, members, strict=True)
+        )
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events.
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
-        return cls(of, entries, (expected,), members, weights, events, draw, n_b, n_other)
+        return cls(
+            of, entries, (expected,), tuple((cells,) for cells in members), bounded, weights, events, draw, n_b, n_other
+        )
 
-    def block(self, number: int) -> list[tuple[Single, Single]]:
-        """Return the largest score of all cells, and the scores of the cells that are kept, of every test."""
+    def blocks(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
+        """Return the largest score of all cells, and the scores of those that are kept, of every block and test."""
+        tests = self.of.tested
         found = [
-            (np.full(TOYS, -np.inf, np.float32), np.zeros((len(tested.kept), TOYS), np.float32))
-            for tested in self.of.tested
+            [(np.full(TOYS, -np.inf, np.float32), np.zeros((len(one.kept), TOYS), np.float32)) for one in tests]
+            for _ in numbers
         ]
-        same: Drawn | None = None
+        same: list[Drawn | None] = [None for _ in numbers]
         for part, expected in enumerate(self.expected):
-            if expected.shares is not None:
-                drawn = expected.shares.drawn(self.draw.seed, self.key, number, same)
-                same, toys = same or drawn, self._with_shares(drawn, expected)
-            else:
-                toys = self._relabelled(number, expected)
-            for tested, members, (best, kept) in zip(self.of.tested, self.members, found, strict=True):
-                tested.test.relabelled(toys, members[part], MaxScores(0, best, kept))
+            toys = []
+            for i, number in enumerate(numbers):
+                if expected.shares is None:
+                    toys.append(self._relabelled(number, expected))
+                    continue
+                drawn = expected.shares.drawn(self.draw.seed, self.key, number, same[i])
+                same[i] = same[i] or drawn
+                toys.append(self._with_shares(drawn, expected))
+            for i, (tested, members, bounded) in enumerate(zip(tests, self.members, self.bounded, strict=True)):
+                out = [MaxScores(0, *block[i]) for block in found]
+                if bounded is not None:
+                    bounded.take([one.b for one in toys], out)
+                    continue
+                for one, scores in zip(toys, out, strict=True):
+                    tested.test.relabelled(one, members[part], scores)
         return found
 
     def _with_shares(self, drawn: Drawn, expected: ChannelExpectation) -> RelabelledCounts:

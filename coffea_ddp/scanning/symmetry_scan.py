@@ -306,9 +306,9 @@ def _significance(
 
 def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Deviation]) -> Iterator[ScannedObservable]:
     """Yield the observables in which any cell was tested, and the cells whose pseudo-experiments are wanted."""
-    kept: dict[Family, set[int]] = {}
+    kept: dict[Family, dict[int, float]] = {}
     for deviation in deviations:
-        kept.setdefault(deviation.family.key, set()).add(deviation.cell)
+        kept.setdefault(deviation.family.key, {})[deviation.cell] = abs(deviation.statistic)
 
     @functools.lru_cache(1)
     def of_symmetry(name: str) -> tuple[CellCounts, SymmetryEvents]:
@@ -327,10 +327,12 @@ def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Dev
             )
 
 
-def _scanned(family: ScanFamily[CountsTest], tested: _Tested, kept: Mapping[Family, set[int]]) -> ScannedCells:
-    return ScannedCells(
-        family.test, tested.cells, np.array(sorted(kept[family.key]), dtype=np.int64), tested.kappa, tested.scale
-    )
+def _scanned(
+    family: ScanFamily[CountsTest], tested: _Tested, kept: Mapping[Family, Mapping[int, float]]
+) -> ScannedCells:
+    mine = dict(sorted(kept[family.key].items()))
+    cells, observed = np.array(list(mine), dtype=np.int64), np.array(list(mine.values()), dtype=np.float64)
+    return ScannedCells(family.test, tested.cells, cells, observed, tested.kappa, tested.scale)
 
 
 def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: dict[str, int]) -> SymmetrySummary:

@@ -14,6 +14,7 @@ from coffea_ddp.histograms.histograms import Histograms, stored_columns
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits
+from coffea_ddp.scanning.binned_tests import Submatrix
 from coffea_ddp.scanning.driver import scan
 
 TESTS = ("nsigma", "submatrix", "submatrix_nsigma")
@@ -39,6 +40,18 @@ def test_results_depend_on_the_seed_and_not_on_the_threads(hists, report):
         assert again.to_dict() == report.to_dict()
     other = scan(hists, tests=TESTS, toys=200, seed=4, min_events=10, best=50)
     assert p_values(other) != p_values(report)
+
+
+@pytest.mark.parametrize("options", [{}, {"null": "fixed"}, {"kappa": 1.3, "symmetries": ["e/mu"]}])
+def test_bounds_make_the_report_of_all_rectangles(hists, options, monkeypatch):
+    """Of 3 blocks, of which two are taken together, and cells with p from small to large."""
+    told = {"tests": ("nsigma", "submatrix"), "toys": 129, "seed": 3, "min_events": 10, "best": 300, **options}
+    bounded = scan_expecting(hists, **told)
+    monkeypatch.setattr(Submatrix, "bounded", lambda *_: None)
+    assert scan_expecting(hists, **told).to_dict() == bounded.to_dict()
+    p_cell = [row.p_cell for row in bounded.rows if row.test == "submatrix"]
+    assert min(p_cell) < 0.05
+    assert max(p_cell) > 0.5
 
 
 def test_results_do_not_depend_on_the_order_of_events_or_of_merging(report):
