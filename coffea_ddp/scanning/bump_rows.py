@@ -17,7 +17,7 @@ from coffea_ddp.stats.trials import p_from_z
 
 
 class _Significance(NamedTuple):
-    """What a row says of a bump: z and p at its bin, p of its spectrum, and both after all searches."""
+    """The significance of a bump: z and p at its bin, p of its spectrum, and both after all searches."""
 
     z_local: float
     p_local: float
