@@ -76,7 +76,7 @@ def fill(
     Parameters
     ----------
     events
-        coffea's NanoEvents or an awkward record array with NanoAOD's branches.
+        coffea's NanoEvents, an awkward record array with NanoAOD's branches, or branches that are flat already.
     plan
         What to look at.
     weight
@@ -116,7 +116,9 @@ def fill(
     source = str(told) if told else "the events"
     # A selection of a chunk's events still carries the chunk's metadata, but is not the chunk.
     whole = chunk is not None or (told is not None and told.stop - told.start == len(events))
-    file = (told.filename, told.tree) if told else None
+    # What a chunk alone cannot tell is looked up in its file, unless it is all of the file.
+    all_of_file = whole and told is not None and (told.start, told.stop) == (0, told.entries)
+    file = None if told is None or all_of_file else (told.filename, told.tree)
     columns = Columns(events, source, file, told.start if told and whole else 0)
     given = None if weight is None else weights(f"fill, {source}: weight", weight, columns.n_events)
     return _fill(columns, plan, told, dataset or dataset_of(events), whole=whole, given=given)
@@ -130,7 +132,7 @@ def needed_branches(events: Any, plan: ScanPlan, dataset: Dataset | None = None)
     MissingBranchError
         If the plan needs one that is not there.
     """
-    columns = Columns(events[:0], "the events")
+    columns = Columns(events[:0] if len(events) else events, "the events")
     # There are no entries to drop here.
     _fill(columns, plan, None, replace(dataset or Dataset(), drop=None))
     return columns.names

@@ -1,8 +1,8 @@
 """Reading: the branches of one chunk of events, as flat numpy content and counts.
 
 Takes coffea's NanoEvents (virtual, eager, or a computed partition of dask-awkward; any schema that keeps NanoAOD's
-names) or a plain awkward
-record array with NanoAOD's branch names. After this step there is no awkward array in the pass.
+names), a plain awkward record array with NanoAOD's branch names, or branches that are flat already
+(:class:`~coffea_ddp.events.flat.FlatEvents`). After this step there is no awkward array in the pass.
 
 Examples
 --------
@@ -28,6 +28,7 @@ import awkward as ak
 import numpy as np
 
 from coffea_ddp.errors import DDPError, FileError, MissingBranchError, describe
+from coffea_ddp.events.flat import FlatEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -47,7 +48,7 @@ class Columns:
     Parameters
     ----------
     events
-        NanoEvents or an awkward record array.
+        NanoEvents, an awkward record array, or flat branches.
     source
         What error messages call the input: a file name, a chunk.
     file
@@ -74,10 +75,11 @@ class Columns:
         self.first = first
         self._file = file
         self._kept: dict[str, None] = {}
+        self._flat = events.branches if isinstance(events, FlatEvents) else None
         # Names and numbers are all that is needed. coffea's behaviours would refuse a collection with a missing
         # coordinate before we can say which branch that is.
-        self._events = ak.Array(ak.to_layout(events), behavior={})
-        self._fields = frozenset(ak.fields(events))
+        self._events: Any = None if self._flat is not None else ak.Array(ak.to_layout(events), behavior={})
+        self._fields = frozenset(ak.fields(events) if self._flat is None else self._flat)
         self._subfields: dict[str, frozenset[str]] = {}
         self._values: dict[str, AnyArray] = {}
         self._counts: dict[str, IntArray] = {}
@@ -98,7 +100,7 @@ class Columns:
     def _nested(self, branch: str) -> bool:
         # NanoAODSchema turns Muon_pt into events.Muon.pt and HLT_IsoMu24 into events.HLT.IsoMu24.
         collection, _, field = branch.partition("_")
-        if not field or collection not in self._fields:
+        if not field or collection not in self._fields or self._flat is not None:
             return False
         if collection not in self._subfields:
             self._subfields[collection] = frozenset(ak.fields(self._events[collection]))
@@ -123,6 +125,8 @@ class Columns:
 
     def title(self, branch: str) -> str:
         """Return what the file says that a branch holds; empty where it says nothing."""
+        if self._flat is not None:
+            return self._flat[branch].title
         layout = self._array(branch).layout
         while True:
             found = layout.parameter("__doc__")
@@ -169,7 +173,7 @@ class Columns:
             if not self.has(branch):
                 raise missing_branch(branch, (branch,), self.source, self)
             try:
-                self._values[branch] = self._flat(branch, self._array(branch))
+                self._values[branch] = self._taken(branch)
             except (DDPError, MemoryError):
                 raise
             except Exception as error:
@@ -177,11 +181,20 @@ class Columns:
                 raise FileError(f"{self.source}: branch {branch} cannot be read: {describe(error)}") from error
         return self._values[branch]
 
+    def _taken(self, branch: str) -> AnyArray:
+        """Return the content of a branch, and keep its counts."""
+        if self._flat is None:
+            return self._flattened(branch, self._array(branch))
+        found = self._flat[branch]
+        if found.counts is not None:
+            self._counts[branch] = found.counts
+        return found.content
+
     def _array(self, branch: str) -> Any:
         collection, _, field = branch.partition("_")
         return self._events[branch] if branch in self._fields else self._events[collection, field]
 
-    def _flat(self, branch: str, array: Any) -> AnyArray:
+    def _flattened(self, branch: str, array: Any) -> AnyArray:
         layout = ak.materialize(array).layout
         self._check_lists(branch, layout)
         # What comes from a file is packed already; what somebody sliced is not.

@@ -33,12 +33,13 @@ from coffea_ddp.filling import needed_branches
 from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.running import trees
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.duplicates import Steps, counted_elsewhere, no_steps
 from coffea_ddp.running.fileset import Fileset, sources
 from coffea_ddp.running.guarding import wait_at_most
 from coffea_ddp.running.options import Reading
-from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, open_root, structure
+from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, structure
 from coffea_ddp.running.sources import Source, asked_twice
 
 _OPENERS = 8
@@ -223,8 +224,14 @@ def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
 
 
 def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
+    about = (item.usermeta or {}).get(KEY)
     try:
-        about = (item.usermeta or {}).get(KEY)
+        stored = trees.structure(item.filename, item.treename)
+        if stored is not None:
+            return frozenset(needed_branches(stored, plan, about))
+    except Exception:  # noqa: BLE001 (what is not stored as it is asked for, coffea may know how to make)
+        pass
+    try:
         with structure(item.filename, item.treename) as events:
             names = frozenset(needed_branches(events, plan, about))
         with structure(item.filename, item.treename, preload=names):  # an RNTuple cannot
@@ -328,6 +335,6 @@ def _other_trees(source: Source) -> str:
 
 def _named(path: str, *kinds: str) -> list[str]:
     """Return the names of the objects of some kinds in a file."""
-    with open_root(path) as file:
+    with trees.open_root(path) as file:
         names = [name.split(";")[0] for name, kind in file.classnames().items() if any(one in kind for one in kinds)]
     return list(dict.fromkeys(names))  # a tree may have several cycles

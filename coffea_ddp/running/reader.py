@@ -33,10 +33,12 @@ from coffea_ddp.errors import FileError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
 from coffea_ddp.plan.datasets import ENTRIES, KEY
+from coffea_ddp.running import trees
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.options import TIMEOUT
-from coffea_ddp.running.schema import OPENING, DDPSchema
+from coffea_ddp.running.schema import DDPSchema
 from coffea_ddp.running.shards import file_uuid
+from coffea_ddp.running.trees import open_root, opening
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
@@ -85,19 +87,6 @@ def is_parquet(path: str) -> bool:
         return path.lower().endswith(_PARQUET)
 
 
-def opening(path: str) -> dict[str, Any]:
-    """Return how uproot opens a file."""
-    if is_remote(path):
-        return dict(OPENING)
-    # Read, and not mapped into memory: a mapped file that shrinks meanwhile kills the process.
-    return {**OPENING, "handler": uproot.MultithreadedFileSource, "use_threads": False}
-
-
-def open_root(path: str, timeout: float = TIMEOUT) -> Any:
-    """Return uproot's directory of a ROOT file."""
-    return uproot.open({path: None}, timeout=timeout, **opening(path))
-
-
 def look(path: str, tree: str, timeout: float = TIMEOUT) -> Holding:
     """Return what a file holds.
 
@@ -123,8 +112,10 @@ def look(path: str, tree: str, timeout: float = TIMEOUT) -> Holding:
         with _open_parquet(path) as (file, uuid):
             groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
             return Holding(sum(groups), uuid, (0, *sorted({*accumulate(groups)} - {0})))
+    identity = trees.identity_of(path)
     with open_root(path, timeout) as file:
         found = file[tree]
+        trees.keep(path, tree, found, identity)
         if not hasattr(found, "num_entries"):
             raise NotATreeError(f"{tree!r} is a {type(found).__name__.removeprefix('Model_')}, and no tree")
         n_entries = int(found.num_entries)
@@ -373,5 +364,8 @@ def _at_once(work: WorkItem) -> Any:
         return _rows(work, work.preload)
     if work.preload is None:
         return None
+    events = trees.read(work.filename, work.treename, work.preload, work.entrystart, work.entrystop)
+    if events is not None:
+        return events
     with open_root(work.filename) as file:
         return _branches(work, file[work.treename], work.preload)
