@@ -43,6 +43,7 @@ import numpy as np
 from coffea_ddp.calibration.leptons import COLUMNS, Leptons
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.candidates import Candidates
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.histograms import Histograms
@@ -55,6 +56,7 @@ from coffea_ddp.plan.checks import one_bool_each
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.plan.mass_counts import count_spectra, exclusive_cells, triggered
 from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.plan.selections import GoodRuns, Trigger
 from coffea_ddp.plan.symmetry import SIDE_B
 from coffea_ddp.plan.weighing import Weighing
 
@@ -64,7 +66,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
     from coffea_ddp.plan.calibration_function import CalibrationFunction
-    from coffea_ddp.plan.selections import Trigger
     from coffea_ddp.plan.symmetry import Symmetry
 
 
@@ -149,10 +150,14 @@ def _fill(
 ) -> Histograms:
     chunk = told if whole else None
     weigh = Weighing(plan, dataset, given)
-    selected = SelectedEvents.from_columns(columns, plan.objects)
-    cutflow = {"events": selected.n_events}
-    cutflow |= selected.odd | weigh.unused(selected)
-    passed, steps = _preselect(selected, plan, dataset)
+    candidates = Candidates.of(columns, plan.objects)
+    everything = _of_branches(columns, candidates, plan)
+    unused = weigh.unused(everything)
+    # Objects are cleaned and ordered where the event is wanted.
+    fired, steps = _triggered(everything, plan, dataset)
+    passed = SelectedEvents.of(columns, candidates, fired)
+    cutflow = {"events": columns.n_events} | passed.odd | unused
+    passed, steps = _selected(passed, plan, steps)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
     sides = (
         np.stack([s.assign(passed) for s in plan.symmetries])
@@ -170,7 +175,7 @@ def _fill(
     share = shares.pop("units", None)
     counts, not_filled = _count(plan, sides, cells, features, weighted, share)
     if plan.spectra:
-        masses, of_triggers = _spectra(selected, passed, plan, dataset, weigh)
+        masses, of_triggers = _spectra(columns, candidates, passed, plan, dataset, weigh)
         counts, cutflow = counts + masses, cutflow | of_triggers
     layout = replace(plan.layout, weighted=weighted is not None)
     return Histograms(
@@ -178,7 +183,7 @@ def _fill(
         counts,
         not_filled,
         _store(columns, layout, kept, sides, cells, features | shares | _weight(weighted), chunk),
-        Ledger.of(chunk) if chunk else Ledger(unnamed=selected.n_events),
+        Ledger.of(chunk) if chunk else Ledger(unnamed=columns.n_events),
         {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted(columns.choices.items())},
     )
@@ -208,10 +213,17 @@ def dataset_of(events: Any) -> Dataset:
     return known if isinstance(known, Dataset) else described(str(metadata.get("dataset", "")), metadata)
 
 
-def _preselect(
+def _of_branches(columns: Columns, candidates: Candidates, plan: ScanPlan) -> SelectedEvents:
+    """Return the events of a chunk for trigger and good-run list; with objects where these are somebody's functions."""
+    given: tuple[Any, ...] = (plan.trigger, plan.good_runs)
+    known = all(isinstance(one, Trigger | GoodRuns | None) for one in given)
+    return SelectedEvents.of(columns, None if known else candidates)
+
+
+def _triggered(
     events: SelectedEvents, plan: ScanPlan, dataset: Dataset, *, triggered: bool = True
 ) -> tuple[SelectedEvents, dict[str, int]]:
-    """Apply what the dataset asks for, good-run list, trigger and selection, counting what each leaves."""
+    """Apply what the dataset asks for, good-run list and trigger, counting what each leaves."""
     passed, steps = dataset.take(events)
     good_runs = dataset.good_runs or plan.good_runs
     if good_runs is not None:
@@ -223,15 +235,25 @@ def _preselect(
     if plan.trigger is not None and triggered:
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
         steps["trigger"] = passed.n_events
-    if plan.selection is not None:
-        keep = one_bool_each(f"plan {plan.name!r}, selection", plan.selection(passed), passed)
-        passed = passed.take(np.flatnonzero(keep))
-        steps["selection"] = passed.n_events
     return passed, steps
 
 
+def _selected(events: SelectedEvents, plan: ScanPlan, steps: dict[str, int]) -> tuple[SelectedEvents, dict[str, int]]:
+    """Apply the selection, counting what it leaves."""
+    if plan.selection is None:
+        return events, steps
+    keep = one_bool_each(f"plan {plan.name!r}, selection", plan.selection(events), events)
+    passed = events.take(np.flatnonzero(keep))
+    return passed, steps | {"selection": passed.n_events}
+
+
 def _spectra(
-    selected: SelectedEvents, passed: SelectedEvents, plan: ScanPlan, dataset: Dataset, weigh: Weighing
+    columns: Columns,
+    candidates: Candidates,
+    passed: SelectedEvents,
+    plan: ScanPlan,
+    dataset: Dataset,
+    weigh: Weighing,
 ) -> tuple[SparseCounts, dict[str, int]]:
     """Return the masses of all spectra, counted, and how many events each trigger of spectra leaves.
 
@@ -240,7 +262,9 @@ def _spectra(
     triggers = list(dict.fromkeys(one.trigger for one in plan.spectra))
     if triggers == [None]:
         return count_spectra(plan, passed, weigh(passed)), {}
-    events, _ = _preselect(selected, plan, replace(dataset, triggers=(), vetoes=()), triggered=False)
+    everything = _of_branches(columns, candidates, plan)
+    whole, _ = _triggered(everything, plan, replace(dataset, triggers=(), vetoes=()), triggered=False)
+    events, _ = _selected(SelectedEvents.of(columns, candidates, whole), plan, {})
     fired: dict[Trigger | None, BoolArray] = {None: np.isin(events.entries, passed.entries, assume_unique=True)}
     steps = {}
     for trigger in triggers:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @compiled
 def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
+    starts: IntArray,
     counts: IntArray,
     eta: AnyArray,
     phi: AnyArray,
@@ -34,8 +35,9 @@ def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
 
     Parameters
     ----------
-    counts
-        Objects per event, shape (n_events,); ``eta``, ``phi`` (in [-pi, pi]) and ``keep`` hold their content in order.
+    starts, counts
+        Where each event's objects begin and how many they are, shape (n_events,); ``eta``, ``phi`` (in [-pi, pi]) and
+        ``keep`` hold their content, that of other events among it, which stays as it is.
     other_starts, other_counts, other_eta, other_phi
         The others: where each event's begin, how many they are, and their content.
     radius
@@ -43,8 +45,8 @@ def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
     """
     result = keep.copy()
     square = radius * radius
-    first = 0
     for event in range(len(counts)):
+        first = starts[event]
         last = first + counts[event]
         if other_counts[event] > 0:
             begin = other_starts[event]
@@ -60,13 +62,19 @@ def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
                     if d_eta * d_eta + d_phi * d_phi < square:
                         result[i] = False
                         break
-        first = last
     return result
 
 
 @compiled
-def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[IntArray, IntArray]:
+def by_descending(starts: IntArray, counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[IntArray, IntArray]:
     """Return the kept objects of every event, the largest value first; equal values stay in their order.
+
+    Parameters
+    ----------
+    starts, counts
+        Where each event's objects begin and how many they are, shape (n_events,).
+    values, keep
+        The content of these events, and maybe of others.
 
     Returns
     -------
@@ -75,11 +83,11 @@ def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[
     kept
         How many each event has, shape (n_events,).
     """
-    index = np.empty(np.count_nonzero(keep), np.int64)
+    index = np.empty(min(counts.sum(), np.count_nonzero(keep)), np.int64)
     kept = np.zeros(len(counts), np.int64)
-    first = 0
     filled = 0
     for event in range(len(counts)):
+        first = starts[event]
         last = first + counts[event]
         begin = filled
         for i in range(first, last):
@@ -92,8 +100,7 @@ def by_descending(counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[
             index[place] = i
             filled += 1
         kept[event] = filled - begin
-        first = last
-    return index, kept
+    return index[:filled], kept
 
 
 @compiled

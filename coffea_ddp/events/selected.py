@@ -31,7 +31,8 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.events import kernels
-from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition, select
+from coffea_ddp.events.candidates import Candidates
+from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition
 from coffea_ddp.events.values import flags, whole_numbers
 
 if TYPE_CHECKING:
@@ -76,8 +77,27 @@ class SelectedEvents:
 
     @classmethod
     def from_columns(cls, columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> SelectedEvents:
-        """Select the objects of a chunk (see :func:`coffea_ddp.events.objects.select` for what can go wrong)."""
-        return cls(columns.n_events, select(columns, definitions), columns)
+        """Select the objects of a chunk (see :func:`coffea_ddp.events.candidates.select` for what can go wrong)."""
+        return cls.of(columns, Candidates.of(columns, definitions))
+
+    @classmethod
+    def of(
+        cls, columns: Columns, candidates: Candidates | None, wanted: SelectedEvents | None = None
+    ) -> SelectedEvents:
+        """Return events of a chunk with their objects.
+
+        Parameters
+        ----------
+        columns
+            The chunk.
+        candidates
+            Of its objects; ``None``: the events have none, only branches.
+        wanted
+            Events of the same chunk; ``None``: all.
+        """
+        entries = None if wanted is None else wanted._index  # noqa: SLF001 (its own class)
+        objects = {} if candidates is None else candidates.ordered(entries)
+        return cls(columns.n_events if entries is None else len(entries), objects, columns, entries)
 
     def _arrays(self, name: str) -> ObjectArrays:
         if name not in self._objects:

@@ -16,9 +16,10 @@ import coffea_ddp as ddp
 from coffea_ddp import nanoaod, testing
 from coffea_ddp.errors import BranchError
 from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.candidates import select
 from coffea_ddp.events.cuts import FirstAvailable, WorkingPoint
 from coffea_ddp.events.nanoaod_versions import BITS, CHANGES, NUMBER, OLD, RECENT, _by_title, encoding, is_recent
-from coffea_ddp.events.objects import ObjectDefinition, select
+from coffea_ddp.events.objects import ObjectDefinition
 
 DEEP_TAU = "Tau_idDeepTau2017v2p1VSjet"
 TAU = ObjectDefinition("tau", "Tau", cuts=(FirstAvailable("id", (WorkingPoint("idDeepTau2017v2p1VSjet", 5),)),))

@@ -12,11 +12,13 @@ import uproot
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import OBJECTS, random_events
 
 from coffea_ddp import nanoaod, testing
 from coffea_ddp.errors import FileError, InputError, MissingBranchError, PlanError, UnknownNameError
 from coffea_ddp.events import kernels
 from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.candidates import Candidates
 from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.selected import SelectedEvents
@@ -122,7 +124,8 @@ def test_ordering_is_a_stable_sort_of_every_event(counts: list[int], seed: int) 
     numbers = np.array(counts, np.int64)
     values = rng.integers(0, 4, numbers.sum()).astype(np.float32)  # many ties
     keep = rng.random(numbers.sum()) < 0.7
-    index, kept = kernels.by_descending(numbers, values, keep)
+    starts = np.concatenate([[0], np.cumsum(numbers)[:-1]])
+    index, kept = kernels.by_descending(starts, numbers, values, keep)
     event = np.repeat(np.arange(len(numbers)), numbers)
     candidates = np.flatnonzero(keep)
     expected = candidates[np.lexsort((candidates, -values[candidates], event[candidates]))]
@@ -159,8 +162,9 @@ def test_distance_wraps_around_and_its_limit_stays() -> None:
 
     def kept(phi: float, other: float, eta: float = 0.0, radius: float = 0.4) -> bool:
         result = kernels.far_from(
-            one, np.array([eta]), np.array([phi]), np.array([True]), zero, one, np.zeros(1), np.array([other]), radius
-        )
+            zero, one, np.array([eta]), np.array([phi]), np.array([True]), zero, one, np.zeros(1), np.array([other]),
+            radius
+        )  # fmt: skip
         return bool(result[0])
 
     assert not kept(3.1, -3.1)
@@ -168,6 +172,21 @@ def test_distance_wraps_around_and_its_limit_stays() -> None:
     assert kept(0.0, 0.5, radius=0.5)
     assert not kept(0.0, 0.49999, radius=0.5)
     assert kept(0.0, 0.0, eta=0.41)
+
+
+@SETTINGS
+@given(seed=st.integers(0, 2**32), share=st.floats(0.0, 1.0))
+def test_objects_of_some_events_are_those_of_all(seed: int, share: float) -> None:
+    columns = Columns(random_events(40, seed))
+    entries = np.flatnonzero(np.random.default_rng(seed).random(40) < share)
+    candidates = Candidates.of(columns, OBJECTS)
+    everything = SelectedEvents.of(columns, candidates).take(entries)
+    wanted = SelectedEvents.of(columns, candidates, SelectedEvents.of(columns, None).take(entries))
+    assert np.array_equal(wanted.entries, everything.entries)
+    for definition in OBJECTS:
+        name = definition.name
+        assert np.array_equal(wanted.count(name), everything.count(name))
+        assert wanted.collection(name).to_list() == everything.collection(name).to_list()
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from coffea_ddp import nanoaod
 from coffea_ddp.errors import BranchError
 from coffea_ddp.events.branches import Columns
+from coffea_ddp.events.candidates import select
 from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent
-from coffea_ddp.events.objects import MergedObject, ObjectDefinition, select
+from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 
 
 def test_electrons_and_muons_are_selected_alike() -> None:
