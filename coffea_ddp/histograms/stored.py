@@ -170,30 +170,42 @@ class StoredEvents:
             return self._with(nothing, self.groups[:0], self.thresholds[:0])
         cells = self.columns["cell"].astype(np.int64)
         # Counted by their number among the cells that are here: the grid may have 10^9.
-        numbers = cells if self.n_exclusive <= 1_000_000 else np.unique(cells, return_inverse=True)[1]
-        hashes: NDArray[np.uint64] | None = None
-        groups, thresholds = self.groups, self.thresholds
+        known, numbers = (None, cells) if self.n_exclusive <= 1_000_000 else np.unique(cells, return_inverse=True)
+        keep = np.zeros(len(self), dtype=bool)
+        groups, thresholds = [self.groups], [self.thresholds]
         for symmetry in range(self.n_symmetries):
             on = np.flatnonzero(self.on_symmetry(symmetry))
             sizes = np.bincount(numbers[on]) if len(on) else np.zeros(0, np.int64)
-            crowded = sizes > self.max_stored
-            if not crowded.any():
+            crowded = np.flatnonzero(sizes > self.max_stored)
+            if not len(crowded):
+                keep[on] = True
                 continue
-            hashes = self.hashes if hashes is None else hashes
-            members = on[crowded[numbers[on]]]
-            order = members[np.lexsort((hashes[members], cells[members]))]
-            starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
-            over = order[starts + self.max_stored]  # the (k+1)-th smallest hash of every crowded cell
-            lowered = symmetry * self.n_exclusive + cells[over]
-            groups, thresholds = _least(np.append(groups, lowered), np.append(thresholds, hashes[over]))
-        changed = self._with(self.columns, groups, thresholds)
-        return changed if hashes is None else changed._dropped()  # noqa: SLF001
+            limits = np.full(len(sizes), ALL)
+            limits[crowded] = self._limits(on, numbers[on], crowded)
+            limit = limits[numbers[on]]
+            keep[on[(self.hashes[on] < limit) | (limit == ALL)]] = True
+            groups.append(symmetry * self.n_exclusive + (crowded if known is None else known[crowded]))
+            thresholds.append(limits[crowded])
+        if len(groups) == 1 and not len(self.groups):
+            return self
+        lowest = _least(np.concatenate(groups), np.concatenate(thresholds))
+        rows = np.flatnonzero(keep)
+        return self._with({name: values[rows] for name, values in self.columns.items()}, *lowest)
 
-    def _dropped(self) -> StoredEvents:
-        keep = np.zeros(len(self), dtype=bool)
-        for symmetry in range(self.n_symmetries):
-            keep |= self.on_symmetry(symmetry)
-        return self._with({name: values[keep] for name, values in self.columns.items()}, self.groups, self.thresholds)
+    def _limits(self, on: IntArray, numbers: IntArray, crowded: IntArray) -> NDArray[np.uint64]:
+        """Return the (k+1)-th smallest hash of each crowded cell; ``numbers`` are the cells of the events ``on``."""
+        place = np.full(int(numbers.max()) + 1, -1, dtype=np.int64)
+        place[crowded] = np.arange(len(crowded))
+        places = place[numbers]
+        inside = np.flatnonzero(places >= 0)
+        # Few bits are sorted in time that grows with the number of events alone.
+        kind = np.uint16 if len(crowded) <= np.iinfo(np.uint16).max else np.int64
+        order = inside[np.argsort(places[inside].astype(kind), kind="stable")]
+        hashes = self.hashes[on[order]]
+        ends = np.cumsum(np.bincount(places[inside], minlength=len(crowded)))
+        return np.array(
+            [np.partition(each, self.max_stored)[self.max_stored] for each in np.split(hashes, ends[:-1])], np.uint64
+        )
 
     def _with(self, columns: Mapping[str, AnyArray], groups: IntArray, thresholds: NDArray[np.uint64]) -> StoredEvents:
         return StoredEvents(columns, self.max_stored, self.n_symmetries, self.n_exclusive, groups, thresholds)
@@ -206,9 +218,7 @@ class StoredEvents:
             return first
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
         groups, thresholds = _lowest(parts)
-        merged = first._with(columns, groups, thresholds)  # noqa: SLF001
-        kept = merged._dropped() if len(groups) else merged  # noqa: SLF001
-        return kept._thinned()  # noqa: SLF001
+        return first._with(columns, groups, thresholds)._thinned()  # noqa: SLF001
 
     def __add__(self, other: StoredEvents) -> StoredEvents:
         """Return the sketch of the events of both (see :meth:`sum`)."""
