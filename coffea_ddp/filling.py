@@ -37,7 +37,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hist
 import numpy as np
 
 from coffea_ddp.calibration.leptons import COLUMNS, Leptons
@@ -47,9 +46,9 @@ from coffea_ddp.events.candidates import Candidates
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.histograms import Histograms
-from coffea_ddp.histograms.layout import EVENTS, Layout
+from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
-from coffea_ddp.histograms.shares import SHARE, quantised, variance
+from coffea_ddp.histograms.shares import SHARE, quantised
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
 from coffea_ddp.plan.checks import one_bool_each
@@ -57,7 +56,7 @@ from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.plan.mass_counts import count_spectra, exclusive_cells, triggered
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.selections import GoodRuns, Trigger
-from coffea_ddp.plan.symmetry import SIDE_B
+from coffea_ddp.plan.symmetry_counts import count_symmetries
 from coffea_ddp.plan.weighing import Weighing
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
     from coffea_ddp.plan.calibration_function import CalibrationFunction
-    from coffea_ddp.plan.symmetry import Symmetry
 
 
 def fill(
@@ -173,7 +171,7 @@ def _fill(
     weighted = weigh(kept)
     shares = {} if plan.efficiencies is None else _shares(plan.efficiencies, features)
     share = shares.pop("units", None)
-    counts, not_filled = _count(plan, sides, cells, features, weighted, share)
+    counts, not_filled = count_symmetries(plan, sides, cells, features, weighted, share)
     if plan.spectra:
         masses, of_triggers = _spectra(columns, candidates, passed, plan, dataset, weigh)
         counts, cutflow = counts + masses, cutflow | of_triggers
@@ -274,39 +272,6 @@ def _spectra(
     return count_spectra(plan, events, weigh(events), fired), steps
 
 
-def _count(
-    plan: ScanPlan,
-    sides: NDArray[np.int8],
-    cells: IntArray,
-    features: dict[str, FloatArray],
-    weighted: FloatArray | None,
-    share: IntArray | None,
-) -> tuple[SparseCounts, IntArray]:
-    """Make the keys of all channels, and count them in one go."""
-    layout = plan.layout
-    keys: list[IntArray] = []
-    rows: list[IntArray] = []
-    shares: list[tuple[IntArray, IntArray]] = []
-    not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
-    number = 0
-    for symmetry, side in zip(plan.symmetries, sides, strict=True):
-        on = np.flatnonzero(side >= 0)
-        expected = None if share is None else _of_side_b(symmetry, share, side)
-        bins_of = _Binning(symmetry, features, on)
-        for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
-            bins, filled = bins_of(channel.name)
-            not_filled[number] = np.bincount(side[on[~filled]], minlength=2)
-            inside = on[filled]
-            keys.append(channel.key(cells[inside], side[inside].astype(np.int64), bins[filled]))
-            rows.append(inside)
-            if expected is not None:
-                shares.append((expected[0][inside], expected[1][inside]))
-            number += 1
-    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
-    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
-    return SparseCounts.from_keys(all_keys, all_weights, _joined(shares, calibrated=share is not None)), not_filled
-
-
 def _shares(calibration: Calibration | CalibrationFunction, features: dict[str, FloatArray]) -> dict[str, Any]:
     """Return the columns of a calibration, and the expected share of every event in whole units (``units``).
 
@@ -317,49 +282,6 @@ def _shares(calibration: Calibration | CalibrationFunction, features: dict[str, 
     units = quantised(calibration.shares(leptons))
     error = {} if calibration.fit is not None else {"share_error": calibration.error(leptons)}
     return {"units": units, "share": units / SHARE, **error}
-
-
-def _of_side_b(symmetry: Symmetry, share: IntArray, side: NDArray[np.int8]) -> tuple[IntArray, IntArray]:
-    """Return the expected share of side B of every event, and its variance, in whole units."""
-    if symmetry.exchange is None:
-        known = symmetry.kappa / (1.0 + symmetry.kappa)
-        expected = np.broadcast_to(quantised(np.array([known])), share.shape)
-    else:
-        expected = np.where(side == SIDE_B, share, SHARE - share)
-    return expected, variance(expected)
-
-
-def _joined(shares: list[tuple[IntArray, IntArray]], *, calibrated: bool) -> tuple[IntArray, IntArray] | None:
-    if not calibrated:
-        return None
-    nothing = np.zeros(0, np.int64)
-    return np.concatenate([nothing, *(e for e, _ in shares)]), np.concatenate([nothing, *(v for _, v in shares)])
-
-
-class _Binning:
-    """The bins of one symmetry's events, observable by observable."""
-
-    def __init__(self, symmetry: Symmetry, features: dict[str, FloatArray], on: IntArray) -> None:
-        self._observables = {observable.name: observable for observable in symmetry.observables}
-        self._features = features
-        self._on = on
-
-    def __call__(self, name: str) -> tuple[IntArray, AnyArray]:
-        """Return the flat bin, flow bins included, and which events have one."""
-        n = len(self._on)
-        bins, filled = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
-        if name == EVENTS:
-            return bins, filled
-        observable = self._observables[name]
-        for feature, axis in zip(observable.features, observable.axes, strict=True):
-            values = self._features[feature.name][self._on]
-            finite = np.isfinite(values)
-            filled &= finite
-            if isinstance(axis, hist.axis.Integer):  # takes integers only; numbers far outside must not wrap around
-                values = np.clip(np.floor(np.where(finite, values, 0.0)), axis.edges[0] - 1.0, axis.edges[-1])
-            # index() counts the underflow bin as -1; keys start at 0.
-            bins = bins * axis.extent + np.asarray(axis.index(values), dtype=np.int64) + 1
-        return bins, filled
 
 
 def _store(

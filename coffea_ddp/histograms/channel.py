@@ -54,7 +54,7 @@ class Channel:
         """Number of bins of the matrix, flow bins included."""
         return math.prod(self.shape)
 
-    def key(self, cells: IntArray, sides: IntArray | int, bins: IntArray) -> IntArray:
+    def key(self, cells: IntArray, sides: IntArray | int, bins: IntArray | int) -> IntArray:
         """Return the keys of events in cells, on sides (0 is A, 1 is B) and in bins; all of shape (n_events,)."""
         return self.base + (cells * self.n_sides + sides) * self.extent + bins
 

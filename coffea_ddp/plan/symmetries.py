@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp.events.selected import Particles, pair_sum
 from coffea_ddp.plan.exchange import FlavourExchange
 from coffea_ddp.plan.symmetry import NEITHER, SIDE_A, SIDE_B, Symmetry
 
@@ -110,23 +111,19 @@ def collins_soper_cosine(events: SelectedEvents) -> FloatArray:
     ``sign(pz) 2 (p1+ p2- - p1- p2+) / (m sqrt(m^2 + pT^2))`` with 1 the negative lepton and
     ``p+- = (E +- pz) / sqrt(2)``.
     """
-    from coffea_ddp.events.selected import Particles, four_momentum
-
     l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
     negative_leads = l0.charge < l1.charge
-
-    def choose(when: BoolArray) -> Any:
-        parts = (
-            np.where(when, getattr(l0, name), getattr(l1, name))
-            for name in ("pt", "eta", "phi", "mass", "charge", "flavour")
-        )
-        return four_momentum(Particles(*parts))
-
-    one, two = choose(negative_leads), choose(~negative_leads)
-    pair = one + two
-    plus_minus = (one.E + one.pz) * (two.E - two.pz) - (one.E - one.pz) * (two.E + two.pz)
-    cosine = np.sign(pair.pz) * plus_minus / (pair.mass * np.sqrt(pair.mass2 + pair.pt2))
+    one, two = _either(negative_leads, l0, l1), _either(~negative_leads, l0, l1)
+    pt, eta, mass = pair_sum(one, two)
+    plus_minus = (one.energy + one.pz) * (two.energy - two.pz) - (one.energy - one.pz) * (two.energy + two.pz)
+    with np.errstate(all="ignore"):
+        cosine = np.sign(pt * np.sinh(eta)) * plus_minus / (mass * np.sqrt(np.copysign(mass**2, mass) + pt**2))
     return np.where(l0.charge * l1.charge == -1, cosine, np.nan)
+
+
+def _either(when: BoolArray, one: Particles, other: Particles) -> Particles:
+    names = ("pt", "eta", "phi", "mass", "charge", "flavour")
+    return Particles(*(np.where(when, getattr(one, name), getattr(other, name)) for name in names))
 
 
 def _hemisphere(events: SelectedEvents) -> NDArray[np.int8]:

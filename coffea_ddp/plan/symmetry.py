@@ -135,7 +135,8 @@ class _Equals:
     side: int
 
     def __call__(self, events: SelectedEvents) -> Any:
-        return np.asarray(self.function(events)) == self.side
+        # Asked once for both sides; a function is known by its address, since not all can be hashed.
+        return events.once((_Equals, id(self.function)), lambda: np.asarray(self.function(events))) == self.side
 
 
 def _side_names(name: str) -> tuple[str, str]:

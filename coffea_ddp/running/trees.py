@@ -316,8 +316,14 @@ class _Lengths:
         self.counts = counts.astype(np.int64)
         if len(counts) and (counts < 0).any():
             raise ValueError("negative lengths")
-        self._ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
+        self._ends = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(self.counts, out=self._ends[1:])
         self._bytes: dict[tuple[int, int, int], AnyArray] = {}
+
+    @property
+    def total(self) -> int:
+        """Number of values in all lists."""
+        return int(self._ends[-1])
 
     def check(self, part: _Part, before: int, width: int) -> slice:
         """Return which bytes of a basket are wanted, if its lists have these lengths.
@@ -357,7 +363,7 @@ def _numbers(kind: _Kind, parts: Iterator[_Part], n_entries: int) -> AnyArray:
 
 def _lists(kind: _Kind, parts: Iterator[_Part], lengths: _Lengths) -> AnyArray:
     """Return the content of the lists of all entries."""
-    out, at, before = np.empty(int(lengths.counts.sum()), kind.native), 0, 0
+    out, at, before = np.empty(lengths.total, kind.native), 0, 0
     for part in parts:
         mine = part.basket.data[lengths.check(part, before, kind.stored.itemsize)].view(kind.stored)
         out[at : at + len(mine)] = mine

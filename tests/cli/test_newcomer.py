@@ -193,7 +193,7 @@ PLANS = [
     ("plan = ", "raise SystemExit(3)\nplan = ", ["line 10", "SystemExit"]),
     # What shows when events are read:
     ('leading("lepton").charge < 0', 'leading("leptn").charge < 0', ["'leptn'", "Did you mean 'lepton'?"]),
-    ('("lepton").charge < 0', '("lepton").chrge < 0', ["line 6", "charge, eta", "Did you mean 'charge'?"]),
+    ('("lepton").charge < 0', '("lepton").chrge < 0', ["line 6", "charge, energy, eta", "Did you mean 'charge'?"]),
     ('leading("lepton").charge < 0', 'lead("lepton").charge < 0', ["line 6", "Did you mean 'leading'?"]),
     ('leading("lepton").charge < 0', 'branch("HLT_IsoMu25")', ["no branch HLT_IsoMu25", "the file has HLT_IsoMu24"]),
     ('("lepton").charge < 0', '("lepton").charge', ["side A: got int8", "one bool for each"]),

@@ -300,8 +300,8 @@ def test_another_version_on_a_worker_is_refused_by_name(
     assert "install the same on both; docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue" in err
 
 
-WRONG_COUNTS = ("filling.py", "cells[inside], side[inside].astype(np.int64), bins[filled])",
-                "cells[inside], side[inside].astype(np.int64), bins[filled] * 0)")  # fmt: skip
+WRONG_COUNTS = ("plan/symmetry_counts.py", "channel.key(cell_on, side_on, bins)",
+                "channel.key(cell_on, side_on, bins * 0)")  # fmt: skip
 
 
 @pytest.mark.parametrize("kept", ["by workers", "not at all"])
