@@ -33,7 +33,7 @@ from coffea_ddp.errors import FileError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
 from coffea_ddp.plan.datasets import ENTRIES, KEY
-from coffea_ddp.running import trees
+from coffea_ddp.running import baskets, trees
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.options import TIMEOUT
 from coffea_ddp.running.schema import DDPSchema
@@ -364,7 +364,7 @@ def _at_once(work: WorkItem) -> Any:
         return _rows(work, work.preload)
     if work.preload is None:
         return None
-    events = trees.read(work.filename, work.treename, work.preload, work.entrystart, work.entrystop)
+    events = baskets.read(work.filename, work.treename, work.preload, work.entrystart, work.entrystop)
     if events is not None:
         return events
     with open_root(work.filename) as file:

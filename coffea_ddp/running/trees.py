@@ -1,20 +1,16 @@
-"""The branches of a TTree, read as they are stored: flat content, and how many values each event has.
+"""Descriptions of the trees of ROOT files, kept for the next chunk.
 
-Nothing is built around the numbers that the pass would take apart again, and lengths that the branches of a collection
-share are told once. What this module does not know, it leaves to uproot: then there is no result, and no error.
-
-What a local file says of its trees at its head is kept, and nothing of it stays open: it takes uproot up to a second to
-read that of a file with thousands of branches, which every chunk would pay.
+It takes uproot up to a second to read the description of a tree with thousands of branches, which every chunk would
+pay. That of a local file is kept while the file is the same; nothing of it stays open.
 
 Examples
 --------
 >>> import tempfile
 >>> from coffea_ddp.testing import make_nanoaod
 >>> with tempfile.TemporaryDirectory() as folder:
-...     path = str(make_nanoaod(f"{folder}/nano.root", events=500, seed=1))
-...     events = read(path, "Events", ("Muon_pt", "Muon_eta", "MET_pt"), 100, 200)
->>> len(events), events.branches["Muon_pt"].counts is events.branches["Muon_eta"].counts
-(100, True)
+...     events = structure(str(make_nanoaod(f"{folder}/nano.root", events=500, seed=1)), "Events")
+>>> len(events), events.branches["Muon_pt"].content.dtype, "Muon_charm" in events.branches
+(0, dtype('float32'), False)
 """
 
 from __future__ import annotations
@@ -23,10 +19,10 @@ import os
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import uproot
@@ -36,14 +32,13 @@ from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.options import TIMEOUT
 from coffea_ddp.running.schema import OPENING
 
-if TYPE_CHECKING:
-    from coffea_ddp._typing import AnyArray, IntArray
-
 _MOST = 4_000
 """Number of branches whose description is kept, 10 kB each; the tree that was used last is kept in any case."""
-_Range = tuple[int, int]
+Range = tuple[int, int]
+"""The first byte of a part of a file, and the one behind its last."""
 _Identity = tuple[int, int, int, int]
 _kept: OrderedDict[tuple[str, str, _Identity], Tree] = OrderedDict()
+_kinds: dict[tuple[Any, ...], Kind | None] = {}
 _lock = threading.Lock()
 
 
@@ -61,7 +56,7 @@ def open_root(path: str, timeout: float = TIMEOUT) -> Any:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """Numbers of a branch: their types in the file and in memory, and what counts them, empty for one an event."""
 
     stored: np.dtype[Any]
@@ -87,12 +82,12 @@ class Tree:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.branches: dict[str, Any] = {branch.name: branch for branch in model.branches}
-        self._kinds: dict[str, _Kind | None] = {}
+        self._kinds: dict[str, Kind | None] = {}
 
-    def kind(self, name: str) -> _Kind | None:
+    def kind(self, name: str) -> Kind | None:
         """Return what a branch holds; ``None`` if that is no plain numbers, or lists of them, or it is not there."""
         if name not in self._kinds:
-            self._kinds[name] = _kind_of(self.branches[name]) if name in self.branches else None
+            self._kinds[name] = _kind_of(self.branches[name], self.branches) if name in self.branches else None
         return self._kinds[name]
 
 
@@ -117,34 +112,8 @@ class _Nothing(Mapping[str, FlatBranch]):
 
 def structure(path: str, tree: str) -> FlatEvents | None:
     """Return the events of a file without any event; ``None`` if it is no TTree."""
-    with _tree_of(path, tree) as (found, _):
+    with tree_of(path, tree) as (found, _):
         return None if found is None else FlatEvents(0, _Nothing(found))
-
-
-def read(path: str, tree: str, names: Collection[str], start: int, stop: int) -> FlatEvents | None:
-    """Return branches of some entries as they are stored.
-
-    Parameters
-    ----------
-    path, tree
-        Of a ROOT file.
-    names
-        Of the branches.
-    start, stop
-        The entries.
-
-    Returns
-    -------
-    FlatEvents or None
-        ``None`` where a branch is missing, or holds anything but a number, or a counted list of numbers, for every
-        event; where lengths are not those that the counter tells; and where anything cannot be read: whoever asks
-        uproot then learns what is wrong.
-    """
-    try:
-        with _tree_of(path, tree) as (found, fetch):
-            return _read(found, fetch, names, start, stop) if found is not None and names else None
-    except Exception:  # noqa: BLE001 (compression, the file system and uproot have their own)
-        return None
 
 
 # -- trees that are kept -----------------------------------------------------------------------------------------------
@@ -192,12 +161,12 @@ def _identity(told: os.stat_result) -> _Identity:
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
-_Fetch = Callable[[list[_Range]], Callable[[_Range], Any]]
+Fetch = Callable[[list[Range]], Callable[[Range], Any]]
 """Function of all ranges of bytes that will be wanted, which gives a function of one that gives uproot's chunk."""
 
 
 @contextmanager
-def _tree_of(path: str, tree: str) -> Iterator[tuple[Tree | None, _Fetch]]:
+def tree_of(path: str, tree: str) -> Iterator[tuple[Tree | None, Fetch]]:
     """Yield a tree, ``None`` if it is no TTree, and what fetches bytes of its file."""
     if is_remote(path):
         with open_root(path) as file:
@@ -216,13 +185,13 @@ def _tree_of(path: str, tree: str) -> Iterator[tuple[Tree | None, _Fetch]]:
         yield found, lambda _ranges: lambda wanted: _bytes(raw, found, wanted)
 
 
-def _requested(model: Any, ranges: list[_Range]) -> Callable[[_Range], Any]:
+def _requested(model: Any, ranges: list[Range]) -> Callable[[Range], Any]:
     """Ask for all at once: a server answers many ranges in one go."""
     chunks = model.file.source.chunks(ranges, notifications=queue.Queue())
     return dict(zip(ranges, chunks, strict=True)).__getitem__
 
 
-def _bytes(raw: Any, tree: Tree | None, wanted: _Range) -> Any:
+def _bytes(raw: Any, tree: Tree | None, wanted: Range) -> Any:
     assert tree is not None
     start, stop = wanted
     raw.seek(start)
@@ -232,153 +201,36 @@ def _bytes(raw: Any, tree: Tree | None, wanted: _Range) -> Any:
     return uproot.source.chunk.Chunk.wrap(tree.model.file.source, np.frombuffer(data, np.uint8), start)
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------------
+# -- what branches hold ------------------------------------------------------------------------------------------------
 
 
-def _kind_of(branch: Any) -> _Kind | None:
+def _kind_of(branch: Any, others: Mapping[str, Any]) -> Kind | None:
+    """Return what a branch holds, looked up among branches of other files that are described in the same words."""
+    leaves = branch.member("fLeaves")
+    if len(leaves) != 1 or len(branch.branches):
+        return None
+    counter = _counter(leaves[0].member("fLeafCount"), others)
+    leaf = (leaves[0].classname, *(leaves[0].member(name) for name in ("fTitle", "fLen", "fIsUnsigned")))
+    key = (branch.name, branch.classname, branch.title, counter, *leaf)
+    if branch.classname != "TBranch":  # a class says more of itself elsewhere
+        return _interpreted(branch, counter)
+    if key not in _kinds:
+        if len(_kinds) >= _MOST:
+            _kinds.clear()
+        _kinds[key] = _interpreted(branch, counter)
+    return _kinds[key]
+
+
+def _interpreted(branch: Any, counter: str) -> Kind | None:
     found = branch.interpretation
     is_list = type(found) is uproot.AsJagged and found.header_bytes == 0
     numbers = found.content if is_list else found
-    if type(numbers) is not uproot.AsDtype or numbers.from_dtype.kind not in "biuf" or len(branch.branches):
+    if type(numbers) is not uproot.AsDtype or numbers.from_dtype.kind not in "biuf" or is_list != bool(counter):
         return None
-    counter = branch.count_branch
-    if is_list and counter is None:
-        return None
-    return _Kind(numbers.from_dtype, numbers.to_dtype, counter.name if is_list else "", branch.title)
+    return Kind(numbers.from_dtype, numbers.to_dtype, counter, branch.title)
 
 
-def _read(tree: Tree, fetch: _Fetch, names: Collection[str], start: int, stop: int) -> FlatEvents | None:
-    kinds = {name: kind for name in sorted(names) if (kind := tree.kind(name)) is not None}
-    counters = {kind.counter: tree.kind(kind.counter) for kind in kinds.values() if kind.counter}
-    if len(kinds) < len(set(names)) or any(kind is None or kind.counter for kind in counters.values()):
-        return None
-    if start >= stop:
-        return FlatEvents(0, {name: kind.nothing for name, kind in kinds.items()})
-    parts = {name: tree.branches[name].entries_to_ranges_or_baskets(start, stop) for name in {**kinds, **counters}}
-    chunk_of = fetch([_range(one) for found in parts.values() for _, one in found if isinstance(one, tuple)])
-
-    def baskets(name: str) -> Iterator[_Part]:
-        """Yield the baskets of a branch, and the entries of each that are wanted."""
-        branch = tree.branches[name]
-        for number, one in parts[name]:
-            first, last = branch.entry_offsets[number : number + 2]
-            basket = _basket(tree, branch, number, chunk_of(_range(one))) if isinstance(one, tuple) else one
-            yield _Part(basket, last - first, max(start - first, 0), min(stop, last) - first)
-
-    lengths: dict[str, _Lengths] = {}
-    for name, kind in counters.items():
-        assert kind is not None
-        counts = _numbers(kind, baskets(name), stop - start)
-        # Some files have a counter of their own for every branch.
-        alike = (one for one in lengths.values() if np.array_equal(one.counts, counts))
-        lengths[name] = next(alike, None) or _Lengths(counts)
-    branches = {}
-    for name, kind in kinds.items():
-        if kind.counter:
-            content, counts = _lists(kind, baskets(name), lengths[kind.counter]), lengths[kind.counter].counts
-            branches[name] = FlatBranch(content, counts, kind.title)
-        else:
-            branches[name] = FlatBranch(_numbers(kind, baskets(name), stop - start), None, kind.title)
-    return FlatEvents(stop - start, branches)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A basket, the number of its entries as the branch tells it, and those that are wanted."""
-
-    basket: Any
-    entries: int
-    first: int
-    last: int
-
-    def numbers(self, stored: np.dtype[Any]) -> AnyArray:
-        """Return the numbers that are wanted, one an entry."""
-        found: AnyArray = self.basket.data.view(stored)
-        if not len(found) == self.entries == self.basket.num_entries:
-            raise ValueError(f"{len(found)} of {self.entries} entries")
-        return found[self.first : self.last]
-
-    @property
-    def ends(self) -> IntArray:
-        """The bytes at which the lists that are wanted begin, and the last one ends."""
-        found: IntArray | None = self.basket.byte_offsets
-        if found is None:
-            raise ValueError("lengths are told by the counter alone")
-        if not len(found) - 1 == self.entries == self.basket.num_entries:
-            raise ValueError(f"{len(found) - 1} of {self.entries} entries")
-        return found[self.first : self.last + 1]
-
-
-class _Lengths:
-    """The lengths of a collection's lists, as its counter tells them."""
-
-    def __init__(self, counts: AnyArray) -> None:
-        self.counts = counts.astype(np.int64)
-        if len(counts) and (counts < 0).any():
-            raise ValueError("negative lengths")
-        self._ends = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(self.counts, out=self._ends[1:])
-        self._bytes: dict[tuple[int, int, int], AnyArray] = {}
-
-    @property
-    def total(self) -> int:
-        """Number of values in all lists."""
-        return int(self._ends[-1])
-
-    def check(self, part: _Part, before: int, width: int) -> slice:
-        """Return which bytes of a basket are wanted, if its lists have these lengths.
-
-        Parameters
-        ----------
-        part
-            The basket.
-        before
-            Number of entries before it.
-        width
-            Bytes of one value.
-        """
-        mine = part.ends
-        key = (before, len(mine), width)
-        if key not in self._bytes:
-            ends = self._ends[before : before + len(mine)]
-            self._bytes[key] = ((ends - ends[0]) * width).astype(mine.dtype)
-        first, last = int(mine[0]), int(mine[-1])
-        same = np.array_equal(mine if first == 0 else mine - first, self._bytes[key])
-        if not same or first < 0 or last > len(part.basket.data):
-            raise ValueError("lengths are not those that the counter tells")
-        return slice(first, last)
-
-
-def _numbers(kind: _Kind, parts: Iterator[_Part], n_entries: int) -> AnyArray:
-    """Return a number for every entry."""
-    out, at = np.empty(n_entries, kind.native), 0
-    for part in parts:
-        mine = part.numbers(kind.stored)
-        out[at : at + len(mine)] = mine
-        at += len(mine)
-    if at != n_entries:
-        raise ValueError(f"{at} of {n_entries} entries")
-    return out
-
-
-def _lists(kind: _Kind, parts: Iterator[_Part], lengths: _Lengths) -> AnyArray:
-    """Return the content of the lists of all entries."""
-    out, at, before = np.empty(lengths.total, kind.native), 0, 0
-    for part in parts:
-        mine = part.basket.data[lengths.check(part, before, kind.stored.itemsize)].view(kind.stored)
-        out[at : at + len(mine)] = mine
-        at += len(mine)
-        before += part.last - part.first
-    if before != len(lengths.counts):
-        raise ValueError(f"{before} of {len(lengths.counts)} entries")
-    return out
-
-
-def _range(told: tuple[Any, Any]) -> _Range:
-    return int(told[0]), int(told[1])  # some servers do not know numpy's integers
-
-
-def _basket(tree: Tree, branch: Any, number: int, chunk: Any) -> Any:
-    file = tree.model.file
-    cursor = uproot.source.cursor.Cursor(chunk.start)
-    return uproot.models.TBasket.Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, branch)
+def _counter(leaf: Any, others: Mapping[str, Any]) -> str:
+    """Return the name of the branch of a leaf that counts; empty where there is none, or none of its name is it."""
+    name = "" if leaf is None else str(leaf.member("fName"))
+    return name if name in others and any(one is leaf for one in others[name].member("fLeaves")) else ""

@@ -16,7 +16,7 @@ import coffea_ddp as ddp
 from coffea_ddp.errors import DDPError
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running import reader, trees
+from coffea_ddp.running import baskets, reader, trees
 from coffea_ddp.testing import make_nanoaod
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -53,7 +53,7 @@ def write(path, rng, sizes, compression, *, together):
 
 def same(path, names, start, stop):
     """Check that both ways to read agree, and return what was read as it is stored."""
-    found = trees.read(str(path), "Events", names, start, stop)
+    found = baskets.read(str(path), "Events", names, start, stop)
     assert found is not None
     assert len(found) == stop - start
     with uproot.open(path) as file:
@@ -128,26 +128,26 @@ def test_what_is_not_plain_is_left_to_uproot(tmp_path):
         file["Events"].extend({"x": np.arange(3.0), "three": np.ones((3, 3)), "word": ["a", "b", "c"]})
     with uproot.recreate(ntuple) as file:
         file.mkrntuple("Events", {"x": np.arange(3.0)})
-    assert trees.read(str(path), "Events", ("x",), 0, 3) is not None
+    assert baskets.read(str(path), "Events", ("x",), 0, 3) is not None
     for name in ("three", "word", "absent"):
-        assert trees.read(str(path), "Events", ("x", name), 0, 3) is None
-    assert trees.read(str(path), "Events", (), 0, 3) is None
-    assert trees.read(str(ntuple), "Events", ("x",), 0, 3) is None
-    assert trees.read(str(tmp_path / "absent.root"), "Events", ("x",), 0, 3) is None
+        assert baskets.read(str(path), "Events", ("x", name), 0, 3) is None
+    assert baskets.read(str(path), "Events", (), 0, 3) is None
+    assert baskets.read(str(ntuple), "Events", ("x",), 0, 3) is None
+    assert baskets.read(str(tmp_path / "absent.root"), "Events", ("x",), 0, 3) is None
 
 
 def test_lengths_that_the_counter_denies_are_left_to_uproot(tmp_path, monkeypatch):
     path = make_nanoaod(tmp_path / "a.root", events=100, seed=1)
     names = ("Muon_pt", "Muon_eta")
-    assert trees.read(str(path), "Events", names, 0, 100) is not None
-    original = trees._numbers
+    assert baskets.read(str(path), "Events", names, 0, 100) is not None
+    original = baskets._numbers
 
     def other(kind, parts, n_entries):
         found = original(kind, parts, n_entries)
         return found + 1 if n_entries == 100 else found
 
-    monkeypatch.setattr(trees, "_numbers", other)
-    assert trees.read(str(path), "Events", names, 0, 100) is None
+    monkeypatch.setattr(baskets, "_numbers", other)
+    assert baskets.read(str(path), "Events", names, 0, 100) is None
 
 
 def test_a_replaced_file_is_read_anew(tmp_path):
@@ -168,7 +168,7 @@ def test_kept_trees_are_bounded_and_closed(tmp_path, monkeypatch):
     for number in range(5):
         path = make_nanoaod(tmp_path / f"{number}.root", events=50, seed=number)
         reader.look(str(path), "Events")
-        assert trees.read(str(path), "Events", ("MET_pt",), 0, 50) is not None
+        assert baskets.read(str(path), "Events", ("MET_pt",), 0, 50) is not None
     assert 1 <= len(trees._kept) <= 2
     assert all(one.model.file.closed for one in trees._kept.values())
     if before:
@@ -180,7 +180,7 @@ def test_both_ways_fill_the_same(tmp_path, monkeypatch, workers):
     paths = [make_nanoaod(tmp_path / f"{number}.root", events=600, seed=number) for number in range(2)]
     options = {"executor": "futures", "workers": workers} if workers else {}
     found = ddp.run("symmetries", paths, reading=ddp.Reading(chunksize=200), **options)
-    monkeypatch.setattr(trees, "read", lambda *_: None)
+    monkeypatch.setattr(baskets, "read", lambda *_: None)
     monkeypatch.setattr(trees, "structure", lambda *_: None)
     other = ddp.run("symmetries", paths, reading=ddp.Reading(chunksize=200))
     assert found == other
@@ -206,7 +206,7 @@ def test_damage_is_told_as_before(tmp_path, monkeypatch):
         path.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
         ours = told()
         with monkeypatch.context() as patched:
-            patched.setattr(trees, "read", lambda *_: None)
+            patched.setattr(baskets, "read", lambda *_: None)
             theirs = told()
         assert ours == theirs
 
@@ -218,5 +218,5 @@ def test_what_is_read_of_a_damaged_file_is_what_uproot_reads(tmp_path_factory, p
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= flip
     path.write_bytes(content)
-    if trees.read(str(path), "Events", names, 5, 25) is not None:
+    if baskets.read(str(path), "Events", names, 5, 25) is not None:
         same(path, names, 5, 25)
