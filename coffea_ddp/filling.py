@@ -151,9 +151,13 @@ def _fill(
     candidates = Candidates.of(columns, plan.objects)
     everything = _of_branches(columns, candidates, plan)
     unused = weigh.unused(everything)
-    # Objects are cleaned and ordered where the event is wanted.
+    # Objects are cleaned and ordered where the event is wanted: by spectra with triggers of their own, whatever fired.
     fired, steps = _triggered(everything, plan, dataset)
-    passed = SelectedEvents.of(columns, candidates, fired)
+    apart = any(one.trigger is not None for one in plan.spectra)
+    untriggered = replace(dataset, triggers=(), vetoes=())
+    for_objects = _triggered(everything, plan, untriggered, by_plan=False)[0] if apart else fired
+    selected = SelectedEvents.of(columns, candidates, for_objects)
+    passed = selected.take(np.searchsorted(selected.entries, fired.entries)) if apart else selected
     cutflow = {"events": columns.n_events} | passed.odd | unused
     passed, steps = _selected(passed, plan, steps)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
@@ -173,9 +177,9 @@ def _fill(
     share = shares.pop("units", None)
     counts, not_filled = count_symmetries(plan, sides, cells, features, weighted, share)
     if plan.spectra:
-        masses, of_triggers = _spectra(columns, candidates, passed, plan, dataset, weigh)
+        masses, of_triggers = _spectra(selected, passed, plan, dataset, weigh)
         counts, cutflow = counts + masses, cutflow | of_triggers
-    layout = replace(plan.layout, weighted=weighted is not None)
+    layout = plan.layout if plan.layout.weighted == (weighted is not None) else replace(plan.layout, weighted=True)
     return Histograms(
         layout,
         counts,
@@ -219,7 +223,7 @@ def _of_branches(columns: Columns, candidates: Candidates, plan: ScanPlan) -> Se
 
 
 def _triggered(
-    events: SelectedEvents, plan: ScanPlan, dataset: Dataset, *, triggered: bool = True
+    events: SelectedEvents, plan: ScanPlan, dataset: Dataset, *, by_plan: bool = True
 ) -> tuple[SelectedEvents, dict[str, int]]:
     """Apply what the dataset asks for, good-run list and trigger, counting what each leaves."""
     passed, steps = dataset.take(events)
@@ -230,7 +234,7 @@ def _triggered(
         else:
             events.note("good-run list", "not applied: simulation")
         steps["good luminosity blocks"] = passed.n_events
-    if plan.trigger is not None and triggered:
+    if plan.trigger is not None and by_plan:
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
         steps["trigger"] = passed.n_events
     return passed, steps
@@ -246,12 +250,7 @@ def _selected(events: SelectedEvents, plan: ScanPlan, steps: dict[str, int]) -> 
 
 
 def _spectra(
-    columns: Columns,
-    candidates: Candidates,
-    passed: SelectedEvents,
-    plan: ScanPlan,
-    dataset: Dataset,
-    weigh: Weighing,
+    selected: SelectedEvents, passed: SelectedEvents, plan: ScanPlan, dataset: Dataset, weigh: Weighing
 ) -> tuple[SparseCounts, dict[str, int]]:
     """Return the masses of all spectra, counted, and how many events each trigger of spectra leaves.
 
@@ -260,9 +259,7 @@ def _spectra(
     triggers = list(dict.fromkeys(one.trigger for one in plan.spectra))
     if triggers == [None]:
         return count_spectra(plan, passed, weigh(passed)), {}
-    everything = _of_branches(columns, candidates, plan)
-    whole, _ = _triggered(everything, plan, replace(dataset, triggers=(), vetoes=()), triggered=False)
-    events, _ = _selected(SelectedEvents.of(columns, candidates, whole), plan, {})
+    events, _ = _selected(selected, plan, {})
     fired: dict[Trigger | None, BoolArray] = {None: np.isin(events.entries, passed.entries, assume_unique=True)}
     steps = {}
     for trigger in triggers:

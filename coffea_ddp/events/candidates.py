@@ -17,7 +17,7 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from coffea_ddp.events.branches import Columns
 
 _LEPTONS = (11, 13)
+_Cleaning = tuple[tuple[str, float], ...]
 
 
 def select(columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> dict[str, ObjectArrays]:
@@ -98,13 +99,19 @@ class Candidates:
             The events; ``None``: all of the chunk.
         """
         selected: dict[str, ObjectArrays] = {}
+        done: list[tuple[_Found, _Cleaning, ObjectArrays]] = []
         for name, found in self._found.items():
             if isinstance(found, MergedObject):
                 selected[name] = _merge([selected[part] for part in found.of])
             elif found is None:
                 selected[name] = _none_of(self.n_events if entries is None else len(entries))
             else:
-                selected[name] = found.ordered(entries, selected)
+                # Where nothing is there that would clean it, an object may be the same as one before it.
+                cleaning = tuple(one for one in found.definition.away_from if selected[one[0]].counts.any())
+                alike = (it for other, by, it in done if by == cleaning and found.is_like(other))
+                objects = next(alike, None) or found.ordered(entries, cleaning, selected)
+                done.append((found, cleaning, objects))
+                selected[name] = replace(objects, odd=found.odd)
         return selected
 
 
@@ -119,12 +126,23 @@ class _Found:
     content: Mapping[str, AnyArray]
     odd: Mapping[str, int]
 
-    def ordered(self, entries: IntArray | None, earlier: Mapping[str, ObjectArrays]) -> ObjectArrays:
+    def is_like(self, other: _Found) -> bool:
+        """Tell whether these are the same candidates, and the objects would be made of them in the same way."""
+        mine, theirs = self.definition, other.definition
+        names = ("collection", "mass", "charged", "flavour")
+        return all(getattr(mine, name) == getattr(theirs, name) for name in names) and np.array_equal(
+            self.keep, other.keep
+        )
+
+    def ordered(
+        self, entries: IntArray | None, cleaning: _Cleaning, earlier: Mapping[str, ObjectArrays]
+    ) -> ObjectArrays:
+        """Return the objects of some events, away from those before, the largest pT first."""
         starts, counts = self.starts, self.counts
         if entries is not None:
-            starts, counts = starts[entries], counts[entries]
+            starts, counts = starts.take(entries), counts.take(entries)
         keep, pt, eta, phi = self.keep, *(self.content[name] for name in ("pt", "eta", "phi"))
-        for name, radius in self.definition.away_from:
+        for name, radius in cleaning:
             other = earlier[name]
             keep = kernels.far_from(
                 starts, counts, eta, phi, keep, other.starts, other.counts, other.content["eta"], other.content["phi"],
@@ -133,13 +151,13 @@ class _Found:
         index, kept = kernels.by_descending(starts, counts, pt, keep)
         n, known = len(index), self.definition
         content = {
-            "pt": pt[index],
-            "eta": eta[index],
-            "phi": phi[index],
-            "mass": (np.full(n, known.mass) if known.mass is not None else self.content["mass"][index]).astype(
+            "pt": pt.take(index),
+            "eta": eta.take(index),
+            "phi": phi.take(index),
+            "mass": (np.full(n, known.mass) if known.mass is not None else self.content["mass"].take(index)).astype(
                 np.float32
             ),
-            "charge": self.content["charge"][index] if known.charged else np.zeros(n, np.int8),
+            "charge": self.content["charge"].take(index) if known.charged else np.zeros(n, np.int8),
             "flavour": np.full(n, known.flavour, np.int8),
         }
         return ObjectArrays(_starts(kept), kept, content, self.odd)
@@ -346,10 +364,10 @@ def _merge(parts: Sequence[ObjectArrays]) -> ObjectArrays:
     merged = parts[0]
     for part in parts[1:]:
         index = kernels.interleave(merged.counts, part.counts)
-        both = {name: np.concatenate([merged.content[name], part.content[name]])[index] for name in merged.content}
+        both = {name: np.concatenate([merged.content[name], part.content[name]]).take(index) for name in merged.content}
         counts = merged.counts + part.counts
         order, counts = kernels.by_descending(_starts(counts), counts, both["pt"], np.ones(len(index), dtype=bool))
-        merged = ObjectArrays(_starts(counts), counts, {name: values[order] for name, values in both.items()})
+        merged = ObjectArrays(_starts(counts), counts, {name: values.take(order) for name, values in both.items()})
     return merged
 
 

@@ -109,4 +109,4 @@ class ObjectArrays:
 
     def take(self, index: IntArray) -> ObjectArrays:
         """Return the objects of the chosen events; the content is shared, not copied."""
-        return ObjectArrays(self.starts[index], self.counts[index], self.content, self.odd)
+        return ObjectArrays(self.starts.take(index), self.counts.take(index), self.content, self.odd)

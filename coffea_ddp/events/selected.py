@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.events.branches import Columns
 
+_T = TypeVar("_T")
 MET_BRANCHES = ("PuppiMET", "MET", "PFMET")
 """Missing transverse momentum over the NanoAOD versions, best first."""
 
@@ -74,7 +75,9 @@ class Particles:
 
     def take(self, rows: IntArray) -> Particles:
         """Return the objects of the chosen events."""
-        return Particles(*(getattr(self, name)[rows] for name in ("pt", "eta", "phi", "mass", "charge", "flavour")))
+        return Particles(
+            *(getattr(self, name).take(rows) for name in ("pt", "eta", "phi", "mass", "charge", "flavour"))
+        )
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,13 @@ class SelectedEvents:
             if k < 0:
                 raise InputError(f"leading({name!r}, {k}): objects are counted from 0, the one with the largest pT")
             rows = np.flatnonzero(arrays.counts > k)
-            where = arrays.starts[rows] + k
+            where = arrays.starts.take(rows) + k
 
             def pick(part: str, missing: float, dtype: type) -> AnyArray:
                 if len(rows) == self.n_events:
-                    return arrays.content[part][where].astype(dtype)
+                    return arrays.content[part].take(where).astype(dtype)
                 values: AnyArray = np.full(self.n_events, missing, dtype=dtype)
-                values[rows] = arrays.content[part][where]
+                values[rows] = arrays.content[part].take(where)
                 return values
 
             floats = {part: pick(part, np.nan, np.float64) for part in ("pt", "eta", "phi", "mass")}
@@ -154,11 +157,18 @@ class SelectedEvents:
         found: Particles = self._cache[key]
         return found
 
-    def once(self, key: Any, compute: Callable[[], AnyArray]) -> AnyArray:
+    def at(self, name: str, k: int, rows: IntArray) -> Particles:
+        """Return the object with the k-th largest pT of some events, all of which have it, shape (n_rows,)."""
+        arrays = self._arrays(name)
+        where = arrays.starts.take(rows) + k
+        floats = (arrays.content[part].take(where).astype(np.float64) for part in ("pt", "eta", "phi", "mass"))
+        return Particles(*floats, *(arrays.content[part].take(where) for part in ("charge", "flavour")))
+
+    def once(self, key: Any, compute: Callable[[], _T]) -> _T:
         """Return what ``compute`` gives, computing it once: for what several predicates or features need."""
         if key not in self._cache:
             self._cache[key] = compute()
-        found: AnyArray = self._cache[key]
+        found: _T = self._cache[key]
         return found
 
     def sum_pt(self, name: str) -> FloatArray:
@@ -181,7 +191,7 @@ class SelectedEvents:
     def branch(self, name: str) -> AnyArray:
         """Return an event-level branch of the file, shape (n_events,)."""
         values = self._columns.per_event(name)
-        return values if self._index is None else values[self._index]
+        return values if self._index is None else values.take(self._index)
 
     def whole_numbers(self, name: str, dtype: Any) -> AnyArray:
         """Return an event-level branch of whole numbers, as the type asked for, shape (n_events,).
@@ -195,7 +205,7 @@ class SelectedEvents:
         values = whole_numbers(
             f"{self.source}: branch {name}", self._columns.per_event(name), dtype, first=self._columns.first
         )
-        return values if self._index is None else values[self._index]
+        return values if self._index is None else values.take(self._index)
 
     def flags(self, name: str) -> BoolArray:
         """Return an event-level branch of yes or no, shape (n_events,).
@@ -208,7 +218,7 @@ class SelectedEvents:
         values = flags(
             f"{self.source}: branch {name}", self._columns.per_event(name), first=self._columns.first, unit="entry"
         )
-        return values if self._index is None else values[self._index]
+        return values if self._index is None else values.take(self._index)
 
     @property
     def entries(self) -> IntArray:
@@ -252,7 +262,7 @@ class SelectedEvents:
 
     def take(self, index: IntArray) -> SelectedEvents:
         """Return the chosen events only; nothing is copied but starts and counts."""
-        whole = index if self._index is None else self._index[index]
+        whole = index if self._index is None else self._index.take(index)
         objects = {name: arrays.take(index) for name, arrays in self._objects.items()}
         return SelectedEvents(len(index), objects, self._columns, whole)
 
@@ -285,7 +295,7 @@ def pair_mass(first: Particles, second: Particles) -> FloatArray:
 
 
 def pair_sum(first: Particles, second: Particles) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return pT in GeV, pseudorapidity and mass in GeV of the sum of two objects, as ``vector`` has them, bit by bit.
+    """Return pT in GeV, pseudorapidity and mass in GeV of the sum of two objects, by the formulas of ``vector``.
 
     The angle in the transverse plane, which takes it most of its time, is left out.
     """

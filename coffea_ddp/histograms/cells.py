@@ -226,11 +226,12 @@ class CellGrid:
             raise InputError(f"{len(values)} arrays for {len(self.axes)} axes: give one array per axis")
         if not self.axes:
             return np.zeros(n_events, dtype=np.int64)
-        clipped = [
-            np.clip(np.asarray(value, dtype=np.int64), 0, axis.bins - 1)
-            for axis, value in zip(self.axes, values, strict=True)
-        ]
-        return np.ravel_multi_index(tuple(clipped), self.shape).astype(np.int64)
+        codes = np.zeros(np.shape(values[0]), dtype=np.int64)
+        for axis, value in zip(self.axes, values, strict=True):
+            found = np.asarray(value)
+            codes *= axis.bins
+            codes += found if found.dtype == np.bool_ else np.clip(found.astype(np.int64), 0, axis.bins - 1)
+        return codes
 
     def decode(self, codes: ArrayLike) -> IntArray:
         """Return the bins of every axis, shape (n_axes, n_codes), for codes made by :meth:`encode`."""

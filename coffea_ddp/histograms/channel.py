@@ -56,7 +56,12 @@ class Channel:
 
     def key(self, cells: IntArray, sides: IntArray | int, bins: IntArray | int) -> IntArray:
         """Return the keys of events in cells, on sides (0 is A, 1 is B) and in bins; all of shape (n_events,)."""
-        return self.base + (cells * self.n_sides + sides) * self.extent + bins
+        key: IntArray = cells * self.n_sides
+        key += sides
+        key *= self.extent
+        key += bins
+        key += self.base
+        return key
 
     def end(self, n_exclusive: int) -> int:
         """Return one more than the largest key of the first so many exclusive cells."""

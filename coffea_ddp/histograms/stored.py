@@ -190,7 +190,7 @@ class StoredEvents:
             return self
         lowest = _least(np.concatenate(groups), np.concatenate(thresholds))
         rows = np.flatnonzero(keep)
-        return self._with({name: values[rows] for name, values in self.columns.items()}, *lowest)
+        return self._with({name: values.take(rows) for name, values in self.columns.items()}, *lowest)
 
     def _limits(self, on: IntArray, numbers: IntArray, crowded: IntArray) -> NDArray[np.uint64]:
         """Return the (k+1)-th smallest hash of each crowded cell; ``numbers`` are the cells of the events ``on``."""

@@ -74,24 +74,23 @@ def count_spectra(
         The events that count, for each trigger that a spectrum has; ``None``: all, whatever the trigger.
     """
     cells, layout = exclusive_cells(plan, events), plan.layout
-    having = [(layout.keys_behind(one.name), found) for one in plan.known if (found := one.found(events)).any()]
-    keys: list[IntArray] = []
-    rows: list[IntArray] = []
+    keys: list[IntArray] = [np.zeros(0, np.int64)]
+    rows: list[IntArray] = [np.zeros(0, np.int64)]
     for spectrum, channel in zip(plan.spectra, layout.spectrum_channels, strict=True):
-        masses = spectrum.masses(events)
-        has = np.isfinite(masses)
-        inside = np.flatnonzero(has if fired is None else has & fired[spectrum.trigger])
+        inside, masses = spectrum.found(events)
+        if fired is not None and len(inside):
+            has = fired[spectrum.trigger].take(inside)
+            inside, masses = inside[has], masses[has]
         if len(inside):
             # index() counts the underflow bin as -1.
-            bins = np.asarray(spectrum.axis.index(masses[inside]), dtype=np.int64) + 1
-            mine = channel.key(cells[inside], 0, bins)
-            keys.append(mine)
+            bins = np.asarray(spectrum.axis.index(masses), dtype=np.int64) + 1
+            keys.append(channel.key(cells.take(inside), 0, bins))
             rows.append(inside)
-            for behind, found in having:
-                some = np.flatnonzero(found[inside])
-                keys.append(mine[some] + behind)
-                rows.append(inside[some])
-    all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
-    all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
+    all_keys, all_rows = np.concatenate(keys), np.concatenate(rows)
+    found = [(layout.keys_behind(one.name), one.found(events)) for one in plan.known]
+    some = [(behind, np.flatnonzero(has.take(all_rows))) for behind, has in found]
+    all_rows = np.concatenate([all_rows, *(all_rows.take(which) for _, which in some)])
+    all_keys = np.concatenate([all_keys, *(all_keys.take(which) + behind for behind, which in some)])
+    all_weights = None if weighted is None else weighted[all_rows]
     nothing = np.zeros(len(all_keys), np.int64)
     return SparseCounts.from_keys(all_keys, all_weights, None if plan.calibration is None else (nothing, nothing))

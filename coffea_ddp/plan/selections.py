@@ -22,7 +22,7 @@ from coffea_ddp.errors import FileError, InputError, named
 from coffea_ddp.events.selected import SelectedEvents, pair_mass, transverse_mass
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
 Z_MASS = 91.19
 """GeV."""
@@ -44,17 +44,23 @@ def _z_candidate(events: SelectedEvents, window: float) -> BoolArray:
 
 def _pair_between(events: SelectedEvents, low: float, high: float) -> BoolArray:
     found = np.zeros(events.n_events, dtype=bool)
+    for rows, masses in events.once("pairs of leptons", lambda: _pairs(events)):
+        found[rows] |= (masses > low) & (masses < high)
+    return found
+
+
+def _pairs(events: SelectedEvents) -> list[tuple[IntArray, FloatArray]]:
+    """Return for each two of the four leading leptons the events in which they make a pair, and its mass in GeV."""
     # Few events have a second lepton: the masses are computed for those alone.
     several = np.flatnonzero(events.count("lepton") > 1)
     some = events.take(several)
     leptons = [some.leading("lepton", k) for k in range(_LEPTONS_TRIED)]
+    pairs = []
     for first, second in itertools.combinations(leptons, 2):
-        if not second.exists.any():
-            continue
-        pair = second.exists & (first.flavour == second.flavour) & (first.charge + second.charge == 0)
-        mass = pair_mass(first, second)
-        found[several] |= pair & (mass > low) & (mass < high)
-    return found
+        pair = np.flatnonzero(second.exists & (first.flavour == second.flavour) & (first.charge + second.charge == 0))
+        if len(pair):
+            pairs.append((several[pair], pair_mass(first.take(pair), second.take(pair))))
+    return pairs
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, PlanError
 from coffea_ddp.plan.checks import one_bool_each, one_number_each
+from coffea_ddp.plan.masses.candidates import System
+from coffea_ddp.plan.masses.combinations import Combination
 from coffea_ddp.plan.selections import Trigger
 from coffea_ddp.plan.symmetry import Predicate
 from coffea_ddp.spectra.resolution import Resolution
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.events.selected import SelectedEvents
 
 
@@ -80,8 +82,10 @@ class InWindow:
 
     def __call__(self, events: SelectedEvents) -> BoolArray:
         """Return which events have the mass in the window."""
-        mass = one_number_each(f"InWindow({self.low:g}, {self.high:g})", self.mass(events), events)
-        return np.asarray((mass > self.low) & (mass < self.high))
+        rows, mass = masses_found(f"InWindow({self.low:g}, {self.high:g})", self.mass, events)
+        found = np.zeros(events.n_events, dtype=bool)
+        found[rows] = (mass > self.low) & (mass < self.high)
+        return found
 
 
 @dataclass(frozen=True)
@@ -160,3 +164,37 @@ class Spectrum:
             If the function does not give one number an event.
         """
         return one_number_each(f"spectrum {self.name!r}", self.mass(events), events)
+
+    def found(self, events: SelectedEvents) -> tuple[IntArray, FloatArray]:
+        """Return the events that have a mass, in their order, and the masses in GeV.
+
+        Raises
+        ------
+        InputError
+            If the function does not give one number an event.
+        """
+        rows, masses = masses_found(f"spectrum {self.name!r}", self.mass, events)
+        finite = np.isfinite(masses)
+        return (rows, masses) if finite.all() else (rows[finite], masses[finite])
+
+
+def masses_found(what: str, mass: Predicate, events: SelectedEvents) -> tuple[IntArray, FloatArray]:
+    """Return the events that may have a mass, in their order, and the masses in GeV, NaN where there is none.
+
+    Parameters
+    ----------
+    what
+        Whose mass it is, for messages.
+    mass
+        A function of the selection. Combinations and systems, of which most events have none, tell those that do.
+    events
+        The selection.
+
+    Raises
+    ------
+    InputError
+        If the function does not give one number an event.
+    """
+    if type(mass) in (Combination, System):
+        return mass.found(events)  # type: ignore[attr-defined, no-any-return]
+    return np.arange(events.n_events), one_number_each(what, mass(events), events)

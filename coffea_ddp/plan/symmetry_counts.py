@@ -55,7 +55,7 @@ def count_symmetries(
         on = np.flatnonzero(side >= 0)
         expected = None if share is None else _of_side_b(symmetry, share, side)
         bins_of = _Binning(symmetry, features, on)
-        cell_on, side_on = cells[on], side[on].astype(np.int64)
+        cell_on, side_on = cells.take(on), side.take(on).astype(np.int64)
         for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
             bins, filled = bins_of(channel.name)
             key, inside = channel.key(cell_on, side_on, bins), on
@@ -112,7 +112,7 @@ class _Binning:
 
     def _bins_of(self, feature: str, axis: Any) -> tuple[IntArray, BoolArray]:
         """Return the bins of one feature, from the underflow bin on, and which events have one."""
-        values = self._features[feature][self._on]
+        values = self._features[feature].take(self._on)
         finite = np.isfinite(values)
         if isinstance(axis, hist.axis.Integer):  # takes integers only; numbers far outside must not wrap around
             values = np.clip(np.floor(np.where(finite, values, 0.0)), axis.edges[0] - 1.0, axis.edges[-1])

@@ -19,13 +19,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.events.selected import Particles, SelectedEvents
-from coffea_ddp.plan.masses.combinations import LETTERS, OBJECTS, four_momenta, named
+from coffea_ddp.plan.masses.combinations import LETTERS, OBJECTS, dense, having, mass_of, momenta_of, named
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
@@ -127,12 +128,12 @@ class System:
         """The name in the exchange format: kinds, letters and pT indices, as in ``"Zm0m1g0"``."""
         return _letters(self.parts, {})
 
-    @property
+    @cached_property
     def neutrinos(self) -> int:
         """Number of neutrinos that it has."""
         return sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
 
-    @property
+    @cached_property
     def objects(self) -> tuple[str, ...]:
         """The names of all objects, once for each that is taken (neutrinos left out)."""
         return tuple(_objects(self.parts))
@@ -151,10 +152,22 @@ class System:
         MissingBranchError
             If it has a neutrino and the file no missing transverse momentum.
         """
+        return dense(events, *self.found(events))
+
+    def found(self, events: SelectedEvents) -> tuple[IntArray, FloatArray]:
+        """Return the events that have all objects, and their masses in GeV, NaN where a candidate is off its window.
+
+        Raises
+        ------
+        MissingBranchError
+            If it has a neutrino and the file no missing transverse momentum.
+        """
         rows = _rows(events, self.objects, {})
-        masses = np.full(events.n_events, np.nan)
-        masses[rows] = _mass(_sum(events, self.parts, {}, rows))
-        return masses
+        if self.neutrinos:
+            _ = events.met  # a file that has none lacks it for all events
+        if not len(rows):
+            return rows, np.zeros(0)
+        return rows, mass_of(_sum(events, self.parts, {}, rows))
 
 
 def system(*parts: str | Candidate) -> System:
@@ -242,10 +255,7 @@ def _letters(parts: Sequence[str | Candidate], taken: Taken) -> str:
 
 def _rows(events: SelectedEvents, objects: Sequence[str], taken: Taken) -> IntArray:
     """Return the events that have all objects beyond those that are taken."""
-    has = np.ones(events.n_events, dtype=bool)
-    for name in dict.fromkeys(objects):
-        has &= events.count(name) >= taken.get(name, 0) + objects.count(name)
-    return np.flatnonzero(has)
+    return having(events, tuple((name, taken.get(name, 0) + objects.count(name)) for name in dict.fromkeys(objects)))
 
 
 def _sum(events: SelectedEvents, parts: Sequence[str | Candidate], taken: Taken, rows: IntArray) -> FloatArray:
@@ -253,11 +263,11 @@ def _sum(events: SelectedEvents, parts: Sequence[str | Candidate], taken: Taken,
     total = np.zeros((4, len(rows)))
     for part in parts:
         if isinstance(part, Candidate):
-            total += candidate_momentum(events, part, taken)[:, rows]
+            total += candidate_momentum(events, part, taken).take(rows, axis=1)
             continue
         for name, number in named(part):
             for _ in range(number):
-                total += four_momenta(events, name, taken.get(name, 0))[:, rows]
+                total += momenta_of(events, name, taken.get(name, 0), rows)
                 taken[name] = taken.get(name, 0) + 1
     return total
 
@@ -284,7 +294,7 @@ def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Take
         if candidate.neutrino:
             total, mass = _with_neutrino(events.met, total, rows)
         else:
-            mass = _mass(total)
+            mass = mass_of(total)
         low, high = candidate.window
         good = (mass > low) & (mass < high)
         if candidate.opposite_sign:
@@ -322,16 +332,10 @@ def _in_pairs(events: SelectedEvents, objects: Sequence[str], taken: Taken, wind
             if other == k or not len(rows):
                 continue
             two = events.leading(name, other)
-            mass = _mass(four_momenta(events, name, k)[:, rows] + four_momenta(events, name, other)[:, rows])
+            mass = mass_of(momenta_of(events, name, k, rows) + momenta_of(events, name, other, rows))
             pair = ((one.flavour == two.flavour) & (one.charge * two.charge < 0))[rows]
             found[rows] |= pair & (mass > window[0]) & (mass < window[1])
     return found
-
-
-def _mass(momentum: FloatArray) -> FloatArray:
-    energy, px, py, pz = momentum
-    # Rounding can leave a massless system slightly below 0.
-    return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
 
 
 def _with_neutrino(missing: Particles, lepton: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:

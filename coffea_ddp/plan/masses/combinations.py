@@ -22,6 +22,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,39 +85,87 @@ class Combination:
 
     def __call__(self, events: SelectedEvents) -> FloatArray:
         """Return the invariant mass in GeV, shape (n_events,); NaN where the event lacks an object."""
-        has = np.ones(events.n_events, dtype=bool)
-        for name, number in self.parts:
-            has &= events.count(name) >= number
-        rows = np.flatnonzero(has)
-        masses = np.full(events.n_events, np.nan)
-        if len(rows):
-            masses[rows] = self._masses(events, rows)
-        return masses
+        return dense(events, *self.found(events))
 
-    def _masses(self, events: SelectedEvents, rows: IntArray) -> FloatArray:
+    def found(self, events: SelectedEvents) -> tuple[IntArray, FloatArray]:
+        """Return the events that have all objects, and their invariant masses in GeV."""
+        rows = having(events, self.parts)
+        if not len(rows):
+            return rows, np.zeros(0)
         total = np.zeros((4, len(rows)))
         for name, number in self.parts:
             for k in range(number):
-                total += four_momenta(events, name, k)[:, rows]
-        energy, px, py, pz = total
-        # Rounding can leave a massless system slightly below 0.
-        return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
+                total += momenta_of(events, name, k, rows)
+        return rows, mass_of(total)
+
+
+def mass_of(momentum: FloatArray) -> FloatArray:
+    """Return the mass of four-momenta, shape (n,), of E, px, py, pz in GeV, shape (4, n)."""
+    energy, px, py, pz = momentum
+    # Rounding can leave a massless system slightly below 0.
+    return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
+
+
+def dense(events: SelectedEvents, rows: IntArray, values: FloatArray) -> FloatArray:
+    """Return one number an event, shape (n_events,), NaN where there is none."""
+    found = np.full(events.n_events, np.nan)
+    found[rows] = values
+    return found
+
+
+def having(events: SelectedEvents, parts: tuple[tuple[str, int], ...]) -> IntArray:
+    """Return the events that have so many of each object, in their order.
+
+    Computed once for all combinations, from those of one object less.
+    """
+
+    def compute() -> IntArray:
+        name, number = parts[-1]
+        if len(parts) == 1:
+            return np.flatnonzero(events.count(name) >= number)
+        before = having(events, parts[:-1])
+        return before[events.count(name).take(before) >= number]
+
+    return events.once(("having", parts), compute)
 
 
 def four_momenta(events: SelectedEvents, name: str, k: int) -> FloatArray:
-    """Return E, px, py, pz in GeV of the k-th object by pT, shape (4, n_events); 0 where the event has none.
+    """Return E, px, py, pz in GeV of the k-th object by pT, shape (4, n_events); 0 where the event has none."""
+    found = _momenta(events, name, k)
+    out = np.zeros((4, events.n_events))
+    out[:, found.rows] = found.momenta
+    return out
+
+
+def momenta_of(events: SelectedEvents, name: str, k: int, rows: IntArray) -> FloatArray:
+    """Return E, px, py, pz in GeV of the k-th object by pT of some events, all of which have it, shape (4, n_rows).
 
     Computed once for all combinations.
     """
+    found = _momenta(events, name, k)
+    if len(rows) == len(found.rows):
+        return found.momenta
+    return found.momenta.take(found.places.take(rows), axis=1)
 
-    def compute() -> FloatArray:
-        particles = events.leading(name, k)
-        rows = np.flatnonzero(particles.exists)
-        out = np.zeros((4, events.n_events))
-        pt, eta, phi, mass = (getattr(particles, part)[rows] for part in ("pt", "eta", "phi", "mass"))
-        px, py, pz = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
-        out[:, rows] = np.sqrt(px**2 + py**2 + pz**2 + mass**2), px, py, pz
-        return out
+
+@dataclass(frozen=True, eq=False)
+class _Momenta:
+    """The four-momenta of the k-th object: of which events, and the place of every event among them."""
+
+    rows: IntArray
+    places: IntArray
+    momenta: FloatArray
+
+
+def _momenta(events: SelectedEvents, name: str, k: int) -> _Momenta:
+    def compute() -> _Momenta:
+        rows = having(events, ((name, k + 1),))
+        one = events.at(name, k, rows)
+        px, py, pz = one.pt * np.cos(one.phi), one.pt * np.sin(one.phi), one.pt * np.sinh(one.eta)
+        energy = np.sqrt(px**2 + py**2 + pz**2 + one.mass**2)
+        places = np.zeros(events.n_events, np.int64)
+        places[rows] = np.arange(len(rows))
+        return _Momenta(rows, places, np.stack([energy, px, py, pz]))
 
     return events.once(("four-momenta", name, k), compute)
 
@@ -132,6 +181,7 @@ def combination(*parts: str) -> Combination:
     return Combination(named("+".join(parts)))
 
 
+@lru_cache(maxsize=4096)
 def named(text: str) -> tuple[tuple[str, int], ...]:
     """Return names and numbers of objects as in ``"2mu+j"``.
 
