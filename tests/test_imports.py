@@ -53,7 +53,22 @@ for command in ("merge hists.ddp -o all.ddp", "scan all.ddp --toys 0 -o report.j
 
 def test_help_is_quick() -> None:
     loaded = modules_after("from coffea_ddp.cli import cli; cli.main(['--help'], standalone_mode=False)")
-    assert not loaded & {"torch", "coffea", "dask", "matplotlib", "awkward", "numba", "pandas"}
+    assert not loaded & {"torch", "coffea", "dask", "matplotlib", "awkward", "numba", "pandas", "hist", "scipy"}
+
+
+def test_few_events_start_no_process_and_compile_nothing(tmp_path: Path) -> None:
+    make_nanoaod(tmp_path / "nano.root", events=1_000, seed=1)
+    code = f"""
+import os
+os.chdir({str(tmp_path)!r})
+from coffea_ddp.cli import cli
+from coffea_ddp.running import local
+local._pool = None
+cli.main("run symmetries nano.root -o hists.ddp".split(), standalone_mode=False)
+import numba.core.entrypoints
+assert not numba.core.entrypoints._already_initialized  # by the first function that is compiled, or loaded"""
+    assert not modules_after(code) & {"aiohttp", "IPython", "pandas", "torch", "matplotlib", "dask"}
+    assert (tmp_path / "hists.ddp").is_file()
 
 
 def test_every_public_name_resolves() -> None:

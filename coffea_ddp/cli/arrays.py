@@ -14,8 +14,6 @@ from coffea_ddp._text_tables import text_table
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, note, steps_bar, terminal
 from coffea_ddp.errors import FileError, InputError
-from coffea_ddp.report.display import counted_p, number, probability
-from coffea_ddp.report.parts import SMALLEST_P
 from coffea_ddp.stats.defaults import TOYS
 
 
@@ -46,6 +44,8 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
     coffea-ddp compare a.npy b.npy
     coffea-ddp compare a.npy b.npy --kappa totals --toys 10000
     """
+    from coffea_ddp.report.display import counted_p, number, probability
+
     first, second = read_matrix(a), read_matrix(b)
     try:
         rows = _rows(first, second, options)
@@ -116,6 +116,8 @@ def _rows(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], options: dict[str, A
 def _row(
     test: str, bins: str | None, a: Any, b: Any, z: float, p_local: float, p_global: float | None, *rest: Any
 ) -> dict[str, Any]:
+    from coffea_ddp.report.parts import SMALLEST_P
+
     asymmetry, method, count = (*rest, None)[:3]
     finite = asymmetry if np.isfinite(asymmetry) else None
     # No double can hold a smaller one; z has the value.

@@ -28,6 +28,8 @@ from coffea_ddp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from coffea_ddp.running.executors import Executor
 
+_FEW = 50_000
+"""Number of events that are read in this process unless worker processes are asked for."""
 EXECUTORS = ("iterative", "futures", "dask", "dask-awkward")
 REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-global.cern.ch/."
 
@@ -36,7 +38,10 @@ REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-gl
 @click.argument("plan")
 @click.argument("fileset", nargs=-1)  # a forgotten plan is the error then, not missing files
 @click.option("-o", "--output", required=True, type=OutputFile(OUTPUT), help="The file to write (.ddp).")
-@click.option("--executor", default="futures", show_default=True, help="iterative, futures, dask or dask-awkward.")
+@click.option(
+    "--executor",
+    help="iterative, futures, dask or dask-awkward [default: futures; iterative for few events].",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
 @click.option("--scheduler", help="Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).")
 @click.option("--tls-ca-file", type=click.Path(), help="For tls://, the authority's certificate [default: Dask's own].")
@@ -101,6 +106,9 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     from coffea_ddp.running.shards import remove  # each command imports what it needs, so that --help is quick
     from coffea_ddp.running.workers import Certificates
 
+    # Where nobody asked for processes, some thousand events are done before one has started.
+    few = 0 if options["executor"] or options["workers"] else _FEW
+    options["executor"] = options["executor"] or "futures"
     _check_used(output, options)
     loaded = load_plan(plan)
     if options["calibration"] is not None:
@@ -116,7 +124,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     checkpoint = None if parts is None else Checkpoint(parts, resume=options["resume"], keep=True)
     with dask_client(name, options["scheduler"], workers, options["performance_report"], tls) as client:
         asked: dict[str, Any] = {
-            "executor": executor_of(name, workers, client),
+            "executor": executor_of(name, workers, client, few),
             "reading": reading,
             "checkpoint": checkpoint,
             "deduplicate": options["deduplicate"],
@@ -138,15 +146,15 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     return code
 
 
-def executor_of(name: str, workers: int, client: Any) -> Executor:
-    """Return the executor of a name and, where there is one, of a client."""
+def executor_of(name: str, workers: int, client: Any, few: int = 0) -> Executor:
+    """Return the executor of a name and, where there is one, of a client; for few events none but this process."""
     from coffea_ddp.running.executors import Cluster, DaskAwkward, Iterative, Local
 
     if name == "dask-awkward":
         return DaskAwkward(client)
     if client is not None:
         return Cluster(client)
-    return Local(workers) if name == "futures" else Iterative()
+    return Local(workers, few) if name == "futures" else Iterative()
 
 
 def _check_used(output: str, options: dict[str, Any]) -> None:

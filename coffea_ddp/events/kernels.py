@@ -1,24 +1,44 @@
-"""The loops of the pass that have to know the event, compiled by numba.
+"""The loops of the pass that have to know the event, compiled by numba where events are many.
 
 Everything else in the pass is whole-array numpy. Objects are flat content with a start and a count per event. All
 arithmetic is in float64, so that an awkward reference (``tests/support/reference.py``) gives the same answers bit by
-bit, and nothing depends on what else is in the chunk.
+bit, compiled or not, and nothing depends on what else is in the chunk.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-
-from coffea_ddp._compiled import compiled
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
 
+FEW = 2_000
+"""Number of events whose loops are interpreted: to load numba, and what extends it, takes a second longer."""
+_F = TypeVar("_F", bound=Callable[..., Any])
 
-@compiled
+
+def compiled_for_many(function: _F) -> _F:
+    """Return a function of starts or counts and more that is compiled at its first call with more events than a few."""
+
+    @functools.cache
+    def fast() -> Any:
+        from coffea_ddp._compiled import compiled  # and with it numba
+
+        return compiled(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return (function if len(arguments[0]) <= FEW else fast())(*arguments)
+
+    return cast("_F", call)
+
+
+@compiled_for_many
 def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
     starts: IntArray,
     counts: IntArray,
@@ -65,7 +85,7 @@ def far_from(  # noqa: PLR0917 (numba has no keyword-only arguments)
     return result
 
 
-@compiled
+@compiled_for_many
 def by_descending(starts: IntArray, counts: IntArray, values: AnyArray, keep: BoolArray) -> tuple[IntArray, IntArray]:
     """Return the kept objects of every event, the largest value first; equal values stay in their order.
 
@@ -103,7 +123,7 @@ def by_descending(starts: IntArray, counts: IntArray, values: AnyArray, keep: Bo
     return index[:filled], kept
 
 
-@compiled
+@compiled_for_many
 def sum_each(starts: IntArray, counts: IntArray, values: AnyArray) -> FloatArray:
     """Return the sum of every event's values, added in their order in float64; 0 for an event that has none."""
     sums = np.zeros(len(starts), np.float64)
@@ -115,7 +135,7 @@ def sum_each(starts: IntArray, counts: IntArray, values: AnyArray) -> FloatArray
     return sums
 
 
-@compiled
+@compiled_for_many
 def interleave(counts_1: IntArray, counts_2: IntArray) -> IntArray:
     """Return the index that puts two collections, stored one after the other, together event by event (1 before 2)."""
     index = np.empty(counts_1.sum() + counts_2.sum(), np.int64)

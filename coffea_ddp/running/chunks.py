@@ -242,8 +242,9 @@ def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
 
 def _open(one: Wanted, *, timeout: float) -> Holding | Lost:
     """Return what a file holds; or what is wrong with it."""
-    wait_at_most(timeout)
     source = one.source
+    if is_remote(source.path):
+        wait_at_most(timeout)
     try:
         holding = look(source.path, source.tree, timeout)
         _check_described(source, holding)

@@ -286,7 +286,8 @@ def _run_chunks(
             client=executor.client, status=False, guard=guard, keep=mine, done=counter, by_dataset=by_dataset
         )
     else:
-        workers = executor.workers if isinstance(executor, Local) else 0
+        apart = isinstance(executor, Local) and sum(map(len, chunks)) > executor.few
+        workers = executor.workers if isinstance(executor, Local) and apart else 0
         engine = LocalExecutor(guard=guard, workers=workers, done=counter, by_dataset=by_dataset)
     wait = max(int(settings.reading.timeout), 1)
     # The plan is not packed by coffea, which would unpack and build it anew for every chunk.

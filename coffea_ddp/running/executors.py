@@ -14,7 +14,7 @@ coffea_ddp.errors.InputError: executor='dask' needs a client: give client=Client
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from coffea_ddp.errors import InputError, did_you_mean, named
@@ -42,11 +42,13 @@ class Local:
     ----------
     workers
         Number of worker processes.
+    few
+        Number of events up to which a run is done in this process: to start another takes some seconds.
 
     Raises
     ------
     InputError
-        If there is not at least one worker.
+        If there is not at least one worker, or ``few`` is no number from 0 on.
 
     Examples
     --------
@@ -55,9 +57,11 @@ class Local:
     """
 
     workers: int = 2
+    few: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workers", whole(self.workers, "Local", "workers", 1))
+        object.__setattr__(self, "few", whole(self.few, "Local", "few", 0))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ class _Guarded:
         kept = self.guard.shards.load(work) if self.guard.shards else None
         if kept is not None:
             return {"out": kept}
-        wait_at_most(self.guard.reading.timeout)
+        if is_remote(work.filename):
+            wait_at_most(self.guard.reading.timeout)
         found = self._tried(item, work)
         if isinstance(found, dict):
             self._keep(work, found)

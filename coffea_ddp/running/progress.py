@@ -38,10 +38,10 @@ def telling(progress: Progress | bool | None) -> Iterator[Progress | None]:
 
 def in_notebook() -> bool:
     """Tell whether this is a notebook's kernel."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
+    if "IPython" not in sys.modules:  # which every kernel has loaded, and takes its time
         return False
+    from IPython import get_ipython
+
     shell: Any = get_ipython()
     return shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import awkward as ak
 import numpy as np
@@ -187,6 +188,20 @@ def test_objects_of_some_events_are_those_of_all(seed: int, share: float) -> Non
         name = definition.name
         assert np.array_equal(wanted.count(name), everything.count(name))
         assert wanted.collection(name).to_list() == everything.collection(name).to_list()
+
+
+@SETTINGS
+@given(seed=st.integers(0, 2**32))
+def test_few_events_are_selected_as_many_are(seed: int) -> None:
+    """Interpreted or compiled: the same bits."""
+    columns = Columns(random_events(30, seed, most=6))
+    interpreted = SelectedEvents.from_columns(columns, OBJECTS)
+    with mock.patch.object(kernels, "FEW", -1):
+        compiled = SelectedEvents.from_columns(columns, OBJECTS)
+        sums = compiled.sum_pt("j")
+    assert np.array_equal(interpreted.sum_pt("j"), sums)
+    for definition in OBJECTS:
+        agree(compiled, {definition.name: interpreted.collection(definition.name)})
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------
