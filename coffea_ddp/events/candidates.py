@@ -28,13 +28,15 @@ from coffea_ddp.events.branches import missing_branch
 from coffea_ddp.events.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.events.nanoaod_versions import encoding_of, is_recent
 from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition
-from coffea_ddp.events.values import charges, check_gev, check_signs, flags
+from coffea_ddp.events.values import BEAM, charges, check_gev, check_signs, flags
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, IntArray
     from coffea_ddp.events.branches import Columns
 
 _LEPTONS = (11, 13)
+_LARGE = 1e30
+"""Above any angle, and below what single precision holds."""
 _Cleaning = tuple[tuple[str, float], ...]
 
 
@@ -176,7 +178,9 @@ class _Chunk:
         collection = definition.collection
         basics = self._basics_of(collection)
         odd = {"NaN or infinite": basics.infinite, "negative pT": basics.negative}
-        keep = basics.good & (basics.pt > definition.pt_min) & (basics.distance < definition.eta_max)
+        keep = (basics.pt > definition.pt_min) & (basics.distance < definition.eta_max)
+        if basics.good is not None:
+            keep &= basics.good
         for low, high in definition.eta_gaps:
             keep &= (basics.distance < low) | (basics.distance > high)
         for cut in definition.cuts:
@@ -196,11 +200,15 @@ class _Chunk:
         if collection not in self._basics:
             counts = self.columns.counts(collection)
             pt, eta, phi = (_content(self.columns, collection, name) for name in ("pt", "eta", "phi"))
-            check_gev(f"{self.columns.source}: {collection}_pt", pt)
-            finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
-            infinite, negative = len(finite) - int(np.count_nonzero(finite)), int(np.count_nonzero(pt < 0))
+            distance = np.abs(eta)
+            good, infinite, negative = None, 0, 0
+            if not (_within(pt, 0.0, BEAM) and _within(distance, 0.0, _LARGE) and _within(phi, -_LARGE, _LARGE)):
+                check_gev(f"{self.columns.source}: {collection}_pt", pt)
+                finite = np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)
+                good = finite & (pt >= 0)
+                infinite, negative = len(finite) - int(np.count_nonzero(finite)), int(np.count_nonzero(pt < 0))
             self._basics[collection] = _Basics(
-                _starts(counts), counts, pt, eta, phi, np.abs(eta), finite & (pt >= 0), infinite, negative
+                _starts(counts), counts, pt, eta, phi, distance, good, infinite, negative
             )
         return self._basics[collection]
 
@@ -217,7 +225,7 @@ class _Chunk:
             nans = {
                 f"{name} is NaN": int(np.count_nonzero(np.isnan(one)))
                 for name, one in values.items()
-                if one.dtype.kind == "f"
+                if one.dtype.kind == "f" and not _within(one, -np.inf, np.inf)
             }
             self._answers[key] = cut.passes(values), nans
         return self._answers[key]
@@ -225,7 +233,7 @@ class _Chunk:
 
 @dataclass(frozen=True)
 class _Basics:
-    """The candidates of a collection, and how many have a pT, eta or phi that cannot be."""
+    """The candidates of a collection, and how many have a pT, eta or phi that cannot be (``good`` is None: none)."""
 
     starts: IntArray
     counts: IntArray
@@ -233,7 +241,7 @@ class _Basics:
     eta: AnyArray
     phi: AnyArray
     distance: AnyArray
-    good: BoolArray
+    good: BoolArray | None
     infinite: int
     negative: int
 
@@ -369,6 +377,11 @@ def _merge(parts: Sequence[ObjectArrays]) -> ObjectArrays:
         order, counts = kernels.by_descending(_starts(counts), counts, both["pt"], np.ones(len(index), dtype=bool))
         merged = ObjectArrays(_starts(counts), counts, {name: values.take(order) for name, values in both.items()})
     return merged
+
+
+def _within(values: AnyArray, low: float, high: float) -> bool:
+    """Tell whether all values are in a range, both ends included: NaN is not."""
+    return not len(values) or bool(low <= values.min() and values.max() <= high)
 
 
 def _starts(counts: IntArray) -> IntArray:

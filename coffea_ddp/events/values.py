@@ -32,7 +32,8 @@ WEIGHT_BOUNDS = (
 )
 """Requirement on the size of a weight, for messages."""
 
-_BEAM = 7000.0
+BEAM = 7000.0
+"""GeV: the largest pT that can be."""
 _IMPOSSIBLE = 0.1
 """A single track may be mismeasured to any pT; of a tenth of all, the unit is another one."""
 _ENOUGH = 50
@@ -147,10 +148,10 @@ def check_gev(what: str, pt: AnyArray) -> None:
     ...
     coffea_ddp.errors.BranchError: ...above 7000 GeV for 20 of 20 candidates...is it in MeV?...
     """
-    above = int(np.count_nonzero(np.isfinite(pt) & (pt > _BEAM)))
+    above = int(np.count_nonzero(np.isfinite(pt) & (pt > BEAM)))
     if above >= 1.0 / _IMPOSSIBLE and above >= _IMPOSSIBLE * len(pt):
         raise BranchError(
-            f"{what} is above {_BEAM:g} GeV for {above} of {len(pt)} candidates, which no beam gives: is it in MeV? "
+            f"{what} is above {BEAM:g} GeV for {above} of {len(pt)} candidates, which no beam gives: is it in MeV? "
             "Divide by 1000"
         )
 

@@ -230,7 +230,7 @@ class CellGrid:
         for axis, value in zip(self.axes, values, strict=True):
             found = np.asarray(value)
             codes *= axis.bins
-            codes += found if found.dtype == np.bool_ else np.clip(found.astype(np.int64), 0, axis.bins - 1)
+            codes += found if found.dtype == np.bool_ else np.clip(found.astype(np.int64, copy=False), 0, axis.bins - 1)
         return codes
 
     def decode(self, codes: ArrayLike) -> IntArray:

@@ -18,7 +18,7 @@ from coffea_ddp.plan.symmetry import NEITHER, SIDE_A, SIDE_B, Symmetry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import BoolArray, FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
     from coffea_ddp.events.selected import SelectedEvents
     from coffea_ddp.plan.observables import Observable
 
@@ -29,9 +29,17 @@ Observables = tuple["Observable", ...]
 
 def _pair(events: SelectedEvents, first: int, second: int, sign: int) -> BoolArray:
     """Return events with exactly two leptons of these flavours, leading first; sign: of the product of charges."""
-    l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
-    two = events.count("lepton") == 2
-    return np.asarray(two & (l0.flavour == first) & (l1.flavour == second) & (l0.charge * l1.charge == sign))
+    # Few events have two leptons: they alone are asked.
+    rows, l0, l1 = events.once("two leptons", lambda: _two(events))
+    result = np.zeros(events.n_events, dtype=bool)
+    result[rows] = (l0.flavour == first) & (l1.flavour == second) & (l0.charge * l1.charge == sign)
+    return result
+
+
+def _two(events: SelectedEvents) -> tuple[IntArray, Particles, Particles]:
+    """Return the events with exactly two leptons, and these."""
+    rows = np.flatnonzero(events.count("lepton") == 2)
+    return rows, events.at("lepton", 0, rows), events.at("lepton", 1, rows)
 
 
 @dataclass(frozen=True)
