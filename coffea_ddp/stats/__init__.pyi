@@ -3,6 +3,8 @@
 from .bumphunt.fits.bump_fit import BumpFitResult as BumpFitResult
 from .bumphunt.fits.bump_fit import bump_fit as bump_fit
 from .bumphunt.fits.ideal import ideal_significance as ideal_significance
+from .bumphunt.scores import BumpScores as BumpScores
+from .bumphunt.scores import bump_scores as bump_scores
 from .bumphunt.significance import Bump as Bump
 from .bumphunt.significance import BumpHuntResult as BumpHuntResult
 from .bumphunt.significance import bump_significance as bump_significance

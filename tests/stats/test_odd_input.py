@@ -69,6 +69,9 @@ EXAMPLES = {
         {"kappa": 2.0, "statistic": "nsigma", "alternative": "greater"},
         ("a", "b"),
     ),
+    "bump_scores": Example(
+        stats.bump_scores, {"counts": FALLING, "edges": EDGES, "width": np.full(30, 2)}
+    ),
     "bump_fit": Example(
         stats.bump_fit,
         {"counts": FALLING, "edges": EDGES, "width": np.full(30, 2)},
@@ -196,7 +199,8 @@ EXAMPLES = {
 """A valid call of every function and of every description of a fit; "name and words" are further calls of one."""
 
 RESULTS = {
-    "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "ClassifierResult", "CommonRatio", "DispersionResult",
+    "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "BumpScores", "ClassifierResult",
+    "CommonRatio", "DispersionResult",
     "KappaResult", "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow",
     "Status", "SubmatrixResult",
 }  # fmt: skip

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats.bumphunt.fits.beside_signal import Beside, backgrounds_beside
-from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, legendre
-from coffea_ddp.stats.bumphunt.fits.polynomials import adapted, choose, efficient_scores, fitted
+from coffea_ddp.stats.bumphunt.fits.loglinear import Polynomials, exponential, legendre
+from coffea_ddp.stats.bumphunt.fits.polynomials import Chosen, Scores, adapted, choose, efficient_scores, fitted
 from coffea_ddp.stats.bumphunt.fits.signals import LARGEST, Signals, Spectra, asimov, fixed_scores, templates_at
 from coffea_ddp.stats.bumphunt.fits.step_features import (
     ESTIMATES,
@@ -163,17 +163,46 @@ class _Outputs(NamedTuple):
     shoulder: FloatArray
 
 
+def smooth_scores(counts: FloatArray, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the efficient scores beside the best polynomial of each spectrum, as z, and the background of most terms.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_spectra, n_bins).
+    sigma
+        Width of the signal in bins around every bin, shape (n_bins,).
+    """
+    n = np.array(counts, dtype=np.float64, order="C")
+    z, smooth = np.empty_like(n), np.empty_like(n)
+    tables, _ = _tables(np.array(sigma, dtype=np.float64)[None])
+    together = max(_AT_ONCE // n.shape[1], 1)
+    with np.errstate(all="ignore"):
+        for first in range(0, len(n), together):
+            some = n[first : first + together]
+            signals = Signals(tables, tables * tables, np.zeros(len(some), dtype=np.int64))
+            spectra, beta, _, scores, chosen = _fitted(some, np.ones_like(some), signals)
+            z[first : first + together] = scores[np.arange(len(some)), chosen.best]
+            smooth[first : first + together] = exponential(beta, spectra.polynomials.basis)[1]
+    return np.nan_to_num(z, copy=False, nan=0.0), np.nan_to_num(smooth, copy=False, nan=0.0)
+
+
+def _fitted(n: FloatArray, use: FloatArray, signals: Signals) -> tuple[Spectra, FloatArray, Scores, FloatArray, Chosen]:
+    """Return spectra with their polynomials, the coefficients, efficient scores, these as z, and what is chosen."""
+    ridge = np.array(RIDGE)
+    basis = adapted(n, use, legendre(n.shape[1], ORDERS[-1]), ridge)
+    spectra = Spectra(n, use, signals, Polynomials(basis, ridge, np.full(len(n), ORDERS[-1])))
+    beta = fitted(spectra)
+    scores = efficient_scores(spectra, beta, ORDERS)
+    z = asimov(scores.score, scores.norms.effective[:, None])
+    return spectra, beta, scores, z, choose(z, scores.share, use, scores.d, ORDERS)
+
+
 def _some(n: FloatArray, use: FloatArray, signals: Signals, sigma: FloatArray, out: _Outputs) -> None:
     """Fill the features of spectra that are described together."""
     n_spectra, n_bins = n.shape
     n_orders, n_clean, n_stepped, every = len(ORDERS), len(CLEAN), len(STEPPED), np.arange(n_spectra)
-    ridge = np.array(RIDGE)
-    basis = adapted(n, use, legendre(n_bins, ORDERS[-1]), ridge)
-    spectra = Spectra(n, use, signals, Polynomials(basis, ridge, np.full(n_spectra, ORDERS[-1])))
-    beta = fitted(spectra)
-    scores = efficient_scores(spectra, beta, ORDERS)
-    z = asimov(scores.score, scores.norms.effective[:, None])
-    best, place = choose(z, scores.share, use, scores.d, ORDERS)
+    spectra, beta, scores, z, (best, place) = _fitted(n, use, signals)
     order, share = np.array(ORDERS)[best], scores.share[every, best]
     mu = np.maximum(scores.score[every, best, place], 0.0)
     mu /= np.sqrt(scores.norms.vv[every, place] * (1.0 - share[every, place]))
