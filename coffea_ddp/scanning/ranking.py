@@ -216,7 +216,10 @@ def _after_regions(z: FloatArray, trials: IntArray) -> FloatArray:
     """Return the global z within the cell (the Sidak bound of its regions), with its sign."""
     if (trials == 1).all():
         return z
-    return np.array([sidak_z(value, number) for value, number in zip(z.tolist(), trials.tolist(), strict=True)])
+    found = np.empty(len(z))
+    for number in np.unique(trials):
+        found[trials == number] = sidak_z(z[trials == number], int(number))
+    return found
 
 
 def _similar(counts: CountsOf, deviations: Sequence[Deviation], among: Sequence[int]) -> dict[int, int]:
