@@ -6,12 +6,12 @@ Each step is compiled for itself: one function of all of them would take longer 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.cluster_sums import cluster_for, fill_sums, find_cluster, know_cell
-from coffea_ddp.stats.submatrix.limits import MOST_NARROW, limit_index, row_of
+from coffea_ddp.stats.submatrix.cluster_sums import TOO_FEW, TOO_NARROW, Labels, cluster_for, prepare, sum_labels
+from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.listed import Listed, score_listed, sum_listed
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, strip_for
 
@@ -37,21 +37,6 @@ CLOSED = np.float32(1e9)
 """Threshold of a pseudo-experiment of which nothing more is wanted."""
 
 
-class Labels(NamedTuple):
-    """Labels of pseudo-experiments.
-
-    Attributes
-    ----------
-    around
-        B of every entry less ``mean``; shape (n_entries, LANES).
-    mean
-        The whole number next to the mean of B; shape (n_entries,).
-    """
-
-    around: Whole
-    mean: IntArray
-
-
 class Room:
     """Memory for sums of 16 or 32 bits, and the limits of the thresholds that were last in use.
 
@@ -70,16 +55,24 @@ class Room:
         self._limits, self._of = limits, limits.narrow if dtype == np.int16 else limits.limit
         self._limit = np.zeros((self._of.shape[1], LANES), dtype)
         self._index, self._filled = np.full(LANES, -1), 0
+        self._threshold, self._wanted, self._fewest = np.zeros(0, np.float32), self._index, 0
+
+    def fewest(self, threshold: Single) -> int:
+        """Return the number of events that are not beyond thresholds in any pseudo-experiment."""
+        if threshold is not self._threshold:
+            self._threshold, self._wanted = threshold, limit_index(threshold)
+            self._fewest = int(self._limits.fewest[self._wanted].min())
+        return self._fewest
 
     def reach(self, threshold: Single, events: int) -> Reach:
         """Return what is to be beyond in cells whose core has a number of events."""
-        index, n_rows = limit_index(threshold), row_of(events) + 1
-        changed = np.flatnonzero(index != self._index) if n_rows <= self._filled else np.arange(LANES)
-        if len(changed):
+        fewest, n_rows = self.fewest(threshold), row_of(events) + 1
+        if n_rows > self._filled or self._wanted is not self._index:
+            changed = np.flatnonzero(self._wanted != self._index) if n_rows <= self._filled else np.arange(LANES)
             self._filled = max(n_rows, self._filled)
-            self._limit[: self._filled, changed] = self._of[index[changed], : self._filled].T
-            self._index = index
-        return Reach(self._limit, int(self._limits.fewest[index].min()), self._limits.rows)
+            self._limit[: self._filled, changed] = self._of[self._wanted[changed], : self._filled].T
+            self._index = self._wanted
+        return Reach(self._limit, fewest, self._limits.rows)
 
 
 class Search:
@@ -99,17 +92,20 @@ class Search:
 
     def __init__(self, cells: BoundedCells, labels: Labels, best: Single, kept: Single) -> None:
         self._cells, self._labels, self._best, self._kept = cells, labels, best, kept
-        self._cluster = cluster = cluster_for(cells.entries, cells.shape)
+        self._reached, self._is_new = best.copy(), True
+        self._cluster = cluster_for(cells.entries, cells.shape)
         rectangles, found = np.zeros((LISTED, 4), np.int64), np.zeros((LISTED + 1, LANES), np.int32)
-        self._listed = Listed(
-            rectangles, found, labels.around, cluster.row, cluster.column, cluster.core, cluster.total
-        )
-        self._besides = np.zeros(len(labels.mean) + 1, np.int64)
+        self._listed = Listed(rectangles, found, np.zeros(len(labels.mean) + 1, np.int64))
+        self._one: Single = np.zeros(LANES, np.float32)
         self._rooms: dict[tuple[Any, bool], Room] = {}
 
     def take_all(self) -> None:
         """Take the scores of all clusters."""
         (starts, order), keep = self._cells.clusters, self._cells.membership.keep
+        if len(starts) > 1:
+            # No size of a score is below 0.
+            np.maximum(self._best, 0.0, out=self._best)
+            self._reached = self._best.copy()
         for first in starts[:-1][:: max(1, len(starts) // SAMPLED)].tolist():
             self._take(order[first : first + 1])
         for start, end in itertools.pairwise(starts.tolist()):
@@ -126,7 +122,7 @@ class Search:
 
     def _threshold(self, k: int, known: Single | None) -> Single:
         if known is None:
-            return self._best.copy()
+            return self._reached
         return np.where(self._is_open(k, known), np.float32(self._cells.wanted[k]), CLOSED)
 
     def _room(self, dtype: Any, shared: bool) -> Room:
@@ -147,31 +143,35 @@ class Search:
             score that is wanted of it, else the largest score so far.
         """
         of, labels, cluster, p = self._cells, self._labels, self._cluster, self._cells.table.p
-        size = find_cluster(cluster, of.entries, of.membership, cells, of.shape, labels.mean, p)
-        inner, outer = int(cluster.core[size][EVENTS]), int(cluster.hull[size][EVENTS])
-        threshold, spread = self._threshold(k, known), 2.0 * max(p, 1.0 - p)
-        if outer <= of.limits.fewest[limit_index(threshold)].min():
-            return threshold
+        threshold = self._threshold(k, known)
         for dtype in (np.int16, np.int32):
             room = self._room(dtype, k < 0)
-            slack = fill_sums(cluster, of.entries, labels.around, len(cells), size, p, room.w)
-            if slack >= 0 and (spread * (outer - inner) + slack <= MOST_NARROW or dtype == np.int32):
+            fewest = room.fewest(threshold)
+            *size, slack = prepare(
+                cluster, of.entries, of.membership, cells, of.shape, labels, p, fewest, room.w
+            )  # fmt: skip
+            if slack == TOO_FEW:
+                return threshold
+            if slack != TOO_NARROW:
                 break
-        sums = Sums(room.w, cluster.core, cluster.hull, size[1], spread, slack)
-        if threshold[0] == -np.inf:
-            n = self._list_coarse(size)
-            self._score(cells[:1], n, size, room.reach(np.zeros(LANES, np.float32), inner))
-            threshold = self._threshold(k, known)
-        state = np.zeros(4, np.int64)
-        while state[0] < size[0]:
+        n_rows, n_columns = size
+        sums = Sums(room.w, cluster.core, cluster.hull, n_columns, 2.0 * max(p, 1.0 - p), slack)
+        inner, new = int(cluster.core[n_rows, n_columns, EVENTS]), self._is_new
+        state, n, have_core = np.zeros(4, np.int64), self._list_coarse(n_rows, n_columns) if new else 0, False
+        while state[0] < n_rows:
             reach = room.reach(threshold, inner)
-            n = sift(sums, size[0], reach, room.strip, self._listed.rectangles, state)
-            self._score(cells, n, size, reach)
-            if state[0] < size[0]:
+            if not new:
+                n = sift(sums, n_rows, reach, room.strip, self._listed.rectangles, state)
+            if n and not have_core:
+                sum_labels(cluster, of.entries, labels.around, 1, (n_rows, n_columns))
+                have_core = True
+            self._score(cells[:1] if new else cells, n, (n_rows, n_columns), reach)
+            new = self._is_new = False
+            if state[0] < n_rows:
                 threshold = self._threshold(k, known)
         return threshold
 
-    def _list_coarse(self, size: tuple[int, int]) -> int:
+    def _list_coarse(self, *size: int) -> int:
         """List some rectangles of all sizes; return how many."""
         edges = (np.unique(np.linspace(0, n, min(n, COARSE) + 1).astype(np.int64)) for n in size)
         rows, columns = (np.array(list(itertools.combinations(of, 2))) for of in edges)
@@ -183,16 +183,16 @@ class Search:
         """Take the scores of the first n rectangles of the list in some cells of a cluster."""
         if not n:
             return
-        of, mean, cluster = self._cells, self._labels.mean, self._cluster
-        starts, codes = of.membership.starts, of.membership.codes
-        n_cells, score = int(cluster.times.max()), np.zeros(LANES, np.float32)
-        sum_listed(self._listed, n)
+        of, starts, codes = self._cells, self._cells.membership.starts, self._cells.membership.codes
+        sum_listed(self._listed, n, self._cluster.total)
         for cell in cells.tolist():
             mine = codes[starts[cell] : starts[cell + 1]]
-            know_cell(cluster, of.entries, mine, n_cells, size, mean, of.table.p, self._besides)
-            score[:] = 0.0
-            score_listed(self._listed, n, cluster.cell, self._besides, of.table, reach, score)
-            np.maximum(self._best, score, out=self._best)
-            k = of.membership.keep[cell]
-            if k >= 0:
-                np.maximum(self._kept[k], score, out=self._kept[k])
+            if score_listed(
+                self._listed, n, self._cluster, size, of.entries, self._labels, mine, of.table, reach, self._one
+            ):
+                if (self._one > self._best).any():
+                    np.maximum(self._best, self._one, out=self._best)
+                    self._reached = self._best.copy()
+                k = of.membership.keep[cell]
+                if k >= 0:
+                    np.maximum(self._kept[k], self._one, out=self._kept[k])

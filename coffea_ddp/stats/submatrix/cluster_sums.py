@@ -8,7 +8,6 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW, NO_LIMIT
-from coffea_ddp.stats.submatrix.listed import KNOWN, MEAN, ROUNDED
 from coffea_ddp.stats.submatrix.rectangles import squeeze
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES
 
@@ -21,11 +20,35 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int32]
 
 
+MEAN, ROUNDED, KNOWN = 1, 2, 3
+"""Whole numbers next to the mean of B, of entries and of bins, among what is known of sums; how much that is."""
+
+TOO_FEW, TOO_NARROW = -2, -1
+"""No sums: a hull with too few events, and sums for which 16 bits do not suffice."""
+
+
+class Labels(NamedTuple):
+    """Labels of pseudo-experiments.
+
+    Attributes
+    ----------
+    around
+        B of every entry less ``mean``; shape (n_entries, LANES).
+    mean
+        The whole number next to the mean of B; shape (n_entries,).
+    """
+
+    around: Whole
+    mean: IntArray
+
+
 class Cluster(NamedTuple):
     """Cells that are nearly the same, and their matrix without its empty rows and columns.
 
     Attributes
     ----------
+    n_cells
+        Their number; shape (1,).
     times
         How many of the cells have an exclusive cell; shape (n_codes,).
     row, column
@@ -37,6 +60,7 @@ class Cluster(NamedTuple):
         Sums of labels; shape (n_rows + 1, n_columns + 1, LANES) or larger.
     """
 
+    n_cells: IntArray
     times: IntArray
     row: IntArray
     column: IntArray
@@ -51,19 +75,27 @@ def cluster_for(entries: Entries, shape: tuple[int, int]) -> Cluster:
     row, column = np.zeros((2, len(entries.bins)), np.int64)
     core, hull, cell = np.zeros((3, shape[0] + 1, shape[1] + 1, KNOWN), np.int64)
     total = np.zeros((shape[0] + 1, shape[1] + 1, LANES), np.int32)
-    return Cluster(np.zeros(len(entries.starts) - 1, np.int64), row, column, core, hull, cell, total)
+    n_cells, times = np.zeros(1, np.int64), np.zeros(len(entries.starts) - 1, np.int64)
+    return Cluster(n_cells, times, row, column, core, hull, cell, total)
 
 
 @compiled
-def find_cluster(
-    cluster: Cluster, entries: Entries, membership: Membership, cells: IntArray, shape: tuple[int, int],
-    mean: IntArray, p: float,
-) -> tuple[int, int]:  # fmt: skip
-    """Fill who is in a cluster and what is known of core and hull; return the size of the matrix.
+def prepare(  # noqa: PLR0917 (numba knows no keyword-only arguments)
+    cluster: Cluster,
+    entries: Entries,
+    membership: Membership,
+    cells: IntArray,
+    shape: tuple[int, int],
+    labels: Labels,
+    p: float,
+    fewest: int,
+    w: AnyArray,
+) -> tuple[int, int, int]:
+    """Fill who is in a cluster, what is known of core and hull, and ``w`` of both.
 
     Parameters
     ----------
-    cluster
+    cluster, w
         Changed in place.
     entries, membership
         Of all cells.
@@ -71,39 +103,40 @@ def find_cluster(
         Numbers of those of the cluster.
     shape
         Rows and columns of the bins.
-    mean
-        Whole number next to the mean of B of every entry.
+    labels
+        Of all entries.
     p
         Probability of side B.
+    fewest
+        Events that the hull needs to have more of.
+
+    Returns
+    -------
+    n_rows, n_columns
+        Size of the matrix.
+    slack
+        What rounding changes of ``2 w`` at most; :data:`TOO_FEW` events, or :data:`TOO_NARROW` where the bits of ``w``
+        do not suffice for all of its differences.
     """
+    cluster.n_cells[0] = len(cells)
     size = _find_places(cluster, entries, membership, cells, shape)
-    _clear(cluster.core, size)
-    _clear(cluster.hull, size)
+    clear(cluster.core, size)
+    clear(cluster.hull, size)
     for code in range(len(cluster.times)):
         if cluster.times[code] == len(cells):
-            _add_code(cluster.core, cluster, entries, mean, code)
+            add_code(cluster.core, cluster, entries, labels.mean, code)
         if cluster.times[code] > 0:
-            _add_code(cluster.hull, cluster, entries, mean, code)
-    _add_up_known(cluster.core, size, p)
-    _add_up_known(cluster.hull, size, p)
-    return size
-
-
-@compiled
-def know_cell(
-    cluster: Cluster, entries: Entries, codes: IntArray, n_cells: int, size: tuple[int, int], mean: IntArray, p: float,
-    besides: IntArray,
-) -> None:  # fmt: skip
-    """Fill what is known of one cell of the cluster, and its entries that are not in the core, their number first."""
-    _clear(cluster.cell, size)
-    besides[0] = 0
-    for code in codes:
-        _add_code(cluster.cell, cluster, entries, mean, int(code))
-        if cluster.times[code] < n_cells:
-            for entry in range(entries.starts[code], entries.starts[code + 1]):
-                besides[0] += 1
-                besides[besides[0]] = entry
-    _add_up_known(cluster.cell, size, p)
+            add_code(cluster.hull, cluster, entries, labels.mean, code)
+    add_up_known(cluster.core, size, p)
+    add_up_known(cluster.hull, size, p)
+    outer = cluster.hull[size[0], size[1], EVENTS]
+    if outer <= fewest:
+        return size[0], size[1], TOO_FEW
+    sum_labels(cluster, entries, labels.around, 2, size)
+    slack, between = _fill_w(cluster, size, p, w), outer - cluster.core[size[0], size[1], EVENTS]
+    if w.itemsize == 2 and 2.0 * max(p, 1.0 - p) * between + slack > MOST_NARROW:
+        return size[0], size[1], TOO_NARROW
+    return size[0], size[1], slack
 
 
 @compiled
@@ -131,7 +164,7 @@ def _find_places(
 
 
 @compiled
-def _clear(known: IntArray, size: tuple[int, int]) -> None:
+def clear(known: IntArray, size: tuple[int, int]) -> None:
     """Forget what is known."""
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
@@ -140,7 +173,7 @@ def _clear(known: IntArray, size: tuple[int, int]) -> None:
 
 
 @compiled
-def _add_code(known: IntArray, cluster: Cluster, entries: Entries, mean: IntArray, code: int) -> None:
+def add_code(known: IntArray, cluster: Cluster, entries: Entries, mean: IntArray, code: int) -> None:
     """Add what is known of an exclusive cell to the bins."""
     for entry in range(entries.starts[code], entries.starts[code + 1]):
         row, column = cluster.row[entry], cluster.column[entry]
@@ -149,7 +182,7 @@ def _add_code(known: IntArray, cluster: Cluster, entries: Entries, mean: IntArra
 
 
 @compiled
-def _add_up_known(known: IntArray, size: tuple[int, int], p: float) -> None:
+def add_up_known(known: IntArray, size: tuple[int, int], p: float) -> None:
     """Turn what is known of bins into what is known of the first rows and columns; in place."""
     for row in range(1, size[0] + 1):
         for column in range(1, size[1] + 1):
@@ -163,25 +196,7 @@ def _add_up_known(known: IntArray, size: tuple[int, int], p: float) -> None:
 
 
 @compiled
-def fill_sums(
-    cluster: Cluster, entries: Entries, around: Whole, n_cells: int, size: tuple[int, int], p: float, w: AnyArray
-) -> int:
-    """Fill the sums of labels of the core, and ``w`` of core and hull; return what rounding changes of it at most.
-
-    -1: the bits of ``w`` do not suffice for all of its differences.
-    """
-    slack = 0
-    for times in range(2, 0, -1):
-        _sum_labels(cluster, entries, around, n_cells, times, size)
-        if times == 2:
-            slack = _fill_w(cluster, size, p, w)
-    return slack
-
-
-@compiled
-def _sum_labels(
-    cluster: Cluster, entries: Entries, around: Whole, n_cells: int, times: int, size: tuple[int, int]
-) -> None:
+def sum_labels(cluster: Cluster, entries: Entries, around: Whole, times: int, size: tuple[int, int]) -> None:
     """Fill the sums of labels: those of the core 2 times or once, of the rest of the hull one time less."""
     total = cluster.total
     for row in range(size[0] + 1):
@@ -189,7 +204,7 @@ def _sum_labels(
             for t in range(LANES):
                 total[row, column, t] = 0
     for code in range(len(cluster.times)):
-        factor = np.int32((cluster.times[code] > 0) * (times - (cluster.times[code] < n_cells)))
+        factor = np.int32((cluster.times[code] > 0) * (times - (cluster.times[code] < cluster.n_cells[0])))
         if factor == 0:
             continue
         for entry in range(entries.starts[code], entries.starts[code + 1]):
@@ -212,7 +227,7 @@ def _add_up_labels(total: Whole, size: tuple[int, int]) -> None:
 
 @compiled
 def _fill_w(cluster: Cluster, size: tuple[int, int], p: float, w: AnyArray) -> int:
-    """Fill ``w_X + w_U``, as :func:`fill_sums` does."""
+    """Fill ``w`` of core and hull together, and return its slack, as :func:`prepare` does."""
     total, most, least = cluster.total, 0.0, 0.0
     high, low = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
     for row in range(size[0] + 1):
@@ -228,4 +243,4 @@ def _fill_w(cluster: Cluster, size: tuple[int, int], p: float, w: AnyArray) -> i
     widest, limit = 0, MOST_NARROW if w.itemsize == 2 else NO_LIMIT
     for t in range(LANES):
         widest = max(widest, int(high[t]) - int(low[t]))
-    return -1 if 2 * widest > limit else int(np.ceil(2.0 * (most - least)))
+    return TOO_NARROW if 2 * widest > limit else int(np.ceil(2.0 * (most - least)))

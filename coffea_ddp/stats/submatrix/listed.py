@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled, compiled_in_order
+from coffea_ddp.stats.submatrix.cluster_sums import MEAN, ROUNDED, Cluster, Labels, add_code, add_up_known, clear
 from coffea_ddp.stats.submatrix.limits import row_of
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
+    from coffea_ddp.stats.submatrix.overlapping import Entries
 
     Single = NDArray[np.float32]
     Whole = NDArray[np.int32]
-
-MEAN, ROUNDED, KNOWN = 1, 2, 3
-"""Whole numbers next to the mean of B, of entries and of bins, among what is known of sums; how much that is."""
 
 
 class Listed(NamedTuple):
@@ -37,29 +36,19 @@ class Listed(NamedTuple):
     rectangles
         First and one-past-last row, then column; shape (n, 4).
     found
-        Labels of the core in each; shape (n, LANES).
-    around
-        Labels of every entry, less the whole number next to their mean; shape (n_entries, LANES).
-    row, column
-        One more than those of every entry; shape (n_entries,).
-    core, total
-        What is known of the core, and its labels, summed over the first rows and columns; shapes (n_rows + 1, n_columns
-        + 1, KNOWN) and (n_rows + 1, n_columns + 1, LANES) or larger.
+        Labels of the core in each, and room for those of one more; shape (n + 1, LANES).
+    besides
+        The number of the entries of a cell that are not in the core, then these; shape (n_entries + 1,).
     """
 
     rectangles: IntArray
     found: Whole
-    around: Whole
-    row: IntArray
-    column: IntArray
-    core: IntArray
-    total: Whole
+    besides: IntArray
 
 
 @compiled
-def sum_listed(listed: Listed, n: int) -> None:
+def sum_listed(listed: Listed, n: int, total: Whole) -> None:
     """Fill the labels of the first n rectangles, out of the sums over the first rows and columns of the core."""
-    total = listed.total
     for i in range(n):
         first_row, stop_row = listed.rectangles[i, 0], listed.rectangles[i, 1]
         start, stop = listed.rectangles[i, 2], listed.rectangles[i, 3]
@@ -71,67 +60,102 @@ def sum_listed(listed: Listed, n: int) -> None:
 
 
 @compiled
-def score_listed(
-    listed: Listed, n: int, cell: IntArray, besides: IntArray, table: ZTable, reach: Reach, score: Single
-) -> None:
-    """Raise ``score`` to the largest size of a score that the first n rectangles have in one cell, if they are beyond.
+def score_listed(  # noqa: PLR0917 (numba knows no keyword-only arguments)
+    listed: Listed,
+    n: int,
+    cluster: Cluster,
+    size: tuple[int, int],
+    entries: Entries,
+    labels: Labels,
+    codes: IntArray,
+    table: ZTable,
+    reach: Reach,
+    score: Single,
+) -> bool:
+    """Fill the largest size of a score that the first n rectangles have in one cell; return whether any is beyond.
 
     Parameters
     ----------
     listed, n
         Rectangles.
-    cell
-        What is known of the cell, as of the core.
-    besides
-        The number of its entries that are not in the core, then these.
+    cluster, size
+        The cluster, and the size of its matrix.
+    entries, labels
+        Of all cells.
+    codes
+        The exclusive cells of the cell.
     table
         z of few events.
     reach
         What is to be beyond.
     score
-        Shape (LANES,); changed in place. Of rectangles that are not beyond anywhere it knows nothing.
+        Shape (LANES,); changed in place. Rectangles that are beyond nowhere are not scored.
     """
-    p = table.p
+    p, beyond, cell, last = table.p, False, cluster.cell, len(listed.found) - 1
+    _know_cell(listed.besides, cluster, entries, codes, size, labels.mean, p)
+    for t in range(LANES):
+        score[t] = 0.0
     for i in range(n):
-        events, shared = _inside(cell, listed.rectangles, i, EVENTS), _inside(listed.core, listed.rectangles, i, EVENTS)
+        events = _inside(cell, listed.rectangles, i, EVENTS)
         if events <= reach.fewest:
             continue
+        shared = _inside(cluster.core, listed.rectangles, i, EVENTS)
         row = reach.rows[events] if events < len(reach.rows) else row_of(events)
-        mean, room = _inside(listed.core, listed.rectangles, i, MEAN), 4.0 * max(p, 1.0 - p) * (events - shared) + 0.5
+        mean, place = _inside(cluster.core, listed.rectangles, i, MEAN), i
+        room = 4.0 * max(p, 1.0 - p) * (events - shared) + 0.5
         if not _may_be_beyond(listed.found, i, 4.0 * (mean - shared * p), reach.limit, row, int(np.ceil(room))):
             continue
         mean = _inside(cell, listed.rectangles, i, MEAN)
         if events > shared:
-            _add_besides(listed, i, besides)
-            if not _may_be_beyond(listed.found, len(listed.found) - 1, 4.0 * (mean - events * p), reach.limit, row, 1):
+            place = last
+            _add_besides(listed, i, cluster, labels.around)
+            if not _may_be_beyond(listed.found, place, 4.0 * (mean - events * p), reach.limit, row, 1):
                 continue
-        place = len(listed.found) - 1 if events > shared else i
+        beyond = True
         if events <= table.most:
             base = events * (events + 1) // 2 + mean
             for t in range(LANES):
                 score[t] = max(score[t], abs(table.rows[base + listed.found[place, t]]))
         else:
-            _score_many(listed, i, place, events, cell, besides, table, score)
+            _score_many(listed, i, place, cluster, labels.around, table, score)
+    return beyond
 
 
 @compiled
-def _add_besides(listed: Listed, i: int, besides: IntArray) -> None:
+def _know_cell(
+    besides: IntArray, cluster: Cluster, entries: Entries, codes: IntArray, size: tuple[int, int], mean: IntArray,
+    p: float,
+) -> None:  # fmt: skip
+    """Fill what is known of one cell of the cluster, and its entries that are not in the core, their number first."""
+    clear(cluster.cell, size)
+    besides[0] = 0
+    for code in codes:
+        add_code(cluster.cell, cluster, entries, mean, int(code))
+        if cluster.times[code] < cluster.n_cells[0]:
+            for entry in range(entries.starts[code], entries.starts[code + 1]):
+                besides[0] += 1
+                besides[besides[0]] = entry
+    add_up_known(cluster.cell, size, p)
+
+
+@compiled
+def _add_besides(listed: Listed, i: int, cluster: Cluster, around: Whole) -> None:
     """Fill the last place of what is found with the i-th one, and what else its rectangle has."""
     last = len(listed.found) - 1
     first_row, stop_row = listed.rectangles[i, 0], listed.rectangles[i, 1]
     start, stop = listed.rectangles[i, 2], listed.rectangles[i, 3]
     for t in range(LANES):
         listed.found[last, t] = listed.found[i, t]
-    for k in range(1, besides[0] + 1):
-        entry = besides[k]
-        if first_row < listed.row[entry] <= stop_row and start < listed.column[entry] <= stop:
+    for k in range(1, listed.besides[0] + 1):
+        entry = listed.besides[k]
+        if first_row < cluster.row[entry] <= stop_row and start < cluster.column[entry] <= stop:
             for t in range(LANES):
-                listed.found[last, t] += listed.around[entry, t]
+                listed.found[last, t] += around[entry, t]
 
 
 @compiled_in_order
 def _score_many(
-    listed: Listed, i: int, place: int, events: int, cell: IntArray, besides: IntArray, table: ZTable, score: Single
+    listed: Listed, i: int, place: int, cluster: Cluster, around: Whole, table: ZTable, score: Single
 ) -> None:
     """Take the scores of the i-th rectangle by the expansion; its labels are in a place of what is found.
 
@@ -139,24 +163,23 @@ def _score_many(
     sum up to the last column, and then what is before the first column.
     """
     first_row, stop_row, start = listed.rectangles[i, 0], listed.rectangles[i, 1], listed.rectangles[i, 2]
-    before, whole = np.zeros(LANES, np.int32), 0
-    for k in range(MEAN, ROUNDED + 1):
-        sign = 1 if k == MEAN else -1
-        whole += sign * (cell[stop_row, start, k] - cell[first_row, start, k])
+    cell, total, before = cluster.cell, cluster.total, np.zeros(LANES, np.int32)
+    whole = cell[stop_row, start, MEAN] - cell[first_row, start, MEAN]
+    whole -= cell[stop_row, start, ROUNDED] - cell[first_row, start, ROUNDED]
     for t in range(LANES):
-        before[t] = np.int32(listed.total[stop_row, start, t] - listed.total[first_row, start, t] + whole)
-    for k in range(1, besides[0] + 1):
-        entry = besides[k]
-        if first_row < listed.row[entry] <= stop_row and listed.column[entry] <= start:
+        before[t] = np.int32(total[stop_row, start, t] - total[first_row, start, t] + whole)
+    for k in range(1, listed.besides[0] + 1):
+        entry = listed.besides[k]
+        if first_row < cluster.row[entry] <= stop_row and cluster.column[entry] <= start:
             for t in range(LANES):
-                before[t] += listed.around[entry, t]
-    rounded = _inside(cell, listed.rectangles, i, ROUNDED)
+                before[t] += around[entry, t]
+    events, rounded = _inside(cell, listed.rectangles, i, EVENTS), _inside(cell, listed.rectangles, i, ROUNDED)
     moved = np.int32(_inside(cell, listed.rectangles, i, MEAN) - rounded)
     c0, c1, c2, c3, mean, scale = expansion_terms(events, table.p, table.dilution)
     shift = np.float32(mean - rounded)
     for t in range(LANES):
-        last = np.float32(before[t] + listed.found[place, t] + moved)
-        y = ((last - shift) - np.float32(before[t])) * scale
+        up_to = np.float32(before[t] + listed.found[place, t] + moved)
+        y = ((up_to - shift) - np.float32(before[t])) * scale
         z = c0 + y * (c1 + y * (c2 + y * c3))
         score[t] = max(score[t], abs(z))
 

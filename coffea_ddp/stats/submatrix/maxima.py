@@ -16,7 +16,8 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.submatrix.binomial import ZTable, z_table
-from coffea_ddp.stats.submatrix.bounded_search import CLOSED, Labels, Search
+from coffea_ddp.stats.submatrix.bounded_search import CLOSED, Search
+from coffea_ddp.stats.submatrix.cluster_sums import Labels
 from coffea_ddp.stats.submatrix.clusters import Clusters, clusters_of
 from coffea_ddp.stats.submatrix.limits import ScoreLimits, score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up

@@ -119,6 +119,16 @@ def test_excess_that_is_far_beyond_all_limits():
     assert one[0].best.max() > 20.0
 
 
+def test_no_score_is_below_that_of_an_even_split():
+    entries = Entries(np.array([0, 1]), np.array([0]), np.array([2]), np.array([2.0]))
+    ones = np.ones(1)
+    membership = Membership(np.array([0, 1]), np.array([0], dtype=np.int32), ones, ones, np.array([0]))
+    (out,) = outcomes(membership.keep, 1)
+    bounded_cells(entries, membership, (1, 1), 1.0, np.zeros(1)).take([np.ones((1, TOYS), np.float32)], [out])
+    assert (out.best == 0.0).all()
+    assert (out.kept == 0.0).all()
+
+
 def test_bins_beyond_single_precision_are_left_to_the_other_way():
     entries = Entries(np.array([0, 1]), np.array([0]), np.array([1 << 24]), np.array([1.0]))
     ones = np.ones(1)
