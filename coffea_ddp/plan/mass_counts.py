@@ -76,11 +76,12 @@ def count_spectra(
     cells, layout = exclusive_cells(plan, events), plan.layout
     keys: list[IntArray] = [np.zeros(0, np.int64)]
     rows: list[IntArray] = [np.zeros(0, np.int64)]
+    asked = {trigger: has for trigger, has in (fired or {}).items() if not has.all()}
     for spectrum, channel in zip(plan.spectra, layout.spectrum_channels, strict=True):
         inside, masses = spectrum.found(events)
-        if fired is not None and len(inside):
-            has = fired[spectrum.trigger].take(inside)
-            inside, masses = inside[has], masses[has]
+        if spectrum.trigger in asked and len(inside):
+            has = np.flatnonzero(asked[spectrum.trigger].take(inside))
+            inside, masses = inside.take(has), masses.take(has)
         if len(inside):
             # index() counts the underflow bin as -1.
             bins = np.asarray(spectrum.axis.index(masses), dtype=np.int64) + 1

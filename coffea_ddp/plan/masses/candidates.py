@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +129,10 @@ class System:
         return _letters(self.parts, {})
 
     @cached_property
+    def _needs(self) -> tuple[tuple[str, int], ...]:
+        return tuple((name, self.objects.count(name)) for name in dict.fromkeys(self.objects))
+
+    @cached_property
     def neutrinos(self) -> int:
         """Number of neutrinos that it has."""
         return sum(part.neutrinos for part in self.parts if isinstance(part, Candidate))
@@ -136,12 +140,12 @@ class System:
     @cached_property
     def objects(self) -> tuple[str, ...]:
         """The names of all objects, once for each that is taken (neutrinos left out)."""
-        return tuple(_objects(self.parts))
+        return _objects(self.parts)
 
     @property
     def decays_to(self) -> tuple[str, ...]:
         """The names of its parts, ``("Z", "gamma")``: a candidate is one."""
-        parts = [[part.kind] if isinstance(part, Candidate) else _objects([part]) for part in self.parts]
+        parts = [[part.kind] if isinstance(part, Candidate) else _objects((part,)) for part in self.parts]
         return tuple(itertools.chain.from_iterable(parts))
 
     def __call__(self, events: SelectedEvents) -> FloatArray:
@@ -162,7 +166,7 @@ class System:
         MissingBranchError
             If it has a neutrino and the file no missing transverse momentum.
         """
-        rows = _rows(events, self.objects, {})
+        rows = having(events, self._needs)
         if self.neutrinos:
             _ = events.met  # a file that has none lacks it for all events
         if not len(rows):
@@ -230,14 +234,15 @@ def fat_systems(
     )
 
 
-def _objects(parts: Sequence[str | Candidate]) -> list[str]:
-    found = []
+@lru_cache(maxsize=4096)
+def _objects(parts: tuple[str | Candidate, ...]) -> tuple[str, ...]:
+    found: list[str] = []
     for part in parts:
         if isinstance(part, Candidate):
             found += _objects(part.parts)
         else:
             found += [name for name, number in named(part) for _ in range(number)]
-    return found
+    return tuple(found)
 
 
 def _letters(parts: Sequence[str | Candidate], taken: Taken) -> str:

@@ -89,21 +89,19 @@ class Combination:
 
     def found(self, events: SelectedEvents) -> tuple[IntArray, FloatArray]:
         """Return the events that have all objects, and their invariant masses in GeV."""
-        rows = having(events, self.parts)
-        if not len(rows):
-            return rows, np.zeros(0)
-        total = np.zeros((4, len(rows)))
-        for name, number in self.parts:
-            for k in range(number):
-                total += momenta_of(events, name, k, rows)
+        rows, total = _summed(events, self.parts)
         return rows, mass_of(total)
 
 
 def mass_of(momentum: FloatArray) -> FloatArray:
     """Return the mass of four-momenta, shape (n,), of E, px, py, pz in GeV, shape (4, n)."""
-    energy, px, py, pz = momentum
+    energy, px, py, pz = momentum * momentum
+    square = energy - px
+    square -= py
+    square -= pz
     # Rounding can leave a massless system slightly below 0.
-    return np.asarray(np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0.0)))
+    np.maximum(square, 0.0, out=square)
+    return np.asarray(np.sqrt(square, out=square))
 
 
 def dense(events: SelectedEvents, rows: IntArray, values: FloatArray) -> FloatArray:
@@ -146,6 +144,26 @@ def momenta_of(events: SelectedEvents, name: str, k: int, rows: IntArray) -> Flo
     if len(rows) == len(found.rows):
         return found.momenta
     return found.momenta.take(found.places.take(rows), axis=1)
+
+
+def _summed(events: SelectedEvents, parts: tuple[tuple[str, int], ...]) -> tuple[IntArray, FloatArray]:
+    """Return the events that have so many of each object, and the sums of their four-momenta, shape (4, n_rows).
+
+    Computed once for all combinations that begin alike, from the sum without the last object.
+    """
+
+    def compute() -> tuple[IntArray, FloatArray]:
+        name, number = parts[-1]
+        before = parts[:-1] if number == 1 else (*parts[:-1], (name, number - 1))
+        if not before:
+            rows = having(events, parts)
+            return rows, momenta_of(events, name, 0, rows)
+        rows, total = _summed(events, before)
+        has = np.flatnonzero(events.count(name).take(rows) >= number)
+        rows = rows.take(has)
+        return rows, total.take(has, axis=1) + momenta_of(events, name, number - 1, rows)
+
+    return events.once(("sum", parts), compute)
 
 
 @dataclass(frozen=True, eq=False)
