@@ -14,7 +14,7 @@ from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms, squeeze
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
 
 
@@ -85,8 +85,8 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
         strip[:] = 0
         strip_n[:] = 0
         for row in range(first_row, n_rows):
-            strip[1:] += np.cumsum(b[row])
-            strip_n[1:] += np.cumsum(n[row])
+            _add_counts(b, row, strip)
+            _add_counts(n, row, strip_n)
             for start in range(n_columns):
                 if strip_n[start + 1] == strip_n[start]:
                     continue
@@ -106,6 +106,15 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
                     if size > score:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
     return best, where[0], where[1], where[2], where[3]
+
+
+@compiled
+def _add_counts(counts: IntArray, row: int, strip: IntArray) -> None:
+    """Add a row of counts to the sums over the first columns of a strip."""
+    total = 0
+    for column in range(counts.shape[1]):
+        total += counts[row, column]
+        strip[column + 1] += total
 
 
 @compiled
@@ -166,7 +175,7 @@ def linear_best_cells(
                 e_kept[row, column] = e[cell, i]
             found = linear_best(x_kept, v_kept, e_kept, sign)
             z[cell] = found[0]
-            where[cell] = _whole((found[1], found[2], found[3], found[4]), place, v[cell] > 0.0, shape, n_columns)
+            _fill_whole((found[1], found[2], found[3], found[4]), place, v, cell, shape, n_columns, where)
     return z, where
 
 
@@ -180,25 +189,31 @@ def exact_best_cells(
         place, n_rows, n_columns = squeeze(n[cell], shape)
         if n_rows > 0:
             b_kept, n_kept = np.zeros((n_rows, n_columns), np.int64), np.zeros((n_rows, n_columns), np.int64)
-            for i in np.flatnonzero(n[cell]):
-                row, column = place[i] // n_columns, place[i] % n_columns
-                b_kept[row, column], n_kept[row, column] = b[cell, i], n[cell, i]
+            for i in range(n.shape[1]):
+                if n[cell, i] > 0:
+                    row, column = place[i] // n_columns, place[i] % n_columns
+                    b_kept[row, column], n_kept[row, column] = b[cell, i], n[cell, i]
             found = exact_best(b_kept, n_kept, table, sign)
             z[cell] = found[0]
-            where[cell] = _whole((found[1], found[2], found[3], found[4]), place, n[cell] > 0, shape, n_columns)
+            _fill_whole((found[1], found[2], found[3], found[4]), place, n, cell, shape, n_columns, where)
     return z, where
 
 
 @compiled
-def _whole(
-    span: tuple[int, int, int, int], place: IntArray, filled: BoolArray, shape: tuple[int, int], n_columns: int
-) -> IntArray:
-    """Return a rectangle of the squeezed matrix in rows and columns of the whole one."""
+def _fill_whole(
+    span: tuple[int, int, int, int],
+    place: IntArray,
+    filled: AnyArray,
+    cell: int,
+    shape: tuple[int, int],
+    n_columns: int,
+    where: IntArray,
+) -> None:
+    """Fill a rectangle of the squeezed matrix of a cell in rows and columns of the whole one."""
     row_of, column_of = np.zeros(shape[0], np.int64), np.zeros(shape[1], np.int64)
-    for i in np.flatnonzero(filled):
-        row_of[place[i] // n_columns] = i // shape[1]
-        column_of[place[i] % n_columns] = i % shape[1]
-    result = np.zeros(4, np.int64)
-    result[0], result[1] = row_of[span[0]], row_of[span[1] - 1] + 1
-    result[2], result[3] = column_of[span[2]], column_of[span[3] - 1] + 1
-    return result
+    for i in range(filled.shape[1]):
+        if filled[cell, i] > 0:
+            row_of[place[i] // n_columns] = i // shape[1]
+            column_of[place[i] % n_columns] = i % shape[1]
+    where[cell, 0], where[cell, 1] = row_of[span[0]], row_of[span[1] - 1] + 1
+    where[cell, 2], where[cell, 3] = column_of[span[2]], column_of[span[3] - 1] + 1
