@@ -20,7 +20,7 @@ from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
 from coffea_ddp.cli.reporting import report
 from coffea_ddp.cli.running import merge, run, validate
-from coffea_ddp.cli.scanning import demo, scan
+from coffea_ddp.cli.scanning import demo, scan, warm_up
 from coffea_ddp.cli.sensitivities import sensitivity
 from coffea_ddp.cli.spectra import spectra
 from coffea_ddp.cli.streams import prepare
@@ -76,7 +76,21 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (demo, validate, calibrate, run, merge, scan, report, spectra, compare, bump, sensitivity, train_bump):
+for command in (
+    demo,
+    validate,
+    calibrate,
+    run,
+    merge,
+    scan,
+    report,
+    spectra,
+    compare,
+    bump,
+    sensitivity,
+    train_bump,
+    warm_up,
+):
     cli.add_command(command)
 for each in (cli, *cli.commands.values()):
     # Docstrings with backslashes are raw; click keeps the lines of a paragraph that begins with the character itself.

@@ -1,4 +1,4 @@
-"""The commands that test histograms: scan, demo."""
+"""The commands that test histograms: scan, demo; and warm-up."""
 
 from __future__ import annotations
 
@@ -292,4 +292,27 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
             )
         note(f"HTML report, to open in a browser: {index}")
     show(result.report, {"n": top})
+    return DONE
+
+
+@click.command(cls=Command)
+def warm_up() -> int:
+    r"""Compile what commands compile at their first use, so that nobody waits for it; for images and new installations.
+
+    The code is kept beside the package, or where it can be written to (NUMBA_CACHE_DIR names a folder), for this
+    version and this kind of processor.
+
+    \b
+    coffea-ddp warm-up
+    NUMBA_CACHE_DIR=/opt/numba coffea-ddp warm-up
+    """
+    from coffea_ddp.warm_up import warm_up as compile_all
+
+    with steps_bar("compiling") as progress:
+        done = compile_all(progress)
+    note("compiled: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.seconds.items()))
+    if done.folder is None:
+        note("nothing is kept, every process compiles anew: no folder can be written to; NUMBA_CACHE_DIR names one")
+        return SOMETHING_MISSING
+    note(f"kept in {done.folder}, for this version and this kind of processor")
     return DONE

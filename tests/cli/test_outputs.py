@@ -236,6 +236,7 @@ LINES = {
     "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",
     "sensitivity": "sensitivity {inputs}/a.npy {inputs}/b.npy -o s.csv --toys 20 --z 0,1",
     "demo": "demo -o demo --events 1000 --no-report --workers 1",
+    "warm-up": "warm-up",
     "train-bump": "train-bump -o w.npz --steps 1 --batch 8 --calibration 1",
 }
 
