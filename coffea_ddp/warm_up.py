@@ -21,7 +21,7 @@ from coffea_ddp.stats import bump_fit, bump_scores, bump_significance, ideal_sig
 from coffea_ddp.stats.bumphunt.fits.loglinear import dot
 from coffea_ddp.testing import make_nanoaod
 
-_EVENTS = 20_000
+_EVENTS, _SYMMETRY = 5_000, "e/mu"
 _TESTS = ("nsigma", "submatrix", "submatrix_nsigma")
 Progress = Callable[[int, int, str], None]
 
@@ -66,7 +66,9 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
         parts: dict[str, Callable[[], object]] = {
             "pass": fill("symmetries"),
             "pass over masses": fill("resonances"),
-            "tests of symmetries": lambda: scan(hists["symmetries"], tests=_TESTS, toys=64, best=10),
+            "tests of symmetries": lambda: scan(
+                hists["symmetries"], tests=_TESTS, symmetries=[_SYMMETRY], toys=64, best=10
+            ),
             "bump hunt": _hunt,
             "tests on events": _on_events,
         }

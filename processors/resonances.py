@@ -168,7 +168,8 @@ known = (
     KnownResonance("H in 2gamma", InWindow(combination("2gamma"), 120.0, 130.0)),
     KnownResonance("W or Z in 2j", InWindow(combination("2j"), 65.0, 105.0)),
     KnownResonance("H or Z in 2b", InWindow(combination("2b"), 75.0, 145.0)),
-    KnownResonance("t in 2j+b", InWindow(system(V_JJ, "b"), 140.0, 210.0)),
+    KnownResonance("t in 2j+b", InWindow(combination("2j", "b"), 140.0, 210.0)),
+    KnownResonance("t in 3j", InWindow(combination("3j"), 140.0, 210.0)),
     KnownResonance("t in W(e+nu)+b", InWindow(system(W_ENU, "b"), 140.0, 210.0)),
     KnownResonance("t in W(mu+nu)+b", InWindow(system(W_MUNU, "b"), 140.0, 210.0)),
 )

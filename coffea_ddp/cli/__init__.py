@@ -68,6 +68,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
     coffea-ddp sensitivity background.npy signal.npy      what would each test find?
     coffea-ddp train-bump -o weights.npz                  the network of the bump hunt, made anew
+    coffea-ddp warm-up                                    compile now what commands compile at their first use
     """
     log = logging.getLogger("coffea_ddp")
     handler = logging.StreamHandler(sys.stderr)
