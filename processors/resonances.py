@@ -36,7 +36,7 @@ from coffea_ddp import (
     resolution_axis,
     system,
 )
-from coffea_ddp.plan.masses.candidates import V_JJ, W_ENU, W_MUNU
+from coffea_ddp.plan.masses.candidates import W_ENU, W_MUNU
 
 # A lepton that fails the selection is no jet: with the other one of a Z it would make a resonance of lepton and jet.
 b_jet, light_jet = nanoaod.no_leptons(nanoaod.b_jet()), nanoaod.no_leptons(nanoaod.jet())
