@@ -57,6 +57,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "redirector": ["{run}", "--redirector", "root://localhost:9"],
     },
     "merge": {"output": ALWAYS},
+    "warm-up": {},
     "scan": {
         "output": ALWAYS,
         "csv_file": ALWAYS,
