@@ -22,7 +22,7 @@ from coffea_ddp.stats.bumphunt.fits.loglinear import dot
 from coffea_ddp.testing import make_nanoaod
 
 _EVENTS, _SYMMETRY = 12_000, "e/mu"
-"""Number of events of which more are selected than the pass interprets (``events.kernels.FEW``), and what is scanned."""
+"""Number of events, of which more are selected than the pass interprets (``events.kernels.FEW``); what is scanned."""
 _TESTS = ("nsigma", "submatrix", "submatrix_nsigma")
 Progress = Callable[[int, int, str], None]
 
