@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.expectation import ChannelExpectation
-    from coffea_ddp.scanning.pseudo_experiments import ScannedObservable
 
     Single = NDArray[np.float32]
 
@@ -35,19 +36,32 @@ class LabelledEvents:
     entries: IntArray
 
     @classmethod
-    def make(cls, of: ScannedObservable) -> LabelledEvents | None:
-        """Return the events, or ``None`` where they are not all there or are not those of the histogram."""
-        stored = of.stored
-        binned = binned_events(stored, of.counts) if of.events.entries.sum() == len(stored) else None
+    def make(
+        cls, stored: SymmetryEvents, counts: CellCounts, n_events: float, side_ratio: float
+    ) -> LabelledEvents | None:
+        """Return the events, or ``None`` where they are not all there or are not those of the histogram.
+
+        Parameters
+        ----------
+        stored
+            Of the symmetry.
+        counts
+            The contents of the exclusive cells.
+        n_events
+            How many events the symmetry has.
+        side_ratio
+            Between the units of both sides.
+        """
+        binned = binned_events(stored, counts) if n_events == len(stored) else None
         if binned is None:
             return None
         places, code, bins = binned
         weights = None
         if stored.weights is not None:
-            root = np.sqrt(of.expected.side_ratio)
+            root = np.sqrt(side_ratio)
             weights = stored.weights[places] * np.where(stored.is_b[places], 1 / root, root)
         found = cls(stored.hashes, stored.opposite, places, code, bins, weights, np.zeros(0, np.int64))
-        truth = of.counts.entries.sum(axis=1)
+        truth = counts.entries.sum(axis=1)
         moved = np.abs(found.tables(*truth.shape)[0] - truth).sum() / 2
         return found if moved <= MISMATCH * max(truth.sum(), 1) else None
 

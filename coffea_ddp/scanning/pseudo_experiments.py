@@ -238,7 +238,11 @@ class _Work:
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # kappa of the totals of labels by event is only that of the data where N_A is kept.
-        events = None if expected.fixed and draw.null == "binomial" else LabelledEvents.make(of)
+        events = (
+            None
+            if expected.fixed and draw.null == "binomial"
+            else LabelledEvents.make(of.stored, of.counts, of.events.entries.sum(), of.expected.side_ratio)
+        )
         counts = of.counts.entries.sum(axis=1)
         v = counts if squares is None else pooled_variance(squares[:, 0], squares[:, 1], expected.side_ratio)
         if events is not None:

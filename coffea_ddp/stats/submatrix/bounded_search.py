@@ -6,6 +6,7 @@ Each step is compiled for itself: one function of all of them would take longer 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, s
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import AnyArray, BoolArray, IntArray
-    from coffea_ddp.stats.submatrix.maxima import BoundedCells
+    from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp.stats.submatrix.binomial import ZTable
+    from coffea_ddp.stats.submatrix.clusters import Clusters
+    from coffea_ddp.stats.submatrix.limits import ScoreLimits
+    from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
 
     Single = NDArray[np.float32]
     Whole = NDArray[np.int32]
@@ -37,6 +41,33 @@ CLOSED = np.float32(1e9)
 """Threshold of a pseudo-experiment of which nothing more is wanted."""
 
 
+@dataclass(frozen=True, eq=False)
+class SearchedCells:
+    """Cells, and what is known of them before any labels are.
+
+    Attributes
+    ----------
+    entries, membership
+        As of :mod:`coffea_ddp.stats.submatrix.overlapping`.
+    clusters
+        The cells in clusters.
+    shape
+        Rows and columns of the bins.
+    table, limits
+        z of few events, and what scores cannot exceed.
+    wanted
+        Of the cells that are kept: the scores that are to be reached; shape (n_kept,).
+    """
+
+    entries: Entries
+    membership: Membership
+    clusters: Clusters
+    shape: tuple[int, int]
+    table: ZTable
+    limits: ScoreLimits
+    wanted: FloatArray
+
+
 class Room:
     """Memory for sums of 16 or 32 bits, and the limits of the thresholds that were last in use.
 
@@ -48,7 +79,7 @@ class Room:
         Of sums of the sieve.
     """
 
-    def __init__(self, cells: BoundedCells, dtype: Any) -> None:
+    def __init__(self, cells: SearchedCells, dtype: Any) -> None:
         shape, limits = cells.shape, cells.limits
         self.w: AnyArray = np.zeros((shape[0] + 1, shape[1] + 1, LANES), dtype)
         self.strip = strip_for(shape[1], dtype)
@@ -90,7 +121,7 @@ class Search:
         Scores of the cells that are kept, changed in place; shape (n_kept, LANES).
     """
 
-    def __init__(self, cells: BoundedCells, labels: Labels, best: Single, kept: Single) -> None:
+    def __init__(self, cells: SearchedCells, labels: Labels, best: Single, kept: Single) -> None:
         self._cells, self._labels, self._best, self._kept = cells, labels, best, kept
         self._reached, self._is_new = best.copy(), True
         self._cluster = cluster_for(cells.entries, cells.shape)

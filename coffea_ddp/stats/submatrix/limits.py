@@ -43,7 +43,7 @@ FINE = 512
 """Numbers of events below this have a row each."""
 
 MARGIN = 1e-4
-"""What a threshold is lowered by before it is looked up: more than scores in single precision are off by."""
+"""A threshold is lowered by this before it is looked up: more than scores in single precision are off by."""
 
 LOOKED_UP = 1 << 16
 """Numbers of events up to this have their row in a table."""

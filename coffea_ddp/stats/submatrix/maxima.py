@@ -9,17 +9,16 @@ below the largest of all cells it has thresholds for itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.submatrix.binomial import ZTable, z_table
-from coffea_ddp.stats.submatrix.bounded_search import CLOSED, Search
+from coffea_ddp.stats.submatrix.binomial import z_table
+from coffea_ddp.stats.submatrix.bounded_search import CLOSED, Search, SearchedCells
 from coffea_ddp.stats.submatrix.cluster_sums import Labels
-from coffea_ddp.stats.submatrix.clusters import Clusters, clusters_of
-from coffea_ddp.stats.submatrix.limits import ScoreLimits, score_limits
+from coffea_ddp.stats.submatrix.clusters import clusters_of
+from coffea_ddp.stats.submatrix.limits import score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
 from coffea_ddp.stats.submatrix.sieve import LANES
 
@@ -42,31 +41,8 @@ MOST_COLUMNS = 1 << 14
 """Columns that the sieve has room for."""
 
 
-@dataclass(frozen=True, eq=False)
-class BoundedCells:
-    """Cells whose largest score is wanted, whatever the labels.
-
-    Attributes
-    ----------
-    entries, membership
-        As of :mod:`coffea_ddp.stats.submatrix.overlapping`.
-    clusters
-        The cells in clusters.
-    shape
-        Rows and columns of the bins.
-    table, limits
-        z of few events, and what scores cannot exceed.
-    wanted
-        Of the cells that are kept: the scores that are to be reached; shape (n_kept,).
-    """
-
-    entries: Entries
-    membership: Membership
-    clusters: Clusters
-    shape: tuple[int, int]
-    table: ZTable
-    limits: ScoreLimits
-    wanted: FloatArray
+class BoundedCells(SearchedCells):
+    """Cells whose largest score is wanted, whatever the labels."""
 
     def take(self, b: Sequence[Single], out: Sequence[MaxScores]) -> None:
         """Take the largest binomial z of all rectangles of all cells in every pseudo-experiment.

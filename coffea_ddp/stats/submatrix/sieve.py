@@ -69,7 +69,7 @@ class Sums(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """What rectangles have to be beyond, in every pseudo-experiment.
+    """The limits that rectangles have to be beyond, in every pseudo-experiment.
 
     Attributes
     ----------
