@@ -136,6 +136,17 @@ def test_features_of_anything_are_finite(seed, n_bins, sigma, decades):
     assert (described.smooth > 0).all()
 
 
+@pytest.mark.parametrize("n_bins", range(1, 20))
+def test_few_bins_have_features_too(n_bins):
+    """Bins are joined where a signal is wide: what is left may be fewer bins than the backgrounds have terms."""
+    counts = np.random.default_rng(n_bins).poisson(1e3, (30, n_bins)).astype(float)
+    found = describe(counts, np.full(n_bins, 5.0))
+    alone = describe(counts[:1], np.full(n_bins, 5.0))
+    assert np.isfinite(found.features).all()
+    assert np.isfinite(found.smooth).all()
+    assert np.array_equal(found.features[:1], alone.features)
+
+
 def test_efficient_scores_are_those_of_plain_numpy():
     """The nested fits of one Cholesky factor, beside a projection made anew for every order."""
     x = np.linspace(-1, 1, 80)

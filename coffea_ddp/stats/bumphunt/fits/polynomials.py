@@ -67,16 +67,16 @@ def adapted(n: FloatArray, use: FloatArray, basis: FloatArray, ridge: FloatArray
     n, use
         Shape (n_spectra, n_bins).
     basis, ridge
-        Polynomials of the bins, shape (terms, n_bins), and penalties.
+        Polynomials of the bins, shape (some, n_bins), and penalties, shape (terms,). There are no more polynomials
+        than bins.
 
     Returns
     -------
     FloatArray
-        Shape (n_spectra, terms, n_bins).
+        Shape (n_spectra, terms, n_bins); of fewer bins than terms they are not independent, which the penalties allow.
     """
-    terms = len(basis)
-    few = np.full(len(n), _PILOT)
-    pilot = Polynomials(np.ascontiguousarray(basis[None, :_PILOT]), ridge[:_PILOT].copy(), few)
+    terms, few = len(ridge), min(_PILOT, len(basis))
+    pilot = Polynomials(np.ascontiguousarray(basis[None, :few]), ridge[:few].copy(), np.full(len(n), few))
     beta = start(n, use, pilot)
     fit(n, use, pilot, beta, 10.0 * _CLOSE, 4)
     _, b = exponential(beta, pilot.basis)
