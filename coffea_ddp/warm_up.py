@@ -50,11 +50,6 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
     ----------
     progress
         Called with the number of parts done, of all, and what is next.
-
-    Examples
-    --------
-    >>> warm_up().folder is not None  # doctest: +SKIP
-    True
     """
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as made:

@@ -11,6 +11,7 @@ describe the spectrum better than many terms, it is fitted too
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -129,10 +130,8 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
     which = np.broadcast_to(which, (n_spectra,)).copy()
     signals = Signals(tables, tables * tables, which)
     with np.errstate(all="ignore"):  # a spectrum that no fit can follow is told below
-        together = max(_AT_ONCE // n_bins, 1)
-        for first in range(0, n_spectra, together):
-            some = slice(first, first + together)
-            rows = np.arange(first, min(first + together, n_spectra))
+        for some in _blocks(n):
+            rows = np.arange(some.start, some.stop)
             _some(
                 n[some], used[some], signals.of(rows), widths[some], _Outputs(out[some], smooth[some], shoulder[some])
             )
@@ -141,6 +140,13 @@ def describe(counts: FloatArray, sigma: FloatArray, use: FloatArray | None = Non
         np.nan_to_num(out, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
     np.nan_to_num(shoulder, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return SpectrumFeatures(out, smooth, shoulder)
+
+
+def _blocks(counts: FloatArray) -> Iterator[slice]:
+    """Go through the spectra that are described together."""
+    n_spectra, n_bins = counts.shape
+    together = max(_AT_ONCE // n_bins, 1)
+    return (slice(first, min(first + together, n_spectra)) for first in range(0, n_spectra, together))
 
 
 def _tables(widths: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -176,14 +182,13 @@ def smooth_scores(counts: FloatArray, sigma: FloatArray) -> tuple[FloatArray, Fl
     n = np.array(counts, dtype=np.float64, order="C")
     z, smooth = np.empty_like(n), np.empty_like(n)
     tables, _ = _tables(np.array(sigma, dtype=np.float64)[None])
-    together = max(_AT_ONCE // n.shape[1], 1)
     with np.errstate(all="ignore"):
-        for first in range(0, len(n), together):
-            some = n[first : first + together]
+        for block in _blocks(n):
+            some = n[block]
             signals = Signals(tables, tables * tables, np.zeros(len(some), dtype=np.int64))
             spectra, beta, _, scores, chosen = _fitted(some, np.ones_like(some), signals)
-            z[first : first + together] = scores[np.arange(len(some)), chosen.best]
-            smooth[first : first + together] = exponential(beta, spectra.polynomials.basis)[1]
+            z[block] = scores[np.arange(len(some)), chosen.best]
+            smooth[block] = exponential(beta, spectra.polynomials.basis)[1]
     return np.nan_to_num(z, copy=False, nan=0.0), np.nan_to_num(smooth, copy=False, nan=0.0)
 
 

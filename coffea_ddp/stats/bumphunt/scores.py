@@ -16,6 +16,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats.bumphunt.checks import given_spectra, uneven_bins, unfit_width
 from coffea_ddp.stats.bumphunt.domain import WIDTHS, domain
 from coffea_ddp.stats.bumphunt.features import smooth_scores
+from coffea_ddp.stats.bumphunt.finder import n_widths
 from coffea_ddp.stats.trials import p_from_z, sidak_z
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def bump_scores(counts: ArrayLike, edges: ArrayLike | None = None, width: ArrayL
     some = np.where(inside, z, -np.inf)
     best, empty = some.argmax(axis=1), ~inside.any(axis=1)
     z_max = some[np.arange(len(z)), best]
-    places = np.maximum(np.rint(_PLACES * (inside / sigma).sum(axis=1)), 1.0)
+    places = np.maximum(np.rint(_PLACES * n_widths(inside, sigma)), 1.0)
     z_global = np.empty_like(z_max)
     for number in np.unique(places):
         z_global[places == number] = sidak_z(z_max[places == number], int(number), two_sided=False)
