@@ -178,7 +178,7 @@ def check_workers(
     problems = list(unfit(_asker()(None), found).values())
     if problems:
         raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
-    _LOG.info("%d workers, all of this version", len(found))
+    _LOG.info("%d worker%s, all of this version", len(found), "" if len(found) == 1 else "s")
     return all(one["folder"] for one in found.values())
 
 
