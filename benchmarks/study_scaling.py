@@ -29,13 +29,13 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from clusters import Facility, command, facility  # noqa: E402
 
+from coffea_ddp.cluster.connecting import connect  # noqa: E402
 from coffea_ddp.histograms.histograms import Histograms  # noqa: E402
 from coffea_ddp.histograms.merging import add_all  # noqa: E402
 from coffea_ddp.plan.plan_files import load_plan  # noqa: E402
 from coffea_ddp.running.driver import run  # noqa: E402
 from coffea_ddp.running.executors import Cluster, DaskAwkward  # noqa: E402
 from coffea_ddp.running.options import Reading  # noqa: E402
-from coffea_ddp.running.workers import connect  # noqa: E402
 from coffea_ddp.testing import make_copies, make_dataset  # noqa: E402
 
 TURNS = 3

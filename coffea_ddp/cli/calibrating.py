@@ -53,10 +53,10 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
     coffea-ddp calibrate symmetries fileset.json -o calibration.json --control 'tau=0 & b=0' --events 1000000
     coffea-ddp run symmetries 'data/*.root' --calibration calibration.json -o hists.ddp && coffea-ddp scan hists.ddp
     """
+    from coffea_ddp.cluster.connecting import Certificates
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running.driver import run
     from coffea_ddp.running.options import Reading
-    from coffea_ddp.running.workers import Certificates
     from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
     from coffea_ddp.scanning.calibrating import ExchangedEvents
     from coffea_ddp.scanning.calibrating import calibrate as learn

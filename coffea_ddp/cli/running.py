@@ -98,13 +98,13 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
     from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.cluster.connecting import Certificates
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running.driver import run as run_plan
     from coffea_ddp.running.driver import run_by_dataset
     from coffea_ddp.running.fileset import normalise
     from coffea_ddp.running.options import Checkpoint, Reading
     from coffea_ddp.running.shards import remove  # each command imports what it needs, so that --help is quick
-    from coffea_ddp.running.workers import Certificates
 
     # Where nobody asked for processes, some thousand events are done before one has started.
     few = 0 if options["executor"] or options["workers"] else _FEW

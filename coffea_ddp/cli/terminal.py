@@ -20,9 +20,9 @@ from coffea_ddp.running.progress import bar
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from coffea_ddp.cluster.connecting import Certificates
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.report import ScanReport
-    from coffea_ddp.running.workers import Certificates
 
 DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -124,8 +124,8 @@ def dask_client(
             raise InputError("--performance-report is Dask's: give --executor dask or --scheduler ADDRESS too")
         yield None
         return
-    from coffea_ddp.running.performance import performance_report
-    from coffea_ddp.running.workers import at_address, connect
+    from coffea_ddp.cluster.connecting import at_address, connect
+    from coffea_ddp.cluster.performance import performance_report
 
     _quiet()
     with connect(scheduler, workers=workers, tls=tls) as client, performance_report(report):

@@ -14,6 +14,8 @@ from typing import Any
 import awkward as ak
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.cluster.code_digest import call, here, packed
+from coffea_ddp.cluster.connecting import at_address
 from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.histograms.histograms import Histograms
@@ -21,10 +23,8 @@ from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.histograms.merging import Tree, add_all
 from coffea_ddp.plan.datasets import KEY, Dataset
 from coffea_ddp.plan.plan import ScanPlan
-from coffea_ddp.running.code_digest import call, here, packed
 from coffea_ddp.running.guarding import explain, explain_plan
 from coffea_ddp.running.reader import chunk_of, columns, structure
-from coffea_ddp.running.workers import at_address
 
 
 def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) -> Histograms:

@@ -22,15 +22,16 @@ from typing import Any
 from coffea.processor import DaskExecutor
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.cluster.code_digest import call, call_or_pass, here, packed, unpacked
+from coffea_ddp.cluster.connecting import at_address
+from coffea_ddp.cluster.workers import FitWorkers
 from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError, describe
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
 from coffea_ddp.running.chunks import Lost, Opened, Opener, Wanted
-from coffea_ddp.running.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.running.guarding import Function, Guard, Output, explain, is_kept
 from coffea_ddp.running.reader import Holding
 from coffea_ddp.running.shards import Shards
-from coffea_ddp.running.workers import FitWorkers, at_address
 
 PATIENCE = 300.0
 """Seconds without any worker after which a run gives up."""
@@ -38,6 +39,8 @@ _ATTEMPTS = 10
 """Number of times that a chunk is sent which came to workers with other code."""
 _SOON = 10
 """Priority of additions before chunks: they free memory."""
+FILLS = "coffea_ddp.running.guarding"
+"""The module with all that fills: a worker has the code of a run if its own is the same."""
 _LOG = logging.getLogger(__name__)
 Future = Any  # distributed ships no types
 
@@ -109,7 +112,7 @@ class _Pass:
         self._name = uuid.uuid4().hex[:8]
         self.given_up: dict[int, Histograms] = {}
         """Outputs of chunks that could not be done, by their numbers: they say why, whatever becomes of the workers."""
-        self._team = FitWorkers(executor.client, executor.patience)
+        self._team = FitWorkers(executor.client, executor.patience, FILLS)
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[Any, Future] = {}
         self._empty_since = time.monotonic()

@@ -21,6 +21,7 @@ from typing import Any
 
 from coffea.processor.executor import WorkItem
 
+from coffea_ddp.cluster.workers import check_workers
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
@@ -29,7 +30,7 @@ from coffea_ddp.plan.datasets import Dataset, check_triggers, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
-from coffea_ddp.running.dask_cluster import ClusterExecutor, opener
+from coffea_ddp.running.dask_cluster import FILLS, ClusterExecutor, opener
 from coffea_ddp.running.executors import Cluster, DaskAwkward, Executor, Local, executor_of
 from coffea_ddp.running.fileset import Fileset, check_files_apart, normalise
 from coffea_ddp.running.guarding import Guard, unaccounted
@@ -40,7 +41,6 @@ from coffea_ddp.running.progress import Progress, steps, telling
 from coffea_ddp.running.reader import FileRunner
 from coffea_ddp.running.schema import OPENING, DDPSchema
 from coffea_ddp.running.shards import Shards, file_uuid, remove
-from coffea_ddp.running.workers import check_workers
 
 _LOG = logging.getLogger(__name__)
 
@@ -245,7 +245,7 @@ def _prepared(
     reached, opened = True, None
     client = getattr(settings.executor, "client", None)
     if client is not None:
-        reached, opened = check_workers(client, shards.folder if shards else None), opener(client)
+        reached, opened = check_workers(client, FILLS, shards.folder if shards else None), opener(client)
     with steps(settings.progress, "opening", "files") as tell:
         chunks, lost = find_chunks(files, settings.reading, opener=opened, by_dataset=by_dataset, tell=tell)
     if shards is not None and not resume:  # not before all files are open, or a mistyped name would lose them

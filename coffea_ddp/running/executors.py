@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from coffea_ddp.cluster.connecting import check_client, is_client
 from coffea_ddp.errors import InputError, did_you_mean, named
 from coffea_ddp.running.options import whole
 
@@ -90,7 +91,7 @@ class Cluster:
     client: Any
 
     def __post_init__(self) -> None:
-        _check_client(self.client, "Cluster")
+        check_client(self.client, "Cluster({})")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class DaskAwkward:
 
     def __post_init__(self) -> None:
         if self.client is not None:
-            _check_client(self.client, "DaskAwkward")
+            check_client(self.client, "DaskAwkward({})")
 
 
 Executor = Iterative | Local | Cluster | DaskAwkward
@@ -182,7 +183,7 @@ def _probably_meant(given: Any) -> str:
     if isinstance(given, type):
         known = issubclass(given, Executor)
         return f"an object of it: {given.__name__}({_ARGUMENTS.get(given, '')})" if known else _KINDS
-    if _is_client(given):
+    if is_client(given):
         return "Cluster(client)"
     if hasattr(given, "get_client") and hasattr(given, "scheduler_address"):
         return "Cluster(cluster.get_client())"
@@ -201,19 +202,3 @@ _OF_OTHERS = {
     "ThreadPoolExecutor": "Local(workers=2), which makes its own processes",
 }
 """Executors of coffea and Python, and what takes their places."""
-
-
-def _check_client(client: Any, kind: str) -> None:
-    if _is_client(client):
-        return
-    cure = ""
-    if isinstance(client, str) and client:
-        cure = f", as in {kind}(Client({client!r}))"
-    elif hasattr(client, "get_client"):
-        cure = f", as in {kind}(cluster.get_client())"
-    raise InputError(f"{kind}(client): got {named(client)}; give a dask.distributed.Client{cure}")
-
-
-def _is_client(value: Any) -> bool:
-    # By what it can do: `distributed` may not be installed, and clients of other packages stand in for its own.
-    return not isinstance(value, type) and all(hasattr(value, name) for name in ("submit", "scheduler_info"))

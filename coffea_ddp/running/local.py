@@ -22,10 +22,10 @@ from typing import Any
 
 from coffea.processor.executor import ExecutorBase, WorkItem
 
+from coffea_ddp.cluster.code_digest import call, here, packed
 from coffea_ddp.errors import OtherCodeError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
-from coffea_ddp.running.code_digest import call, here, packed
 from coffea_ddp.running.guarding import Function, Guard, Output
 
 _WATCH = 0.5

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coffea_ddp._files import write_text
+from coffea_ddp.cluster.code_digest import here
 from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.archive import write
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.plan.datasets import KEY
-from coffea_ddp.running.code_digest import here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

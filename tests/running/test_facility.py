@@ -23,16 +23,17 @@ from clusters import Facility, command, facility
 from console import invoke
 
 from coffea_ddp import testing
+from coffea_ddp.cluster.connecting import Certificates, connect
+from coffea_ddp.cluster.workers import check_workers, unfit
 from coffea_ddp.errors import ClusterError, FileError, InputError, OverlapError
 from coffea_ddp.histograms import merging
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.io import load
-from coffea_ddp.running.dask_cluster import ClusterExecutor
+from coffea_ddp.running.dask_cluster import FILLS, ClusterExecutor
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Cluster, DaskAwkward, Local
 from coffea_ddp.running.options import Checkpoint, Reading
 from coffea_ddp.running.shards import Shards
-from coffea_ddp.running.workers import Certificates, check_workers, connect, unfit
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
 dask = pytest.importorskip("dask")
@@ -100,7 +101,7 @@ def whole(plan: Path, files: list[Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
-    """Start a cluster and wait for both workers: a run begins with the first one, and takes a later one when it joins."""
+    """Start a cluster with two workers: a run begins with the first one, and takes a later one when it joins."""
     with facility(tmp_path_factory.mktemp("facility"), PLAN_SLEEP="0.15") as found:
         with connect(found.address) as client:
             client.wait_for_workers(2, timeout=300)
@@ -415,7 +416,7 @@ def test_no_workers_and_no_scheduler(plan: Path, files: list[Path], tmp_path: Pa
         connect(found.address) as client,
         pytest.raises(ClusterError, match="has had no worker for 1 s; start some"),
     ):
-        check_workers(client, None, first_worker=1.0)
+        check_workers(client, FILLS, first_worker=1.0)
     with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
         connect("tcp://127.0.0.1:9", timeout=1.0)
     with pytest.raises(InputError, match=r"no such file: nowhere\.pem"):
@@ -433,11 +434,11 @@ def test_a_frozen_worker_is_named(cluster: Facility, tmp_path: Path) -> None:
         frozen.suspend()
         try:
             with pytest.raises(ClusterError, match=rf"^worker {address}: no answer for 8 s; is it stopped") as found:
-                check_workers(client, None, answer=8.0)
+                check_workers(client, FILLS, answer=8.0)
         finally:
             frozen.resume()
         assert str(found.value).count("worker tcp") == 1  # the other one is well
-        assert check_workers(client, tmp_path)
+        assert check_workers(client, FILLS, tmp_path)
 
 
 def test_a_fault_of_the_plan_ends_all_work(cluster: Facility, plan: Path, files: list[Path], tmp_path: Path) -> None:
@@ -742,4 +743,4 @@ def test_a_client_that_closes_itself(
         assert re.search("Dask (scheduler|cluster)[ ,].*lost", str(raised.value))
         assert cluster.address in str(raised.value) or " at " not in str(raised.value)
         with pytest.raises(ClusterError, match="lost"):
-            check_workers(client, None)
+            check_workers(client, FILLS)

@@ -21,12 +21,12 @@ from coffea_ddp import testing
 from coffea_ddp._files import check_input
 from coffea_ddp.cli import main
 from coffea_ddp.cli.terminal import said_by_system
+from coffea_ddp.cluster.connecting import connect
 from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.selections import GoodRuns
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Iterative, Local
-from coffea_ddp.running.workers import connect
 
 ODD = 61
 """A file with so many events has the chunk with which things happen."""

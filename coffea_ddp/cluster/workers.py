@@ -1,25 +1,20 @@
-"""Connecting to a Dask cluster, and seeing to it that its workers are fit for the work before it starts."""
+"""Workers of a Dask cluster: seeing to it that they are fit for the work before it starts, and while it goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import platform
-import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from coffea_ddp.errors import ClusterError, FileError, InputError, describe
+from coffea_ddp.cluster.connecting import at_address
+from coffea_ddp.errors import ClusterError, FileError, describe
 
-CONNECT = 30.0
-"""Seconds in which a scheduler must answer."""
 FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""
 ANSWER = 30.0
@@ -30,120 +25,8 @@ _LOG = logging.getLogger(__name__)
 _HOW = "docs/facility.md tells how on coffea-casa, dask-gateway and dask-jobqueue"
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """Files for a ``tls://`` address, by default those of Dask's own configuration (on coffea-casa it has all).
-
-    Attributes
-    ----------
-    ca_file, cert, key
-        The certificate of the authority, this client's certificate and its key.
-    """
-
-    ca_file: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    def given(self) -> dict[str, str]:
-        """Return those that were given, by the names of ``distributed.Security``.
-
-        Raises
-        ------
-        InputError
-            If one is no file.
-        """
-        files = {"tls_ca_file": self.ca_file, "tls_client_cert": self.cert, "tls_client_key": self.key}
-        found = {name: path for name, path in files.items() if path is not None}
-        lost = [path for path in found.values() if not Path(path).is_file()]
-        if lost:
-            raise InputError(f"TLS: no such file: {', '.join(lost)}")
-        return found
-
-
-def connect(
-    scheduler: str | None, *, workers: int = 2, tls: Certificates = Certificates(), timeout: float = CONNECT
-) -> Any:
-    """Return a ``distributed.Client``.
-
-    Parameters
-    ----------
-    scheduler
-        Address of a running scheduler, ``tcp://`` or ``tls://``; ``None`` starts a cluster on this machine.
-    workers
-        Number of worker processes of a cluster on this machine.
-    tls
-        Certificates for a ``tls://`` address.
-    timeout
-        Seconds in which the scheduler must answer.
-
-    Raises
-    ------
-    InputError
-        If dask is not installed, or the files are not there.
-    ClusterError
-        If no scheduler answers.
-    """
-    try:
-        from distributed import Client
-        from distributed.security import Security
-    except ImportError:
-        raise InputError("a Dask cluster needs dask: pip install 'coffea-ddp[dask]'") from None
-    start: Any = Client  # distributed ships no types
-    if scheduler is None:
-        # Whoever reaches the scheduler can run code here: it listens to this machine alone.
-        here = "127.0.0.1"
-        with _not_interrupted():
-            return start(n_workers=workers, threads_per_worker=1, host=here, dashboard_address=f"{here}:0")
-    given = tls.given()
-    security: Any = Security
-    try:
-        chosen = security(**given, require_encryption=True) if given else security()
-        _greet(scheduler, chosen, timeout)
-        return start(scheduler, timeout=timeout, security=chosen)
-    except Exception as error:
-        hint = (
-            "; a tls:// address needs certificates: --tls-ca-file, --tls-cert and --tls-key, or Dask's configuration"
-            if scheduler.startswith("tls://")
-            else ""
-        )
-        said = str(error) or type(error).__name__
-        raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({said}){hint}") from error
-
-
-@contextmanager
-def _not_interrupted() -> Iterator[None]:
-    """Have processes and threads that start meanwhile never see Ctrl-C, which a terminal sends to all: it is ours."""
-    resource_tracker.ensure_running()  # it would allow the signal again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _greet(scheduler: str, security: Any, timeout: float) -> None:
-    """Fail where nothing at an address greets as Dask does: a client would wait for that for ever."""
-    from distributed.comm.core import connect as dial
-
-    async def greeted() -> None:
-        call: Any = dial
-        comm = await call(scheduler, timeout=timeout, **security.get_connection_args("client"))
-        await comm.close()
-
-    async def in_time() -> None:
-        try:
-            await asyncio.wait_for(greeted(), timeout)
-        except TimeoutError as error:
-            raise OSError(f"what listens there has said nothing for {timeout:.0f} s") from error
-        except MemoryError as error:  # what it said, taken for the length of a message
-            raise OSError("what listens there speaks another protocol") from error
-
-    with ThreadPoolExecutor(1) as pool:  # in a notebook this thread has a loop of its own
-        pool.submit(asyncio.run, in_time()).result()
-
-
 def check_workers(
-    client: Any, folder: Path | None, *, first_worker: float = FIRST_WORKER, answer: float = ANSWER
+    client: Any, work: str, folder: Path | None = None, *, first_worker: float = FIRST_WORKER, answer: float = ANSWER
 ) -> bool:
     """See to it that all workers have what this process has; tell whether all of them can write to a folder.
 
@@ -151,6 +34,8 @@ def check_workers(
     ----------
     client
         A ``distributed.Client``.
+    work
+        The module that the work is made of: workers load it, so that its code is what they have told.
     folder
         The folder of finished chunks; ``None`` if none are kept.
     first_worker
@@ -167,7 +52,7 @@ def check_workers(
     _wait_for_one(client, first_worker)
     token = None if folder is None else _leave_token(folder)
     try:
-        found = survey(client, None if token is None else str(token), timeout=answer)
+        found = survey(client, work, None if token is None else str(token), timeout=answer)
     except Exception as error:
         raise ClusterError(f"the Dask scheduler{where} was lost ({describe(error)})") from error
     finally:
@@ -175,7 +60,7 @@ def check_workers(
             token.unlink(missing_ok=True)
     if client.status != "running":
         raise ClusterError(f"the Dask scheduler{where} was lost while its workers were asked")
-    problems = list(unfit(_asker()(None), found).values())
+    problems = list(unfit(_asker()(work, None), found).values())
     if problems:
         raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
     _LOG.info("%d worker%s, all of this version", len(found), "" if len(found) == 1 else "s")
@@ -197,24 +82,20 @@ def _wait_for_one(client: Any, patience: float) -> None:
         ) from error
 
 
-def at_address(client: Any) -> str:
-    """Return " at " and the address of a client's scheduler; nothing for one that has lost it, and forgotten where."""
-    address = getattr(client.scheduler, "address", None)
-    return f" at {address}" if address else ""
-
-
 def addresses(client: Any) -> list[str]:
     """Return the addresses of a cluster's workers at present."""
     return list(client.scheduler_info(n_workers=-1)["workers"])
 
 
-def survey(client: Any, token: str | None = None, *, timeout: float = ANSWER) -> dict[str, Any]:
+def survey(client: Any, work: str, token: str | None = None, *, timeout: float = ANSWER) -> dict[str, Any]:
     """Return what every worker of a cluster has, by its address, or the exception that it gave.
 
     Parameters
     ----------
     client
         A ``distributed.Client``.
+    work
+        The module that workers load to be asked about their code.
     token
         A file; workers tell whether they see it, and can write beside it.
     timeout
@@ -224,7 +105,7 @@ def survey(client: Any, token: str | None = None, *, timeout: float = ANSWER) ->
     pythons = _asked(client, platform.python_version, workers=addresses(client), timeout=timeout)
     mine = _minor(platform.python_version())
     same = [address for address, one in pythons.items() if isinstance(one, str) and _minor(one) == mine]
-    about = _asked(client, _asker(), token, workers=same, timeout=IMPORTS + timeout)
+    about = _asked(client, _asker(), work, token, workers=same, timeout=IMPORTS + timeout)
     others = {
         address: {"python": _minor(one)} if isinstance(one, str) else one
         for address, one in pythons.items()
@@ -273,10 +154,13 @@ class FitWorkers:
         A ``distributed.Client``.
     patience
         Seconds without any fit worker after which none is waited for any more.
+    work
+        The module that the work is made of.
     """
 
     client: Any
     patience: float
+    work: str
     unfit: dict[str, str] = field(default_factory=dict)
     """By address, what is wrong with workers that were found out."""
 
@@ -289,9 +173,9 @@ class FitWorkers:
     def look(self) -> bool:
         """Ask all workers what they have; wait for a fit one, and tell whether there is any."""
         deadline = time.monotonic() + self.patience
-        here = _asker()(None)
+        here = _asker()(self.work, None)
         while True:
-            found = survey(self.client)
+            found = survey(self.client, self.work)
             now = unfit(here, found)
             for address in set(now) - set(self.unfit):
                 _LOG.warning("%s; it gets no more work of this run", now[address])
@@ -347,14 +231,14 @@ def _leave_token(folder: Path) -> Path:
     return path
 
 
-def _asker() -> Callable[[str | None], dict[str, Any]]:
+def _asker() -> Callable[[str, str | None], dict[str, Any]]:
     """Return a function that tells what a process has.
 
     It is defined in here, and imports all that it needs, so that it travels by value to workers that do not have this
     package or have another one.
     """
 
-    def about(token: str | None) -> dict[str, Any]:
+    def about(work: str, token: str | None) -> dict[str, Any]:
         import os
         import sys
         from importlib import import_module
@@ -369,9 +253,9 @@ def _asker() -> Callable[[str | None], dict[str, Any]]:
             package = "unknown" if find_spec("coffea_ddp") else None
         if package is not None:
             try:
-                # All that fills, so that this is the code it runs with, whatever is edited later.
-                import_module("coffea_ddp.running.guarding")
-                code = import_module("coffea_ddp.running.code_digest").LOADED[:8]
+                # All of it, so that this is the code it runs with, whatever is edited later.
+                import_module(work)
+                code = import_module("coffea_ddp.cluster.code_digest").LOADED[:8]
             except Exception as error:  # noqa: BLE001 (whatever it is, the code cannot be used)
                 code = f"that cannot be imported, {type(error).__name__}: {error}"
         reached = token is not None and Paths(token).exists() and os.access(Paths(token).parent, os.W_OK)
