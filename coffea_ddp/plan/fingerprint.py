@@ -19,15 +19,14 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-import site
-import sys
-import sysconfig
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from coffea_ddp._local_modules import local_modules
 
 _PLAIN = (str, bytes, bool, int, float, type(None))
 
@@ -132,65 +131,6 @@ def _around(function: types.FunctionType, seen: frozenset[int]) -> str:
     }
     modules = sorted(_file_digest(str(module.__file__)) for module in local_modules(function.__globals__))
     return f"{_file_digest(function.__code__.co_filename)},{_describe(plain, seen)}{','.join(['', *modules])}"
-
-
-def local_modules(namespace: Mapping[str, Any]) -> list[types.ModuleType]:
-    """Return the modules that a namespace refers to, directly or through each other, and no installed package owns.
-
-    Parameters
-    ----------
-    namespace
-        Names and values of a module. What it took from other modules refers to those.
-
-    Examples
-    --------
-    >>> local_modules({"np": np, "digest": digest})  # numpy is installed, and this package has its own digest
-    []
-    """
-    found: dict[str, types.ModuleType] = {}
-    waiting = list(namespace.values())
-    while waiting:
-        value = waiting.pop()
-        module = value if isinstance(value, types.ModuleType) else sys.modules.get(_home(value))
-        if module is not None and module.__name__ not in found and _is_local(module):
-            found[module.__name__] = module
-            waiting.extend(vars(module).values())
-    return list(found.values())
-
-
-def _home(value: Any) -> str:
-    """Return the name of the module that defines a function, a class or the class of another value."""
-    name = getattr(value if callable(value) else type(value), "__module__", None)
-    return name if isinstance(name, str) else ""
-
-
-def _is_local(module: types.ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py") or _is_own_name(module.__name__):
-        return False
-    return not _is_installed(file)
-
-
-@functools.cache
-def _is_installed(file: str) -> bool:
-    """Return True for a module among the installed ones, also where its file is a link: uv, conda and spack can link.
-
-    A folder that is linked there is a package in development, unless it comes from another folder of packages.
-    """
-    folder = Path(file).parent.resolve()
-    return any(map(folder.is_relative_to, _installed())) or any(_is_packages(part) for part in folder.parts)
-
-
-@functools.cache
-def _installed() -> frozenset[Path]:
-    """Return the folders of the standard library and of installed packages."""
-    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    folders += [*site.getsitepackages(), site.getusersitepackages(), *(p for p in sys.path if _is_packages(p))]
-    return frozenset(Path(folder).resolve() for folder in folders)
-
-
-def _is_packages(path: str) -> bool:
-    return Path(path).name in ("site-packages", "dist-packages")
 
 
 def _file_digest(path: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import logging
 import sys
 import traceback
 from pathlib import Path
@@ -18,11 +17,10 @@ from types import ModuleType
 import cloudpickle
 
 from coffea_ddp._files import ROOT, advice, check_input, what_is
+from coffea_ddp._local_modules import have_travel, local_modules
 from coffea_ddp.errors import DDPError, FileError, PlanError, describe, did_you_mean, hint, named
-from coffea_ddp.plan.fingerprint import local_modules
 from coffea_ddp.plan.plan import ScanPlan
 
-_LOG = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _SHIPPED = (_HERE / "shipped", _HERE.parents[1] / "processors")
 """Folders of shipped plans: inside of an installed package, or beside it in a checkout."""
@@ -140,20 +138,8 @@ def _import(path: Path) -> ModuleType:
         raise PlanError(f"{path}, line {_line(error, path)}: {reason}") from error
     cloudpickle.register_pickle_by_value(module)
     for local in local_modules(vars(module)):
-        _have_travel(local)
+        have_travel(local)
     return module
-
-
-def _have_travel(module: ModuleType) -> None:
-    """Have a module travel by value; one that holds what cannot travel (a lock, a connection) stays by reference."""
-    if module.__name__ in cloudpickle.list_registry_pickle_by_value():
-        return
-    cloudpickle.register_pickle_by_value(module)
-    try:
-        cloudpickle.dumps(module)
-    except Exception as error:  # noqa: BLE001 (whatever a stranger's object raises)
-        cloudpickle.unregister_pickle_by_value(module)
-        _LOG.warning("%s does not travel with the plan (%s): workers need the same file", module.__file__, error)
 
 
 def _line(error: BaseException, path: Path) -> int | str:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from coffea_ddp import nanoaod, selections, symmetries
 from coffea_ddp import observables as obs
+from coffea_ddp._local_modules import _is_installed
 from coffea_ddp.histograms.cells import Multiplicity, Topology
-from coffea_ddp.plan.fingerprint import _is_installed, digest
+from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.masses.candidates import W_MUNU, system
 from coffea_ddp.plan.masses.combinations import combination
 from coffea_ddp.plan.observables import observable

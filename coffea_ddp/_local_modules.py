@@ -1,0 +1,93 @@
+"""Modules that no installed package owns: a file beside a plan, a checkout; workers get them by value.
+
+A worker of a cluster does not have them, or has older ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import site
+import sys
+import sysconfig
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+_PACKAGE = __name__.split(".", maxsplit=1)[0]
+_LOG = logging.getLogger(__name__)
+
+
+def local_modules(namespace: Mapping[str, Any]) -> list[types.ModuleType]:
+    """Return the modules that a namespace refers to, directly or through each other, and no installed package owns.
+
+    Parameters
+    ----------
+    namespace
+        Names and values of a module. What it took from other modules refers to those.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> local_modules({"np": numpy, "here": local_modules})  # numpy is installed, and workers have this package
+    []
+    """
+    found: dict[str, types.ModuleType] = {}
+    waiting = list(namespace.values())
+    while waiting:
+        value = waiting.pop()
+        module = value if isinstance(value, types.ModuleType) else sys.modules.get(_home(value))
+        if module is not None and module.__name__ not in found and _is_local(module):
+            found[module.__name__] = module
+            waiting.extend(vars(module).values())
+    return list(found.values())
+
+
+def _home(value: Any) -> str:
+    """Return the name of the module that defines a function, a class or the class of another value."""
+    name = getattr(value if callable(value) else type(value), "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _is_local(module: types.ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py") or module.__name__.split(".")[0] == _PACKAGE:
+        return False
+    return not _is_installed(file)
+
+
+@functools.cache
+def _is_installed(file: str) -> bool:
+    """Return True for a module among the installed ones, also where its file is a link: uv, conda and spack can link.
+
+    A folder that is linked there is a package in development, unless it comes from another folder of packages.
+    """
+    folder = Path(file).parent.resolve()
+    return any(map(folder.is_relative_to, _installed())) or any(_is_packages(part) for part in folder.parts)
+
+
+@functools.cache
+def _installed() -> frozenset[Path]:
+    """Return the folders of the standard library and of installed packages."""
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages(), *(p for p in sys.path if _is_packages(p))]
+    return frozenset(Path(folder).resolve() for folder in folders)
+
+
+def _is_packages(path: str) -> bool:
+    return Path(path).name in ("site-packages", "dist-packages")
+
+
+def have_travel(module: types.ModuleType) -> None:
+    """Have a module travel by value; one that holds what cannot travel (a lock, a connection) stays by reference."""
+    if module.__name__ in cloudpickle.list_registry_pickle_by_value():
+        return
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        cloudpickle.dumps(module)
+    except Exception as error:  # noqa: BLE001 (whatever a stranger's object raises)
+        cloudpickle.unregister_pickle_by_value(module)
+        _LOG.warning("%s does not travel with the plan (%s): workers need the same file", module.__file__, error)
