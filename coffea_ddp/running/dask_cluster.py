@@ -8,10 +8,7 @@ process.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +21,9 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.cluster.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.cluster.connecting import at_address
+from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code
 from coffea_ddp.cluster.workers import FitWorkers
-from coffea_ddp.errors import ClusterError, DDPError, OtherCodeError, describe
+from coffea_ddp.errors import ClusterError, DDPError, describe
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
 from coffea_ddp.running.chunks import Lost, Opened, Opener, Wanted
@@ -33,8 +31,6 @@ from coffea_ddp.running.guarding import Function, Guard, Output, explain, is_kep
 from coffea_ddp.running.reader import Holding
 from coffea_ddp.running.shards import Shards
 
-PATIENCE = 300.0
-"""Seconds without any worker after which a run gives up."""
 _ATTEMPTS = 10
 """Number of times that a chunk is sent which came to workers with other code."""
 _SOON = 10
@@ -42,11 +38,6 @@ _SOON = 10
 FILLS = "coffea_ddp.running.guarding"
 """The module with all that fills: a worker has the code of a run if its own is the same."""
 _LOG = logging.getLogger(__name__)
-Future = Any  # distributed ships no types
-
-
-class SchedulerLostError(Exception):
-    """The scheduler, or every worker, is gone for good."""
 
 
 @dataclass
@@ -107,15 +98,11 @@ class _Pass:
 
     def __init__(self, executor: ClusterExecutor, guard: Guard, items: Sequence[WorkItem], function: Function) -> None:
         self._executor, self._client, self._guard, self._items = executor, executor.client, guard, items
-        # Asked now: a client that has lost its scheduler does not know any more where that was.
-        self._where = at_address(executor.client)
+        self._watch = Watch(executor.client, executor.patience)
         self._name = uuid.uuid4().hex[:8]
         self.given_up: dict[int, Histograms] = {}
         """Outputs of chunks that could not be done, by their numbers: they say why, whatever becomes of the workers."""
         self._team = FitWorkers(executor.client, executor.patience, FILLS)
-        self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._running: dict[Any, Future] = {}
-        self._empty_since = time.monotonic()
         self._plan = packed((guard(function), executor.heavy_input))
 
     def run(self) -> dict[str, Histograms]:
@@ -124,17 +111,12 @@ class _Pass:
             # The plan travels once, as a task's result: where it is lost, the scheduler knows how to make it again.
             self._packed = self._client.submit(bytes, self._plan, key=f"plan-{self._name}", pure=False)
             return self._run()
-        except (DDPError, SchedulerLostError):
+        except DDPError:
             raise
         except Exception as error:
-            # Whatever a client says that is asked for more after it has lost its scheduler.
-            if self._client.status == "running":
-                raise
-            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
+            raise self._watch.understood(error) from error
         finally:
-            if self._running and self._client.status == "running":
-                with contextlib.suppress(Exception):  # what ended it is what counts
-                    self._client.cancel(list(self._running.values()))
+            self._watch.cancel()
 
     def _run(self) -> dict[str, Histograms]:
         keep = self._executor.keep
@@ -151,13 +133,13 @@ class _Pass:
         return self._sums(forest.results(by_label=self._executor.by_dataset))
 
     def _sums(self, totals: dict[str, Future]) -> dict[str, Histograms]:
-        self._watch(list(totals.values()))
+        self._watch.add(list(totals.values()))
         for total in self._finished(len(totals)):
             error = total.exception() if total.status == "error" else None
-            if self._guard.shards is not None and error is not None and (_killed(error) or _of_other_code(error)):
+            if self._guard.shards is not None and error is not None and (killed(error) or of_other_code(error)):
                 # Workers died while adding; what they had added is in the shards.
                 died = "the workers died while adding it"
-                return self._assembled(self._guard.shards, str(error) if _of_other_code(error) else died)
+                return self._assembled(self._guard.shards, str(error) if of_other_code(error) else died)
         return {dataset: self._result(total) for dataset, total in totals.items()}
 
     def _assembled(
@@ -173,9 +155,9 @@ class _Pass:
             strangers: list[int] = []
             for number, future in self._sent(numbers, attempt):
                 error = future.exception() if future.status == "error" else None
-                if error is not None and _of_other_code(error):
+                if error is not None and of_other_code(error):
                     strangers.append(number)
-                elif _killed(error):
+                elif killed(error):
                     suspects.append(number)
                 else:
                     yield self._done(number, future)
@@ -198,7 +180,7 @@ class _Pass:
         try:
             any_fit = self._team.look()
         except Exception as error:
-            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
+            raise SchedulerLostError(f"the Dask scheduler{self._watch.where} was lost ({describe(error)})") from error
         if not any_fit:
             raise SchedulerLostError(f"no worker has the code of this run: {self._unfit}")
 
@@ -209,7 +191,7 @@ class _Pass:
         work = partial(call, here(), packed(_chunk))
         options = self._team.preferred()
         futures = self._client.map(work, items, packed=self._packed, key=keys, pure=False, retries=0, **options)
-        self._watch(futures)
+        self._watch.add(futures)
         del futures
         for future in self._finished(len(keys)):
             yield future.key[1], future
@@ -223,7 +205,7 @@ class _Pass:
         key = (f"chunk-{self._name}-alone", number)
         work = partial(call_or_pass, here(), packed(partial(_chunk, item)))
         future = self._client.submit(work, self._packed, key=key, pure=False, **self._team.preferred())
-        if self._ended(future).status == "error" and _killed(future.exception()):
+        if self._ended(future).status == "error" and killed(future.exception()):
             return self._given_up(
                 number, self._guard.died, "the workers that read it died, again and again (killed, or out of memory?)"
             )
@@ -237,8 +219,8 @@ class _Pass:
 
     def _ended(self, future: Future) -> Future:
         """Wait for a future when nothing else is waited for."""
-        self._watch([future])
-        return next(self._finished(1))
+        self._watch.add([future])
+        return self._watch.ended()
 
     def _done(self, number: int, future: Future) -> tuple[int, Future]:
         if future.status == "error":
@@ -250,7 +232,7 @@ class _Pass:
         try:
             result: Histograms = future.result()
         except Exception as error:
-            raise self._lost(future) or _understood(error, "the sum of all chunks") from error
+            raise self._watch.lost(future) or _understood(error, "the sum of all chunks") from error
         return result
 
     def _added(self, futures: Sequence[Future]) -> Future:
@@ -258,54 +240,10 @@ class _Pass:
         options = {"key": f"add-{uuid.uuid4().hex}", "pure": False, "priority": _SOON}
         return self._client.submit(work, list(futures), **options, **self._team.preferred())
 
-    # -- waiting -----------------------------------------------------------------------------------------------------
-
-    def _watch(self, futures: Sequence[Future]) -> None:
-        for future in futures:
-            self._running[future.key] = future
-            future.add_done_callback(self._ready.put)
-
     def _finished(self, n: int) -> Iterator[Future]:
-        """Yield n futures as they come to an end, whichever.
-
-        Raises
-        ------
-        SchedulerLostError
-            If they never will.
-        """
+        """Yield n futures as they come to an end, whichever."""
         for _ in range(n):
-            future = None
-            while future is None:
-                try:
-                    future = self._ready.get(timeout=2.0)
-                except queue.Empty:
-                    self._check_alive()
-            # Forgotten here, or its result would stay on the workers.
-            self._running.pop(future.key, None)
-            lost = self._lost(future)
-            if lost:
-                raise lost
-            yield future
-
-    def _lost(self, future: Future) -> SchedulerLostError | None:
-        if future.status in ("cancelled", "lost") or self._client.status != "running":
-            return SchedulerLostError(f"the Dask scheduler{self._where} was lost")
-        return None
-
-    def _check_alive(self) -> None:
-        if self._client.status != "running":
-            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost")
-        try:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        except Exception as error:
-            raise SchedulerLostError(f"the Dask scheduler{self._where} was lost ({describe(error)})") from error
-        if workers:
-            self._empty_since = time.monotonic()
-            return
-        waited = time.monotonic() - self._empty_since
-        _LOG.warning("the Dask cluster%s has had no worker for %.0f s", self._where, waited)
-        if waited > self._executor.patience:
-            raise SchedulerLostError(f"the Dask cluster{self._where} has had no worker for {waited:.0f} s")
+            yield self._watch.ended()
 
 
 def opener(client: Any) -> Opener:
@@ -328,7 +266,7 @@ def opener(client: Any) -> Opener:
                     raise ClusterError(
                         f"the Dask scheduler{where} was lost while files were opened; no event was read"
                     ) from error
-                if not _killed(error):
+                if not killed(error):
                     raise _understood(error, file.source.path) from error
                 yield Lost(f"{file.source.path}: the workers that opened it died, again and again")
 
@@ -372,18 +310,6 @@ def _chunk(item: WorkItem, packed: bytes) -> Histograms:
     guarded, processor = unpacked(packed)
     found: Histograms = guarded((item, processor))["out"]
     return found
-
-
-def _killed(error: BaseException | None) -> bool:
-    from distributed.scheduler import KilledWorker
-
-    return isinstance(error, KilledWorker)
-
-
-def _of_other_code(error: BaseException) -> bool:
-    """Tell whether a worker has other code, or such old code that it does not even know how to say so, or none."""
-    unknown = isinstance(error, ImportError | AttributeError) and "coffea_ddp" in str(error)
-    return isinstance(error, OtherCodeError) or unknown
 
 
 def _understood(error: BaseException | None, filename: str) -> DDPError:

@@ -1,0 +1,129 @@
+"""Waiting for tasks on a Dask cluster, and noticing when its scheduler or all of its workers are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from coffea_ddp.cluster.connecting import at_address
+from coffea_ddp.errors import OtherCodeError, describe
+
+PATIENCE = 300.0
+"""Seconds without any worker after which a cluster is given up."""
+_PAUSE = 2.0
+"""Seconds without any news after which the cluster is asked whether it is there."""
+_LOG = logging.getLogger(__name__)
+Future = Any  # distributed ships no types
+
+
+class SchedulerLostError(Exception):
+    """The scheduler, or every worker, is gone for good."""
+
+
+class Watch:
+    """Tasks that are waited for, in whatever order they end.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    patience
+        Seconds without any worker after which none is waited for any more.
+    """
+
+    def __init__(self, client: Any, patience: float = PATIENCE) -> None:
+        self._client, self._patience = client, patience
+        # Asked now: a client that has lost its scheduler does not know any more where that was.
+        self.where = at_address(client)
+        """" at " and the address of the scheduler."""
+        self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._running: dict[Any, Future] = {}
+        self._empty_since = time.monotonic()
+
+    def __len__(self) -> int:
+        """Return the number of tasks that are waited for."""
+        return len(self._running)
+
+    def add(self, futures: Sequence[Future]) -> None:
+        """Wait for tasks as well."""
+        for future in futures:
+            self._running[future.key] = future
+            future.add_done_callback(self._ready.put)
+
+    def ended(self) -> Future:
+        """Return the next task that has ended, well or not; it is not waited for any more.
+
+        Raises
+        ------
+        SchedulerLostError
+            If none ever will.
+        """
+        future = None
+        while future is None:
+            try:
+                future = self._ready.get(timeout=_PAUSE)
+            except queue.Empty:
+                self.check_alive()
+        # Forgotten here, or its result would stay on the workers.
+        self._running.pop(future.key, None)
+        lost = self.lost(future)
+        if lost:
+            raise lost
+        return future
+
+    def lost(self, future: Future) -> SchedulerLostError | None:
+        """Return what is wrong if a task has ended because the scheduler did."""
+        if future.status in ("cancelled", "lost") or self._client.status != "running":
+            return SchedulerLostError(f"the Dask scheduler{self.where} was lost")
+        return None
+
+    def understood(self, error: Exception) -> Exception:
+        """Return what an error of the client means: a lost scheduler, of which it tells in many ways, or itself."""
+        if isinstance(error, SchedulerLostError) or self._client.status == "running":
+            return error
+        return SchedulerLostError(f"the Dask scheduler{self.where} was lost ({describe(error)})")
+
+    def check_alive(self) -> None:
+        """See to it that there is a scheduler and that, some time ago at most, it had a worker.
+
+        Raises
+        ------
+        SchedulerLostError
+            If not.
+        """
+        if self._client.status != "running":
+            raise SchedulerLostError(f"the Dask scheduler{self.where} was lost")
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:
+            raise SchedulerLostError(f"the Dask scheduler{self.where} was lost ({describe(error)})") from error
+        if workers:
+            self._empty_since = time.monotonic()
+            return
+        waited = time.monotonic() - self._empty_since
+        _LOG.warning("the Dask cluster%s has had no worker for %.0f s", self.where, waited)
+        if waited > self._patience:
+            raise SchedulerLostError(f"the Dask cluster{self.where} has had no worker for {waited:.0f} s")
+
+    def cancel(self) -> None:
+        """Have no task go on that is still waited for."""
+        if self._running and self._client.status == "running":
+            with contextlib.suppress(Exception):  # what ended it is what counts
+                self._client.cancel(list(self._running.values()))
+
+
+def killed(error: BaseException | None) -> bool:
+    """Tell whether a task failed since workers died with it, again and again."""
+    from distributed.scheduler import KilledWorker
+
+    return isinstance(error, KilledWorker)
+
+
+def of_other_code(error: BaseException) -> bool:
+    """Tell whether a worker has other code, or such old code that it does not even know how to say so, or none."""
+    unknown = isinstance(error, ImportError | AttributeError) and "coffea_ddp" in str(error)
+    return isinstance(error, OtherCodeError) or unknown
