@@ -32,7 +32,7 @@ from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents
 from coffea_ddp.report.summaries import GlobalP
 from coffea_ddp.scanning import driver, pseudo_experiments
-from coffea_ddp.scanning.pseudo_experiments import NullScores
+from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.stats.min_p import combine
 from coffea_ddp.testing import make_dataset
 

@@ -23,13 +23,14 @@ from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.common_cause import common_asymmetries
+from coffea_ddp.scanning.engines import Threads
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.options import channels_of, check_numbers, check_used, find_tests, null_of, shares_of
 from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spectra_test
 from coffea_ddp.scanning.provenance import inputs
-from coffea_ddp.scanning.pseudo_experiments import Draw
+from coffea_ddp.scanning.scanned import Draw
 from coffea_ddp.scanning.symmetry_scan import Progress, SymmetryTests, scan_symmetries
 from coffea_ddp.stats.defaults import TOYS
 
@@ -135,7 +136,7 @@ def scan(
     shares = None
     if counts or events:
         hists, shares = shares_of(hists, expectation, channels, kind)
-    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, shares)
+    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, Threads(jobs), shares)
     found = scan_symmetries(hists, made, progress)
     report = ScanReport(
         plan=hists.layout.plan,

@@ -27,7 +27,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
-    from coffea_ddp.scanning.pseudo_experiments import Family, NullScores
+    from coffea_ddp.scanning.scanned import Family, NullScores
 
 
 @dataclass(frozen=True, eq=False)

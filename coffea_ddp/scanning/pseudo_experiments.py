@@ -14,9 +14,8 @@ blocks each, which tests that know bounds (:class:`~coffea_ddp.scanning.protocol
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,8 +23,9 @@ import numpy as np
 
 from coffea_ddp.scanning.labelled_events import LabelledEvents
 from coffea_ddp.scanning.protocols import BoundedTest, RelabelledCounts
+from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.relabelling import NullKind, relabel
+from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.side_weights import pooled_variance
 from coffea_ddp.stats.submatrix.maxima import TOGETHER
 from coffea_ddp.stats.submatrix.overlapping import (
@@ -41,12 +41,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.histograms.cell_counts import CellCounts
-    from coffea_ddp.histograms.lattice import DistinctCells
-    from coffea_ddp.histograms.samples import SymmetryEvents
     from coffea_ddp.scanning.channel_shares import Drawn
+    from coffea_ddp.scanning.engines import Engine
     from coffea_ddp.scanning.expectation import ChannelExpectation
-    from coffea_ddp.scanning.protocols import CountsTest
+    from coffea_ddp.scanning.scanned import Draw, Family, ScannedCells, ScannedObservable
     from coffea_ddp.stats.submatrix.maxima import BoundedCells
 
     Single = NDArray[np.float32]
@@ -54,110 +52,11 @@ if TYPE_CHECKING:
 _ROWS = 1_024
 
 
-class Draw(NamedTuple):
-    """Drawing of pseudo-experiments.
-
-    Attributes
-    ----------
-    toys
-        Number of pseudo-experiments.
-    null
-        ``"binomial"`` or ``"fixed"`` (see :mod:`coffea_ddp.stats.relabelling`).
-    seed
-        With the names of symmetry and observable the source of all random numbers.
-    jobs
-        Threads; ``None``: all cores. Results do not depend on it.
-    """
-
-    toys: int
-    null: NullKind
-    seed: int
-    jobs: int | None
-
-
-class ScannedCells(NamedTuple):
-    """Cells of one observable that a test tested; arrays of shape (n_tested,).
-
-    Attributes
-    ----------
-    test
-        The test.
-    cells
-        Numbers of the distinct cells.
-    kept
-        Numbers of those of which every pseudo-experiment is wanted that reaches the data; shape (n_kept,).
-    observed
-        The scores of these in the data; shape (n_kept,).
-    kappa
-        The expected ratio.
-    scale
-        What the statistic is multiplied with (1, unless kappa is uncertain).
-    """
-
-    test: CountsTest
-    cells: IntArray
-    kept: IntArray
-    observed: FloatArray
-    kappa: FloatArray
-    scale: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class ScannedObservable:
-    """One observable of one symmetry, with the cells that were tested: the input of its pseudo-experiments.
-
-    Attributes
-    ----------
-    counts, events
-        The contents of its exclusive cells, and the numbers of all events of the symmetry.
-    stored
-        The stored events of the symmetry.
-    cells
-        The distinct cells of the symmetry.
-    tested
-        Of each test.
-    expected
-        What is expected of side B.
-    """
-
-    counts: CellCounts
-    events: CellCounts
-    stored: SymmetryEvents
-    cells: DistinctCells
-    tested: tuple[ScannedCells, ...]
-    expected: ChannelExpectation
-
-    @property
-    def name(self) -> str:
-        """Symmetry and observable, as progress names them."""
-        return f"{self.counts.symmetry}: {self.counts.observable}"
-
-
-@dataclass(frozen=True, eq=False)
-class NullScores:
-    """Scores of the pseudo-experiments of one test of one observable.
-
-    Attributes
-    ----------
-    best
-        The largest score of all its cells; shape (n,).
-    kept
-        Cell -> its scores; shape (n,). Those that do not reach the score of the data may be any that are lower.
-    keyed
-        Whether labels were drawn per event, so that all families that say so have them in common.
-    """
-
-    best: FloatArray
-    kept: Mapping[int, FloatArray]
-    keyed: bool
-
-
-Family = tuple[str, str, str]
-"""Test, symmetry, observable."""
-
-
 def pseudo_experiments(
-    observables: Iterable[ScannedObservable], draw: Draw, progress: Callable[[str], None] | None = None
+    observables: Iterable[ScannedObservable],
+    draw: Draw,
+    engine: Engine,
+    progress: Callable[[str], None] | None = None,
 ) -> dict[Family, NullScores]:
     """Make the pseudo-experiments of a scan.
 
@@ -167,6 +66,8 @@ def pseudo_experiments(
         What was tested.
     draw
         How many, and how.
+    engine
+        What makes them.
     progress
         Called after every block, with the name of what it belongs to.
 
@@ -178,25 +79,57 @@ def pseudo_experiments(
     found: dict[Family, NullScores] = {}
     n_blocks = -(-draw.toys // TOYS)
     parts = [range(first, min(first + TOGETHER, n_blocks)) for first in range(0, n_blocks, TOGETHER)]
-    with ThreadPoolExecutor(draw.jobs or os.cpu_count() or 1) as pool:
+    begun: deque[tuple[_Channel, bool]] = deque()
+
+    def works() -> Iterator[_Work]:
         for observable in observables:
             work = _Work.make(observable, draw)
-            results = []
-            for blocks in pool.map(work.blocks, parts):
-                results += blocks
-                if progress is not None:
-                    for _ in blocks:
-                        progress(observable.name)
-            for i, tested in enumerate(observable.tested):
-                best = np.concatenate([result[i][0] for result in results])[: draw.toys]
-                kept = np.concatenate([result[i][1] for result in results], axis=1)[:, : draw.toys]
-                key = tested.test.name, observable.counts.symmetry, observable.counts.observable
-                found[key] = NullScores(
-                    best.astype(np.float64),
-                    {cell: kept[k].astype(np.float64) for k, cell in enumerate(tested.kept.tolist())},
-                    work.keyed,
-                )
+            begun.append((work.of, work.keyed))
+            yield work
+
+    def done(name: str, n: int) -> None:
+        if progress is not None:
+            for _ in range(n):
+                progress(name)
+
+    for results in engine.scores(works(), parts, done):
+        of, keyed = begun.popleft()
+        for i, tested in enumerate(of.tested):
+            best = np.concatenate([result[i][0] for result in results])[: draw.toys]
+            kept = np.concatenate([result[i][1] for result in results], axis=1)[:, : draw.toys]
+            found[tested.test.name, of.symmetry, of.observable] = NullScores(
+                best.astype(np.float64),
+                {cell: kept[k].astype(np.float64) for k, cell in enumerate(tested.kept.tolist())},
+                keyed,
+            )
     return found
+
+
+class _Channel(NamedTuple):
+    """One observable of one symmetry, as its blocks need it: without contents and events, which may be large.
+
+    Attributes
+    ----------
+    symmetry, observable
+        Names.
+    shape
+        Rows and columns of the matrix of a cell.
+    tested
+        Of each test.
+    expected
+        What is expected of side B.
+    """
+
+    symmetry: str
+    observable: str
+    shape: tuple[int, int]
+    tested: tuple[ScannedCells, ...]
+    expected: ChannelExpectation
+
+    @classmethod
+    def of(cls, scanned: ScannedObservable) -> _Channel:
+        counts = scanned.counts
+        return cls(counts.symmetry, counts.observable, counts.shape, scanned.tested, scanned.expected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +140,7 @@ class _Work:
     that know bounds.
     """
 
-    of: ScannedObservable
+    of: _Channel
     entries: Entries
     expected: tuple[ChannelExpectation, ...]
     members: tuple[tuple[Membership, ...], ...]
@@ -221,7 +154,12 @@ class _Work:
     @property
     def key(self) -> str:
         """The name that random numbers belong to which are not keyed to events."""
-        return f"{self.of.counts.symmetry}|{self.of.counts.observable}"
+        return f"{self.of.symmetry}|{self.of.observable}"
+
+    @property
+    def name(self) -> str:
+        """Symmetry and observable, as progress names them."""
+        return f"{self.of.symmetry}: {self.of.observable}"
 
     @property
     def keyed(self) -> bool:
@@ -234,7 +172,7 @@ class _Work:
             shares = (of.expected.shares, *of.expected.shares.without)
             expectations = tuple(dataclasses.replace(of.expected, shares=one) for one in shares)
             apart, unbounded = _members_apart(of, len(shares)), (None,) * len(of.tested)
-            return cls(of, _entries_of(of), expectations, apart, unbounded, None, None, draw, 0, 0)
+            return cls(_Channel.of(of), _entries_of(of), expectations, apart, unbounded, None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # kappa of the totals of labels by event is only that of the data where N_A is kept.
@@ -267,7 +205,16 @@ class _Work:
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
         return cls(
-            of, entries, (expected,), tuple((cells,) for cells in members), bounded, weights, events, draw, n_b, n_other
+            _Channel.of(of),
+            entries,
+            (expected,),
+            tuple((cells,) for cells in members),
+            bounded,
+            weights,
+            events,
+            draw,
+            n_b,
+            n_other,
         )
 
     def blocks(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
@@ -299,10 +246,10 @@ class _Work:
     def _with_shares(self, drawn: Drawn, expected: ChannelExpectation) -> RelabelledCounts:
         labels = KnownKappaLabels(drawn.residual, drawn.b)
         kappa = np.asarray(expected.kappa)
-        return RelabelledCounts(self.entries, self.of.counts.shape, labels, drawn.b, drawn.a, kappa, expected)
+        return RelabelledCounts(self.entries, self.of.shape, labels, drawn.b, drawn.a, kappa, expected)
 
     def _relabelled(self, number: int, expected: ChannelExpectation) -> RelabelledCounts:
-        n_entries, shape = len(self.entries.n), self.of.counts.shape
+        n_entries, shape = len(self.entries.n), self.of.shape
         kappa = np.asarray(expected.kappa)
         labels: Labels
         if self.events is not None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.global_p import GlobalSignificance
     from coffea_ddp.scanning.protocols import CountsTest, EventsTest
-    from coffea_ddp.scanning.pseudo_experiments import Family
     from coffea_ddp.scanning.results import CellResults
+    from coffea_ddp.scanning.scanned import Family
 
     AnyTest = CountsTest | EventsTest
 

@@ -22,8 +22,9 @@ from coffea_ddp.scanning.cell_matrices import CellBlocks
 from coffea_ddp.scanning.full_fits import with_full_fits
 from coffea_ddp.scanning.global_p import GlobalSignificance, bounds, from_nulls
 from coffea_ddp.scanning.nplm_cells import NPLM
-from coffea_ddp.scanning.pseudo_experiments import Draw, ScannedCells, ScannedObservable, pseudo_experiments
+from coffea_ddp.scanning.pseudo_experiments import pseudo_experiments
 from coffea_ddp.scanning.ranking import BestDeviations, Deviation, ScanFamily
+from coffea_ddp.scanning.scanned import ScannedCells, ScannedObservable
 from coffea_ddp.scanning.unbinned_scan import (
     ScannedEvents,
     check_stored,
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
     from coffea_ddp.report.summaries import GlobalP, ZHistogram
+    from coffea_ddp.scanning.engines import Engine
     from coffea_ddp.scanning.expectation import ChannelExpectation, Expectation
     from coffea_ddp.scanning.per_symmetry import Channels
     from coffea_ddp.scanning.protocols import CountsTest, EventsTest
-    from coffea_ddp.scanning.pseudo_experiments import Family
+    from coffea_ddp.scanning.scanned import Draw, Family
     from coffea_ddp.scanning.shares import ScanShares
 
 Progress = Callable[[int, int, str], None]
@@ -88,6 +90,8 @@ class SymmetryTests:
         Smallest number of entries of a cell that is tested; number of rows to keep.
     draw
         The pseudo-experiments.
+    engine
+        What makes those of tests of counts.
     shares
         Expected shares of calibrated events; ``None`` without a calibration.
     """
@@ -99,6 +103,7 @@ class SymmetryTests:
     min_events: int
     best: int
     draw: Draw
+    engine: Engine
     shares: ScanShares | None = None
 
     def expected(self, counts: CellCounts, events: CellCounts, plan_kappa: float) -> ChannelExpectation:
@@ -197,7 +202,7 @@ def scan_symmetries(hists: Histograms, tests: SymmetryTests, progress: Progress 
         _scan_stored(hists, tests, (events, cells, names), observed, statuses, steps)
         summaries.append(_summary(hists, symmetry, cells, statuses))
     deviations = observed.deviations.everything()
-    significance = _significance(hists, observed, deviations, tests.draw, steps)
+    significance = _significance(hists, observed, deviations, tests, steps)
     rows = list(observed.deviations.rows(hists.cell_counts, deviations, significance))
     rows = with_results(rows, deviations, observed.events)
     for test in tests.events:
@@ -291,13 +296,13 @@ def _scan_stored(
 
 
 def _significance(
-    hists: Histograms, observed: _Observed, deviations: list[Deviation], draw: Draw, steps: _Steps
+    hists: Histograms, observed: _Observed, deviations: list[Deviation], tests: SymmetryTests, steps: _Steps
 ) -> GlobalSignificance:
     """Return the global significance of the deviations: counted among pseudo-experiments, or a bound without any."""
-    families = [deviation.family.key for deviation in deviations]
+    families, draw = [deviation.family.key for deviation in deviations], tests.draw
     if not draw.toys or not deviations:
         return bounds(families, np.array([one.bound for one in deviations]), observed.deviations.trials)
-    nulls = pseudo_experiments(_to_relabel(hists, observed, deviations), draw, steps.block)
+    nulls = pseudo_experiments(_to_relabel(hists, observed, deviations), draw, tests.engine, steps.block)
     nulls |= null_scores(observed.events.values(), deviations, draw, steps.part)
     cells, statistics = [one.cell for one in deviations], np.array([one.statistic for one in deviations])
     how = {"binomial": "binomial labels", "fixed": "labels with N_A kept"}[draw.null]

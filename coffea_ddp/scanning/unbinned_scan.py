@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import features_of, samples_of
-from coffea_ddp.scanning.pseudo_experiments import NullScores
+from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.scanning.unbinned_input import ALL_FEATURES, PseudoExperiments, UnbinnedInput, expected_ratios
 from coffea_ddp.stats.status import Status
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
     from coffea_ddp.scanning.expectation import Expectation
     from coffea_ddp.scanning.protocols import EventsTest
-    from coffea_ddp.scanning.pseudo_experiments import Draw, Family
     from coffea_ddp.scanning.ranking import Deviation, ScanFamily
+    from coffea_ddp.scanning.scanned import Draw, Family
     from coffea_ddp.scanning.shares import ScanShares
     from coffea_ddp.scanning.unbinned_input import UnbinnedResults
 
