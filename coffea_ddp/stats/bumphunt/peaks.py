@@ -5,7 +5,7 @@ their tails come of radiation and of badly measured events. Peaks s and a local 
 fitted together to the counts n. Where the peaks are less than half of the background, ``n b / (b + s)`` is left: its
 mean is b, and its variance less than that of counts, so that chance has less to play with there, and a signal, too.
 Where they are more, their shape is not known well enough to see anything beside them: b itself is left, and nothing is
-claimed.
+claimed. Towards the ends of their reach less and less is taken out, so that what is left has no step there.
 
 Examples
 --------
@@ -131,11 +131,31 @@ def profiled(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak]) -> Prof
         around = slice(first, stop)
         found, b, s = _together(counts[around], use[around], [peaks[i] for i in group], first)
         hidden = s > _SEEN * b
-        rest[around] = np.where(hidden, b, counts[around] * b / (b + s))
+        without = np.where(hidden, b, counts[around] * b / (b + s))
+        outermost = [peaks[group[0]].sigma if first > 0 else 0.0, peaks[group[-1]].sigma if stop < len(counts) else 0.0]
+        rest[around] += _faded(stop - first, *outermost) * (without - rest[around])
         closed[around] |= hidden
         for i, one in zip(group, found, strict=True):
             fitted[i], scale[i] = one, _scale(counts[around], use[around], b + s, 2 + 5 * len(group))
     return Profiled(tuple(fitted), rest, closed, tuple(scale))
+
+
+def _faded(n_bins: int, left: float, right: float) -> FloatArray:
+    """Return which part of the tails is taken out of every bin of a range: 1 but for half the reach at its ends.
+
+    What ends all at once is a step that nobody put there; what is left of a tail there is as smooth as a background.
+
+    Parameters
+    ----------
+    n_bins
+        Length of the range.
+    left, right
+        Widths of the first and the last peak; 0: the spectrum ends there, too.
+    """
+    bins = np.arange(n_bins) + 0.5
+    inside = [np.clip(bins / max(0.5 * REACH * left, 1e-9), 0.0, 1.0),
+              np.clip((n_bins - bins) / max(0.5 * REACH * right, 1e-9), 0.0, 1.0)]  # fmt: skip
+    return np.asarray(np.prod([part**2 * (3.0 - 2.0 * part) for part in inside], axis=0))
 
 
 def _scale(counts: FloatArray, use: FloatArray, expected: FloatArray, parameters: int) -> float:

@@ -57,6 +57,18 @@ def test_what_is_left_is_the_background(seed):
     assert np.array_equal(found.rest[away], counts[away])
 
 
+@given(st.floats(30.0, 90.0), st.floats(1.2, 3.0), st.floats(0.7, 5.0), st.floats(0.7, 5.0), st.floats(20.0, 200.0))
+def test_what_is_left_has_no_step_where_the_reach_of_a_peak_ends(place, sigma, left, right, level):
+    """Tails go on beyond the reach: what is taken out of the last bin within it is hardly more than of the next."""
+    background = level * np.exp(-X / 80.0)
+    counts = background + 20_000.0 * Peak(place, sigma, left, right).shape(X)
+    found = profiled(counts, ALL, [Peak(round(place), sigma)])
+    taken = 1.0 - found.rest / np.maximum(counts, 1e-9)
+    low, high = round(place) - 12.0 * sigma, round(place) + 12.0 * sigma
+    ends = np.minimum(np.abs(X[1:] - low), np.abs(X[1:] - high)) < 1.5
+    assert np.abs(np.diff(taken)[ends]).max(initial=0.0) < 0.3 / sigma
+
+
 def test_peaks_far_from_each_other_are_fitted_apart():
     counts = drawn([Peak(20.0, 1.0, events=3_000.0), Peak(100.0, 1.0, events=3_000.0)])
     both = profiled(counts, ALL, [Peak(20.0, 1.0), Peak(100.0, 1.0)])
