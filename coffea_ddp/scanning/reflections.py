@@ -2,10 +2,10 @@
 
 A bump is compared with the spectrum on both sides of it. It is a reflection of a known resonance where the events
 under it have that resonance more often than those beside it, most of the excess has it, and no excess is left without
-it. It is one of a threshold where it lies up to a factor 2 above the mass that its objects have at their least pT, the
-spectrum does not fall there yet, and the bump does not stand out from what is next to it, as a narrow resonance would.
-It is one of an end point where it lies just below that, and the spectrum has a kink there, as a third difference of its
-logarithm tells.
+it. It is one of a threshold where it lies below, or up to a factor 2 above, the mass that its objects have at their
+least pT, the spectrum does not fall there yet, and the bump does not stand out from what is next to it, as a narrow
+resonance would. It is one of an end point where it lies just below that, the spectrum has a kink there, as a third
+difference of its logarithm tells, and it is no more than what the spectrum below it goes on to.
 Neither a share nor a mass alone decides: events are counted, and their fluctuations are known.
 
 Examples
@@ -48,8 +48,11 @@ _UNDER, _NEAR, _FAR = 1.5, 3.0, 6.0
 """Widths: half the window of the bump, and where the windows beside it begin and end."""
 _ABOVE, _AROUND = 2.0, 1.25
 """A threshold makes no bump beyond this multiple of its mass; a spectrum falls or rises within this factor."""
-_KINK, _PART = 3.0, 0.15
-"""z of the kink of an end point, and the largest part of the events under a bump that it makes."""
+_KINK, _GOES_ON = 3.5, 2.0
+"""z of the kink of an end point, of the largest of a few places, and of the events beyond what the spectrum below goes
+on to."""
+_MOVED = (0.0, 0.5, 1.0)
+"""Widths by which resolution moves the kink up."""
 
 
 class Split(NamedTuple):
@@ -122,15 +125,37 @@ def falls(below: float, above: float, widths: tuple[float, float]) -> bool:
     return bool(stats.binom.sf(round(below) - 1, round(below + above), share) < _FALLS)
 
 
-def kink(counts: Sequence[float]) -> float:
+def kink(counts: Sequence[float], shares: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> float:
     """Return z by which a spectrum falls more steeply in the middle of four windows than before and behind it.
 
     Windows are each wider than the one before by the same factor: a third difference of logarithms, which is 0 for a
     spectrum whose logarithm is a parabola in that of the mass.
+
+    Parameters
+    ----------
+    counts
+        Events in the bins of every window.
+    shares
+        How much of its window these bins are: whole bins are rather more or rather less than it.
     """
-    first, second, third, fourth = (count + 0.5 for count in counts)
-    bend = 1.5 * math.log(second / third) - 0.5 * math.log(first / fourth)
-    return bend / math.sqrt(2.25 / second + 2.25 / third + 0.25 / first + 0.25 / fourth)
+    seen = [count + 0.5 for count in counts]
+    first, second, third, fourth = (
+        math.log(count) - math.log(max(share, 1e-9)) for count, share in zip(seen, shares, strict=True)
+    )
+    bend = 1.5 * (second - third) - 0.5 * (first - fourth)
+    return bend / math.sqrt(sum(factor / count for factor, count in zip((0.25, 2.25, 2.25, 0.25), seen, strict=True)))
+
+
+def beyond(under: float, near: float, far: float) -> float:
+    """Return z of the events under a bump beyond what the spectrum below it goes on to, straight in its logarithm.
+
+    Parameters
+    ----------
+    under, near, far
+        Events under it, and in two windows as wide next to each other below it.
+    """
+    mean = (near + 0.5) ** 2 / (far + 0.5)
+    return (under - mean) / math.sqrt(under + 1.0 + mean**2 * (4.0 / (near + 0.5) + 1.0 / (far + 0.5)))
 
 
 def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
@@ -155,7 +180,8 @@ def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
 
 def _needs_a_cause(row: Row) -> bool:
     found = row.bump is not None and row.bump.position is not None
-    return found and row.p_cell is not None and row.p_cell <= SIGNIFICANT
+    # The p of a bump beyond all doubt is too small to be given: without one, and with a z, it is the smallest of all.
+    return found and row.z_local is not None and (row.p_cell is None or row.p_cell <= SIGNIFICANT)
 
 
 class _Spectrum:
@@ -207,20 +233,37 @@ class _Spectrum:
             self._sums[id(counts)] = counts.entries[inside, 0].sum(axis=0)
         return self._sums[id(counts)]
 
+    def _densities(self, row: Row, windows: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
+        """Return the numbers of events in windows, and how many GeV their bins are; both of shape (n_windows,)."""
+        widths = np.diff(self._edges)
+        return np.array(self._numbers(self._all, row, windows)), np.array([widths[one].sum() for one in windows])
+
     def _standing_out(self, row: Row, away: FloatArray) -> tuple[float, float]:
-        """Return z of the events under a bump beyond those next to it, and which part of them that is."""
-        windows = [_under(away), (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)]
-        under, beside = self._numbers(self._all, row, windows)
-        spans = [float(np.diff(self._edges)[window].sum()) for window in windows]
-        beside *= spans[0] / max(spans[1], 1e-9)
-        return (under - beside) / math.sqrt(under + beside + 1.0), (under - beside) / max(under, 1.0)
+        """Return z of the events under a bump beyond those next to it, and which part of them that is.
+
+        Expected is the mean of both sides per GeV, or that of the one side that there is.
+        """
+        beside = (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)
+        (under, *events), (wide, *spans) = self._densities(
+            row, [_under(away), beside & (away < 0), beside & (away > 0)]
+        )
+        sides = [(number, wide / span) for number, span in zip(events, spans, strict=True) if span > 0.0]
+        mean = sum(number * scale for number, scale in sides) / max(len(sides), 1)
+        variance = sum(number * scale**2 for number, scale in sides) / max(len(sides), 1) ** 2
+        return (under - mean) / math.sqrt(under + variance + 1.0), (under - mean) / max(under, 1.0)
+
+    def _going_on(self, row: Row, away: FloatArray) -> float:
+        """Return z of the events under a bump beyond what is below it; infinite where that is not in the spectrum."""
+        windows = [_under(away), *((away >= low) & (away < low + 2 * _UNDER) for low in (-3 * _UNDER, -5 * _UNDER))]
+        events, spans = self._densities(row, windows)
+        return math.inf if (spans <= 0.0).any() else beyond(*(events * spans[0] / spans).tolist())
 
     def _threshold(self, row: Row, away: FloatArray) -> CausePart | None:
         bump = row.bump or BumpPart()
         position, width = bump.position or 0.0, bump.width or 0.0
         low = position - _UNDER * width
-        near = [one for one in self._layout.thresholds if one[0] <= position and low <= _ABOVE * one[0]]
-        if not near:
+        near = [one for one in self._layout.thresholds if low <= _ABOVE * one[0]]
+        if not near or position <= 0.0:
             return None
         edges, widths = self._edges, np.diff(self._edges)
         within = (edges[:-1] > position / _AROUND) & (edges[1:] < position * _AROUND)
@@ -231,7 +274,7 @@ class _Spectrum:
         z, _ = self._standing_out(row, away)
         if z > _NARROW or falls(below, above, spans):
             return None
-        mass, words = max(near)
+        mass, words = min(near, key=lambda one: abs(math.log(position / one[0])))
         said = (
             f"at {position / mass:.2g} times the threshold, {mass:.4g} GeV of {words}, where the spectrum does not "
             f"fall yet ({below:,.0f} events within {spans[0]:.3g} GeV below, {above:,.0f} within {spans[1]:.3g} GeV "
@@ -242,21 +285,26 @@ class _Spectrum:
     def _end_point(self, row: Row, away: FloatArray) -> CausePart | None:
         bump = row.bump or BumpPart()
         position, width = bump.position or 0.0, bump.width or 0.0
-        centres = 0.5 * (self._edges[1:] + self._edges[:-1])
         for mass, words in self._layout.end_points:
             if not mass / _AROUND <= position <= mass + width:
                 continue
-            borders = [mass * _AROUND**power for power in (-2, -1, 0, 1, 2)]
-            windows = [(centres >= low) & (centres < high) for low, high in itertools.pairwise(borders)]
-            z = kink(self._numbers(self._all, row, windows))
+            z = max(self._kink(row, mass + moved * width) for moved in _MOVED)
             narrow, part = self._standing_out(row, away)
-            if z > _KINK and (narrow <= _NARROW or part <= _PART):
+            if z > _KINK and (narrow <= _NARROW or self._going_on(row, away) <= _GOES_ON):
                 said = (
                     f"below the end point at {mass:.4g} GeV of {words}, where the spectrum has a kink (z = {z:.1f}); "
                     f"{100 * part:.0f} % of the events under it are beyond what is next to it"
                 )
                 return CausePart(f"end point of {words}", None, said)
         return None
+
+    def _kink(self, row: Row, mass: float) -> float:
+        """Return z of a kink at a mass."""
+        centres = 0.5 * (self._edges[1:] + self._edges[:-1])
+        borders = [mass * _AROUND**power for power in (-2, -1, 0, 1, 2)]
+        windows = [(centres >= low) & (centres < high) for low, high in itertools.pairwise(borders)]
+        events, spans = self._densities(row, windows)
+        return kink(events.tolist(), (spans / np.diff(borders)).tolist()) if (spans > 0.0).all() else 0.0
 
 
 def _under(away: FloatArray) -> BoolArray:

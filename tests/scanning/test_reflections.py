@@ -117,6 +117,73 @@ def test_a_straight_spectrum_has_no_excess() -> None:
     assert not falls(0, 0, (1.0, 1.0))
 
 
+def test_a_bump_whose_p_is_too_small_to_be_given_is_explained_too() -> None:
+    """Below 1e-300 a row has no p but its z: it needs a cause more than any other."""
+    rng = np.random.default_rng(5)
+    mass = np.concatenate([falling(rng, 10_000), rng.normal(100.0, 2.0, 3_000)])
+    other = np.where(np.arange(len(mass)) < 10_000, 20.0, 91.0)
+    hists = filled(mass, other)
+    strongest = row(p_local=None, p_cell=None, z_local=80.0, p_global=None, z_global=79.0)
+    (found,) = with_causes(hists, [strongest])
+    assert found.cause is not None and found.cause.cause == "Z in 2mu"  # noqa: PT018
+    untested = row(p_local=None, p_cell=None, z_local=None)
+    assert with_causes(hists, [untested])[0].cause is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    mass=st.floats(80.0, 220.0),
+    position=st.floats(-0.08, 0.0),
+    width=st.floats(0.03, 0.08),
+    bins=st.floats(0.01, 0.04),
+    share=st.floats(0.15, 0.6),
+    seed=st.integers(0, 10_000),
+)
+def test_end_points_are_told_from_peaks_in_any_bins(
+    mass: float, position: float, width: float, bins: float, share: float, seed: int
+) -> None:
+    """Whole bins are never quite a window: what they lack of it is no kink."""
+    rng = np.random.default_rng(seed)
+    edges = 20.0 * np.exp(np.arange(0.0, np.log(30.0), bins))
+    axis = hist.axis.Variable(edges, name="m")
+    plan = dataclasses.replace(
+        plan_of(()), spectra=(Spectrum("m", lambda ev: ev.branch("mass"), axis, end_points=((mass, "t"),)),)
+    )
+    smooth = 20.0 + rng.exponential(80.0, 40_000)
+    size = int(40_000 * share)
+    triangle = mass * np.sqrt(rng.uniform(0.0, 1.0, size)) * rng.normal(1.0, width / 3.0, size)
+    place, sigma = mass * (1.0 + position), mass * width
+    below = float(np.mean((smooth > place - sigma) & (smooth < place + sigma))) * len(smooth)
+
+    def cause(events: np.ndarray) -> CausePart | None:
+        return with_causes(filled(events, np.zeros(len(events)), plan), [row(place, sigma)])[0].cause
+
+    assert cause(smooth) is None
+    peak = rng.normal(place, sigma, int(25.0 * np.sqrt(below)))
+    assert cause(np.concatenate([smooth, peak])) is None
+    assert cause(np.concatenate([smooth, triangle])) is not None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bump_below_the_threshold_is_of_the_turn_on_too(seed: int) -> None:
+    """Objects that are close to each other have masses below that of two at rest."""
+    rng = np.random.default_rng(seed)
+    mass = 20.0 + rng.gamma(5.0, 14.0, 6_000)
+    (found,) = with_causes(filled(mass, np.zeros(len(mass))), [row(45.0, 3.0)])
+    assert found.cause is not None
+    assert found.cause.cause == "threshold of 2j of 30 GeV"
+    peak = np.concatenate([mass, rng.normal(45.0, 3.0, 250)])
+    assert with_causes(filled(peak, np.zeros(len(peak))), [row(45.0, 3.0)])[0].cause is None
+
+
+def test_what_is_next_to_a_bump_is_the_mean_of_both_sides() -> None:
+    """A side with more bins does not count more: in a steep rise it would make a bump of nothing."""
+    mass = np.repeat(np.arange(24.5, 120.0), np.arange(1, 97) * 20)  # a straight rise
+    (found,) = with_causes(filled(mass, np.zeros(len(mass))), [row(45.3, 3.2)])
+    assert found.cause is not None
+    assert found.cause.cause == "threshold of 2j of 30 GeV"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_turn_on_is_a_threshold_and_a_narrow_peak_on_it_is_none(seed: int) -> None:
     rng = np.random.default_rng(seed)
