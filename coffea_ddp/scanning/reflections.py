@@ -76,7 +76,9 @@ class Reflection(NamedTuple):
     p_value: float
 
 
-def reflection(under: Split, beside: tuple[Split, Split], *, trials: int) -> Reflection | None:
+def reflection(
+    under: Split, beside: tuple[Split, Split], *, trials: int, z_next: float = math.inf
+) -> Reflection | None:
     """Return a reflection, or ``None`` where a bump is none.
 
     Parameters
@@ -87,6 +89,9 @@ def reflection(under: Split, beside: tuple[Split, Split], *, trials: int) -> Ref
         Those of the windows below and above it, together as wide.
     trials
         Number of resonances that are tried.
+    z_next
+        z of the events without it under the bump beyond those next to it. A hill of two sides has an excess over both
+        of them without having a peak: the smaller one counts.
     """
     events, having = (sum(one[number] for one in beside) for number in (0, 1))
     if not under.having or not events:
@@ -94,7 +99,7 @@ def reflection(under: Split, beside: tuple[Split, Split], *, trials: int) -> Ref
     p_value = min(1.0, trials * float(stats.hypergeom.sf(
         round(under.having) - 1, round(under.events + events), round(under.having + having), round(under.events)
     )))  # fmt: skip
-    z_without = excess(under.without, *(one.without for one in beside))
+    z_without = min(excess(under.without, *(one.without for one in beside)), z_next)
     if p_value > _ENRICHED or z_without > _LEFT or excess(under.events, *(one.events for one in beside)) < _EXCESS:
         return None
     more, having_more = (under[number] - expected(*(one[number] for one in beside)) for number in (0, 1))
@@ -144,6 +149,21 @@ def kink(counts: Sequence[float], shares: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
     )
     bend = 1.5 * (second - third) - 0.5 * (first - fourth)
     return bend / math.sqrt(sum(factor / count for factor, count in zip((0.25, 2.25, 2.25, 0.25), seen, strict=True)))
+
+
+def standing_out(events: FloatArray, spans: FloatArray) -> tuple[float, float]:
+    """Return z of events beyond the mean of both sides, and which part of them that is.
+
+    Parameters
+    ----------
+    events, spans
+        Numbers of events in a window and on both sides of it, and how many GeV these are; a side of 0 GeV is none.
+    """
+    sides = [(number, spans[0] / span) for number, span in zip(events[1:], spans[1:], strict=True) if span > 0.0]
+    mean = sum(number * scale for number, scale in sides) / max(len(sides), 1)
+    variance = sum(number * scale**2 for number, scale in sides) / max(len(sides), 1) ** 2
+    more = float(events[0] - mean)
+    return more / math.sqrt(max(float(events[0] + variance), 0.0) + 1.0), more / max(float(events[0]), 1.0)
 
 
 def beyond(under: float, near: float, far: float) -> float:
@@ -205,7 +225,8 @@ class _Spectrum:
         for known, counts in self._having.items():
             having = self._numbers(counts, row, windows)
             splits = [Split(*pair) for pair in zip(events, having, strict=True)]
-            one = reflection(splits[0], (splits[1], splits[2]), trials=len(self._having))
+            next_to = self._standing_out(row, away, known)[0]
+            one = reflection(splits[0], (splits[1], splits[2]), trials=len(self._having), z_next=next_to)
             if one is not None:
                 found.append((one.p_value, -one.share, known, one))
         if found:
@@ -238,19 +259,18 @@ class _Spectrum:
         widths = np.diff(self._edges)
         return np.array(self._numbers(self._all, row, windows)), np.array([widths[one].sum() for one in windows])
 
-    def _standing_out(self, row: Row, away: FloatArray) -> tuple[float, float]:
+    def _standing_out(self, row: Row, away: FloatArray, known: str | None = None) -> tuple[float, float]:
         """Return z of the events under a bump beyond those next to it, and which part of them that is.
 
-        Expected is the mean of both sides per GeV, or that of the one side that there is.
+        Expected is the mean of both sides per GeV, or that of the one side that there is. With the name of a known
+        resonance, of the events without it.
         """
         beside = (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)
-        (under, *events), (wide, *spans) = self._densities(
-            row, [_under(away), beside & (away < 0), beside & (away > 0)]
-        )
-        sides = [(number, wide / span) for number, span in zip(events, spans, strict=True) if span > 0.0]
-        mean = sum(number * scale for number, scale in sides) / max(len(sides), 1)
-        variance = sum(number * scale**2 for number, scale in sides) / max(len(sides), 1) ** 2
-        return (under - mean) / math.sqrt(under + variance + 1.0), (under - mean) / max(under, 1.0)
+        windows = [_under(away), beside & (away < 0), beside & (away > 0)]
+        events, spans = self._densities(row, windows)
+        if known is not None:
+            events -= self._numbers(self._having[known], row, windows)
+        return standing_out(events, spans)
 
     def _going_on(self, row: Row, away: FloatArray) -> float:
         """Return z of the events under a bump beyond what is below it; infinite where that is not in the spectrum."""
