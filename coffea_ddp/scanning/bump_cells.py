@@ -16,18 +16,19 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
-from coffea_ddp.report.ordering import ranked
+from coffea_ddp.report.ordering import ranked, sort_key
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, bump_hunt
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
+from coffea_ddp.scanning.same_objects import with_same_objects
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
     from coffea_ddp.spectra.spectrum import MassSpectrum
@@ -149,8 +150,10 @@ def bump_hunt_in_cells(
     for row in report.rows:
         # Of cells: a bump beside another one is of the same.
         statuses[row.status] += (row.bump is None) or (row.bump.bump_number or 1) == 1
-    everything = ranked(with_causes(hists, [_with_asks(row, by_name) for row in report.rows]))
-    rows = (*_with_leaders(everything[:best], by_name), *_besides(everything, best))
+    explained = with_causes(hists, [_with_asks(row, by_name) for row in report.rows])
+    everything = with_same_objects(hists.layout, explained, lambda row: _under_bump(by_name[str(row.observable)], row))
+    kept, others = _strongest(everything, best)
+    rows = (*_with_leaders(kept, by_name), *_besides(kept, others))
     return ScanReport(
         hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,
         {**options, "statuses": statuses},
@@ -212,14 +215,30 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
     return tuple(changed)
 
 
-def _besides(rows: Sequence[Row], best: int) -> list[Row]:
-    """Return the best row of every spectrum that has none among the best of all; one that was tested, if any was."""
-    shown = {row.observable for row in rows[:best]}
+def _strongest(rows: Sequence[Row], best: int) -> tuple[list[Row], list[Row]]:
+    """Return the strongest rows, ranked, those that are explained behind all others; and the other rows.
+
+    What is kept does not depend on what is explained: else no explanation is left where there are many rows.
+    """
+    order = sorted(rows, key=lambda row: (row.rank is None, *sort_key(row.p_global, row.z_local)))
+    kept = ranked([row for row in order[:best] if row.rank is not None])
+    return kept, [*(row for row in order[:best] if row.rank is None), *ranked(order[best:])]
+
+
+def _besides(kept: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Return the best row of every spectrum that has none among those kept; one that was tested, if any was."""
+    shown = {row.observable for row in kept}
     first: dict[str | None, Row] = {}
-    for row in rows[best:]:
+    for row in others:
         if row.observable not in shown:
             first.setdefault(row.observable, dataclasses.replace(row, rank=None, similar_to=None))
     return list(first.values())
+
+
+def _under_bump(cells: _Cells, row: Row) -> tuple[IntArray, FloatArray]:
+    """Return the exclusive cells of a row, and the events under its bump in each; shape (n_codes,)."""
+    inside = cells.cells.members([cells.numbers[str(row.cell)]])[0]
+    return cells.cells.codes, inside * _around(cells, row)
 
 
 def _span(row: Row) -> tuple[float, float]:
