@@ -24,6 +24,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,8 +50,8 @@ _UNDER, _NEAR, _FAR = 1.5, 3.0, 6.0
 _ABOVE, _AROUND = 2.0, 1.25
 """A threshold makes no bump beyond this multiple of its mass; a spectrum falls or rises within this factor."""
 _KINK, _GOES_ON = 3.5, 2.0
-"""z of the kink of an end point, of the largest of a few places, and of the events beyond what the spectrum below goes
-on to."""
+"""z of the kink of an end point, the largest of a few places, and of events beyond what the spectrum below goes on to.
+"""
 _MOVED = (0.0, 0.5, 1.0)
 """Widths by which resolution moves the kink up."""
 
@@ -166,14 +167,18 @@ def standing_out(events: FloatArray, spans: FloatArray) -> tuple[float, float]:
     return more / math.sqrt(max(float(events[0] + variance), 0.0) + 1.0), more / max(float(events[0]), 1.0)
 
 
-def beyond(under: float, near: float, far: float) -> float:
+def beyond(under: float, near: float, far: float, *, straight: bool = False) -> float:
     """Return z of the events under a bump beyond what the spectrum below it goes on to, straight in its logarithm.
 
     Parameters
     ----------
     under, near, far
         Events under it, and in two windows as wide next to each other below it.
+    straight
+        Straight in itself instead: a spectrum that turns on goes on to less than in its logarithm.
     """
+    if straight:
+        return (under - 2.0 * near + far) / math.sqrt(under + 4.0 * near + far + 1.0)
     mean = (near + 0.5) ** 2 / (far + 0.5)
     return (under - mean) / math.sqrt(under + 1.0 + mean**2 * (4.0 / (near + 0.5) + 1.0 / (far + 0.5)))
 
@@ -224,10 +229,10 @@ class _Spectrum:
         found = []
         for known, counts in self._having.items():
             having = self._numbers(counts, row, windows)
-            splits = [Split(*pair) for pair in zip(events, having, strict=True)]
-            next_to = self._standing_out(row, away, known)[0]
-            one = reflection(splits[0], (splits[1], splits[2]), trials=len(self._having), z_next=next_to)
-            if one is not None:
+            under, *sides = (Split(*pair) for pair in zip(events, having, strict=True))
+            test = partial(reflection, under, (sides[0], sides[1]), trials=len(self._having))
+            # Rarely is it but for what is left without the resonance.
+            if test(z_next=-math.inf) and (one := test(z_next=self._standing_out(row, away, known)[0])):
                 found.append((one.p_value, -one.share, known, one))
         if found:
             *_, known, best = min(found)
@@ -272,11 +277,11 @@ class _Spectrum:
             events -= self._numbers(self._having[known], row, windows)
         return standing_out(events, spans)
 
-    def _going_on(self, row: Row, away: FloatArray) -> float:
+    def _going_on(self, row: Row, away: FloatArray, *, straight: bool = False) -> float:
         """Return z of the events under a bump beyond what is below it; infinite where that is not in the spectrum."""
         windows = [_under(away), *((away >= low) & (away < low + 2 * _UNDER) for low in (-3 * _UNDER, -5 * _UNDER))]
         events, spans = self._densities(row, windows)
-        return math.inf if (spans <= 0.0).any() else beyond(*(events * spans[0] / spans).tolist())
+        return math.inf if (spans <= 0.0).any() else beyond(*(events * spans[0] / spans), straight=straight)
 
     def _threshold(self, row: Row, away: FloatArray) -> CausePart | None:
         bump = row.bump or BumpPart()
@@ -292,7 +297,8 @@ class _Spectrum:
         below, above = self._numbers(self._all, row, windows)
         spans = (float(widths[windows[0]].sum()), float(widths[windows[1]].sum()))
         z, _ = self._standing_out(row, away)
-        if z > _NARROW or falls(below, above, spans):
+        stands_out = z > _NARROW and self._going_on(row, away, straight=True) > _GOES_ON
+        if stands_out or falls(below, above, spans):
             return None
         mass, words = min(near, key=lambda one: abs(math.log(position / one[0])))
         said = (
