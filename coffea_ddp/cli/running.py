@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp._files import OUTPUT, PERFORMANCE
+from coffea_ddp._files import OUTPUT
+from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.outputs import Command, OutputFile, check_files, delivering
 from coffea_ddp.cli.terminal import (
     DONE,
@@ -43,11 +44,10 @@ REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-gl
     help="iterative, futures, dask or dask-awkward [default: futures; iterative for few events].",
 )
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
-@click.option("--scheduler", help="Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).")
-@click.option("--tls-ca-file", type=click.Path(), help="For tls://, the authority's certificate [default: Dask's own].")
-@click.option("--tls-cert", type=click.Path(), help="For tls://, this client's certificate.")
-@click.option("--tls-key", type=click.Path(), help="For tls://, the key of it.")
-@click.option("--performance-report", type=OutputFile(PERFORMANCE), help="Dask's report on the run, an HTML file.")
+@cluster_options(
+    "Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).",
+    "Dask's report on the run, an HTML file.",
+)
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
 @click.option("--redirector", default="", help=REDIRECTOR)
@@ -98,7 +98,6 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
     from coffea_ddp.calibration.calibration import Calibration
-    from coffea_ddp.cluster.connecting import Certificates
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running.driver import run as run_plan
     from coffea_ddp.running.driver import run_by_dataset
@@ -117,7 +116,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     if options["by_dataset"]:
         datasets = normalise(list(fileset), tree=reading.tree, redirector=reading.redirector)
         check_files(_outputs(output, datasets), OUTPUT)
-    tls = Certificates(*(options[f"tls_{name}"] for name in ("ca_file", "cert", "key")))
+    tls = certificates(options)
     name, workers = options["executor"], options["workers"] or os.cpu_count() or 1
     # A graph of delayed partitions has no checkpoints.
     parts = None if name == "dask-awkward" else f"{output}.parts"
@@ -170,10 +169,7 @@ def _check_used(output: str, options: dict[str, Any]) -> None:
             scheduler is None and executor != "iterative",
             "worker processes: --executor futures, or dask without --scheduler",
         ),
-        **{
-            f"tls_{name}": (bool(scheduler) and str(scheduler).startswith("tls:"), "--scheduler tls://HOST:PORT")
-            for name in ("ca_file", "cert", "key")
-        },
+        **needs_of_certificates(scheduler),
         "performance_report": (on_dask or scheduler is not None, "Dask: --executor dask or --scheduler ADDRESS"),
         "resume": (executor != "dask-awkward", "another executor: dask-awkward keeps no chunks"),
     })  # fmt: skip
