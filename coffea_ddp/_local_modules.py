@@ -81,6 +81,34 @@ def _is_packages(path: str) -> bool:
     return Path(path).name in ("site-packages", "dist-packages")
 
 
+def travel_by_value(*values: Any) -> None:
+    """Have the modules that values come from travel with them: those of their classes, and of functions that they hold.
+
+    Parameters
+    ----------
+    values
+        Functions and objects of other people, as a test of one's own.
+    """
+    found: dict[str, Any] = {}
+    for value in values:
+        for part in (value, *getattr(value, "__dict__", {}).values()):
+            found[str(len(found))] = part
+            # What a function of a notebook uses: the notebook itself travels anyway.
+            for name, used in getattr(part, "__globals__", {}).items():
+                if name in part.__code__.co_names:
+                    found[str(len(found))] = used
+    known = cloudpickle.list_registry_pickle_by_value()
+    modules = [module for module in local_modules(found) if module.__name__ not in known]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        cloudpickle.dumps(values)  # of a module it takes what is used
+    except Exception:  # noqa: BLE001 (whatever a stranger's object raises)
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+            have_travel(module)
+
+
 def have_travel(module: types.ModuleType) -> None:
     """Have a module travel by value; one that holds what cannot travel (a lock, a connection) stays by reference."""
     if module.__name__ in cloudpickle.list_registry_pickle_by_value():
@@ -90,4 +118,4 @@ def have_travel(module: types.ModuleType) -> None:
         cloudpickle.dumps(module)
     except Exception as error:  # noqa: BLE001 (whatever a stranger's object raises)
         cloudpickle.unregister_pickle_by_value(module)
-        _LOG.warning("%s does not travel with the plan (%s): workers need the same file", module.__file__, error)
+        _LOG.warning("%s does not travel (%s): workers need the same file", module.__file__, error)

@@ -11,6 +11,7 @@ from typing import Any
 import hist
 import numpy as np
 import pytest
+from toys import make_layout
 
 import coffea_ddp as ddp
 from coffea_ddp import testing
@@ -55,6 +56,7 @@ def test_paths_are_taken_where_objects_are(ours: dict[str, Any], tmp_path: Path)
     assert ddp.write_report(few, tmp_path / "pages", hists=ours["hists path"], leading=0).is_file()
 
 
+EMPTY = ddp.Histograms.empty(make_layout())
 NOTHING = ddp.ScanReport("p", "", 1, {}, 0, ())
 TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "fill": (lambda x: ddp.fill(x, ddp.load_plan("symmetries")), set()),
@@ -74,6 +76,7 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "run_by_dataset": (lambda x: ddp.run_by_dataset(x, "nowhere.root"), set()),
     "sample_pair": (lambda x: ddp.sample_pair(x, "e/mu"), {"hists", "hists path"}),
     "scan": (lambda x: ddp.scan(x, **FEW), {"hists", "hists path"}),
+    "scan, client": (lambda x: ddp.scan(EMPTY, "nsigma", client=x), {"none"}),
     "state_table": (ddp.state_table, {"report", "report path"}),
     "symmetry_table": (ddp.symmetry_table, {"report", "report path"}),
     "write_report": (lambda x: ddp.write_report(x, "/dev/null/report"), set()),

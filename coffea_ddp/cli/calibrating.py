@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from coffea_ddp._files import CALIBRATION
+from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering
 from coffea_ddp.cli.running import EXECUTORS, REDIRECTOR, executor_of
 from coffea_ddp.cli.terminal import DONE, dask_client, note, tell_missing, terminal
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 )
 @click.option("--executor", default="futures", show_default=True, help="iterative, futures or dask.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Worker processes [default: all cores].")
-@click.option("--scheduler", help="Address of a running Dask scheduler (implies --executor dask).")
+@cluster_options(
+    "Address of a running Dask scheduler, tcp:// or tls:// (implies --executor dask).",
+    "Dask's report on the run, an HTML file.",
+)
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
 @click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
 @click.option("--redirector", default="", help=REDIRECTOR)
@@ -53,7 +57,6 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
     coffea-ddp calibrate symmetries fileset.json -o calibration.json --control 'tau=0 & b=0' --events 1000000
     coffea-ddp run symmetries 'data/*.root' --calibration calibration.json -o hists.ddp && coffea-ddp scan hists.ddp
     """
-    from coffea_ddp.cluster.connecting import Certificates
     from coffea_ddp.plan.plan_files import load_plan
     from coffea_ddp.running.driver import run
     from coffea_ddp.running.options import Reading
@@ -66,7 +69,8 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
     reduced = load_plan(plan).for_calibration(options["events"])
     names = ("chunksize", "tree", "redirector", "skip_bad_files")
     workers = options["workers"] or os.cpu_count() or 1
-    with dask_client(options["executor"], options["scheduler"], workers, None, Certificates()) as client:
+    report, tls = options["performance_report"], certificates(options)
+    with dask_client(options["executor"], options["scheduler"], workers, report, tls) as client:
         hists = run(
             reduced,
             list(fileset),
@@ -94,6 +98,10 @@ def _check_used(options: dict[str, Any]) -> None:
         "workers": (
             scheduler is None and executor != "iterative",
             "worker processes on this machine: --executor futures, or dask without --scheduler",
+        ),
+        **needs_of_certificates(scheduler),
+        "performance_report": (
+            executor == "dask" or scheduler is not None, "Dask: --executor dask or --scheduler ADDRESS"
         ),
     })  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -48,8 +48,8 @@ def needs_of_certificates(scheduler: str | None) -> dict[str, tuple[bool, str]]:
     return dict.fromkeys(_FILES, (str(scheduler).startswith("tls:"), "--scheduler tls://HOST:PORT"))
 
 
-def certificates(options: Mapping[str, Any]) -> Certificates:
-    """Return the certificates that were given."""
+def certificates(options: dict[str, Any]) -> Certificates:
+    """Return the certificates that were given, taken out of the options."""
     from coffea_ddp.cluster.connecting import Certificates
 
-    return Certificates(*(options[name] for name in _FILES))
+    return Certificates(*(options.pop(name) for name in _FILES))

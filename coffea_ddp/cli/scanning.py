@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coffea_ddp._files import REPORT, TABLE
+from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
-from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, show, steps_bar, tell_missing
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, scheduler_client, show, steps_bar, tell_missing
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.running.progress import events_bar
@@ -73,6 +74,10 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
+@cluster_options(
+    "Address of a running Dask scheduler, tcp:// or tls://: its workers make pseudo-experiments of tests of counts.",
+    "Dask's report on what they did, an HTML file.",
+)
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; can be repeated.")
 @click.option("--observable", "observables", multiple=True, help="Only this observable; can be repeated.")
 @click.option(
@@ -126,6 +131,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --tests nplm --fits 5 --backend network
     coffea-ddp scan hists.ddp --tests bump --toys 10000
     coffea-ddp scan hists.ddp --symmetry e/mu --kappa global --systematic 0.02
+    coffea-ddp scan hists.ddp --tests nsigma,submatrix --toys 10000 --scheduler tcp://host:8786
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --calibrate
     coffea-ddp scan hists.ddp --calibrate --control inclusive --leave-out
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
@@ -143,8 +149,10 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     _check_used(chosen, options)
     fits = {name: options.pop(name) for name in ("fits", "backend", "device")}
     chosen = tuple(_nplm(**fits) if test.name == "nplm" else test for test in chosen)
-    with steps_bar("scanning") as progress:
-        report = scan_all(histograms, chosen, progress=progress, **options)
+    tls, scheduler = certificates(options), options.pop("scheduler")
+    told = options.pop("performance_report")
+    with scheduler_client(scheduler, told, tls) as client, steps_bar("scanning") as progress:
+        report = scan_all(histograms, chosen, progress=progress, client=client, **options)
     with delivering() as deliver:
         deliver(output, report.save)
         deliver(csv_file, report.to_csv)
@@ -236,6 +244,9 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
         "control": (symmetric[0] and learned, "a calibration that is learned here (--calibrate)"),
         **dict.fromkeys(("kappa_errors", "leave_out"), counts),
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
+        "scheduler": (counts[0] and options["toys"] > 0, "pseudo-experiments (--toys) of a test of counts (--tests)"),
+        "performance_report": (bool(options["scheduler"]), "--scheduler ADDRESS"),
+        **needs_of_certificates(options["scheduler"]),
         "fits": ("nplm" in names, "the test nplm (--tests)"),
         "backend": (fits, "full fits of the test nplm (--tests, --fits)"),
         "device": (fits, "full fits of the test nplm (--tests, --fits)"),

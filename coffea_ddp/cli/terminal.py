@@ -124,6 +124,28 @@ def dask_client(
             raise InputError("--performance-report is Dask's: give --executor dask or --scheduler ADDRESS too")
         yield None
         return
+    with _cluster(scheduler, workers, report, tls) as client:
+        yield client
+
+
+@contextmanager
+def scheduler_client(scheduler: str | None, report: str | None, tls: Certificates) -> Iterator[Any]:
+    """Yield a Dask client of a running scheduler, ``None`` without one; log the address of its dashboard.
+
+    Raises
+    ------
+    DDPError
+        If dask is not installed, or nothing answers at the address.
+    """
+    if scheduler is None:
+        yield None
+        return
+    with _cluster(scheduler, 0, report, tls) as client:
+        yield client
+
+
+@contextmanager
+def _cluster(scheduler: str | None, workers: int, report: str | None, tls: Certificates) -> Iterator[Any]:
     from coffea_ddp.cluster.connecting import at_address, connect
     from coffea_ddp.cluster.performance import performance_report
 

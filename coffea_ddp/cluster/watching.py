@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import queue
@@ -75,17 +77,65 @@ class Watch:
             raise lost
         return future
 
+    def all_ended(self) -> list[Future]:
+        """Return all tasks that have ended, at least one.
+
+        Raises
+        ------
+        SchedulerLostError
+            If none ever will.
+        """
+        found = [self.ended()]
+        while not self._ready.empty():
+            found.append(self.ended())
+        return found
+
+    def gathered(self, futures: Sequence[Future]) -> list[Any]:
+        """Return the results of tasks that have ended well; what was lost with a worker meanwhile is done again.
+
+        Raises
+        ------
+        SchedulerLostError
+            If they never will be.
+        """
+        if not futures:
+            return []
+        asked = asyncio.run_coroutine_threadsafe(
+            self._client.gather(list(futures), asynchronous=True), self._client.loop.asyncio_loop
+        )
+        while not asked.done():
+            concurrent.futures.wait([asked], timeout=_PAUSE)
+            if not asked.done():
+                try:
+                    self.check_alive()
+                except SchedulerLostError:
+                    asked.cancel()
+                    raise
+        try:
+            found: list[Any] = asked.result()
+        except (Exception, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
+            raise self.understood(error) from error
+        return found
+
     def lost(self, future: Future) -> SchedulerLostError | None:
         """Return what is wrong if a task has ended because the scheduler did."""
         if future.status in ("cancelled", "lost") or self._client.status != "running":
             return SchedulerLostError(f"the Dask scheduler{self.where} was lost")
         return None
 
-    def understood(self, error: Exception) -> Exception:
+    def understood(self, error: BaseException) -> BaseException:
         """Return what an error of the client means: a lost scheduler, of which it tells in many ways, or itself."""
-        if isinstance(error, SchedulerLostError) or self._client.status == "running":
+        if isinstance(error, SchedulerLostError) or (self._client.status == "running" and not self._cut_off(error)):
             return error
         return SchedulerLostError(f"the Dask scheduler{self.where} was lost ({describe(error)})")
+
+    def _cut_off(self, error: BaseException) -> bool:
+        """Tell whether an error is of the connection itself: a client that has just lost it does not know it yet."""
+        from distributed.comm.core import CommClosedError
+
+        address = self.where.removeprefix(" at ")
+        unreached = isinstance(error, OSError) and bool(address) and address in str(error)
+        return isinstance(error, CommClosedError) or unreached
 
     def check_alive(self) -> None:
         """See to it that there is a scheduler and that, some time ago at most, it had a worker.
@@ -109,11 +159,12 @@ class Watch:
         if waited > self._patience:
             raise SchedulerLostError(f"the Dask cluster{self.where} has had no worker for {waited:.0f} s")
 
-    def cancel(self) -> None:
-        """Have no task go on that is still waited for."""
-        if self._running and self._client.status == "running":
+    def cancel(self, others: Sequence[Future] = ()) -> None:
+        """Have no task go on that is still waited for, nor any of some others."""
+        futures = [*self._running.values(), *others]
+        if futures and self._client.status == "running":
             with contextlib.suppress(Exception):  # what ended it is what counts
-                self._client.cancel(list(self._running.values()))
+                self._client.cancel(futures)
 
 
 def killed(error: BaseException | None) -> bool:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
+from coffea_ddp.scanning.cluster_engine import engine_of
 from coffea_ddp.scanning.common_cause import common_asymmetries
-from coffea_ddp.scanning.engines import Threads
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
@@ -58,6 +58,7 @@ def scan(
     observables: Sequence[str] | None = None,
     expectation: Expectation | None = None,
     jobs: int | None = None,
+    client: Any = None,
     progress: Progress | None = None,
 ) -> ScanReport:
     """Test every cell of the lattice and rank the deviations.
@@ -100,6 +101,11 @@ def scan(
         taken as exact. With another, rows also have z without it.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
+    client
+        A ``distributed.Client``: the pseudo-experiments of tests of counts are made by the workers of its cluster,
+        instead of threads; they may come and go, and no result depends on them. All else is done here: the tests of the
+        data, those of stored events and of mass spectra with their pseudo-experiments, and the ranking. Workers need
+        this version of the package; tests of your own travel with their functions.
     progress
         Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
@@ -114,7 +120,10 @@ def scan(
         If a test, symmetry or observable does not exist.
     InputError
         If ``min_events`` or ``best`` is below 1, ``toys`` below 0, no test is named, or an option cannot be used or has
-        no effect: it is of a test that is not made, or of a symmetry without any of the observables.
+        no effect: it is of a test that is not made, or of a symmetry without any of the observables; if a test of your
+        own cannot be sent to the workers of a cluster.
+    ClusterError
+        If a cluster has no workers or such of other code, or is lost before all pseudo-experiments are made.
 
     Notes
     -----
@@ -123,11 +132,12 @@ def scan(
     """
     chosen = find_tests(tests, hists := as_histograms("scan", hists))
     expectation = Expectation() if expectation is None else expectation
-    check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null)
+    check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
     check_numbers(min_events, best, toys)
     channels = channels_of(hists, symmetries, observables)
     expectation.check(hists.layout, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
+    engine = engine_of(client, jobs, chosen)  # fails before any work is done
     spectra = [test for test in chosen if is_spectra_test(test)]
     of_spectra = [test.scan(hists, best=best, toys=toys, seed=seed, progress=progress) for test in spectra]
     counts = tuple(test for test in chosen if is_counts_test(test))
@@ -136,7 +146,7 @@ def scan(
     shares = None
     if counts or events:
         hists, shares = shares_of(hists, expectation, channels, kind)
-    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, Threads(jobs), shares)
+    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, engine, shares)
     found = scan_symmetries(hists, made, progress)
     report = ScanReport(
         plan=hists.layout.plan,

@@ -12,9 +12,10 @@ coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of sy
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.calibration.calibration import Calibration
+from coffea_ddp.cluster.connecting import check_client
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.report_files import MOST_ROWS
@@ -121,6 +122,7 @@ def check_used(
     observables: Sequence[str] | None,
     toys: int,
     null: str | None,
+    client: Any = None,
 ) -> None:
     """Stop where an option is given of a kind of test that is not made.
 
@@ -142,13 +144,17 @@ def check_used(
         "calibration": (expectation.calibration is not None, of_symmetries),
         "leave_out": (expectation.leave_out, counts),
         "null": (null is not None, of_symmetries),
+        "client": (client is not None, counts),
     }
     for name, (wanted, (needed, made)) in given.items():
         if wanted and not made:
             which = ", ".join(test.name for test in tests)
             raise InputError(f"{name} has no effect on {which}: it needs {needed}; leave it out, or name one")
-    if null is not None and not toys:
-        raise InputError(f"null={null!r}: no pseudo-experiments are made (toys=0); give toys, or leave it out")
+    if client is not None:
+        check_client(client, "scan(hists, client={})")
+    for name, value in (("null", null), ("client", client)):
+        if value is not None and not toys:
+            raise InputError(f"{name}={value!r}: no pseudo-experiments are made (toys=0); give toys, or leave it out")
 
 
 def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:

@@ -185,7 +185,8 @@ class _Work:
         v = counts if squares is None else pooled_variance(squares[:, 0], squares[:, 1], expected.side_ratio)
         if events is not None:
             counts, v = events.tables(n_codes, n_bins)
-        code, place = np.nonzero(counts)
+        # Of one layout, as they come out of a journey, so that one piece of compiled code serves all.
+        code, place = map(np.ascontiguousarray, np.nonzero(counts))
         if events is not None:
             events = events.placed(code * n_bins + place, n_bins)
         n, variances = counts[code, place].astype(np.int64), v[code, place].astype(np.float64)

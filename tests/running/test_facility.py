@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import Facility, command, facility
+from clusters import Facility, command, edited, facility
 from console import invoke
 
 from coffea_ddp import testing
@@ -274,22 +274,6 @@ def test_tls(plan: Path, files: list[Path], whole: bytes, tmp_path: Path, capfd:
         code, _, err = invoke(capfd, "run", plan, *files, "-o", output, *options, "--scheduler", found.address)
     assert code == 1
     assert "needs certificates: --tls-ca-file" in err
-
-
-def edited(folder: Path, module: str, before: str, after: str) -> Path:
-    """Make a copy of the package in which a module is another; return the folder to put on a path.
-
-    What numba compiled goes with it, so that workers do not compile it again; Python's own caches do not, which know
-    no more of a file than its second and its size.
-    """
-    import coffea_ddp
-
-    other = folder / "other" / "coffea_ddp"
-    shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("*.pyc"))
-    text = (other / module).read_text()
-    assert before in text
-    (other / module).write_text(text.replace(before, after))
-    return other.parent
 
 
 def test_another_version_on_a_worker_is_refused_by_name(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -47,9 +48,11 @@ class Facility:
     options: Sequence[str] = ()
     nannies: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def add_worker(self, name: str, *, memory: str = "0", nanny: bool = True, **settings: str) -> None:
-        """Start a worker with one thread, with more environment variables."""
-        options = ["--nthreads", "1", "--memory-limit", memory, "--name", name]
+    def add_worker(
+        self, name: str, *, memory: str = "0", nanny: bool = True, threads: int = 1, **settings: str
+    ) -> None:
+        """Start a worker, with more environment variables."""
+        options = ["--nthreads", str(threads), "--memory-limit", memory, "--name", name]
         options += ["--local-directory", str(self.folder / "scratch"), "--no-dashboard", *self.options]
         options += [] if nanny else ["--no-nanny"]
         self.nannies.append(self.start("worker", self.address, *options, **settings))
@@ -153,3 +156,19 @@ def command(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
     """Start the command line in a process of its own."""
     given = [sys.executable, "-m", "coffea_ddp", *map(str, arguments)]
     return subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def edited(folder: Path, module: str, before: str, after: str) -> Path:
+    """Make a copy of the package in which a module is another; return the folder to put on a path.
+
+    What numba compiled goes with it, so that workers do not compile it again; Python's own caches do not, which know
+    no more of a file than its second and its size.
+    """
+    import coffea_ddp
+
+    other = folder / "other" / "coffea_ddp"
+    shutil.copytree(Path(coffea_ddp.__file__).parent, other, ignore=shutil.ignore_patterns("*.pyc"))
+    text = (other / module).read_text()
+    assert before in text
+    (other / module).write_text(text.replace(before, after))
+    return other.parent
