@@ -11,6 +11,7 @@ Examples
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 from coffea_ddp.pages.columns import Pages
@@ -131,13 +132,22 @@ def _left_out(number: int) -> str:
     )
 
 
+def _z_global(row: Row) -> float:
+    """Return the global z of a bump, which a row lacks where all its trials leave nothing: p of 1 has no finite z."""
+    if row.z_global is not None:
+        return row.z_global
+    return -math.inf if row.p_global is not None else float(row.z_local or 0.0)
+
+
 def _state_entry(row: Row | None, pages: Pages) -> DrawnEntry | None:
     if row is None or row.z_local is None:
         return None
     bump = row.bump or BumpPart()
-    where = str(row.observable) if bump.position is None else f"{row.observable}, {bump.position:.4g} GeV"
+    where = (
+        str(row.observable) if bump.position is None else f"{row.observable}, {bump.position:.4g}\N{NO-BREAK SPACE}GeV"
+    )
     title = _title(row) if row.cause is None else f"{_title(row)}; explained by {row.cause.cause}"
-    z = row.z_local if row.z_global is None else row.z_global
+    z = _z_global(row)
     text = z_text(z) if z > 0.0 else "\N{LESS-THAN OR EQUAL TO} 0"  # of an excess: less than chance is no deficit
     return DrawnEntry(
         text, level(max(z, 0.0)), where, title, pages.get(row.number), flags=bump.flags or "", hatched=row.is_explained

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from coffea_ddp.report.parts import BumpPart, CausePart
+from coffea_ddp.report.parts import SMALLEST_P, BumpPart, CausePart
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
@@ -340,7 +340,8 @@ def _under(away: FloatArray) -> BoolArray:
 
 
 def _words(known: str, found: Reflection) -> str:
+    p = f"< {SMALLEST_P:g}" if found.p_value < SMALLEST_P else f"= {found.p_value:.2g}"
     return (
         f"{100 * found.share:.0f} % of the events under it have a {known}, {100 * found.beside:.0f} % of those beside "
-        f"it (p = {found.p_value:.2g}); without them no excess is left (z = {found.z_without:+.1f})"
+        f"it (p {p}); without them no excess is left (z = {found.z_without:+.1f})"
     )

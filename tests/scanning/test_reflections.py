@@ -126,6 +126,7 @@ def test_a_bump_whose_p_is_too_small_to_be_given_is_explained_too() -> None:
     strongest = row(p_local=None, p_cell=None, z_local=80.0, p_global=None, z_global=79.0)
     (found,) = with_causes(hists, [strongest])
     assert found.cause is not None and found.cause.cause == "Z in 2mu"  # noqa: PT018
+    assert "(p < 1e-300)" in str(found.cause.explanation)
     untested = row(p_local=None, p_cell=None, z_local=None)
     assert with_causes(hists, [untested])[0].cause is None
 
