@@ -191,6 +191,13 @@ def test_few_observables_are_on_their_way_at_a_time(hists, threads, client, monk
 # -- workers that come and go ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def _few_at_a_time(monkeypatch):
+    """Send no more than two tasks for each thread: most are left for workers that join."""
+    monkeypatch.setattr(cluster_engine, "_MORE", 0)
+
+
+@pytest.mark.usefixtures("_few_at_a_time")
 def test_a_worker_of_two_threads_one_that_joins_late_and_one_that_is_killed(hists, threads, tmp_path):
     seen = tmp_path / "seen"
     seen.mkdir()
@@ -229,7 +236,8 @@ def test_workers_that_die_of_the_work_are_an_error(hists, client, monkeypatch):
     assert not any(client.processing().values())  # nothing of it goes on
 
 
-def test_a_worker_of_other_code_that_joins_late_makes_nothing(hists, threads, tmp_path):
+@pytest.mark.usefixtures("_few_at_a_time")
+def test_a_worker_of_other_code_that_joins_late_makes_nothing(hists, threads, tmp_path, caplog):
     other = edited(tmp_path, "scanning/pseudo_experiments.py", "found = [\n", "found = [\n            # another\n")
     seen = tmp_path / "seen"
     seen.mkdir()
@@ -244,6 +252,7 @@ def test_a_worker_of_other_code_that_joins_late_makes_nothing(hists, threads, tm
 
         assert text(scan(hists, TESTS, client=client, progress=Telling(join), **OPTIONS)) == threads
         assert len(list(seen.iterdir())) == 1
+        assert "it gets no more work" in caplog.text
         with pytest.raises(ClusterError, match="install the same on both"):
             scan(hists, TESTS, client=client, **OPTIONS)
 
