@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -17,9 +17,9 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked, sort_key
-from coffea_ddp.report.parts import BumpPart
+from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, bump_hunt
+from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, hunted
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
 from coffea_ddp.scanning.same_objects import with_same_objects
@@ -146,18 +146,50 @@ def bump_hunt_in_cells(
         return ScanReport(
             hists.layout.plan, hists.layout.fingerprint, seed, {}, 0, (), {**options, "statuses": statuses}
         )
-    report = bump_hunt(found, toys=toys, toys_for=toys_for, seed=seed, min_events=min_events, progress=progress)
+    causes = _Causes(hists, by_name, best)
+    asked = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": False}
+    report = hunted(found, asked, seed=seed, progress=progress, choose=causes.chosen)
     for row in report.rows:
         # Of cells: a bump beside another one is of the same.
         statuses[row.status] += (row.bump is None) or (row.bump.bump_number or 1) == 1
-    explained = with_causes(hists, [_with_asks(row, by_name) for row in report.rows])
-    everything = with_same_objects(hists.layout, explained, lambda row: _under_bump(by_name[str(row.observable)], row))
-    kept, others = _strongest(everything, best)
+    kept, others = _strongest(causes.of(report.rows), best)
     rows = (*_with_leaders(kept, by_name), *_besides(kept, others))
     return ScanReport(
         hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,
         {**options, "statuses": statuses},
     )  # fmt: skip
+
+
+@dataclass(eq=False)
+class _Causes:
+    """What explains the bumps of an output; found once, for all rows that are about them."""
+
+    hists: Histograms
+    by_name: dict[str, _Cells]
+    best: int
+    known: dict[tuple[str | None, str | None, int | None], CausePart | None] = field(default_factory=dict)
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows with the axes that their cells ask about, and with their causes."""
+        asking = [_with_asks(row, self.by_name) for row in rows]
+        if not self.known:
+            explained = with_same_objects(self.hists.layout, with_causes(self.hists, asking), self._under_bump)
+            self.known = {_name_of(row): row.cause for row in explained}
+        return [dataclasses.replace(row, cause=self.known.get(_name_of(row))) for row in asking]
+
+    def chosen(self, rows: Sequence[Row]) -> list[int]:
+        """Return the numbers of the rows that lead, in their order: without a cause, and not like a stronger one."""
+        kept, _ = _strongest(self.of(rows), self.best)
+        number = {_name_of(row): place for place, row in enumerate(rows)}
+        leading = [row for row in _with_leaders(kept, self.by_name) if row.is_leading and not row.is_explained]
+        return [number[_name_of(row)] for row in leading]
+
+    def _under_bump(self, row: Row) -> tuple[IntArray, FloatArray]:
+        return _under_bump(self.by_name[str(row.observable)], row)
+
+
+def _name_of(row: Row) -> tuple[str | None, str | None, int | None]:
+    return row.observable, row.cell, row.bump.bump_number if row.bump else None
 
 
 def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, list[MassSpectrum], int]:

@@ -19,7 +19,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
+    from coffea_ddp.report.rows import Row
     from coffea_ddp.stats.bumphunt.finder import BumpFinder
 
 Progress = Callable[[int, int, str], None]
@@ -93,30 +94,61 @@ def bump_hunt(
     InputError
         If there is no spectrum, an option is negative, or the signal's width fits to none of the spectra.
     """
-    spectra = as_spectra("bump_hunt", spectra)
+    options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
+    return hunted(
+        as_spectra("bump_hunt", spectra), options, seed=seed, finder=finder, backend=backend, progress=progress,
+        title=title,
+    )  # fmt: skip
+
+
+def hunted(
+    spectra: Sequence[MassSpectrum],
+    options: Mapping[str, Any],
+    *,
+    seed: int,
+    finder: BumpFinder | None = None,
+    backend: str = "numpy",
+    progress: Progress | None = None,
+    title: str = "spectra",
+    choose: Callable[[list[Row]], Sequence[int]] | None = None,
+) -> ScanReport:
+    """Return the report of :func:`bump_hunt`.
+
+    Parameters
+    ----------
+    spectra, seed, finder, backend, progress, title
+        Of :func:`bump_hunt`.
+    options
+        Its ``toys``, ``toys_for``, ``min_events`` and ``whole``.
+    choose
+        Gives of ranked rows the numbers of those that get toys; by default the first ones.
+    """
+    toys, toys_for = int(options["toys"]), int(options["toys_for"])
     if toys < 0 or toys_for < 0:
         raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
     from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
 
-    prepared = [prepare(spectrum, min_events=min_events, whole=whole) for spectrum in spectra]
+    prepared = [prepare(one, min_events=options["min_events"], whole=options["whole"]) for one in spectra]
     if spectra and all(one.status is Status.BAD_WIDTH for one in prepared):
         raise InputError(f"{spectra[0].title or spectra[0].combination}: width: {prepared[0].reason}")
     settings = Settings(finder or shipped(), backend, toys, seed)
     usable = [one for one in prepared if one.status is Status.OK]
     found, searches = _all_found(usable, settings, progress or _silent)
     found = in_order(found, searches)
-    for number, one in enumerate(found[: toys_for if toys else 0]):
+    checked: Sequence[int] = []
+    if toys and toys_for:
+        checked = range(len(found)) if choose is None else choose(rows_of(found, searches))
+    for place, number in enumerate(checked[:toys_for], 1):
         if progress is not None:
-            progress(len(usable), len(usable), f"toys of {number + 1} of the best")
-        found[number] = with_toys(one, settings)
+            progress(len(usable), len(usable), f"toys of {place} of the best")
+        found[number] = with_toys(found[number], settings)
     rows = rows_of(in_order(found, searches), searches)
     rows += [lost_row(one) for one in prepared if one.status is not Status.OK]
     if progress is not None:
         progress(len(usable), len(usable), "")
-    options = {"tests": ["bump"], "toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
     return ScanReport(
         plan=title, fingerprint="", seed=seed, inputs=_inputs(spectra), trials=searches, rows=tuple(rows),
-        options=options,
+        options={"tests": ["bump"], **options},
     )  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def test_resonances_of_the_simulated_events(shared):
     assert best.z_local > 6
     assert best.p_global < 0.05
     # What Z, W and tops make of jets, and of leptons that are seen as jets, is explained or masked.
-    jets = bump_hunt_in_cells(hists, spectra=["mu+j", "e+j", "2j", "j+b", "3j"], min_events=9_000, toys=0)
+    jets = bump_hunt_in_cells(hists, spectra=["mu+j", "e+j", "2j", "j+b", "3j"], min_events=12_000, toys=0)
     assert any(row.is_explained for row in jets.rows)
     left = [row for row in jets.rows if row.p_global is not None and row.p_global < 0.01 and not row.is_explained]
     assert not left

@@ -105,3 +105,29 @@ def test_what_a_report_keeps_does_not_depend_on_what_is_explained() -> None:
         ("e+mu", 1, False),
         ("W+e", 2, True),
     ]
+
+
+def test_toys_are_for_rows_that_lead_and_that_nothing_explains() -> None:
+    """The first of all rows would be the same bump in many cells, and reflections: nobody asks for their p."""
+    direct, derived = peaks(2)
+    rng = np.random.default_rng(5)
+    plan = ScanPlan(
+        "toy",
+        objects=(),
+        spectra=(
+            Spectrum("e+mu", lambda ev: ev.branch("direct"), AXIS, ddp.Resolution(0.03), exchange_name="e0m0"),
+            Spectrum("W+e", lambda ev: ev.branch("derived"), AXIS, ddp.Resolution(0.03), exchange_name="Wm0ne0"),
+        ),
+        cells=(ddp.Topology("most", lambda ev: ev.branch("most") > 0),),
+    )
+    most = (rng.random(len(direct)) < 0.9).astype(int)
+    hists = fill(ak.Array({"direct": direct, "derived": derived, "most": most}), plan)
+    report = bump_hunt_in_cells(hists, toys=50, toys_for=2, seed=3)
+    with_toys = [row for row in report.rows if row.n is not None]
+    assert with_toys
+    assert all(row.is_leading and not row.is_explained for row in with_toys)
+    assert report.rows[0] in with_toys
+    assert any(row.is_explained for row in report.rows)
+    assert any(not row.is_leading for row in report.rows)
+    assert not any(row.n for row in bump_hunt_in_cells(hists, toys=0).rows)
+    assert not any(row.n for row in bump_hunt_in_cells(hists, toys=50, toys_for=0).rows)
