@@ -49,9 +49,9 @@ _UNDER, _NEAR, _FAR = 1.5, 3.0, 6.0
 """Widths: half the window of the bump, and where the windows beside it begin and end."""
 _ABOVE, _AROUND = 2.0, 1.25
 """A threshold makes no bump beyond this multiple of its mass; a spectrum falls or rises within this factor."""
-_KINK, _GOES_ON = 3.5, 2.0
-"""z of the kink of an end point, the largest of a few places, and of events beyond what the spectrum below goes on to.
-"""
+_KINK, _GOES_ON, _ENDS = 3.5, 2.0, 3.0
+"""z of the kink of an end point, the largest of a few places, and of events beyond what the spectrum below goes on to:
+of a turn-on, and of a spectrum that ends."""
 _MOVED = (0.0, 0.5, 1.0)
 """Widths by which resolution moves the kink up."""
 
@@ -316,7 +316,7 @@ class _Spectrum:
                 continue
             z = max(self._kink(row, mass + moved * width) for moved in _MOVED)
             narrow, part = self._standing_out(row, away)
-            if z > _KINK and (narrow <= _NARROW or self._going_on(row, away) <= _GOES_ON):
+            if z > _KINK and (narrow <= _NARROW or self._going_on(row, away) <= _ENDS):
                 said = (
                     f"below the end point at {mass:.4g} GeV of {words}, where the spectrum has a kink (z = {z:.1f}); "
                     f"{100 * part:.0f} % of the events under it are beyond what is next to it"
