@@ -16,7 +16,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
-from coffea_ddp.report.ordering import ranked, sort_key
+from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, hunted
@@ -250,11 +250,16 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
 def _strongest(rows: Sequence[Row], best: int) -> tuple[list[Row], list[Row]]:
     """Return the strongest rows, ranked, those that are explained behind all others; and the other rows.
 
-    What is kept does not depend on what is explained: else no explanation is left where there are many rows.
+    Explained rows take at most half of the places, as long as there are others: of many rows neither those that nothing
+    explains nor the explanations are lost.
     """
-    order = sorted(rows, key=lambda row: (row.rank is None, *sort_key(row.p_global, row.z_local)))
-    kept = ranked([row for row in order[:best] if row.rank is not None])
-    return kept, [*(row for row in order[:best] if row.rank is None), *ranked(order[best:])]
+    order = ranked(rows)  # those without a rank are last
+    plain = [row for row in order if row.rank is not None and not row.is_explained]
+    explained = [row for row in order if row.rank is not None and row.is_explained]
+    of_plain = min(len(plain), best - min(len(explained), best // 2))
+    of_explained = min(len(explained), best - of_plain)
+    others = [*plain[of_plain:], *explained[of_explained:], *(row for row in order if row.rank is None)]
+    return ranked([*plain[:of_plain], *explained[:of_explained]]), others
 
 
 def _besides(kept: Sequence[Row], others: Sequence[Row]) -> list[Row]:

@@ -98,13 +98,16 @@ def test_every_system_of_candidates_has_the_objects_of_its_parts() -> None:
         assert len(visible(mass.exchange_name)) == len(mass.objects), mass
 
 
-def test_what_a_report_keeps_does_not_depend_on_what_is_explained() -> None:
-    """Of many rows the strongest are kept, explained or not: else their explanations would be lost."""
+def test_a_report_of_few_places_keeps_rows_and_explanations() -> None:
+    """Of many rows neither those that nothing explains nor those that are explained take all places."""
     report = scanned(*peaks(0), best=2)
     assert [(row.observable, row.rank, row.is_explained) for row in report.rows] == [
         ("e+mu", 1, False),
         ("W+e", 2, True),
     ]
+    (only, beside) = scanned(*peaks(0), best=1).rows
+    assert (only.observable, only.rank, only.is_explained) == ("e+mu", 1, False)
+    assert (beside.observable, beside.rank) == ("W+e", None)
 
 
 def test_toys_are_for_rows_that_lead_and_that_nothing_explains() -> None:
