@@ -80,7 +80,13 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
         if row.similar_to is not None:
             first.setdefault(row.similar_to, rank)
     new = [
-        dataclasses.replace(row, rank=rank, similar_to=None if row.similar_to is None else first[row.similar_to])
+        _with_rank(row, rank, None if row.similar_to is None else first[row.similar_to])
         for rank, row in enumerate(having, 1)
     ]
     return [*new, *(row for row in rows if row.rank is None)]
+
+
+def _with_rank(row: Row, rank: int, similar_to: int | None) -> Row:
+    if (row.rank, row.similar_to) == (rank, similar_to):
+        return row
+    return dataclasses.replace(row, rank=rank, similar_to=similar_to)

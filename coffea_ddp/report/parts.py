@@ -23,9 +23,10 @@ SMALLEST_P = 1e-300
 def clean(record: Any) -> None:
     """Set to ``None`` what a frozen record cannot say in JSON: numbers that are not finite, and p below 1e-300."""
     for name, value in vars(record).items():
-        too_small = name.startswith("p_") and isinstance(value, float) and 0 <= value < SMALLEST_P
-        if isinstance(value, float) and (too_small or not math.isfinite(value)):
-            object.__setattr__(record, name, None)
+        if isinstance(value, float):
+            too_small = 0 <= value < SMALLEST_P and name.startswith("p_")
+            if too_small or not math.isfinite(value):
+                object.__setattr__(record, name, None)
 
 
 @dataclass(frozen=True)
