@@ -13,7 +13,7 @@ import numpy as np
 from coffea_ddp.stats._compiled import compiled
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, IntArray
+    from coffea_ddp._typing import BoolArray, IntArray, ShortArray
     from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
 
 WIDEST = 1.25
@@ -22,6 +22,10 @@ between them widens the bound, and is kept below what the threshold leaves."""
 
 NEAREST = 64
 """Most cells of a cluster."""
+
+TRIED = 4_096
+"""Cells that are compared with a leader, those that have the next fewer events: with all of a large lattice the time
+would grow with the square of their number."""
 
 
 class Clusters(NamedTuple):
@@ -58,7 +62,7 @@ def clusters_of(entries: Entries, membership: Membership) -> Clusters:
 
 @compiled
 def _clusters(
-    starts: IntArray, codes: IntArray, events: IntArray, sizes: IntArray, order: IntArray
+    starts: IntArray, codes: ShortArray, events: IntArray, sizes: IntArray, order: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Return where clusters begin in the second array, of cells; ``order`` has those of the most events first."""
     used, found = np.zeros(len(sizes), np.bool_), np.zeros(len(order), np.int64)
@@ -87,7 +91,7 @@ def _clusters(
 @compiled
 def _find_nearest(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     starts: IntArray,
-    codes: IntArray,
+    codes: ShortArray,
     events: IntArray,
     sizes: IntArray,
     order: IntArray,
@@ -105,7 +109,7 @@ def _find_nearest(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     leader, n_near = order[place], 0
     for member in range(starts[leader], starts[leader + 1]):
         times[codes[member]] = 1
-    for i in range(place, len(order)):
+    for i in range(place, min(place + TRIED, len(order))):
         cell = order[i]
         if sizes[leader] - sizes[cell] > width:
             break
@@ -130,7 +134,7 @@ def _find_nearest(  # noqa: PLR0917 (numba knows no keyword-only arguments)
 
 @compiled
 def _is_taken(
-    times: IntArray, n_cells: int, starts: IntArray, codes: IntArray, cell: int, events: IntArray, width: float
+    times: IntArray, n_cells: int, starts: IntArray, codes: ShortArray, cell: int, events: IntArray, width: float
 ) -> bool:
     """Return whether a cluster takes one more cell, and count its exclusive cells among ``times`` if so.
 
