@@ -150,7 +150,7 @@ def numpy_loop(hists: Histograms, symmetry: str, observable: str, n_cells: int =
     n = flat.sum(axis=1)
     b = np.random.default_rng(1).binomial(n.astype(int), 0.5)
     cells = distinct_cells(hists.layout.grid, codes)
-    enough = np.flatnonzero(cells.rows(0, len(cells)) @ n.sum(axis=1) >= MIN_EVENTS)
+    enough = np.flatnonzero(cells.sums(n.sum(axis=1)[:, None])[:, 0] >= MIN_EVENTS)
     chosen = np.random.default_rng(2).choice(enough, n_cells, replace=False)
     masks = [hists.layout.grid.contains(cells.cell(i), codes) for i in chosen]
     start = time.perf_counter()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+ShortArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 RealArray = NDArray[np.floating[Any]]

@@ -153,8 +153,9 @@ class Samples:
         if not self.thinned:
             return found
         for start in range(0, len(cells), _BLOCK):
-            members = cells.rows(start, min(start + _BLOCK, len(cells))) > 0
-            found[start : start + len(members)] = np.where(members, self.thresholds, ALL).min(axis=1, initial=ALL)
+            some = np.arange(start, min(start + _BLOCK, len(cells)))
+            starts, codes = cells.lists(some)
+            found[some] = np.minimum.reduceat(self.thresholds[codes], starts[:-1])
         levels = np.unique(found)
         if len(levels) > MOST_LEVELS:
             kept = levels[np.linspace(0, len(levels) - 1, MOST_LEVELS).astype(np.int64)]

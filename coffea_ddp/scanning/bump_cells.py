@@ -199,19 +199,16 @@ def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, 
     contents, squares = counts.counts[:, 0], None if counts.squares is None else counts.squares[:, 0]
     cells = distinct_cells(hists.layout.grid, counts.codes)
     inside = contents[:, 1:-1]
-    totals = np.concatenate(
-        [
-            cells.rows(start, min(start + _BLOCK, len(cells))) @ inside.sum(axis=1)
-            for start in range(0, len(cells), _BLOCK)
-        ]
-        or [np.zeros(0)]
-    )
-    enough = np.flatnonzero(totals >= min_events)
-    found = []
+    enough = np.flatnonzero(cells.sums(inside.sum(axis=1)[:, None])[:, 0] >= min_events)
+    codes, bins = np.nonzero(contents if squares is None else squares)
+    walk = cells.walk(codes, bins)
+    entries = np.column_stack([values[codes, bins] for values in (contents, squares) if values is not None])
+    trail, found = walk.trail(entries.shape[1]), []
     for start in range(0, len(enough), _BLOCK):
         block = enough[start : start + _BLOCK]
-        members = cells.members(block)
-        sums, variances = members @ contents, None if squares is None else members @ squares
+        both = np.zeros((len(block), contents.shape[1], entries.shape[1]))
+        both[:, walk.bins] = walk.sums(entries, block, trail)
+        sums, variances = both[:, :, 0], None if squares is None else both[:, :, 1]
         found += [
             as_spectrum(
                 layout, str(cells.cell(int(index))), sums[row], None if variances is None else variances[row],
@@ -237,7 +234,7 @@ def _with_leaders(rows: Sequence[Row], by_name: dict[str, _Cells]) -> tuple[Row,
         mine = [i for i, row in enumerate(rows) if row.observable == name and row.rank is not None]
         if len(mine) < 2:
             continue
-        members = cells.cells.members([cells.numbers[str(rows[i].cell)] for i in mine])
+        members = cells.cells.sparse_members([cells.numbers[str(rows[i].cell)] for i in mine])
         weights = np.array([_around(cells, rows[i]) for i in mine])
         spans = np.array([_span(rows[i]) for i in mine])
         apart = (spans[:, None, 0] >= spans[None, :, 1]) | (spans[None, :, 0] >= spans[:, None, 1])

@@ -1,8 +1,7 @@
 """The matrices of all cells of the lattice, a block of cells at a time.
 
-A block of membership rows (cells x exclusive cells) times the contents of the exclusive cells (x bins) gives
-the matrices of a block of cells in one product. Products of counts are exact in float64 below 2^53. Memory is
-bounded by the block, whatever the number of cells.
+A walk over the cells (:mod:`coffea_ddp._walk`) sums the filled bins of the exclusive cells into the matrices of a block
+of cells. Sums of counts are exact in float64 below 2^53. Memory is bounded by the block, whatever the number of cells.
 
 Examples
 --------
@@ -21,7 +20,7 @@ Examples
 ...     for x in CellBlocks(hists.cell_counts("a/b"), cells)
 ...     for i, a, b in zip(x.cells, x.n_a, x.n_b)
 ... ]
-[('j=0', 1.0, 1.0), ('j>=1', 0.0, 1.0), ('inclusive', 1.0, 2.0)]
+[('inclusive', 1.0, 2.0), ('j=0', 1.0, 1.0), ('j>=1', 0.0, 1.0)]
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ import numpy as np
 from coffea_ddp.stats.side_weights import pooled_variance
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray, ShortArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.lattice import DistinctCells
 
 BLOCK_BYTES = 8 * 2**20
-"""Memory of a block of cells: enough for an efficient matrix product, small beside the histograms."""
+"""Memory of a block of cells: enough for whole-array work, small beside the histograms."""
 
 
 class Block(NamedTuple):
@@ -60,8 +59,8 @@ class Block(NamedTuple):
         Which bins of the whole matrix these are; shape (bins,).
     shape
         Rows and columns of the whole matrix; one row for a spectrum.
-    members
-        The exclusive cells that each cell is made of; 0.0 and 1.0, shape (n, n_codes).
+    lattice
+        All distinct cells.
     """
 
     cells: IntArray
@@ -72,7 +71,17 @@ class Block(NamedTuple):
     variance: FloatArray | None
     used: IntArray
     shape: tuple[int, int]
-    members: FloatArray
+    lattice: DistinctCells
+
+    @property
+    def members(self) -> FloatArray:
+        """The exclusive cells that each cell is made of; 0.0 and 1.0, shape (n, n_codes)."""
+        return self.lattice.members(self.cells)
+
+    @property
+    def lists(self) -> tuple[IntArray, ShortArray]:
+        """The exclusive cells that each cell is made of, as lists (:meth:`DistinctCells.lists`)."""
+        return self.lattice.lists(self.cells)
 
     def take(self, rows: IntArray) -> Block:
         """Return some of the cells."""
@@ -83,7 +92,6 @@ class Block(NamedTuple):
             a=self.a[rows],
             b=self.b[rows],
             variance=None if self.variance is None else self.variance[rows],
-            members=self.members[rows],
         )
 
 
@@ -101,6 +109,8 @@ class CellBlocks:
         entries ``(sum w)^2 / sum w^2``: as many events of weight 1 have the same relative error.
     side_ratio
         How much larger weights are in B.
+    with_members
+        Room for a row of the membership matrix is part of the memory of a cell.
     block_bytes
         Memory of a block; at least one cell is in it.
     """
@@ -112,48 +122,50 @@ class CellBlocks:
         *,
         min_events: float = 1,
         side_ratio: float = 1.0,
+        with_members: bool = False,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         squares = counts.squares
-        # Bins that are empty in every cell say nothing: leaving them out shortens the products.
-        used = np.flatnonzero((counts.counts if squares is None else squares).any(axis=(0, 1)))
-        self._used = used
-        self._shape = counts.shape
-        self._contents = np.ascontiguousarray(counts.counts[:, :, used])
+        filled = (counts.counts if squares is None else squares).any(axis=1)
+        codes, bins = np.nonzero(filled)
+        self._shape, self._cells, self._min_events = counts.shape, cells, min_events
         self._variance = None
         if squares is not None:
-            self._variance = pooled_variance(squares[:, 0, used], squares[:, 1, used], side_ratio)
-        self._cells = cells
-        self._min_events = min_events
-        # Per cell: its membership row twice (all, and selected), A, B and about five matrices inside a test.
-        self._size = max(1, block_bytes // (8 * (2 * len(counts.codes) + 7 * len(used) + 1)))
+            self._variance = pooled_variance(squares[:, 0], squares[:, 1], side_ratio)
+        # Bins that are empty in every cell say nothing, and are left out.
+        self._walk = cells.walk(codes, bins)
+        columns = [counts.counts[codes, 0, bins], counts.counts[codes, 1, bins]]
+        if self._variance is not None:
+            columns.append(self._variance[codes, bins])
+        self._entries = np.column_stack(columns)
+        totals = [np.bincount(codes, column, minlength=len(counts.codes)) for column in columns]
+        self._totals = np.column_stack(totals).astype(np.float64)
+        # Per cell: A, B and about five matrices inside a test, and all it is made of.
+        width = 7 * len(self._walk.bins) + 1 + 2 * len(counts.codes) * with_members
+        self._size = max(1, block_bytes // (8 * width))
 
     def __iter__(self) -> Iterator[Block]:
         """Yield the cells with enough entries, in the order of the distinct cells."""
-        n_codes, _, n_bins = self._contents.shape
-        sums = self._contents.sum(axis=2)
-        squares = None if self._variance is None else self._variance.sum(axis=1)
-        table = self._contents.reshape(n_codes, 2 * n_bins)
-        for start in range(0, len(self._cells), self._size):
-            members = self._cells.rows(start, min(start + self._size, len(self._cells)))
-            inside = members @ sums
-            enough = self._enough(inside.sum(axis=1), None if squares is None else members @ squares)
-            members = members[enough]
-            matrices = (members @ table).reshape(len(members), 2, n_bins)
+        totals = self._cells.sums(self._totals)
+        enough = np.flatnonzero(self._enough(totals[:, 0] + totals[:, 1], totals[:, 2:]))
+        trail = self._walk.trail(self._entries.shape[1])
+        for start in range(0, len(enough), self._size):
+            cells = enough[start : start + self._size]
+            matrices = self._walk.sums(self._entries, cells, trail)
             yield Block(
-                cells=start + np.flatnonzero(enough),
-                n_a=inside[enough, 0],
-                n_b=inside[enough, 1],
-                a=matrices[:, 0],
-                b=matrices[:, 1],
-                variance=None if self._variance is None else members @ self._variance,
-                used=self._used,
+                cells=cells,
+                n_a=totals[cells, 0],
+                n_b=totals[cells, 1],
+                a=matrices[:, :, 0],
+                b=matrices[:, :, 1],
+                variance=None if self._variance is None else matrices[:, :, 2],
+                used=self._walk.bins,
                 shape=self._shape,
-                members=members,
+                lattice=self._cells,
             )
 
-    def _enough(self, entries: FloatArray, squares: FloatArray | None) -> BoolArray:
-        if squares is None:
+    def _enough(self, entries: FloatArray, squares: FloatArray) -> BoolArray:
+        if not squares.shape[1]:
             return entries >= self._min_events
         # 1e-9: sums of weights like 0.1 are not exact.
-        return (squares > 0) & (entries**2 >= self._min_events * squares * (1 - 1e-9))
+        return (squares[:, 0] > 0) & (entries**2 >= self._min_events * squares[:, 0] * (1 - 1e-9))

@@ -189,7 +189,11 @@ class BestDeviations:
         rest = [i for i in ranked if i not in shown and _place(deviations[i]) in best]
         ranks: dict[int, int | None] = {number: rank for rank, number in enumerate(among, 1)}
         similar = _similar(counts, deviations, among)
-        return tuple(_row(deviations[i], (ranks.get(i), similar.get(i)), significance, i) for i in [*among, *rest])
+        p_local = p_from_z(np.array([deviation.bound for deviation in deviations]), two_sided=True).tolist()
+        return tuple(
+            _row(deviations[i], (ranks.get(i), similar.get(i)), p_local[i], significance, i, number)
+            for number, i in enumerate([*among, *rest], 1)
+        )
 
 
 def _place(deviation: Deviation) -> tuple[Family, int]:
@@ -228,38 +232,60 @@ def _similar(counts: CountsOf, deviations: Sequence[Deviation], among: Sequence[
     for symmetry in dict.fromkeys(deviations[i].family.symmetry for i in among):
         mine = [(rank, i) for rank, i in enumerate(among, 1) if deviations[i].family.symmetry == symmetry]
         chosen = [deviations[i] for _, i in mine]
-        members = chosen[0].family.cells.members([deviation.cell for deviation in chosen])
-        contents = _Contents(counts, symmetry)
-        weights = np.array([contents.of(deviation) for deviation in chosen])
-        heads = leaders(members, weights, [deviation.statistic for deviation in chosen], apart=_apart(chosen))
+        heads = leaders(
+            chosen[0].family.cells.sparse_members([deviation.cell for deviation in chosen]),
+            _Contents(counts, symmetry, chosen).of,
+            [deviation.statistic for deviation in chosen],
+            apart=_apart(chosen),
+        )
         similar |= {i: mine[head][0] for (_, i), head in zip(mine, heads.tolist(), strict=True)}
     return similar
 
 
 class _Contents:
-    """Number of events of a deviation in every exclusive cell: all of them, or those in its region."""
+    """Number of events of deviations in every exclusive cell: all of them, or those in its region."""
 
-    def __init__(self, counts: CountsOf, symmetry: str) -> None:
-        self._counts, self._symmetry = counts, symmetry
-        self._sums: dict[str, FloatArray] = {}
+    def __init__(self, counts: CountsOf, symmetry: str, chosen: Sequence[Deviation]) -> None:
+        self._counts, self._symmetry, self._chosen = counts, symmetry, chosen
+        self._filled: dict[str, _Filled] = {}
         self._all: FloatArray = np.maximum(counts(symmetry).counts[:, :, 0].sum(axis=1), 0.0)
 
-    def of(self, deviation: Deviation) -> FloatArray:
-        """Return the numbers, shape (n_codes,)."""
+    def of(self, number: int) -> FloatArray:
+        """Return the numbers of one deviation, shape (n_codes,)."""
+        deviation = self._chosen[number]
         if deviation.region is None:
             return self._all
         name = deviation.family.observable
-        if name not in self._sums:
-            counts = self._counts(self._symmetry, name)
-            self._sums[name] = np.maximum(counts.counts.sum(axis=1), 0.0).reshape(-1, *counts.shape)
+        if name not in self._filled:
+            self._filled[name] = _Filled.of(self._counts(self._symmetry, name))
         first_row, stop_row, first_column, stop_column = deviation.region
-        inside = self._sums[name][:, first_row:stop_row, first_column:stop_column]
-        found: FloatArray = inside.sum(axis=(1, 2))
-        return found
+        code, row, column, events = self._filled[name]
+        inside = (row >= first_row) & (row < stop_row) & (column >= first_column) & (column < stop_column)
+        return np.bincount(code[inside], events[inside], minlength=len(self._all)).astype(np.float64)
 
 
-def _apart(chosen: Sequence[Deviation]) -> BoolArray:
-    """Return which pairs are about regions of one observable that have no bin in common; shape (n, n)."""
+class _Filled(NamedTuple):
+    """The filled bins of the exclusive cells of an observable; all of shape (n_filled,)."""
+
+    code: IntArray
+    row: IntArray
+    column: IntArray
+    events: FloatArray
+
+    @classmethod
+    def of(cls, counts: CellCounts) -> _Filled:
+        sums = np.maximum(counts.counts.sum(axis=1), 0.0)
+        code, place = np.nonzero(sums)
+        return cls(code, *np.divmod(place, counts.shape[1]), sums[code, place])
+
+
+def _apart(chosen: Sequence[Deviation]) -> BoolArray | None:
+    """Return which pairs are about regions of one observable that have no bin in common; shape (n, n).
+
+    ``None`` where no deviation is about a region.
+    """
+    if all(deviation.region is None for deviation in chosen):
+        return None
     nowhere = (0, 0, 0, 0)
     spans = np.array([nowhere if deviation.region is None else deviation.region for deviation in chosen])
     observable = np.unique([deviation.family.observable for deviation in chosen], return_inverse=True)[1]
@@ -271,13 +297,18 @@ def _apart(chosen: Sequence[Deviation]) -> BoolArray:
 
 
 def _row(
-    deviation: Deviation, ranks: tuple[int | None, int | None], significance: GlobalSignificance, number: int
+    deviation: Deviation,
+    ranks: tuple[int | None, int | None],
+    p_local: float,
+    significance: GlobalSignificance,
+    place: int,
+    number: int,
 ) -> Row:
     family, statistic = deviation.family, deviation.statistic
     kind = float if family.expected.weighted else int
     counts: dict[str, Any] = {"n_ge": None, "n": None, "n_ge_cell": None, "n_cell": None}
     if significance.n:
-        n_ge, n_ge_cell = int(significance.n_ge[number]), int(significance.n_ge_cell[number])
+        n_ge, n_ge_cell = int(significance.n_ge[place]), int(significance.n_ge_cell[place])
         counts = {"n_ge": n_ge, "n": significance.n, "n_ge_cell": n_ge_cell, "n_cell": significance.n}
     return Row(
         kind="symmetry",
@@ -290,23 +321,24 @@ def _row(
         n_a=kind(deviation.n_a),
         n_b=kind(deviation.n_b),
         statistic=statistic,
-        p_local=float(p_from_z(deviation.bound, two_sided=True)),
+        p_local=p_local,
         z_local=statistic,
-        p_global=float(significance.p_global[number]),
-        z_global=float(significance.z_global[number]),
+        p_global=float(significance.p_global[place]),
+        z_global=float(significance.z_global[place]),
         method=family.test.described,
         p_method=family.test.p_method(family.expected),
         global_method=significance.method,
         status=Status.OK.name,
         rank=ranks[0],
+        number=number,
         n_bins=deviation.n_bins,
         ratio=_ratio(deviation),
         aliases=int(family.cells.aliases[deviation.cell]),
         similar_to=ranks[1],
         n_regions=None if deviation.region is None else deviation.n_regions,
-        p_cell=float(significance.p_cell[number]),
-        p_symmetry=float(significance.p_symmetry[number]),
-        tail=TailPart(*map(float, significance.tails[number])),
+        p_cell=float(significance.p_cell[place]),
+        p_symmetry=float(significance.p_symmetry[place]),
+        tail=TailPart(*map(float, significance.tails[place])),
         **counts,
     )
 

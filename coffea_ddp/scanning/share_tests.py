@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def nsigma_block(block: Block, expected: ChannelExpectation, shares: ChannelShares) -> CellResults:
     """Return N_sigma of the cells of a block: ``sum_i (B_i - E_i) / sqrt(V_i)`` over its standard deviation."""
-    starts, codes = _lists(block.members)
+    starts, codes = block.lists
     odds = shares.odds(block.members, block.used, block.b)
     found = nsigma_of_shares(shares.entries, starts, codes, shares.residual, _known(odds))
     e = shares.expected(block.members, block.used).sum(axis=1) if odds is None else block.n_b
@@ -55,7 +55,7 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
     (W. Hoeffding, Ann. Math. Stat. 27 (1956) 713); where a fit makes the variance larger or smaller, its z is changed
     by the same factor as that of the row.
     """
-    starts, codes = _lists(block.members)
+    starts, codes = block.lists
     odds = shares.odds(block.members, block.used, block.b)
     found = best_of_shares(shares.entries, starts, codes, shares.residual, block.shape, odds=_known(odds), pulls=pulls)
     inside = inside_of(block, found.where)
@@ -78,13 +78,6 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
         z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
         found.where,
     )  # fmt: skip
-
-
-def _lists(members: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return where the list of every cell begins, and the exclusive cells of all lists."""
-    cell, code = np.nonzero(members)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(members)))])
-    return starts.astype(np.int64), code
 
 
 def _ratios(n_a: FloatArray, n_b: FloatArray, e: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -232,7 +232,10 @@ def _scan_counts(
         steps.begin(f"{symmetry}: {observable}")
         counts = hists.cell_counts(symmetry, observable)
         expected = tests.expected(counts, events, hists.layout.symmetry(symmetry).kappa)
-        blocks = CellBlocks(counts, cells, min_events=tests.min_events, side_ratio=expected.side_ratio)
+        blocks = CellBlocks(
+            counts, cells, min_events=tests.min_events, side_ratio=expected.side_ratio,
+            with_members=expected.shares is not None,
+        )  # fmt: skip
         families = [ScanFamily(test, symmetry, observable, cells, expected, counts.axes) for test in tests.counts]
         observed.counts.append([(one, _tested(one, blocks, observed.deviations, statuses)) for one in families])
         steps.done += 1
@@ -260,7 +263,13 @@ def _tested(
         return _Tested(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return _Tested(*(column[order] for column in columns))
+    cells, kappa, scale = (column[order] for column in columns)
+    return _Tested(cells.astype(np.int32), _once(kappa), _once(scale))
+
+
+def _once(column: FloatArray) -> FloatArray:
+    """Return an array that holds its value once where all of its values are the same."""
+    return np.broadcast_to(column[0], column.shape) if len(column) and (column == column[0]).all() else column
 
 
 def _scan_stored(

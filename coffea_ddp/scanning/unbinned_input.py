@@ -58,7 +58,8 @@ class EventFit(NamedTuple):
         return np.where(self.opposite, ~words, words)
 
 
-_CELLS = 512
+_CELLS, _ROWS = 512, 2**23
+"""Cells of a block, and numbers in its rows of the membership matrix, at most."""
 _BYTES = 2**28
 
 
@@ -230,8 +231,9 @@ def residuals_of(is_a: BoolArray, field: UnbinnedInput) -> NDArray[np.float32]:
 
 def cell_blocks(cells: DistinctCells, chosen: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
     """Yield some cells at a time, with their rows of the membership matrix, shape (n_cells, n_codes)."""
-    for start in range(0, len(chosen), _CELLS):
-        some = chosen[start : start + _CELLS]
+    size = max(min(_CELLS, _ROWS // max(len(cells.codes), 1)), 1)
+    for start in range(0, len(chosen), size):
+        some = chosen[start : start + size]
         yield some, cells.members(some)
 
 
@@ -244,8 +246,8 @@ def enough_events(field: UnbinnedInput) -> tuple[IntArray, NDArray[np.uint64], F
     for level in np.unique(levels):
         inside = samples.below(level)
         counts = [np.bincount(samples.code[inside & side], minlength=n_codes) for side in (~samples.is_b, samples.is_b)]
-        for chosen, members in cell_blocks(cells, np.flatnonzero(levels == level)):
-            n[:, chosen] = [members @ count for count in counts]
+        chosen = levels == level
+        n[:, chosen] = cells.sums(np.column_stack(counts))[chosen].T
     enough = np.flatnonzero(n.sum(axis=0) >= max(field.min_events, 2))
     return enough, levels[enough], n[0, enough], n[1, enough]
 

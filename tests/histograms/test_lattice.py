@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_agrees_with_brute_force(drawn):
     nothing = (False,) * len(cells.codes)
     assert cells.n_total == grid.n_cells == sum(map(len, expected.values()))
     assert cells.n_empty == len(expected.pop(nothing, []))
-    rows = [tuple(bool(x) for x in row) for row in cells.rows(0, len(cells))]
+    rows = [tuple(bool(x) for x in row) for row in cells.members(range(len(cells)))]
     assert len(rows) == len(cells) == len(set(rows))
     assert set(rows) == set(expected)
     for number, row in enumerate(rows):
@@ -64,7 +65,7 @@ def test_names_lead_back_to_the_events(drawn):
     cells = distinct_cells(grid, codes)
     for number in range(len(cells)):
         name = str(cells.cell(number))
-        np.testing.assert_array_equal(grid.contains(name, cells.codes), cells.rows(number, number + 1)[0] == 1)
+        np.testing.assert_array_equal(grid.contains(name, cells.codes), cells.members(number)[0] == 1)
 
 
 @given(grids_and_codes(), st.randoms())
@@ -74,7 +75,7 @@ def test_order_and_repeats_of_codes_do_not_matter(drawn, random):
     random.shuffle(shuffled)
     first, second = distinct_cells(grid, codes), distinct_cells(grid, shuffled)
     np.testing.assert_array_equal(first.choices, second.choices)
-    np.testing.assert_array_equal(first.rows(0, len(first)), second.rows(0, len(second)))
+    np.testing.assert_array_equal(first.members(range(len(first))), second.members(range(len(second))))
     np.testing.assert_array_equal(first.aliases, second.aliases)
 
 
@@ -83,7 +84,7 @@ def test_many_codes_cross_the_words(n_codes):
     grid = CellGrid((Multiplicity("a", last=20), Multiplicity("b", last=20)))
     codes = np.random.default_rng(n_codes).choice(grid.n_exclusive, n_codes, replace=False)
     cells = distinct_cells(grid, codes)
-    rows = cells.rows(0, len(cells))
+    rows = cells.members(range(len(cells)))
     assert rows.shape == (len(cells), n_codes)
     assert len(np.unique(rows, axis=0)) == len(cells)
     for number in range(0, len(cells), 17):
@@ -95,11 +96,25 @@ def test_no_events(axes):
     cells = distinct_cells(CellGrid(axes), [])
     assert len(cells) == 0
     assert cells.n_empty == cells.n_total == CellGrid(axes).n_cells
-    assert cells.rows(0, 0).shape == (0, 0)
+    assert cells.members([]).shape == (0, 0)
 
 
 def test_grid_without_axes_is_the_inclusive_cell():
     cells = distinct_cells(CellGrid(()), [0, 0])
     assert [str(cells.cell(i)) for i in range(len(cells))] == ["inclusive"]
     assert (cells.n_total, cells.n_empty, int(cells.aliases[0])) == (1, 0, 1)
-    np.testing.assert_array_equal(cells.rows(0, 1), [[1.0]])
+    np.testing.assert_array_equal(cells.members(0), [[1.0]])
+
+
+def test_memory_does_not_grow_with_what_cells_are_made_of():
+    """A row of a matrix of bits would be 480 bytes a cell, and is held several times where cells are compared."""
+    grid = CellGrid(tuple(Multiplicity(f"m{i}", last=4) for i in range(3)) + tuple(Topology(f"t{i}") for i in range(5)))
+    codes = np.random.default_rng(2).choice(grid.n_exclusive, 3_840, replace=False)
+    distinct_cells(grid, codes[:10])  # compiles
+    tracemalloc.start()
+    cells = distinct_cells(grid, codes)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(cells) > 150_000
+    assert held / len(cells) < 50
+    assert peak / len(cells) < 300

@@ -59,7 +59,7 @@ def test_levels_are_few_and_never_above_the_threshold():
     hists = make_events(5_000, 4, max_stored=60)
     samples, cells = samples_of(hists, "e/mu", ("x",)), distinct_cells(GRID, hists.occupied("e/mu"))
     levels = samples.levels(cells)
-    members = cells.rows(0, len(cells)) > 0
+    members = cells.members(range(len(cells))) > 0
     exact = np.where(members, samples.thresholds, ALL).min(axis=1)
     np.testing.assert_array_equal(levels, exact)
     many = dataclasses.replace(samples, thresholds=np.arange(1, len(samples.events) + 1).astype(np.uint64))
@@ -67,7 +67,7 @@ def test_levels_are_few_and_never_above_the_threshold():
     wide = dataclasses.replace(many, thresholds=np.sort(np.arange(GRID.n_exclusive)).astype(np.uint64) + np.uint64(1))
     found = wide.levels(grid)
     assert len(np.unique(found)) <= MOST_LEVELS
-    assert (found <= np.where(grid.rows(0, len(grid)) > 0, wide.thresholds, ALL).min(axis=1)).all()
+    assert (found <= np.where(grid.members(range(len(grid))) > 0, wide.thresholds, ALL).min(axis=1)).all()
 
 
 def test_events_without_a_feature_are_left_out_and_told():

@@ -101,7 +101,7 @@ def whole(plan: Path, files: list[Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
-    """Start a cluster with two workers: a run begins with the first one, and takes a later one when it joins."""
+    """Start a cluster with two workers: a run begins with the first, and takes a later one when it joins."""
     with facility(tmp_path_factory.mktemp("facility"), PLAN_SLEEP="0.15") as found:
         with connect(found.address) as client:
             client.wait_for_workers(2, timeout=300)

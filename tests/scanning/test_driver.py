@@ -159,13 +159,15 @@ def test_blocks_do_not_show(monkeypatch, block_bytes, weighted):
         assert parts == whole
 
 
-def test_blocks_are_bounded():
+@pytest.mark.parametrize("with_members", [False, True])
+def test_blocks_are_bounded(with_members):
     hists = make_histograms(make_layout(), 500, seed=5)
-    cells = distinct_cells(GRID, hists.occupied("e/mu"))
-    sizes = [len(block.cells) for block in CellBlocks(hists.cell_counts("e/mu", "met"), cells, block_bytes=10_000)]
+    cells, counts = distinct_cells(GRID, hists.occupied("e/mu")), hists.cell_counts("e/mu", "met")
+    options = {"block_bytes": 10_000, "with_members": with_members}
+    sizes = [len(block.cells) for block in CellBlocks(counts, cells, **options)]
     assert len(sizes) > 3
     assert sum(sizes) == len(cells)
-    assert max(sizes) * 8 * 2 * len(cells.codes) <= 10_000
+    assert max(sizes) * 8 * (7 * counts.n_bins + 2 * len(cells.codes) * with_members) <= 10_000
     assert cell_matrices.BLOCK_BYTES <= 64 * 2**20
 
 

@@ -20,7 +20,7 @@ from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import AnyArray, IntArray
+    from coffea_ddp._typing import AnyArray, IntArray, ShortArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
     from coffea_ddp.stats.submatrix.overlapping import Entries
 
@@ -67,7 +67,7 @@ def score_listed(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     size: tuple[int, int],
     entries: Entries,
     labels: Labels,
-    codes: IntArray,
+    codes: ShortArray,
     table: ZTable,
     reach: Reach,
     score: Single,
@@ -123,7 +123,7 @@ def score_listed(  # noqa: PLR0917 (numba knows no keyword-only arguments)
 
 @compiled
 def _know_cell(
-    besides: IntArray, cluster: Cluster, entries: Entries, codes: IntArray, size: tuple[int, int], mean: IntArray,
+    besides: IntArray, cluster: Cluster, entries: Entries, codes: ShortArray, size: tuple[int, int], mean: IntArray,
     p: float,
 ) -> None:  # fmt: skip
     """Fill what is known of one cell of the cluster, and its entries that are not in the core, their number first."""

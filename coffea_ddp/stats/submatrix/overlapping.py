@@ -22,7 +22,7 @@ from coffea_ddp.stats.submatrix.rectangles import exact_extremes, linear_extreme
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray, ShortArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
 
     Single = NDArray[np.float32]
@@ -83,7 +83,7 @@ class Membership(NamedTuple):
     """
 
     starts: IntArray
-    codes: IntArray
+    codes: ShortArray
     scale: FloatArray
     v_scale: FloatArray
     keep: IntArray

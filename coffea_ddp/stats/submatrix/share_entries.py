@@ -21,7 +21,7 @@ from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership, take
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray, ShortArray
 
     Single = NDArray[np.float32]
 
@@ -80,7 +80,7 @@ class ShareNSigma(NamedTuple):
 
 
 def nsigma_of_shares(
-    entries: ShareEntries, starts: IntArray, codes: IntArray, x: FloatArray, odds: FloatArray | None = None
+    entries: ShareEntries, starts: IntArray, codes: ShortArray, x: FloatArray, odds: FloatArray | None = None
 ) -> ShareNSigma:
     """Return N_sigma of cells.
 
@@ -113,7 +113,7 @@ def share_with_odds(entries: ShareEntries, entry: int, odds: float) -> tuple[flo
 
 @compiled
 def _bin_weights(
-    entries: ShareEntries, starts: IntArray, codes: IntArray, cell: int, odds: float, v: FloatArray, s: FloatArray,
+    entries: ShareEntries, starts: IntArray, codes: ShortArray, cell: int, odds: float, v: FloatArray, s: FloatArray,
     weight: FloatArray,
 ) -> int:  # fmt: skip
     """Fill variance, spread and ``1 / sqrt(variance)`` of the bins of a cell; return how many are not empty."""
@@ -148,7 +148,7 @@ def _without_total(v: FloatArray, weight: FloatArray) -> float:
 
 @compiled
 def _nsigma_of_shares(
-    entries: ShareEntries, starts: IntArray, codes: IntArray, x: FloatArray, own: FloatArray, n_all: int
+    entries: ShareEntries, starts: IntArray, codes: ShortArray, x: FloatArray, own: FloatArray, n_all: int
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     n_cells, n_directions = len(starts) - 1, entries.control.shape[1]
     statistic, scale = np.full(n_cells, np.nan), np.full(n_cells, np.nan)

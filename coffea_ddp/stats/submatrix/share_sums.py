@@ -20,7 +20,7 @@ from coffea_ddp.stats.submatrix.share_entries import ShareEntries, share_with_od
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray, ShortArray
 
     Single = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ NEGLIGIBLE = 0.04
 
 @compiled
 def gathered(
-    entries: ShareEntries, codes: IntArray, shape: tuple[int, int], filled: IntArray, x: FloatArray, odds: float,
+    entries: ShareEntries, codes: ShortArray, shape: tuple[int, int], filled: IntArray, x: FloatArray, odds: float,
     n_known: int,
 ) -> tuple[IntArray, int, int, FloatArray]:  # fmt: skip
     """Return the place of every bin, rows and columns, and the sums of each place, without bounds.

@@ -40,7 +40,7 @@ from coffea_ddp.stats.submatrix.share_sums import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import FloatArray, IntArray, ShortArray
 
     Single = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ class ShareRectangles(NamedTuple):
 
 
 def best_of_shares(
-    entries: ShareEntries, starts: IntArray, codes: IntArray, x: FloatArray, shape: tuple[int, int], *,
+    entries: ShareEntries, starts: IntArray, codes: ShortArray, x: FloatArray, shape: tuple[int, int], *,
     odds: FloatArray | None = None, pulls: bool = False,
 ) -> ShareRectangles:  # fmt: skip
     """Return the best rectangle of cells, the largest in size.
@@ -101,7 +101,7 @@ def best_of_shares(
 def _best_of_shares(
     entries: ShareEntries,
     starts: IntArray,
-    codes: IntArray,
+    codes: ShortArray,
     x: FloatArray,
     shape: tuple[int, int],
     own: FloatArray,
