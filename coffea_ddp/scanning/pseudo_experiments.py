@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.scanning.labelled_events import LabelledEvents
+from coffea_ddp.scanning.memberships import Memberships
 from coffea_ddp.scanning.protocols import BoundedTest, RelabelledCounts
 from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.stats._compiled import TOYS
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.submatrix.maxima import BoundedCells
 
     Single = NDArray[np.float32]
-
-_ROWS = 1_024
 
 
 def pseudo_experiments(
@@ -137,13 +136,13 @@ class _Work:
     """One observable, ready for its blocks.
 
     ``members`` are the cells of every test, for every expectation in ``expected`` apart; ``bounded`` those of the tests
-    that know bounds.
+    that know bounds, where all are held.
     """
 
     of: _Channel
     entries: Entries
     expected: tuple[ChannelExpectation, ...]
-    members: tuple[tuple[Membership, ...], ...]
+    members: tuple[tuple[Memberships, ...], ...]
     bounded: tuple[BoundedCells | None, ...]
     weights: FloatArray | None
     events: LabelledEvents | None
@@ -194,29 +193,17 @@ class _Work:
         factor = 1.0 if expected.per_cell else expected.kappa
         starts = np.searchsorted(code, np.arange(n_codes + 1))
         entries = Entries(starts=starts, bins=place, n=n, v=factor * variances)
-        members = [_members(of, tested, tested.cells) for tested in of.tested]
+        channel, members = _Channel.of(of), [_members(of, tested, tested.cells) for tested in of.tested]
         bounded = tuple(
-            tested.test.bounded(entries, cells, of.counts.shape, expected, tested.observed)
-            if isinstance(tested.test, BoundedTest)
-            else None
+            None if cells.whole is None else _bounded(tested, entries, cells.whole, channel)
             for tested, cells in zip(of.tested, members, strict=True)
         )
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events.
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
-        return cls(
-            _Channel.of(of),
-            entries,
-            (expected,),
-            tuple((cells,) for cells in members),
-            bounded,
-            weights,
-            events,
-            draw,
-            n_b,
-            n_other,
-        )
+        apart = tuple((cells,) for cells in members)
+        return cls(channel, entries, (expected,), apart, bounded, weights, events, draw, n_b, n_other)
 
     def blocks(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
         """Return the largest score of all cells, and the scores of those that are kept, of every block and test."""
@@ -235,14 +222,21 @@ class _Work:
                 drawn = expected.shares.drawn(self.draw.seed, self.key, number, same[i])
                 same[i] = same[i] or drawn
                 toys.append(self._with_shares(drawn, expected))
-            for i, (tested, members, bounded) in enumerate(zip(tests, self.members, self.bounded, strict=True)):
-                out = [MaxScores(0, *block[i]) for block in found]
-                if bounded is not None:
-                    bounded.take([one.b for one in toys], out)
-                    continue
-                for one, scores in zip(toys, out, strict=True):
-                    tested.test.relabelled(one, members[part], scores)
+            for i, members in enumerate(self.members):
+                for cells in members[part]:
+                    self._take(i, cells, toys, [MaxScores(0, *block[i]) for block in found])
         return found
+
+    def _take(self, test: int, cells: Membership, toys: Sequence[RelabelledCounts], out: Sequence[MaxScores]) -> None:
+        """Take the scores of some cells by one test, by its number."""
+        tested, bounded = self.of.tested[test], self.bounded[test]
+        if bounded is None and not self.members[test][0].held:
+            bounded = _bounded(tested, self.entries, cells, self.of)
+        if bounded is not None:
+            bounded.take([one.b for one in toys], out)
+            return
+        for one, scores in zip(toys, out, strict=True):
+            tested.test.relabelled(one, cells, scores)
 
     def _with_shares(self, drawn: Drawn, expected: ChannelExpectation) -> RelabelledCounts:
         labels = KnownKappaLabels(drawn.residual, drawn.b)
@@ -293,7 +287,7 @@ def _entries_of(of: ScannedObservable) -> Entries:
     return Entries(entries.starts, entries.bins, np.rint(entries.n).astype(np.int64), entries.v)
 
 
-def _members_apart(of: ScannedObservable, number: int) -> tuple[tuple[Membership, ...], ...]:
+def _members_apart(of: ScannedObservable, number: int) -> tuple[tuple[Memberships, ...], ...]:
     """Return the cells of every test, those of each of the fits that shares come from apart."""
     assert of.expected.shares is not None
     which = of.expected.shares.fit_of
@@ -304,18 +298,13 @@ def _members_apart(of: ScannedObservable, number: int) -> tuple[tuple[Membership
     return tuple(found)
 
 
-def _members(of: ScannedObservable, of_test: ScannedCells, cells: IntArray) -> Membership:
+def _members(of: ScannedObservable, tested: ScannedCells, cells: IntArray) -> Memberships:
     """Return some of the cells that a test tested."""
-    keep = np.full(len(cells), -1)
-    kept = np.isin(cells, of_test.kept)
-    keep[kept] = np.searchsorted(of_test.kept, cells[kept])
-    place = np.searchsorted(of_test.cells, cells)
-    own = of_test.kappa[place] if of.expected.per_cell else np.ones(len(cells))
-    sizes, codes = [np.zeros(1, np.int64)], []
-    # Rows of the membership matrix are long: a block of them at a time.
-    for start in range(0, len(cells), _ROWS):
-        cell, code = np.nonzero(of.cells.members(cells[start : start + _ROWS]))
-        sizes.append(np.bincount(cell, minlength=len(cells[start : start + _ROWS])))
-        codes.append(code.astype(np.int32))
-    starts = np.cumsum(np.concatenate(sizes))
-    return Membership(starts, np.concatenate([np.zeros(0, np.int32), *codes]), of_test.scale[place], own, keep)
+    return Memberships.of(of.cells, tested, cells, per_cell=of.expected.per_cell)
+
+
+def _bounded(tested: ScannedCells, entries: Entries, cells: Membership, of: _Channel) -> BoundedCells | None:
+    """Return cells that are ready for pseudo-experiments by bounds; ``None`` where these do not hold."""
+    if of.expected.shares is not None or not isinstance(tested.test, BoundedTest):
+        return None
+    return tested.test.bounded(entries, cells, of.shape, of.expected, tested.observed)

@@ -66,7 +66,7 @@ class BoundedCells(SearchedCells):
         for i, (found, scores) in enumerate(zip(b, out, strict=True)):
             lanes = slice(i * TOYS, (i + 1) * TOYS)
             around[:, lanes] = found - mean[:, None]
-            best[lanes] = scores.best
+            best[lanes], kept[:, lanes] = scores.best, scores.kept
         Search(self, Labels(around, mean), best, kept).take_all()
         for i, scores in enumerate(out):
             lanes = slice(i * TOYS, (i + 1) * TOYS)
