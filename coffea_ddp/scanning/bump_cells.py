@@ -162,7 +162,7 @@ def bump_hunt_in_cells(
 
 @dataclass(eq=False)
 class _Causes:
-    """What explains the bumps of an output; found once, for all rows that are about them."""
+    """Explanations of the bumps of an output, found once, for all rows that are about them."""
 
     hists: Histograms
     by_name: dict[str, _Cells]
