@@ -8,7 +8,8 @@ import contextlib
 import logging
 import queue
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from coffea_ddp.cluster.connecting import at_address
@@ -24,6 +25,14 @@ Future = Any  # distributed ships no types
 
 class SchedulerLostError(Exception):
     """The scheduler, or every worker, is gone for good."""
+
+
+@contextlib.contextmanager
+def sending_much() -> Iterator[None]:
+    """Send what has to go without Dask's advice to leave it where it is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")
+        yield
 
 
 class Watch:

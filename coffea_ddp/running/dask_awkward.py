@@ -16,6 +16,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.cluster.code_digest import call, here, packed
 from coffea_ddp.cluster.connecting import at_address
+from coffea_ddp.cluster.watching import sending_much
 from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
 from coffea_ddp.filling import fill, needed_branches
 from coffea_ddp.histograms.histograms import Histograms
@@ -63,7 +64,8 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
     # Asked now: a client that has lost its scheduler does not know any more where that was.
     where = "" if client is None else at_address(client)
     try:
-        total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
+        with sending_much():
+            total: Histograms = client.compute(task, sync=True) if client else task.compute(scheduler="sync")
     except DDPError:
         raise
     except Exception as error:

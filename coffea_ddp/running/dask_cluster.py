@@ -21,7 +21,7 @@ from coffea.processor.executor import WorkItem
 
 from coffea_ddp.cluster.code_digest import call, call_or_pass, here, packed, unpacked
 from coffea_ddp.cluster.connecting import at_address
-from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code
+from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code, sending_much
 from coffea_ddp.cluster.workers import FitWorkers
 from coffea_ddp.errors import ClusterError, DDPError, describe
 from coffea_ddp.histograms.histograms import Histograms
@@ -109,7 +109,8 @@ class _Pass:
         """Return the sum of all chunks, by dataset or of all; whatever ends it early, no task of it goes on."""
         try:
             # The plan travels once, as a task's result: where it is lost, the scheduler knows how to make it again.
-            self._packed = self._client.submit(bytes, self._plan, key=f"plan-{self._name}", pure=False)
+            with sending_much():
+                self._packed = self._client.submit(bytes, self._plan, key=f"plan-{self._name}", pure=False)
             return self._run()
         except DDPError:
             raise
@@ -190,7 +191,8 @@ class _Pass:
         items = [self._items[number] for number in numbers]
         work = partial(call, here(), packed(_chunk))
         options = self._team.preferred()
-        futures = self._client.map(work, items, packed=self._packed, key=keys, pure=False, retries=0, **options)
+        with sending_much():
+            futures = self._client.map(work, items, packed=self._packed, key=keys, pure=False, retries=0, **options)
         self._watch.add(futures)
         del futures
         for future in self._finished(len(keys)):
@@ -257,7 +259,8 @@ def opener(client: Any) -> Opener:
 
     def opened(function: Callable[[Wanted], Holding | Lost], files: list[Wanted]) -> Opened:
         where, work = at_address(client), partial(call_or_pass, here(), packed(function))
-        futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
+        with sending_much():
+            futures = client.map(work, files, pure=False, key=f"open-{uuid.uuid4().hex[:8]}")
         for future, file in zip(futures, files, strict=True):
             try:
                 yield future.result()

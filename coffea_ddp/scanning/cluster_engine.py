@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._local_modules import travel_by_value
 from coffea_ddp.cluster.code_digest import call, here, packed, unpacked
-from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code
+from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code, sending_much
 from coffea_ddp.cluster.workers import FitWorkers, check_workers
 from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
 from coffea_ddp.scanning.engines import Threads
@@ -190,8 +189,7 @@ class _Sending:
         if work is None:
             return False
         content = packed(work)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sending large graph")  # once, and it has to go
+        with sending_much():
             future = self._client.submit(bytes, content, key=f"observable-{self._name}-{self._n_sent}", pure=False)
         n = len(self._parts)
         one = _Sent(self._n_sent, work.name, future, len(content), [[] for _ in range(n)], n)

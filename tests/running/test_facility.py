@@ -176,7 +176,9 @@ def test_a_plan_reaches_workers_that_do_not_have_it(
 
 def test_both_roads(cluster: Facility, plan: Path, files: list[Path], whole: bytes, tmp_path: Path) -> None:
     seen: list[int] = []
-    with connect(cluster.address) as client:
+    # Whoever sends much is not advised against it: a warning is an error here.
+    few = dask.config.set({"distributed.admin.large-graph-warning-threshold": "1kB"})
+    with few, connect(cluster.address) as client:
         one = run(
             plan,
             files,

@@ -90,7 +90,9 @@ def cluster(tmp_path_factory, seen):
 
 @pytest.fixture
 def client(cluster):
-    with connect(cluster.address) as found:
+    """Connect; whoever sends much is not advised against it (a warning is an error here)."""
+    few = dask.config.set({"distributed.admin.large-graph-warning-threshold": "100kB"})
+    with few, connect(cluster.address) as found:
         yield found
 
 
