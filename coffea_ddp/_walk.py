@@ -221,17 +221,32 @@ def _sums(
     trail: Trail,
     out: FloatArray,
 ) -> None:
-    n_axes = choices.shape[1]
-    last = levels.starts[n_axes] - levels.starts[1]
+    last = choices.shape[1] - 1
     for row in range(len(unions)):
         union = unions[row]
-        for level in range(min(shared(choices, union, trail.clock[1]), n_axes - 1), n_axes):
+        for level in range(min(shared(choices, union, trail.clock[1]), last), last):
             step(axes, levels, level, choices[union, level], values, trail)
         trail.clock[1] = union
-        for i in range(trail.n_filled[n_axes]):
-            place = trail.filled[last + i]
+        _finish(axes, levels, choices[union, last], values, trail, out[row])
+
+
+@compiled
+def _finish(axes: Axes, levels: Levels, question: int, values: FloatArray, trail: Trail, out: FloatArray) -> None:
+    """Ask the last question of what passed those before, and add up what passes it; shape (n_bins, n_columns)."""
+    level = len(axes.first) - 1
+    answers = axes.answers[axes.first[level] + question]
+    here, base = levels.starts[level], levels.starts[1]
+    if level == 0:
+        for place in range(base):
+            if answers[levels.bins[place]]:
+                for column in range(values.shape[1]):
+                    out[levels.after[place], column] += values[place, column]
+        return
+    for i in range(trail.n_filled[level]):
+        place = here + trail.filled[here - base + i]
+        if answers[levels.bins[place]]:
             for column in range(values.shape[1]):
-                out[row, place, column] = trail.sums[last + place, column]
+                out[levels.after[place], column] += trail.sums[place - base, column]
 
 
 def sizes_of(axes: Axes, choices: NDArray[np.int16], unions: IntArray) -> IntArray:
