@@ -21,7 +21,8 @@ array([7., 6., 4.])
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray, ShortArray
+
+
+FEW = 2**21
+"""Unions times pieces up to which a matrix of members is made, and nothing is compiled: that takes seconds once."""
 
 
 class Axes(NamedTuple):
@@ -123,7 +128,12 @@ class Walk:
             one = np.ones((1, 1), dtype=bool)
             axes, choices = Axes.of([one], np.zeros((1, len(bins)), np.int64)), np.zeros((len(choices), 1), np.int16)
         self.axes, self.choices = axes, choices
-        self.bins, self.levels = _levels(axes, bins)
+        self.bins, self._after = np.unique(bins, return_inverse=True)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The places at which pieces are summed."""
+        return _levels(self.axes, len(self.bins), self._after)
 
     def trail(self, n_columns: int, dtype: type = np.float64) -> Trail:
         """Return the memory of a walk that has not begun."""
@@ -152,26 +162,49 @@ class Walk:
             In the order of ``self.bins``.
         """
         unions = np.arange(len(self.choices)) if unions is None else unions
-        trail = self.trail(values.shape[1]) if trail is None else trail
         out = np.zeros((len(unions), len(self.bins), values.shape[1]))
         if not len(self.bins):
             return out
+        if _are_few(self.axes, self.choices):
+            inside = _members(self.axes, self.choices[unions]).astype(np.float64)
+            for column in range(values.shape[1]):
+                out[:, :, column] = inside @ self._in_bins(values[:, column])
+            return out
+        trail = self.trail(values.shape[1]) if trail is None else trail
         _sums(self.axes, self.levels, self.choices, unions, np.ascontiguousarray(values, np.float64), trail, out)
         return out
 
+    def _in_bins(self, values: FloatArray) -> Any:
+        """Return the values of pieces in their bins, shape (n_pieces, n_bins)."""
+        from scipy import sparse
 
-def _levels(axes: Axes, bins: IntArray) -> tuple[IntArray, Levels]:
-    """Return the bins that are used, sorted, and the places of all levels."""
-    used, after = np.unique(bins, return_inverse=True)
-    sizes, all_bins, all_after = [len(used)], [np.zeros(len(used), np.int64)], [np.zeros(len(used), np.int64)]
+        return sparse.csr_array((values, self._after, np.arange(len(values) + 1)), (len(values), len(self.bins)))
+
+
+def _are_few(axes: Axes, choices: NDArray[np.int16]) -> bool:
+    return bool(len(choices) * axes.bins.shape[1] <= FEW)
+
+
+def _members(axes: Axes, choices: NDArray[np.int16]) -> BoolArray:
+    """Return the pieces that unions hold; shape (n_unions, n_pieces)."""
+    inside = np.ones((len(choices), axes.bins.shape[1]), dtype=bool)
+    for first, asked, bins in zip(axes.first, choices.T, axes.bins, strict=True):
+        inside &= axes.answers[first + asked][:, bins]
+    return inside
+
+
+def _levels(axes: Axes, n_bins: int, after: IntArray) -> Levels:
+    """Return the places of all levels, given the bin that every piece is summed into, by its number."""
+    n_pieces = len(after)
+    sizes, all_bins, all_after = [n_bins], [np.zeros(n_bins, np.int64)], [np.zeros(n_bins, np.int64)]
     for level in range(len(axes.first) - 1, 0, -1):
         places, found = np.unique(axes.bins[level].astype(np.int64) * sizes[0] + after, return_inverse=True)
         here, there = np.divmod(places, sizes[0])
         sizes, all_bins, all_after = [len(places), *sizes], [here, *all_bins], [there, *all_after]
         after = found
-    sizes, all_bins, all_after = [len(bins), *sizes], [axes.bins[0], *all_bins], [after, *all_after]
+    sizes, all_bins, all_after = [n_pieces, *sizes], [axes.bins[0], *all_bins], [after, *all_after]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return used, Levels(starts, np.concatenate(all_bins).astype(np.int32), np.concatenate(all_after).astype(np.int32))
+    return Levels(starts, np.concatenate(all_bins).astype(np.int32), np.concatenate(all_after).astype(np.int32))
 
 
 @compiled
@@ -251,8 +284,8 @@ def _finish(axes: Axes, levels: Levels, question: int, values: FloatArray, trail
 
 def sizes_of(axes: Axes, choices: NDArray[np.int16], unions: IntArray) -> IntArray:
     """Return the number of pieces of some unions; ``axes``, ``choices`` and ``unions`` as of :class:`Walk`."""
-    if not len(axes.first):
-        return np.full(len(unions), axes.bins.shape[1])
+    if _are_few(axes, choices):
+        return np.asarray(_members(axes, choices[unions]).sum(axis=1))
     found = np.zeros(len(unions) + 1, np.int64)
     _lists(axes, choices, unions, found, np.zeros(0, np.int32))
     return found[1:]
@@ -267,9 +300,9 @@ def lists_of(axes: Axes, choices: NDArray[np.int16], unions: IntArray | None = N
         As of :class:`Walk`.
     """
     unions = np.arange(len(choices)) if unions is None else unions
-    n_pieces = axes.bins.shape[1]
-    if not len(axes.first):
-        return np.arange(len(unions) + 1) * n_pieces, np.tile(np.arange(n_pieces, dtype=np.int32), len(unions))
+    if _are_few(axes, choices):
+        inside = _members(axes, choices[unions])
+        return np.concatenate([[0], np.cumsum(inside.sum(axis=1))]), np.nonzero(inside)[1].astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(sizes_of(axes, choices, unions))])
     found = np.zeros(starts[-1], np.int32)
     if len(found):

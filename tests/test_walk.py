@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp._walk import Axes, Walk, lists_of, sizes_of
+from coffea_ddp import _walk
+from coffea_ddp._walk import FEW, Axes, Walk, lists_of, sizes_of
 
 
 def drawn(seed: int, n_axes: int, n_pieces: int, n_unions: int) -> tuple[Axes, Any, Any, Any]:
@@ -25,11 +28,17 @@ def drawn(seed: int, n_axes: int, n_pieces: int, n_unions: int) -> tuple[Axes, A
     return Axes.of(questions, bins), np.ascontiguousarray(choices), members, rng
 
 
+@pytest.mark.parametrize("few", [0, FEW])
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32), st.integers(0, 4), st.integers(0, 20), st.integers(0, 12), st.booleans())
 def test_sums_and_lists_are_those_of_the_members(
-    seed: int, n_axes: int, n_pieces: int, n_unions: int, in_order: bool
+    few: int, seed: int, n_axes: int, n_pieces: int, n_unions: int, in_order: bool
 ) -> None:
+    with mock.patch.object(_walk, "FEW", few - 1):  # compiled from the first piece on, and not at all
+        check(seed, n_axes, n_pieces, n_unions, in_order)
+
+
+def check(seed: int, n_axes: int, n_pieces: int, n_unions: int, in_order: bool) -> None:
     axes, choices, members, rng = drawn(seed, n_axes, n_pieces, n_unions)
     if in_order and n_axes:
         order = np.lexsort(choices.T[::-1])
@@ -60,5 +69,6 @@ def test_a_walk_goes_on_where_it_was(seed: int, step: int) -> None:
     values = rng.integers(-9, 10, (15, 1)).astype(float)
     walk = Walk(axes, choices, rng.integers(0, 3, 15))
     trail = walk.trail(1)
-    parts = [walk.sums(values, np.arange(start, min(start + step, 12)), trail) for start in range(0, 12, step)]
-    np.testing.assert_array_equal(np.concatenate(parts), walk.sums(values))
+    with mock.patch.object(_walk, "FEW", 0):
+        parts = [walk.sums(values, np.arange(start, min(start + step, 12)), trail) for start in range(0, 12, step)]
+        np.testing.assert_array_equal(np.concatenate(parts), walk.sums(values))

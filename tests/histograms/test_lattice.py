@@ -110,7 +110,7 @@ def test_memory_does_not_grow_with_what_cells_are_made_of():
     """A row of a matrix of bits would be 480 bytes a cell, and is held several times where cells are compared."""
     grid = CellGrid(tuple(Multiplicity(f"m{i}", last=4) for i in range(3)) + tuple(Topology(f"t{i}") for i in range(5)))
     codes = np.random.default_rng(2).choice(grid.n_exclusive, 3_840, replace=False)
-    distinct_cells(grid, codes[:10])  # compiles
+    distinct_cells(grid, codes[:1_000])  # compiles
     tracemalloc.start()
     cells = distinct_cells(grid, codes)
     held, peak = tracemalloc.get_traced_memory()
