@@ -70,7 +70,7 @@ wheel: $(VENV)/.stamp-test
 	$(BIN)/python tests/check_wheel.py $(WHEEL)
 
 bench: $(VENV)/.stamp-test
-	@set -e; for script in benchmarks/bench_*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/run_all.py
 
 slow: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(SHARED_OUT) -m slow
