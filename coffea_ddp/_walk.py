@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray, ShortArray
 
 
-FEW = 2**21
+FEW = 2**18
 """Unions times pieces up to which a matrix of members is made, and nothing is compiled: that takes seconds once."""
 
 
