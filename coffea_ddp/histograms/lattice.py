@@ -32,8 +32,8 @@ import numpy as np
 from scipy import sparse
 
 from coffea_ddp._splitmix import GOLDEN, mixed
-from coffea_ddp._walk import Axes, Walk, lists_of, sizes_of
 from coffea_ddp.histograms.cells import Cell, CellGrid
+from coffea_ddp.histograms.walk import Axes, Walk, lists_of, sizes_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

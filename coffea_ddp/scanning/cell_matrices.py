@@ -1,7 +1,8 @@
 """The matrices of all cells of the lattice, a block of cells at a time.
 
-A walk over the cells (:mod:`coffea_ddp._walk`) sums the filled bins of the exclusive cells into the matrices of a block
-of cells. Sums of counts are exact in float64 below 2^53. Memory is bounded by the block, whatever the number of cells.
+A walk over the cells (:mod:`coffea_ddp.histograms.walk`) sums the filled bins of the exclusive cells into the matrices
+of a block of cells. Sums of counts are exact in float64 below 2^53. Memory is bounded by the block, whatever the number
+of cells.
 
 Examples
 --------

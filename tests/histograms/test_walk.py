@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffea_ddp import _walk
-from coffea_ddp._walk import FEW, Axes, Walk, lists_of, sizes_of
+from coffea_ddp.histograms import walk as walking
+from coffea_ddp.histograms.walk import FEW, Axes, Walk, lists_of, sizes_of
 
 
 def drawn(seed: int, n_axes: int, n_pieces: int, n_unions: int) -> tuple[Axes, Any, Any, Any]:
@@ -34,7 +34,7 @@ def drawn(seed: int, n_axes: int, n_pieces: int, n_unions: int) -> tuple[Axes, A
 def test_sums_and_lists_are_those_of_the_members(
     few: int, seed: int, n_axes: int, n_pieces: int, n_unions: int, in_order: bool
 ) -> None:
-    with mock.patch.object(_walk, "FEW", few - 1):  # compiled from the first piece on, and not at all
+    with mock.patch.object(walking, "FEW", few - 1):  # compiled from the first piece on, and not at all
         check(seed, n_axes, n_pieces, n_unions, in_order)
 
 
@@ -69,6 +69,6 @@ def test_a_walk_goes_on_where_it_was(seed: int, step: int) -> None:
     values = rng.integers(-9, 10, (15, 1)).astype(float)
     walk = Walk(axes, choices, rng.integers(0, 3, 15))
     trail = walk.trail(1)
-    with mock.patch.object(_walk, "FEW", 0):
+    with mock.patch.object(walking, "FEW", 0):
         parts = [walk.sums(values, np.arange(start, min(start + step, 12)), trail) for start in range(0, 12, step)]
         np.testing.assert_array_equal(np.concatenate(parts), walk.sums(values))

@@ -135,12 +135,12 @@ class Walk:
         """The places at which pieces are summed."""
         return _levels(self.axes, len(self.bins), self._after)
 
-    def trail(self, n_columns: int, dtype: type = np.float64) -> Trail:
+    def trail(self, n_columns: int) -> Trail:
         """Return the memory of a walk that has not begun."""
         starts = self.levels.starts
         n_places = int(starts[-1] - starts[1])
         return Trail(
-            np.zeros((n_places, n_columns), dtype), np.zeros(n_places, np.int32),
+            np.zeros((n_places, n_columns)), np.zeros(n_places, np.int32),
             np.zeros(len(starts) - 1, np.int64), np.zeros(n_places, np.int64), np.array([0, -1]),
         )  # fmt: skip
 
