@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def nsigma_block(block: Block, expected: ChannelExpectation, shares: ChannelShares) -> CellResults:
     """Return N_sigma of the cells of a block: ``sum_i (B_i - E_i) / sqrt(V_i)`` over its standard deviation."""
     starts, codes = block.lists
-    odds = shares.odds(block.members, block.used, block.b)
+    odds = _odds(block, shares)
     found = nsigma_of_shares(shares.entries, starts, codes, shares.residual, _known(odds))
     e = shares.expected(block.members, block.used).sum(axis=1) if odds is None else block.n_b
     kappa, asymmetry = _ratios(block.n_a, block.n_b, e)
@@ -56,7 +56,7 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
     by the same factor as that of the row.
     """
     starts, codes = block.lists
-    odds = shares.odds(block.members, block.used, block.b)
+    odds = _odds(block, shares)
     found = best_of_shares(shares.entries, starts, codes, shares.residual, block.shape, odds=_known(odds), pulls=pulls)
     inside = inside_of(block, found.where)
     n_a, n_b = (block.a * inside).sum(axis=1), (block.b * inside).sum(axis=1)
@@ -78,6 +78,11 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
         z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
         found.where,
     )  # fmt: skip
+
+
+def _odds(block: Block, shares: ChannelShares) -> FloatArray | None:
+    """Return the odds that cells have for themselves; rows of members are made only where these are wanted."""
+    return shares.odds(block.members, block.used, block.b) if shares.own else None
 
 
 def _ratios(n_a: FloatArray, n_b: FloatArray, e: FloatArray) -> tuple[FloatArray, FloatArray]:
