@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.plotting.given import compared
-from coffea_ddp.plotting.style import (
-    A_COLOUR,
-    B_COLOUR,
-    INK,
-    close_in,
-    drawing,
-    head,
-    lined_up,
-    panels,
-    scale_contents,
-)
+from coffea_ddp.plotting.palette import A_COLOUR, B_COLOUR, INK
+from coffea_ddp.plotting.ranges import close_in, per_bin, ratio_scale
+from coffea_ddp.plotting.style import drawing, head, lined_up, panels, scale_contents
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
@@ -30,6 +21,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.plotting.given import Compared
+    from coffea_ddp.plotting.intervals import Interval
 
 
 def overlay(
@@ -69,8 +61,9 @@ def overlay(
     Returns
     -------
     Figure
-        Error bars are square roots of variances; in the ratio those of B, with a band of those of A. The pull is
-        ``(B - kappa A) / sqrt(kappa (V_A + V_B))``, exactly of width 1 under the symmetry.
+        The band around A, and the error bars of B and of the ratio, are central 68 % intervals, exact for counts
+        (:mod:`coffea_ddp.plotting.intervals`): empty bins have one, too. Where a ratio is far from 1 its panel is
+        logarithmic. The pull is ``(B - kappa A) / sqrt(kappa (V_A + V_B))``, exactly of width 1 under the symmetry.
 
     Raises
     ------
@@ -102,19 +95,8 @@ def overlay(
     return figure
 
 
-def per_bin(edges: FloatArray, xlabel: str) -> str:
-    """Return what contents are divided by: the width of equal bins with its unit, else "bin"."""
-    widths = np.diff(edges)
-    if not np.allclose(widths, widths[0]):
-        return "bin"
-    unit = re.search(r"\[([^\]]*)\]\s*$", xlabel)
-    if not unit:
-        return f"{widths[0]:.3g}"
-    return unit[1] if np.isclose(widths[0], 1) else f"{widths[0]:.3g} {unit[1]}"
-
-
 def draw_pulls(axes: Axes, pulls: FloatArray, edges: FloatArray) -> None:
-    """Draw pulls as bars, red where B is in excess and blue where A is, with bands of one and two sigma."""
+    """Draw pulls as bars, in the colour of the side that is in excess, with bands of one and two sigma."""
     axes.axhspan(-2, 2, color="#f1f1f4", zorder=0, linewidth=0)
     axes.axhspan(-1, 1, color="#e2e2e8", zorder=0, linewidth=0)
     axes.axhline(0, color=INK, linewidth=0.8)
@@ -128,30 +110,37 @@ def draw_pulls(axes: Axes, pulls: FloatArray, edges: FloatArray) -> None:
 def _contents(axes: Axes, both: Compared, edges: FloatArray, sides: tuple[str, str], *, scaled: bool) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     name = f"κ · {sides[0]}" if scaled else sides[0]
-    axes.stairs(both.a, edges, fill=True, color=A_COLOUR, alpha=0.22)
+    low, high = both.errors_a
+    axes.stairs(high, edges, baseline=low, fill=True, color=A_COLOUR, alpha=0.22, linewidth=0)
     axes.stairs(both.a, edges, color=A_COLOUR, linewidth=1.6, label=f"{name} (A)" if sides[0] != "A" else name)
-    axes.errorbar(centres, both.a, both.error_a, fmt="none", ecolor=A_COLOUR, elinewidth=1.2)
     second = f"{sides[1]} (B)" if sides[1] != "B" else "B"
-    axes.errorbar(centres, both.b, both.error_b, fmt="o", color=B_COLOUR, markersize=4.5, elinewidth=1.2, label=second)
+    draw_points(axes, centres, both.b, both.errors_b, label=second)
     axes.legend()
+
+
+def draw_points(axes: Axes, x: FloatArray, y: FloatArray, interval: Interval, **options: Any) -> None:
+    """Draw points of B with the two ends of their intervals; an end that is infinite is beyond the panel."""
+    low, high = interval
+    errors = np.array([y - low, np.where(np.isinf(high), 1e300, high - y)])
+    there = np.isfinite(y) & np.isfinite(errors).all(axis=0)
+    style: dict[str, Any] = {"fmt": "o", "color": B_COLOUR, "markersize": 4.5, "elinewidth": 1.2} | options
+    axes.errorbar(x[there], y[there], np.maximum(errors[:, there], 0.0), **style)
 
 
 def _ratio(axes: Axes, both: Compared, edges: FloatArray) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
-    there = both.a > 0
-    ratio, error, band = (np.full(len(both.a), np.nan) for _ in range(3))
-    np.divide(both.b, both.a, out=ratio, where=there)
-    np.divide(both.error_b, both.a, out=error, where=there)
-    np.divide(both.error_a, both.a, out=band, where=there)
-    band = np.nan_to_num(band)
-    axes.stairs(1 + band, edges, baseline=1 - band, fill=True, color=A_COLOUR, alpha=0.22, linewidth=0)
+    scale = ratio_scale(both.ratio, both.errors_ratio)
+    if scale.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(scale.low, scale.high)
     axes.axhline(1, color=INK, linewidth=0.8)
-    axes.errorbar(centres[there], ratio[there], error[there], fmt="o", color=B_COLOUR, markersize=4, elinewidth=1.2)
-    away = np.abs(ratio - 1)[there & (band < 0.7)]
-    reach = float(np.clip(1.3 * away.max(initial=0.0), 0.2, 1.0))
-    low, high = 1 - reach, 1 + reach
-    axes.set_ylim(low, high)
-    # Points beyond the panel are marked, not dropped.
-    for beyond, at, marker in ((ratio > high, high, "^"), (ratio < low, low, "v")):
+    draw_points(axes, centres, both.ratio, both.errors_ratio, markersize=4)
+    # Without events of A there is a lower limit alone; points beyond the panel are marked, not dropped.
+    limit = np.isinf(both.errors_ratio.high) & (both.errors_ratio.low > 0)
+    axes.vlines(centres[limit], both.errors_ratio.low[limit], scale.high, color=B_COLOUR, linewidth=1.2)
+    above = limit | (both.ratio > scale.high)
+    for beyond, at, marker in ((above, scale.high, "^"), (both.ratio < scale.low, scale.low, "v")):
         if beyond.any():
             axes.plot(centres[beyond], np.full(beyond.sum(), at), marker, color=B_COLOUR, clip_on=False, markersize=5)

@@ -8,21 +8,11 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents
-from coffea_ddp.plotting.style import (
-    A_COLOUR,
-    B_COLOUR,
-    FAINT,
-    INK,
-    REVERSED,
-    close_in,
-    drawing,
-    head,
-    lined_up,
-    panels,
-    scale_contents,
-)
+from coffea_ddp.plotting.intervals import Interval, poisson_interval
+from coffea_ddp.plotting.palette import A_COLOUR, B_COLOUR, INK, MODEL
+from coffea_ddp.plotting.ranges import close_in, per_bin
+from coffea_ddp.plotting.style import REVERSED, drawing, head, lined_up, panels, scale_contents
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
@@ -138,10 +128,10 @@ def learned(
     with drawing(8.0, 6.2) as figure:
         top, bottom = panels(figure, (2, 1.2))
         for i, (colour, marker) in enumerate(((A_COLOUR, "o"), (B_COLOUR, "s"))):
-            top.stairs(expected[i], bins, baseline=None, color=FAINT, linestyle=":", linewidth=1.2)
+            top.stairs(expected[i], bins, baseline=None, color=MODEL, linestyle=":", linewidth=1.2)
             top.stairs(found[i], bins, baseline=None, color=colour, label=f"{sides[i]}, learned")
-            _points(top, events[i], np.sqrt(events[i]), bins, colour, marker, sides[i])
-        top.plot([], [], color=FAINT, linestyle=":", linewidth=1.2, label="of one density")
+            _points(top, events[i], poisson_interval(events[i]), bins, colour, marker, sides[i])
+        top.plot([], [], color=MODEL, linestyle=":", linewidth=1.2, label="of one density")
         scale_contents(top, [*events, *found])
         top.legend(ncols=2)
         _over_null(bottom, bins, events, found, expected)
@@ -158,12 +148,13 @@ def _over_null(
     axes: Axes, edges: FloatArray, events: list[FloatArray], found: list[FloatArray], expected: list[FloatArray]
 ) -> None:
     reach = 0.0
-    axes.axhline(1, color=FAINT, linestyle=":", linewidth=1.2)
+    axes.axhline(1, color=MODEL, linestyle=":", linewidth=1.2)
     for i, (colour, marker) in enumerate(((A_COLOUR, "o"), (B_COLOUR, "s"))):
         # An empty bin has no ratio.
         divisor = np.where(expected[i] > 0, expected[i], np.nan)
         ratio, line = events[i] / divisor, found[i] / divisor
-        _points(axes, ratio, np.sqrt(events[i]) / divisor, edges, colour, marker)
+        low, high = poisson_interval(events[i])
+        _points(axes, ratio, Interval(low / divisor, high / divisor), edges, colour, marker)
         axes.stairs(line, edges, baseline=None, color=colour)
         reach = max(reach, close_in(line - 1, at_least=0.0), close_in((ratio - 1)[events[i] >= 9], at_least=0.0))
     reach = float(np.clip(1.3 * reach, 0.1, 1.0))
@@ -173,7 +164,7 @@ def _over_null(
 def _points(
     axes: Axes,
     values: FloatArray,
-    errors: FloatArray,
+    errors: Interval,
     edges: FloatArray,
     colour: str,
     marker: str,
@@ -181,12 +172,13 @@ def _points(
 ) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     there = np.isfinite(values)
-    x, y, error = centres[there], values[there], errors[there]
-    axes.errorbar(x, y, error, fmt=marker, color=colour, markersize=4, elinewidth=1.1, label=name)
+    x, y = centres[there], values[there]
+    both = np.abs(np.array(errors)[:, there] - y)
+    axes.errorbar(x, y, both, fmt=marker, color=colour, markersize=4, elinewidth=1.1, label=name)
 
 
 def _line(axes: Axes, x: FloatArray, values: FloatArray) -> None:
-    axes.axhline(0, color=FAINT, linewidth=0.9, linestyle=":")
+    axes.axhline(0, color=MODEL, linewidth=0.9, linestyle=":")
     axes.plot(x, values, "o", color=INK, markersize=4 if len(x) < 300 else 2, markeredgewidth=0, rasterized=True)
     reach = 1.25 * close_in(values, at_least=0.1)
     axes.set_ylim(-reach, reach)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.errors import InputError
+from coffea_ddp.plotting.intervals import Interval, poisson_interval, ratio_interval
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.pair_checks import given_kappa, given_side, squares_of_both
 from coffea_ddp.stats.pulls import block_n_sigma
@@ -33,16 +34,20 @@ class Compared(NamedTuple):
     ----------
     a, b
         Contents of A, scaled by kappa, and of B.
-    error_a, error_b
-        Their errors: the square roots of their variances.
+    errors_a, errors_b
+        Their central 68 % intervals, exact for counts.
+    ratio, errors_ratio
+        ``B / (kappa A)`` and its central 68 % interval; NaN where A is empty, the interval where both are.
     pulls
         ``(B - kappa A) / sqrt(kappa (V_A + V_B))``; NaN where both are empty.
     """
 
     a: FloatArray
     b: FloatArray
-    error_a: FloatArray
-    error_b: FloatArray
+    errors_a: Interval
+    errors_b: Interval
+    ratio: FloatArray
+    errors_ratio: Interval
     pulls: FloatArray
 
 
@@ -117,9 +122,9 @@ def compared(
     if ratio.shape not in ((), shape):
         raise InputError(f"kappa has shape {ratio.shape}; give a number, or one for each of the bins {shape}")
     ratio = np.broadcast_to(ratio, shape)
-    square_a, square_b = (first, second) if squares is None else squares
     spread = None
     if squares is not None:
+        square_a, square_b = squares
         rho = side_ratio(*(values.reshape(-1) for values in (first, second, square_a, square_b)))
         spread = pooled_variance(square_a, square_b, rho)
     found = block_n_sigma(
@@ -128,12 +133,19 @@ def compared(
         ratio.reshape(-1),
         None if spread is None else spread.reshape(-1, 1),
     )
+    expected = ratio * first
+    over_a = np.full(shape, np.nan)
+    np.divide(second, expected, out=over_a, where=expected > 0)
+    low, high = ratio_interval(first, second, squares)
+    errors_a = poisson_interval(first, None if squares is None else squares[0])
     return Compared(
-        ratio * first,
-        second,
-        np.asarray(ratio * np.sqrt(square_a)),
-        np.asarray(np.sqrt(square_b)),
-        found.statistic.reshape(shape),
+        a=expected,
+        b=second,
+        errors_a=Interval(*(np.asarray(ratio * end) for end in errors_a)),
+        errors_b=poisson_interval(second, None if squares is None else squares[1]),
+        ratio=over_a,
+        errors_ratio=Interval(np.asarray(low / ratio), np.asarray(high / ratio)),
+        pulls=found.statistic.reshape(shape),
     )
 
 

@@ -8,17 +8,17 @@ import numpy as np
 from scipy import stats as distributions
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents
-from coffea_ddp.plotting.style import A_COLOUR, B_COLOUR, FAINT, INK, drawing, head, legend_beside
+from coffea_ddp.plotting.intervals import poisson_interval
+from coffea_ddp.plotting.palette import DATA, FAINT, INK, MARK, MODEL
+from coffea_ddp.plotting.ranges import null_edges, per_bin
+from coffea_ddp.plotting.style import drawing, head, legend_beside
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
-
-    from coffea_ddp._typing import FloatArray
 
 
 def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", label: str = "") -> Figure:
@@ -54,12 +54,12 @@ def z_distribution(counts: ArrayLike, edges: ArrayLike, *, title: str = "", labe
     with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
         centres = (bins[:-1] + bins[1:]) / 2
-        axes.stairs(expected, bins, fill=True, color=A_COLOUR, alpha=0.22)
-        axes.stairs(expected, bins, color=A_COLOUR, label="normal, same total")
+        axes.stairs(expected, bins, fill=True, color=MODEL, alpha=0.22)
+        axes.stairs(expected, bins, color=MODEL, label="normal, same total")
         axes.errorbar(
             centres,
             trials,
-            np.sqrt(trials),
+            np.abs(poisson_interval(trials) - trials),
             fmt="o",
             color=INK,
             markersize=4,
@@ -123,21 +123,21 @@ def null(
     at = checks.number(observed, "observed")
     degrees = None if dof is None else checks.number(dof, "dof", above=0.0)
     low, high = min(values.min(), at), max(values.max(), at)
-    edges = _edges(values)
+    edges = null_edges(values)
     with drawing(8.0, 5.4) as figure:
         axes = figure.add_subplot()
         heights = np.histogram(values, edges)[0]
-        axes.stairs(heights, edges, fill=True, color=A_COLOUR, alpha=0.22)
-        axes.stairs(heights, edges, color=A_COLOUR, label=f"{len(values):,} pseudo-experiments")
+        axes.stairs(heights, edges, fill=True, color=DATA, alpha=0.22)
+        axes.stairs(heights, edges, color=DATA, label=f"{len(values):,} pseudo-experiments")
         pad = 0.06 * max(high - low, edges[-1] - edges[0])
         span = min(low, edges[0]) - pad, max(high, edges[-1]) + pad
         top = float(heights.max())
         if degrees is not None:
             x = np.linspace(max(span[0], 0.0), span[1], 400)[1:]
             density = distributions.chi2.pdf(x, degrees) * len(values) * np.diff(edges)[0]
-            axes.plot(x, density, color=INK, linestyle="--", label=rf"$\chi^2$ with {degrees:g} degrees of freedom")
+            axes.plot(x, density, color=MODEL, linestyle="--", label=rf"$\chi^2$ with {degrees:g} degrees of freedom")
             top = max(top, float(density[x > edges[0]].max(initial=0.0))) if degrees > 2 else top
-        axes.axvline(at, color=B_COLOUR, linewidth=2, label=f"observed: {at:.4g}" + (f", {p_text}" if p_text else ""))
+        axes.axvline(at, color=MARK, linewidth=2, label=f"observed: {at:.4g}" + (f", {p_text}" if p_text else ""))
         axes.set_xlim(*span)
         axes.set_ylim(0, 1.45 * top)
         axes.set_xlabel(xlabel)
@@ -145,16 +145,6 @@ def null(
         legend_beside(axes, at, *span)
         head(axes, title, label)
     return figure
-
-
-def _edges(values: FloatArray) -> FloatArray:
-    middle, spread = float(np.abs(values).max()) or 1.0, float(np.ptp(values))
-    if spread <= 1e-9 * middle:  # no two bins would be apart
-        return np.asarray(values.min() + 0.1 * middle * np.linspace(-0.5, 0.5, 13))
-    edges = np.histogram_bin_edges(values, "fd")
-    if 10 <= len(edges) - 1 <= 80:
-        return edges
-    return np.histogram_bin_edges(values, 40 if len(values) >= 400 else 12)
 
 
 def _outside(axes: Axes, below: float, above: float, low: float, high: float) -> None:

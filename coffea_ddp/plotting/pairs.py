@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
@@ -12,7 +11,9 @@ from matplotlib.ticker import LogLocator
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.given import compared, looked_at
-from coffea_ddp.plotting.style import COUNTS, DIVERGING, INK, close_in, drawing, head_of_all, legible
+from coffea_ddp.plotting.palette import INK, MARK
+from coffea_ddp.plotting.ranges import close_in
+from coffea_ddp.plotting.style import COUNTS, DIVERGING, drawing, head_of_all, legible
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 
@@ -68,7 +69,7 @@ def matrices(
     -------
     Figure
         Contents share a logarithmic scale, empty bins are blank; significances, ``(B - kappa A) / sqrt(kappa (V_A +
-        V_B))``, are red where B is in excess and blue where A is.
+        V_B))``, are orange where B is in excess and blue where A is.
 
     Raises
     ------
@@ -218,15 +219,14 @@ def _frame(axes: Axes, window: Window, bins: tuple[FloatArray, FloatArray]) -> N
     x, y = bins
     corner, size = (x[first_x], y[first_y]), (x[stop_x] - x[first_x], y[stop_y] - y[first_y])
     axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=4.0, clip_on=False))
-    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=INK, linewidth=2.0, clip_on=False))
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, linewidth=2.0, clip_on=False))
 
 
 def _write(axes: Axes, values: FloatArray, texts: Sequence[Sequence[str]], norm: Normalize) -> None:
-    colours = mpl.colormaps[DIVERGING]
     for i, row in enumerate(values):
         for j, value in enumerate(row):
             if np.isnan(value):
                 continue
-            red, green, blue, _ = colours(norm(value))
+            red, green, blue, _ = DIVERGING(norm(value))
             dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
             axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", color="white" if dark else INK)

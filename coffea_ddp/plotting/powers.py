@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.plotting.given import looked_at
-from coffea_ddp.plotting.style import FAINT, LINES, drawing, head
+from coffea_ddp.plotting.palette import FAINT, LINES
+from coffea_ddp.plotting.style import drawing, head
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:

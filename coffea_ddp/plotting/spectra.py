@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError
-from coffea_ddp.plotting.comparing import per_bin
 from coffea_ddp.plotting.given import contents, looked_at
-from coffea_ddp.plotting.style import (
-    A_COLOUR,
-    B_COLOUR,
-    FAINT,
-    INK,
-    drawing,
-    head,
-    legend_beside,
-    lined_up,
-    panels,
-    scale_contents,
-)
+from coffea_ddp.plotting.intervals import poisson_interval
+from coffea_ddp.plotting.palette import DATA, FAINT, INK, MARK, MODEL
+from coffea_ddp.plotting.ranges import log_axis, per_bin
+from coffea_ddp.plotting.style import drawing, head, legend_beside, lined_up, panels, scale_contents
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 
@@ -43,6 +34,7 @@ def spectrum(
     z_error: ArrayLike | None = None,
     position: float | None = None,
     width: float | None = None,
+    background: ArrayLike | None = None,
     masks: Sequence[tuple[float, float, str]] = (),
     title: str = "",
     label: str = "",
@@ -63,6 +55,8 @@ def spectrum(
         Error of z, drawn as a band.
     position, width
         Where the bump is and how wide (one sigma): +- 2 widths are marked.
+    background
+        Expected without a bump, in every bin; NaN: not known.
     masks
         ``(low, high, name)`` of known resonances and of whatever else was left out.
     title, label
@@ -86,11 +80,14 @@ def spectrum(
     error = None if z_error is None else looked_at(z_error, shape, "z_error")
     if error is not None and (error < 0).any():
         raise InputError("z_error has negative values; an error is 0 or more")
+    smooth = None if background is None else looked_at(background, shape, "background")
     left_out = [_mask(mask) for mask in masks]
     marked = _marked(position, width)
     with drawing(8.0, 6.0) as figure:
         top, bottom = panels(figure, (2.2, 1))
         _counts(top, events, bins)
+        if smooth is not None:
+            top.stairs(smooth, bins, baseline=None, color=MODEL, linewidth=1.6, label="expected without a bump")
         _significance(bottom, found, error, bins)
         for axes in (top, bottom):
             for low, high, _ in left_out:
@@ -99,10 +96,14 @@ def spectrum(
                 _mark(axes, *marked)
         if marked is not None:
             legend_beside(top, marked[0], bins[0], bins[-1])
+        if marked is None and smooth is not None:
+            top.legend()
         _name(top, left_out, bins)
         top.set_ylabel(f"events / {per_bin(bins, xlabel)}")
         bottom.set_ylabel("z", loc="center")
         bottom.set_xlabel(xlabel)
+        if log_axis(bins):
+            bottom.set_xscale("log")
         bottom.set_xlim(bins[0], bins[-1])
         head(top, title, label)
         lined_up((top, bottom))
@@ -130,16 +131,16 @@ def _mark(axes: Axes, position: float, width: float) -> None:
     words = f"bump at {position:.4g}"
     if width:
         words += f", width {width:.3g} (band: ± 2 widths)"
-        axes.axvspan(position - 2 * width, position + 2 * width, color=B_COLOUR, alpha=0.12, linewidth=0, zorder=0)
-    axes.axvline(position, color=B_COLOUR, linewidth=1.2, linestyle="--", label=words)
+        axes.axvspan(position - 2 * width, position + 2 * width, color=MARK, alpha=0.12, linewidth=0, zorder=0)
+    axes.axvline(position, color=MARK, linewidth=1.2, linestyle="--", label=words)
 
 
 def _counts(axes: Axes, counts: FloatArray, edges: FloatArray) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     filled = counts[counts > 0]
-    axes.stairs(counts, edges, fill=True, color=A_COLOUR, alpha=0.22)
-    axes.stairs(counts, edges, color=A_COLOUR, linewidth=1.2)
-    axes.errorbar(centres, counts, np.sqrt(counts), fmt="none", ecolor=INK, elinewidth=0.9)
+    axes.stairs(counts, edges, color=DATA, linewidth=1.0, alpha=0.6)
+    errors = np.abs(np.array(poisson_interval(counts)) - counts)
+    axes.errorbar(centres, counts, errors, fmt="none", ecolor=DATA, elinewidth=0.9)
     scale_contents(axes, [counts], len(filled) > 0)
 
 
@@ -147,7 +148,7 @@ def _significance(axes: Axes, z: FloatArray, error: FloatArray | None, edges: Fl
     axes.axhline(0, color=INK, linewidth=0.8)
     if error is not None:
         low, high = z - error, z + error
-        axes.stairs(high, edges, baseline=low, fill=True, color=A_COLOUR, alpha=0.25, linewidth=0)
+        axes.stairs(high, edges, baseline=low, fill=True, color=DATA, alpha=0.25, linewidth=0)
     axes.stairs(z, edges, baseline=None, color=INK, linewidth=1.4)
     known = z[np.isfinite(z)]
     top, floor = max(known.max(initial=0.0), 3.0), min(known.min(initial=0.0), -2.0)
@@ -158,12 +159,15 @@ def _significance(axes: Axes, z: FloatArray, error: FloatArray | None, edges: Fl
 
 
 def _name(axes: Axes, masks: Sequence[tuple[float, float, str]], edges: FloatArray) -> None:
-    span = edges[-1] - edges[0]
+    log = axes.get_xscale() == "log"
     at: Any = axes.get_xaxis_transform()
     for first, last, name in masks:
         low, high = max(first, edges[0]), min(last, edges[-1])
         if low < high:
+            ends = np.array([edges[0], low, high, edges[-1]])
+            begin, left, right, end = np.log(ends) if log else ends
             # Sideways where the band is narrower than the name.
-            turned = 90 if (high - low) / span < 0.016 * (len(name) + 1) else 0
+            turned = 90 if (right - left) / (end - begin) < 0.016 * (len(name) + 1) else 0
             where: dict[str, Any] = {"ha": "center", "va": "bottom", "rotation": turned}
-            axes.text((low + high) / 2, 0.03, name, transform=at, color=INK, fontsize=11, **where)
+            middle = np.sqrt(low * high) if log else (low + high) / 2
+            axes.text(middle, 0.03, name, transform=at, color=INK, fontsize=11, **where)

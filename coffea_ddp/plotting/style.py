@@ -12,16 +12,18 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import mplhep
 import numpy as np
 from matplotlib import style as settings
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
+
+from coffea_ddp.plotting import palette, ranges
+from coffea_ddp.plotting.palette import FAINT, INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,15 +32,11 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import FloatArray
 
-A_COLOUR = "#3f78e0"
-B_COLOUR = "#d62839"
-INK = "#1b1b1f"
-FAINT = "#6b6b73"
-LINES = ("#3f78e0", "#e07b00", "#d62839", "#964a8b", "#6b6b73", "#7a21dd")
-DIVERGING = "RdBu_r"
-REVERSED = "RdBu"
-# From where its paler end can be distinguished from the blank of an empty bin.
-COUNTS = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.12, 1, 256)))
+DIVERGING = LinearSegmentedColormap.from_list("ddp", palette.diverging())
+"""A in excess is blue, B is orange."""
+REVERSED = DIVERGING.reversed()
+COUNTS = LinearSegmentedColormap.from_list("ddp_contents", palette.sequential())
+"""Its paler end can be distinguished from the blank of an empty bin."""
 TITLE: dict[str, Any] = {"fontweight": "bold", "fontsize": 13}
 LABEL: dict[str, Any] = {"fontsize": 12, "color": FAINT}
 
@@ -288,20 +286,7 @@ def scale_contents(axes: Axes, contents: Sequence[FloatArray], log_y: bool | Non
     log_y
         Whether it is logarithmic; ``None``: where contents span more than two powers of ten.
     """
-    values = np.concatenate(contents)
-    filled = values[values > 0]
-    largest, smallest = float(filled.max(initial=0.0)), float(filled.min(initial=np.inf))
-    if log_y is None:
-        log_y = largest > 100 * smallest
-    if log_y and len(filled):
+    found = ranges.contents_scale(np.concatenate(contents), log_y)
+    if found.log:
         axes.set_yscale("log")
-        axes.set_ylim(smallest / 2.5, largest * (largest / smallest) ** 0.3 * 2)
-    else:
-        lowest = float(values.min())
-        axes.set_ylim(1.4 * min(lowest, 0.0), 1.4 * largest or 1.0)
-
-
-def close_in(values: FloatArray, *, at_least: float) -> float:
-    """Return the largest absolute value, for a scale symmetric about 0."""
-    known = np.abs(values[np.isfinite(values)])
-    return float(max(known.max(initial=0.0), at_least))
+    axes.set_ylim(found.low, found.high)

@@ -117,6 +117,7 @@ def test_spectrum_looks() -> Figure:
     z[[*range(6), *range(26, 36), *range(94, 100)]] = np.nan
     masks = [(86, 96, "Z"), (150, 151, "narrow")]
     marked = {"position": 125.2, "width": 2.1, "masks": masks, "z_error": np.full(100, 0.6)}
+    marked["background"] = 4000 * np.exp(-mass / 30)
     return plotting.spectrum(events, edges, z, **marked, xlabel="m(μμ) [GeV]", title="Two muons", label=LABEL)
 
 
@@ -419,6 +420,7 @@ BAD: dict[str, tuple[Callable[[], Figure], str]] = {
     "infinite": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, np.inf]), "z has infinite.*NaN"),
     "word": (lambda: plotting.spectrum([1, 2], [0, 1, 2], ["a", "b"]), "z: not an array"),
     "error": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, 2], z_error=[1, -1]), "z_error has negative"),
+    "background": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, 2], background=[1]), "background has shape"),
     "width": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, 2], width=1), "without a position"),
     "widths": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, 2], position=1, width=-1), "width=-1"),
     "position": (lambda: plotting.spectrum([1, 2], [0, 1, 2], [1, 2], position=[1, 2]), "give one finite number"),

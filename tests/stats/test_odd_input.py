@@ -237,7 +237,7 @@ FIGURES = {
     ),
     "spectrum": Example(
         plotting.spectrum,
-        {"counts": [9, 6, 3], "edges": Y, "z": [0, 1, -1], "z_error": [1, 1, 2]},
+        {"counts": [9, 6, 3], "edges": Y, "z": [0, 1, -1], "z_error": [1, 1, 2], "background": [8, 5, 3]},
         {"xlabel": "m", "position": 3.0, "width": 1.0, "masks": [(0, 1, "Z")]},
     ),
     "table": Example(
