@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coffea_ddp._files import OUTPUT, REPORT, check_output
 from coffea_ddp.errors import FileError
@@ -52,6 +53,11 @@ class DemoResult:
     story: str
 
 
+def fileset_of(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the fileset of the files that were made, with what is said of the events."""
+    return {"data": {"files": {str(file): "Events" for file in files}, "metadata": {"kind": "simulation"}}}
+
+
 def run_demo(
     folder: Path,
     *,
@@ -91,7 +97,7 @@ def run_demo(
     start = time.perf_counter()
     files = make_dataset(data, files=N_FILES, events=events, seed=seed, signals=[signal])
     made = time.perf_counter()
-    hists = run(PLAN, files, executor=Local(workers), progress=progress)
+    hists = run(PLAN, fileset_of(files), executor=Local(workers), progress=progress)
     filled = time.perf_counter()
     hists.save(folder / "hists.ddp")
     report = scan(hists)

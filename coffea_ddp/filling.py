@@ -187,7 +187,7 @@ def _fill(
         _store(columns, layout, kept, sides, cells, features | shares | _weight(weighted), chunk),
         Ledger.of(chunk) if chunk else Ledger(unnamed=columns.n_events),
         {told.dataset if told else "": cutflow},
-        {role: (used,) for role, used in sorted(columns.choices.items())},
+        {role: (used,) for role, used in sorted((dict(columns.choices) | dataset.about(everything)).items())},
     )
 
 

@@ -76,6 +76,14 @@ class ObjectDefinition:
         names += ["charge"] if self.charged else []
         return tuple(f"{self.collection}_{name}" for name in names)
 
+    @property
+    def description(self) -> str:
+        """The definition in words, as in ``"Jet with pt > 30 GeV, abs(eta) < 2.4, identification, b tag"``."""
+        limits = [f"pt > {self.pt_min:g} GeV"] if self.pt_min > 0.0 else []
+        limits += [f"abs(eta) < {self.eta_max:g}"] if np.isfinite(self.eta_max) else []
+        limits += [cut.role for cut in self.cuts if isinstance(cut, FirstAvailable)]
+        return f"{self.collection} with {', '.join(limits)}" if limits else self.collection
+
 
 @dataclass(frozen=True)
 class MergedObject:
@@ -86,6 +94,11 @@ class MergedObject:
 
     name: str
     of: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """The definition in words, as in ``"e or mu"``."""
+        return " or ".join(self.of)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.histograms.descriptions import NO_PHYSICS, clipped, described
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -73,6 +74,8 @@ class Multiplicity:
         The number from which on the bin is inclusive: ``last=3`` has the bins 0, 1, 2 and 3+.
     of
         The object that is counted.
+    description
+        The object in words, for the legend of a report; a plan gives its definition where nothing is said.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class Multiplicity:
     name: str
     last: int
     of: str = ""
+    description: str = field(default="", compare=False, repr=False, metadata={NO_PHYSICS: True})
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -123,18 +127,25 @@ class Topology:
         Name of the property in cells; ``"!name"`` is its opposite.
     predicate
         A function of the selection that gives one bool an event. ``None`` in a grid that was read from a file.
+    description
+        The property in words, for the legend of a report; by default the docstring of the predicate.
 
     Examples
     --------
     >>> [choice.text for choice in Topology("VBF").choices]
     ['', '!VBF', 'VBF']
+    >>> Topology("VBF", lambda ev: ev.count("j") > 1, description="two jets or more").description
+    'two jets or more'
     """
 
     name: str
     predicate: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    description: str = field(default="", compare=False, repr=False, metadata={NO_PHYSICS: True})
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if not self.description and self.predicate is not None:
+            object.__setattr__(self, "description", described(self.predicate))
 
     @property
     def bins(self) -> int:
@@ -344,21 +355,26 @@ class CellGrid:
 
     def to_dict(self) -> list[dict[str, object]]:
         """Return the axes as JSON-ready data (predicates are code and stay behind)."""
-        return [
-            {"multiplicity": axis.name, "last": axis.last, "of": axis.of}
-            if isinstance(axis, Multiplicity)
-            else {"topology": axis.name}
-            for axis in self.axes
-        ]
+        found: list[dict[str, object]] = []
+        for axis in self.axes:
+            if isinstance(axis, Multiplicity):
+                found.append({"multiplicity": axis.name, "last": axis.last, "of": axis.of})
+            else:
+                found.append({"topology": axis.name})
+            if axis.description:
+                found[-1]["description"] = axis.description
+        return found
 
     @classmethod
     def from_dict(cls, data: Sequence[Mapping[str, Any]]) -> CellGrid:
         """Return the grid that :meth:`to_dict` described."""
         return cls(
             tuple(
-                Multiplicity(axis["multiplicity"], int(axis["last"]), axis.get("of", ""))
+                Multiplicity(
+                    axis["multiplicity"], int(axis["last"]), axis.get("of", ""), clipped(axis.get("description"))
+                )
                 if "multiplicity" in axis
-                else Topology(axis["topology"])
+                else Topology(axis["topology"], description=clipped(axis.get("description")))
                 for axis in data
             )
         )

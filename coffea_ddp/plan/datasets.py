@@ -12,9 +12,14 @@ The metadata of a dataset may have, beside anything of your own:
                same era that stands before this one in the fileset belongs to that one, and is not taken
                again: primary datasets overlap. A spectrum with a trigger of its own takes its events from
                the datasets that have it, and from the first of them alone where an event is in several.
+``energy``     Of the collisions, for the heading of a report: ``"13 TeV"``; a number up to 200 is in TeV, a larger
+               one in GeV.
+``luminosity`` Integrated, for the heading of a report: ``"59.8 fb^-1"``. Datasets of one era have one luminosity;
+               a number has no unit there.
 =============  ===========================================================================================
 
-``isMC`` and ``isData`` (``True`` or ``False``) say the kind, too; ``lumi_mask`` or ``golden_json`` the good-run list.
+``isMC`` and ``isData`` (``True`` or ``False``) say the kind, too; ``lumi_mask`` or ``golden_json`` the good-run list;
+``sqrt_s`` the energy, and ``lumi`` the luminosity.
 
 Examples
 --------
@@ -40,6 +45,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError, MissingBranchError
 from coffea_ddp.events.values import WEIGHT_BOUNDS, has_square
+from coffea_ddp.histograms.descriptions import ENERGY_ROLE, KIND_ROLE, LUMINOSITY_ROLE
 from coffea_ddp.plan.selections import GoodRuns, Trigger
 
 if TYPE_CHECKING:
@@ -59,6 +65,10 @@ _SAME = {
     "ismc": "kind", "isdata": "kind", "lumimask": "good_runs", "goldenjson": "good_runs", "lumijson": "good_runs",
 }  # fmt: skip
 """Names of these properties in other frameworks, in small letters."""
+_ENERGY, _LUMINOSITY = ("energy", "sqrts", "comenergy"), ("luminosity", "lumi", "intlumi", "integratedluminosity")
+_LONGEST = 40
+_MOST_TEV = 200.0
+"""A larger number is an energy in GeV."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,8 @@ class Dataset:
     drop
         Entries of the chunk, sorted, counted from its first one: events that are counted elsewhere. ``None`` where
         nobody has looked for such events.
+    energy, luminosity
+        Of the collisions, in words; empty where nothing is said.
     """
 
     name: str = ""
@@ -92,11 +104,13 @@ class Dataset:
     triggers: tuple[str, ...] = ()
     vetoes: tuple[str, ...] = ()
     drop: tuple[int, ...] | None = None
+    energy: str = ""
+    luminosity: str = ""
 
     @property
     def digest(self) -> str:
         """Eight digits that differ where the events' treatment does; empty where nothing special is done."""
-        special = {**asdict(self), "name": "", "era": ""}
+        special = {**asdict(self), **dict.fromkeys(("name", "era", "energy", "luminosity"), "")}
         if special == asdict(Dataset()):
             return ""
         return hashlib.sha256(json.dumps(special, sort_keys=True).encode()).hexdigest()[:8]
@@ -104,6 +118,16 @@ class Dataset:
     def is_data(self, events: SelectedEvents) -> bool:
         """Tell whether events are data."""
         return self.kind == "data" if self.kind else not events.has_branch(GENERATOR_WEIGHT)
+
+    def about(self, events: SelectedEvents) -> dict[str, str]:
+        """Return what these events are, by the roles of an output's choices: data or simulation, energy, luminosity."""
+        era = f" ({self.era})" if self.era else ""
+        told = {
+            KIND_ROLE: "data" if self.is_data(events) else "simulation",
+            ENERGY_ROLE: self.energy,
+            f"{LUMINOSITY_ROLE}{era}": self.luminosity,
+        }
+        return {role: words for role, words in told.items() if words}
 
     def take(self, events: SelectedEvents) -> tuple[SelectedEvents, dict[str, int]]:
         """Return the events that belong to this dataset, and how many each step leaves.
@@ -240,7 +264,28 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
     if not isinstance(said.get("good_runs", ""), str | os.PathLike):
         raise InputError(f"{where}: good_runs={said['good_runs']!r} is no path of a good-run list")
     good_runs = GoodRuns.from_file(said["good_runs"]) if "good_runs" in said else None
-    return Dataset(name, kind, str(said.get("era", "")), float(weight), good_runs, tuple(triggers))
+    return Dataset(
+        name, kind, str(said.get("era", "")), float(weight), good_runs, tuple(triggers),
+        energy=_energy(_own_words(metadata, _ENERGY)), luminosity=_words(_own_words(metadata, _LUMINOSITY)),
+    )  # fmt: skip
+
+
+def _own_words(metadata: Mapping[str, Any], names: Sequence[str]) -> str | float | None:
+    """Return what metadata say under one of these names, where it is text or a number: anything else is the user's."""
+    for key, value in metadata.items():
+        known = key.lower().replace("_", "").replace("-", "") in names
+        if known and isinstance(value, str | int | float) and not isinstance(value, bool):
+            return value if isinstance(value, str) or math.isfinite(value) else None
+    return None
+
+
+def _words(value: str | float | None) -> str:
+    return "" if value is None else value.strip()[:_LONGEST] if isinstance(value, str) else f"{value:g}"
+
+
+def _energy(value: str | float | None) -> str:
+    text = _words(value)
+    return text if value is None or isinstance(value, str) else f"{text} {'TeV' if value <= _MOST_TEV else 'GeV'}"
 
 
 def _said(name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:

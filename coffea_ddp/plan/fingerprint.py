@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp._local_modules import local_modules
+from coffea_ddp.histograms.descriptions import NO_PHYSICS
 
 _PLAIN = (str, bytes, bool, int, float, type(None))
 
@@ -43,7 +44,11 @@ def _describe(value: Any, seen: frozenset[int]) -> str:
         return "again"
     seen = seen | {id(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = [f"{f.name}={_describe(getattr(value, f.name), seen)}" for f in dataclasses.fields(value)]
+        parts = [
+            f"{f.name}={_describe(getattr(value, f.name), seen)}"
+            for f in dataclasses.fields(value)
+            if NO_PHYSICS not in f.metadata
+        ]
         return f"{type(value).__name__}({','.join(parts)}){_methods(type(value), seen)}"
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return _describe_container(value, seen)

@@ -210,6 +210,13 @@ class ScanPlan:
         exchanges = [symmetry.exchange for symmetry in self.symmetries if symmetry.exchange is not None]
         return tuple(dict.fromkeys([*found, *self.features, *(exchanges[0].features if exchanges else ())]))
 
+    def _without_code(self, axis: Multiplicity | Topology) -> Multiplicity | Topology:
+        """Return an axis as the output has it: in words, not in code."""
+        if isinstance(axis, Topology):
+            return Topology(axis.name, description=axis.description)
+        counted = next((one for one in self.objects if one.name == axis.of), None)
+        return replace(axis, description=axis.description or ("" if counted is None else counted.description))
+
     @property
     def efficiencies(self) -> Calibration | CalibrationFunction | None:
         """The calibration, a bare function among them."""
@@ -233,7 +240,7 @@ class ScanPlan:
             self.name,
             self.fingerprint,
             # The output carries no code: predicates stay in the plan.
-            CellGrid(tuple(Topology(axis.name) if isinstance(axis, Topology) else axis for axis in self.cells)),
+            CellGrid(tuple(map(self._without_code, self.cells))),
             symmetries,
             features,
             self.weight is not None,

@@ -31,7 +31,7 @@ _LEPTONS_TRIED = 4
 
 
 def z_candidate(events: SelectedEvents, window: float = 10.0) -> BoolArray:
-    """Return which events have a same-flavour opposite-sign pair with abs(m - 91.19 GeV) < window.
+    """Return which events have a same-flavour opposite-sign pair within 10 GeV (``window``) of the Z mass, 91.19 GeV.
 
     All pairs of the four leading leptons are tried.
     """

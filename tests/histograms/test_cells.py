@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.cells import Cell, CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.descriptions import LONGEST, described
 
 axes = st.lists(st.one_of(st.integers(1, 4), st.just(None)), min_size=1, max_size=4).map(
     lambda each: tuple(
@@ -129,3 +132,57 @@ def test_the_slides_columns_make_more_than_100_000_cells() -> None:
     counted = (Multiplicity("tau", 2), Multiplicity("j", 5), Multiplicity("b", 2), Multiplicity("gamma", 2))
     grid = CellGrid((*counted, *(Topology(name) for name in ("Z", "W", "VBF", "ttbar"))))
     assert (grid.n_exclusive, grid.n_cells) == (3 * 6 * 3 * 3 * 16, 5 * 11 * 5 * 5 * 81)
+
+
+# -- descriptions ----------------------------------------------------------------------------------------------------
+
+
+class Window:
+    """Events in a window."""
+
+    def __call__(self, events: object) -> object:
+        return events
+
+
+@dataclasses.dataclass(frozen=True)
+class Above:
+    """Events above a threshold.
+
+    Parameters
+    ----------
+    low
+        GeV.
+    """
+
+    low: float
+
+    def __call__(self, events: object) -> object:
+        return events
+
+
+def with_parts(events: object) -> object:
+    """Return which events are ``odd``.
+
+    So odd that it takes
+    two lines.
+
+    Returns
+    -------
+    Nothing.
+    """
+    return events
+
+
+def test_descriptions_are_docstrings_up_to_their_sections() -> None:
+    assert described(with_parts) == "events that are odd. So odd that it takes two lines"
+    assert described(Above(30.0)) == "Events above a threshold: Above(low=30.0)"
+    assert described(functools.partial(with_parts)) == described(with_parts)
+    assert [described(one) for one in (Window(), lambda ev: ev, len.__call__)][:2] == ["", ""]
+
+
+@given(st.one_of(st.none(), st.text(), st.text(min_size=LONGEST + 1, max_size=LONGEST + 5), st.integers()))
+def test_descriptions_survive_a_file_and_are_short(text: object) -> None:
+    grid = CellGrid.from_dict([{"topology": "VBF", "description": text}, {"multiplicity": "j", "last": 1}])
+    assert len(grid.axes[0].description) <= LONGEST
+    assert CellGrid.from_dict(grid.to_dict()).to_dict() == grid.to_dict()
+    assert grid == CellGrid((Topology("VBF"), Multiplicity("j", last=1)))

@@ -107,7 +107,7 @@ def test_choices_and_cutflows_are_joined() -> None:
     one, two = fill(random_events(30, 1), PLAN), fill(random_events(20, 2), PLAN)
     total = one + two
     assert total.cutflow["events"] == 50
-    assert total.choices == {"missing transverse momentum": ("MET_pt",)}
+    assert total.choices == {"kind of events": ("data",), "missing transverse momentum": ("MET_pt",)}
     assert (total + Histograms.empty(PLAN.layout)).cutflow == total.cutflow
 
 

@@ -237,3 +237,33 @@ def test_repeated_are_all_but_the_first(parts: list[list[int]]) -> None:
         for position, value in enumerate(part):
             assert (position in positions.tolist()) == (value in seen)
             seen.add(value)
+
+
+# -- what is said of the events for the heading of a report ----------------------------------------------------------
+
+
+def test_an_output_says_what_its_events_are(files: dict[str, Path], tmp_path: Path) -> None:
+    fileset = {
+        "a": entry(files["one"], kind="simulation", energy=13.6, lumi="34.7 fb^-1", era="2022"),
+        "b": entry(files["other"], energy="13 TeV", luminosity="59.8 fb^-1", era="2018"),
+    }
+    found = run(plan(), fileset)
+    assert found.choices["kind of events"] == ("data", "simulation")
+    assert found.choices["collision energy"] == ("13 TeV", "13.6 TeV")
+    assert found.choices["integrated luminosity (2022)"] == ("34.7 fb^-1",)
+    assert found.choices["integrated luminosity (2018)"] == ("59.8 fb^-1",)
+    assert load(found.save(tmp_path / "h.ddp")).choices == found.choices
+
+
+@pytest.mark.parametrize(("metadata", "energy", "luminosity"), [
+    ({}, "", ""),
+    ({"energy": 13000, "luminosity": 59.83}, "13000 GeV", "59.83"),
+    ({"sqrt_s": "8 TeV", "lumi": "19.7 fb^-1"}, "8 TeV", "19.7 fb^-1"),
+    ({"lumi": {"2018": 59.7}, "energy": ["mine"], "luminosity": None}, "", ""),
+    ({"energy": True, "lumi": float("nan")}, "", ""),
+    ({"lumi": "x" * 500}, "", "x" * 40),
+])  # fmt: skip
+def test_other_metadata_stay_the_users(metadata: dict[str, object], energy: str, luminosity: str) -> None:
+    found = described("a", metadata)
+    assert (found.energy, found.luminosity) == (energy, luminosity)
+    assert found.digest == described("a", {}).digest  # no event is treated in another way

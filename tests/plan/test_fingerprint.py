@@ -309,3 +309,14 @@ def test_digests_are_16_hexadecimal_digits(value: object) -> None:
     assert int(digest(value), 16) >= 0
     assert len(digest(value)) == 16
     assert digest(value) == digest(value) != digest([value])
+
+
+def test_a_description_is_for_people_and_no_physics() -> None:
+    def with_words(words: str) -> ScanPlan:
+        cells = (Topology("VBF", selections.vbf, description=words), Multiplicity("j", last=2, description=words))
+        return ScanPlan("p", cells=cells)
+
+    assert with_words("").fingerprint == with_words("two jets").fingerprint
+    assert with_words("two jets").layout.grid.axes[0].description == "two jets"
+    assert "opposite hemispheres" in with_words("").layout.grid.axes[0].description
+    assert with_words("").layout.grid.axes[1].description.startswith("Jet with pt > ")
