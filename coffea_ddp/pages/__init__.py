@@ -167,12 +167,11 @@ def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Pag
     assets = place / "assets"
     own, itables = files("coffea_ddp.pages") / "assets", files("itables") / "html"
     bundle = base64.b64encode((itables / "dt_bundle.js").read_bytes()).decode()
+    styles = (itables / "dt_bundle.css", own / "report.css", own / "first.css", own / "tables.css")
     for name, text in {
-        "report.css": "\n".join(
-            file.read_text(encoding="utf-8") for file in (itables / "dt_bundle.css", own / "report.css")
-        ),
+        "report.css": "\n".join(file.read_text(encoding="utf-8") for file in styles),
         "report.js": (own / "report.js").read_text(encoding="utf-8"),
-        "rows.js": f'window.DDP_ROWS = "{packed_rows(report.rows, pages)}";\n',
+        "rows.js": f'window.DDP_ROWS = "{packed_rows(report.rows, pages, content.naming_of(report))}";\n',
         # A page from a disk may import no file, but a text that it holds.
         "datatables.js": f'window.DDP_DATATABLES = "data:text/javascript;base64,{bundle}";\n',
     }.items():

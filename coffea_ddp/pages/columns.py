@@ -17,7 +17,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.report.display import p_of, region_of, z_global_of
+from coffea_ddp.pages.naming import Naming
+from coffea_ddp.report.display import p_of, where_of, z_global_of
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -39,6 +40,11 @@ class Shown(NamedTuple):
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else float(f"{value:.{digits}g}")
+
+
+def _amount(value: float | None) -> float | None:
+    """Return a number of events: a whole one as it is, a sum of weights to seven digits."""
+    return value if value is None or value == round(value) else _rounded(value, 7)
 
 
 def _percent(row: Row) -> float | None:
@@ -65,9 +71,9 @@ SHOWN = (
     Shown("test", "text", lambda row: row.test),
     Shown("observable", "text", lambda row: row.observable if row.symmetry else None),
     Shown("cell", "text", lambda row: row.cell),
-    Shown("region", "text", lambda row: region_of(row) or None),
-    Shown("A", "num", lambda row: _rounded(row.n_a, 7)),
-    Shown("B", "num", lambda row: _rounded(row.n_b, 7)),
+    Shown("region", "text", lambda row: where_of(row) or None),
+    Shown("A", "num", lambda row: _amount(row.n_a)),
+    Shown("B", "num", lambda row: _amount(row.n_b)),
     Shown("z", "z", lambda row: _rounded(row.z_local, 4)),
     Shown("z global", "signed", _z_global),
     Shown("p global", "p", _p_global),
@@ -81,10 +87,21 @@ SHOWN = (
 """Columns in the order of the table; of kind "hidden": for filters."""
 
 
+_ALWAYS = ("#", "where", "z")
+
+
 def columns_of(rows: Sequence[Row]) -> tuple[Shown, ...]:
-    """Return the columns of a table of rows: events that an expectation claims only where it claims any."""
-    claims = any(row.ratio is not None and row.ratio.claimed is not None for row in rows)
-    return tuple(column for column in SHOWN if claims or column.name != "claimed")
+    """Return the columns of a table of rows: those in which some row has something, and conventions that differ."""
+    one_convention = len({row.two_sided for row in rows}) < 2
+
+    def is_shown(column: Shown) -> bool:
+        if column.kind == "hidden" or column.name in _ALWAYS:
+            return True
+        if column.name == "sided" and one_convention:
+            return False
+        return any(column.value(row) not in (None, "") for row in rows)
+
+    return tuple(column for column in SHOWN if is_shown(column))
 
 
 def _status(row: Row) -> str:
@@ -93,7 +110,7 @@ def _status(row: Row) -> str:
     return " ".join(filter(None, ("" if row.status == "OK" else row.status, flags, explained)))
 
 
-def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
+def packed_rows(rows: Sequence[Row], pages: Pages, naming: Naming | None = None) -> str:
     """Return rows as text for a page.
 
     Parameters
@@ -102,8 +119,12 @@ def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
         In the order of the table.
     pages
         The file names of the pages that rows have, by their numbers.
+    naming
+        Of the cells, which are packed in words, too; by default that of cells without definitions.
     """
+    naming = naming or Naming({})
     values, names, columns = [], [], columns_of(rows)
+    cells: list[str] = []
     for column in (*columns, Shown("page", "hidden", lambda row: pages.get(row.number))):
         found = [column.value(row) for row in rows]
         textual = column.kind == "text" or column.name == "page"
@@ -112,12 +133,14 @@ def packed_rows(rows: Sequence[Row], pages: Pages) -> str:
             found = [None if text is None else known.setdefault(text, len(known)) for text in found]
         values.append(found)
         names.append(list(known) if textual else None)
+        cells = [naming.cell(name).words for name in known] if column.name == "cell" else cells
     data = {
         "length": len(rows),
         "columns": [*(column.name for column in columns), "page"],
         "kinds": [*(column.kind for column in columns), "hidden"],
         "names": names,
         "values": values,
+        "cells": cells,
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # No time in the gzip header: equal reports are equal files.

@@ -18,9 +18,13 @@ from coffea_ddp.pages.facts import (
     region_facts,
     summary_grid,
 )
+from coffea_ddp.pages.first import first_screen
+from coffea_ddp.pages.naming import Naming, place_of
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
+from coffea_ddp.report.cell_words import symbols
 from coffea_ddp.report.common import leading_rows
-from coffea_ddp.report.display import method_of, p_of, region_of, significance_of, z_global_of
+from coffea_ddp.report.display import amount, method_of, p_of, where_of
+from coffea_ddp.report.finding import region_words, significance_words
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -50,8 +54,13 @@ class Region(NamedTuple):
 
 
 def title(row: Row) -> str:
-    """Return the heading of a row's page."""
+    """Return the title of a row's page, with the names that files have."""
     return f"{words.place(row)}, {row.cell}"
+
+
+def _heading(row: Row, naming: Naming) -> str:
+    """Return the heading of a row's page, in words and symbols."""
+    return ", ".join(filter(None, (place_of(row), naming.cell(row.cell).words)))
 
 
 def rows_with_pages(report: ScanReport, leading: int) -> list[Row]:
@@ -93,22 +102,26 @@ def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture:
         The distribution of z, where there is one.
     """
     links = {row: f"regions/{page}" for row, page in pages.items()}
-    letters, columns = _letters(report), columns_of(report.rows)
+    letters, columns, naming = _letters(report), columns_of(report.rows), naming_of(report)
     return {
         "root": "",
         "head": _head(report),
+        "first": first_screen(report, hists, links),
+        "legend_of_cells": naming.list(),
         "missing": report.missing if report.partial else (),
         "package": report.inputs.get("package", ""),
-        "leading": [_leading(row, links, letters) for row in _headline(report)],
-        "tests": [_of_test(row, links) for row in _best_of_tests(report)[:_TESTS]],
+        "leading": [_leading(place, row, links, letters, naming) for place, row in enumerate(_headline(report), 1)],
+        "has_a": any(row.n_a is not None for row in _headline(report)),
+        "sided": len({row.two_sided for row in _headline(report)}) > 1,
+        "tests": [_of_test(row, links, naming) for row in _best_of_tests(report)[:_TESTS]],
         "tests_note": _fewer(len(_best_of_tests(report)), _TESTS),
         "methods": [(letter, method) for method, letter in letters.items()],
-        "symmetries": symmetries(symmetry_table(report), links),
+        "symmetries": symmetries(symmetry_table(report), links, naming),
         "states": states(state_table(report), links),
         "table": {
             "sentence": f"{_table_sentence(report)}{_without_pages(report, pages)}",
             "columns": [(one.name, _kind(one.kind)) for one in columns if one.kind != "hidden"],
-            "first": [_line(row, columns) for row in report.rows[:_FIRST]],
+            "first": [_line(row, columns, naming) for row in report.rows[:_FIRST]],
         },
         "distribution": [] if z_picture is None else [z_picture],
         "global_p": global_grid(report),
@@ -133,7 +146,6 @@ def _head(report: ScanReport) -> dict[str, Any]:
     ]
     return {
         "plan": report.plan,
-        "sentence": words.sentence(report),
         "tiles": [(name, value) for name, value in tiles if value],
         "paragraphs": words.paragraphs(report),
     }
@@ -159,17 +171,22 @@ def _best_of_tests(report: ScanReport) -> list[Row]:
     return found if len({row.test for row in found}) > 1 else []
 
 
-def _of_test(row: Row, links: Pages) -> dict[str, Any]:
+def naming_of(report: ScanReport) -> Naming:
+    """Return the names of the cells of a report, in words."""
+    return Naming.of(report.inputs.get("cells"))
+
+
+def _of_test(row: Row, links: Pages, naming: Naming) -> dict[str, Any]:
     """Return a row as a line of the tables of the headline."""
     return {
-        "symmetry": row.symmetry,
+        "symmetry": symbols(str(row.symmetry or "")),
         "test": row.test,
         "page": links.get(row.number),
-        "observable": row.observable,
-        "cell": row.cell,
-        "region": region_of(row),
-        "n_a": words.content(row.n_a),
-        "n_b": words.content(row.n_b),
+        "observable": symbols(str(row.observable or "")),
+        "cell": naming.cell(row.cell),
+        "region": symbols(where_of(row)),
+        "n_a": amount(row.n_a),
+        "n_b": amount(row.n_b),
         "z": words.z_text(row.z_local),
         "level": words.level(row.z_local),
         "p_local": p_of(row, "p_local"),
@@ -177,12 +194,13 @@ def _of_test(row: Row, links: Pages) -> dict[str, Any]:
     }
 
 
-def _leading(row: Row, links: Pages, letters: Mapping[str, str]) -> dict[str, Any]:
+def _leading(place: int, row: Row, links: Pages, letters: Mapping[str, str], naming: Naming) -> dict[str, Any]:
     return {
-        **_of_test(row, links),
-        "rank": row.rank,
-        "place": words.place(row),
-        "z_global": words.minus_in(z_global_of(row)),
+        **_of_test(row, links, naming),
+        "rank": place,
+        "number": row.number,
+        "place": place_of(row),
+        "z_global": words.z_global_text(row),
         "sided": 2 if row.two_sided else 1,
         "method": letters[method_of(row)],
     }
@@ -213,19 +231,25 @@ def _kind(kind: str) -> str:
     return "text" if kind == "text" else "num"
 
 
-def _line(row: Row, columns: Sequence[Shown]) -> list[tuple[str, str]]:
+def _line(row: Row, columns: Sequence[Shown], naming: Naming) -> list[tuple[str, str]]:
     """Return a row as text, in the columns of the table."""
-    texts = {"z": words.z_text, "num": words.content, "percent": words.percent}
-    global_texts = {"signed": words.minus_in(z_global_of(row)), "p": p_of(row, "p_global", count=True)}
+    texts = {"z": words.z_text, "num": amount, "percent": words.percent}
+    global_texts = {"signed": words.z_global_text(row), "p": p_of(row, "p_global", count=True)}
     found = []
     for column in columns:
         value = column.value(row)
         if column.kind in global_texts:
             found.append((global_texts[column.kind], "num"))
         elif column.kind != "hidden":
-            text = str(value or "") if column.kind == "text" else texts[column.kind](value)
+            text = _text(column, value, naming) if column.kind == "text" else texts[column.kind](value)
             found.append((text, _kind(column.kind)))
     return found
+
+
+def _text(column: Shown, value: Any, naming: Naming) -> str:
+    if column.name == "cell":
+        return naming.cell(value).words
+    return symbols(str(value or "")) if column.name in ("where", "observable", "region") else str(value or "")
 
 
 def region(report: ScanReport, found: Region) -> dict[str, Any]:
@@ -238,7 +262,9 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
         "package": report.inputs.get("package", ""),
         "region": {
             "title": title(row),
-            "sentence": _region_sentence(row),
+            "heading": _heading(row, naming_of(report)),
+            "cell": naming_of(report).cell(row.cell).title,
+            "sentence": _region_sentence(report, row),
             "facts": region_facts(row),
             "pictures": found.images,
             "note": found.note,
@@ -250,11 +276,10 @@ def region(report: ScanReport, found: Region) -> dict[str, Any]:
     }
 
 
-def _region_sentence(row: Row) -> str:
-    where = f" ({row.region})" if row.region else ""
-    significance = significance_of(row)
-    after = f"; global {words.minus_in(significance)}" if significance else ""
-    return f"{row.test}{where}: z = {words.z_text(row.z_local)}{after}."
+def _region_sentence(report: ScanReport, row: Row) -> str:
+    local = f"{row.test}: local z = {words.z_text(row.z_local)}; {words.minus_in(significance_words(row))}."
+    told = symbols(region_words(report, row))
+    return f"{told[:1].upper() if row.kind == 'spectrum' else told[:1]}{told[1:]}. {local}"
 
 
 def _similar(report: ScanReport, row: Row) -> Grid | None:
@@ -263,7 +288,7 @@ def _similar(report: ScanReport, row: Row) -> Grid | None:
     mine: Sequence[Row] = [one for one in report.rows if one.similar_to == row.rank and one.number != row.number]
     columns = columns_of(report.rows)
     shown = [column for column in columns if column.kind != "hidden"]
-    lines = [[text for text, _ in _line(one, columns)] for one in mine[:_SIMILAR]]
+    lines = [[text for text, _ in _line(one, columns, naming_of(report))] for one in mine[:_SIMILAR]]
     return Grid.of([(column.name, _kind(column.kind)) for column in shown], lines) if lines else None
 
 

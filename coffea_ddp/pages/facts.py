@@ -14,17 +14,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coffea_ddp.pages.words import content, minus, minus_in, percent, z_text
+from coffea_ddp.pages.words import minus, minus_in, percent, z_text
 from coffea_ddp.report.closure import closure_lines
+from coffea_ddp.report.dataset_words import dataset_words, is_about_dataset
 from coffea_ddp.report.display import (
+    amount,
     convention_of,
     is_bound,
     method_of,
     p_of,
     probability,
-    region_of,
     tail_text,
     toys_of,
+    where_of,
     z_global_of,
 )
 from coffea_ddp.report.parts import BumpPart, RatioPart
@@ -78,10 +80,10 @@ def region_facts(row: Row) -> Facts:
         ("symmetry", row.symmetry or ""),
         ("observable" if row.symmetry else "spectrum", row.observable or ""),
         ("cell", row.cell or ""),
-        ("region", region_of(row)),
+        ("region", where_of(row)),
         ("test", row.test),
-        (n_a, content(row.n_a)),
-        (n_b, content(row.n_b)),
+        (n_a, amount(row.n_a)),
+        (n_b, amount(row.n_b)),
         ("expected B / A", "" if ratio.kappa is None else f"{ratio.kappa:.5g}"),
         ("events that the expectation claims", _claimed(ratio.claimed)),
         ("statistic", "" if row.statistic is None else minus(f"{row.statistic:+.4g}")),
@@ -124,6 +126,7 @@ def provenance_facts(report: ScanReport) -> Facts:
     versions = inputs.get("versions")
     found = [
         ("plan", report.plan),
+        ("data", dataset_words(inputs)),
         ("fingerprint of the plan", report.fingerprint),
         ("seed", str(report.seed)),
         ("events", _whole(inputs.get("events"))),
@@ -179,7 +182,8 @@ def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titl
     if len(cutflows) > _MOST_FILES:
         more = [[f"and {len(cutflows) - _MOST_FILES:,} more datasets, not shown", ""]]
         found.append(Titled("Other datasets", Grid.of([("step", "text"), ("events", "num")], more)))
-    roles = _mapping(report.inputs.get("choices"))
+    told_choices = _mapping(report.inputs.get("choices"))
+    roles = {role: used for role, used in told_choices.items() if not is_about_dataset(str(role))}
     choices = [
         [str(role), ", ".join(map(str, _list(used)[:_MOST_FILES]))]
         for role, used in itertools.islice(roles.items(), _MOST_FILES)

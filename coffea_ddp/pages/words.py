@@ -2,10 +2,8 @@
 
 Examples
 --------
->>> from coffea_ddp.report.report import ScanReport
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"events": 1200}, trials=0, rows=())
->>> sentence(report)
-'1,200 events; nothing was tested.'
+>>> z_text(-1.234), level(-1.234)
+('\N{MINUS SIGN}1.23', 'm1')
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from coffea_ddp.report.closure import calibration_sentences
 from coffea_ddp.report.common import explanations
-from coffea_ddp.report.display import more_would_take, number, probability, significance_of, summary_text
+from coffea_ddp.report.display import more_would_take, number, probability, summary_text, z_global_of
 
 if TYPE_CHECKING:
     from coffea_ddp.report.report import ScanReport
@@ -41,14 +39,14 @@ def p_text(p: float | None) -> str:
     return probability(p)
 
 
+def z_global_text(row: Row) -> str:
+    """Return the global z with its sign and two digits, a bound where it is one; nothing where there is none."""
+    return z_global_of(row).replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def percent(value: float | None) -> str:
     """Return per cent with their sign; above 100 just that."""
     return "" if value is None else "> 100 %" if abs(value) > 100.0 else f"{minus(f'{value:+.1f}')} %"
-
-
-def content(value: float | None) -> str:
-    """Return a number of events."""
-    return "" if value is None else f"{value:,.7g}"
 
 
 def level(z: float | None) -> str:
@@ -66,20 +64,6 @@ def levels() -> list[tuple[str, str]]:
 def place(row: Row) -> str:
     """Return the place of a row, without its cell."""
     return f"{row.symmetry}: {row.observable}" if row.symmetry else str(row.observable or "")
-
-
-def sentence(report: ScanReport) -> str:
-    """Return one line: the amount of data, the number of trials, and the most significant row."""
-    events = report.inputs.get("events")
-    what = f"{events:,} events" if isinstance(events, int) else f"{report.inputs.get('spectra', 'no')} spectra"
-    best = report.best()
-    if best is None or best.z_local is None:
-        return f"{what}; nothing was tested."
-    significance = significance_of(best)
-    return (
-        f"{what}, {report.trials:,} trials; the most significant region: {place(best)} in {best.cell}, "
-        f"z = {z_text(best.z_local)}{f'; global {minus_in(significance)}' if significance else ''}."
-    )
 
 
 def paragraphs(report: ScanReport) -> list[str]:

@@ -36,7 +36,7 @@ def calibration_sentences(inputs: Mapping[str, Any]) -> list[str]:
         return []
     number, control = found.get("n_events"), found.get("control")
     learned = f" from {number:,} events of the cell {str(control)!r}" if isinstance(number, int) else ""
-    open_ones = [name for name, *_, p in closure_lines(inputs) if p < OPEN]
+    open_ones = open_variables(inputs)
     sentences = [f"Calibrated: efficiencies of electrons and muons{learned}."]
     if found.get("leave_out") is True:
         sentences.append("Each cell is tested with a fit without the events of the rarest object that it asks for.")
@@ -45,6 +45,11 @@ def calibration_sentences(inputs: Mapping[str, Any]) -> list[str]:
             f"Does not close in {', '.join(open_ones)}: there the symmetry is broken by more than lepton kinematics."
         )
     return sentences
+
+
+def open_variables(inputs: Mapping[str, Any]) -> list[str]:
+    """Return the variables in which the calibration of a report does not close."""
+    return [name for name, *_, p in closure_lines(inputs) if p < OPEN]
 
 
 def closure_lines(inputs: Mapping[str, Any]) -> list[tuple[str, int, float, float, float]]:

@@ -29,12 +29,21 @@ CALIBRATED = 5e-4
 """The smallest p that the calibration of the bump hunt was counted to; below, a normal tail goes on."""
 _SMALLEST = f"< {SMALLEST_P:.0e}"
 _DISCOVERY = 5.0
+_EXACT = 1e15
+"""Below, doubles hold every whole number."""
 
 
 def number(value: float | None) -> str:
     """Return a number with its sign and two digits; nothing for ``None``."""
     # Rounded first: -0.001 is no -0.00.
     return "" if value is None else f"{round(value, 2) + 0.0:+.2f}"
+
+
+def amount(value: float | None) -> str:
+    """Return a number of events: all digits of a whole one, seven of a sum of weights; nothing for ``None``."""
+    if value is None:
+        return ""
+    return f"{int(value):,}" if abs(value) < _EXACT and value == int(value) else f"{value:,.7g}"
 
 
 def probability(p: float | None) -> str:
@@ -74,6 +83,14 @@ def counted_p(p: float | None, n_ge: int | None, n: int | None) -> str:
 def region_of(row: Row) -> str:
     """Return the region of a row as text; nothing where the row is about the whole range."""
     return "" if row.region is None else str(row.region)
+
+
+def where_of(row: Row) -> str:
+    """Return the region of a row as text, of a bump its mass and its range; nothing where there is none."""
+    position, region = None if row.bump is None else row.bump.position, region_of(row)
+    if position is None:
+        return region
+    return f"{position:.4g} GeV ({region})" if region else f"{position:.4g} GeV"
 
 
 def local_method_of(row: Row) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import InputError, named
 from coffea_ddp.histograms.cells import INCLUSIVE
+from coffea_ddp.report.cell_words import DECAYS
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.stats.trials import sidak_z, z_from_p
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     from coffea_ddp.report.rows import Row
 
-DECAYS = ("Z", "W", "H", "t", "V", "Jpsi", "Upsilon")
-"""Properties of an event that are named like a particle are decays; all others are topologies."""
 KINDS = ("e", "mu", "tau", "j", "b", "t", "gamma", "Z/W", "H")
 """Rows and columns of the table of states, in the order of arXiv:1907.06659; j are quarks and gluons."""
 _KIND_OF = {"Z": "Z/W", "W": "Z/W", "V": "Z/W", "tJ": "t", "HJ": "H", "VJ": "Z/W", "jx": "j", "bx": "b"}

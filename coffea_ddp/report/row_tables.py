@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from coffea_ddp.report.display import number, p_of, region_of, tail_text, toys_of, z_global_of
+from coffea_ddp.report.display import amount, number, p_of, region_of, tail_text, toys_of, z_global_of
 from coffea_ddp.report.parts import BumpPart, RatioPart
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _place(row: Row) -> str:
 
 
 def _contents(row: Row) -> list[str]:
-    return ["" if value is None else f"{value:,.7g}" for value in (row.n_a, row.n_b)]
+    return [amount(row.n_a), amount(row.n_b)]
 
 
 def _percent(asymmetry: float | None) -> str:

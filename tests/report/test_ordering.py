@@ -221,14 +221,16 @@ def test_bounds_are_told_wherever_p_is():
     assert "p < 0.01 (0 of 100), z > 2.6" in report._repr_html_().replace("&lt;", "<").replace("&gt;", ">")
     assert report.to_dataframe()[["n_ge", "n", "is_bound"]].values.tolist() == [[0, 100, True], [4, 99, False]]
     page = index(report, None, {}, None)
-    assert "p < 0.01 (0 of 100), z > 2.6" in page["head"]["sentence"]
+    assert page["first"].significance == "global z > +2.57, p < 0.01: a bound, 0 of 100 pseudo-experiments reach it"
+    assert page["first"].sentence.startswith("No statement beyond 3")
     assert "1,744,277" in page["head"]["paragraphs"][0]
     tiles = dict(page["head"]["tiles"])
     assert (tiles["largest z, local"], tiles["smallest p, global"]) == ("+12.00", "< 0.01 (0 of 100)")
     assert page["leading"][0]["p_global"] == "< 0.01 (0 of 100)"
     packed = unpacked(packed_rows(report.rows, {}))
     columns = dict(zip(packed["columns"], packed["values"], strict=True))
-    assert (columns["p global"], columns["none of"], columns["sided"]) == ([0.01, 0.05], [100, None], [2, 2])
+    assert (columns["p global"], columns["none of"]) == ([0.01, 0.05], [100, None])
+    assert "sided" not in columns  # all rows have one convention
     assert rows_with_pages(report, 5)
 
 

@@ -13,6 +13,11 @@
   const escaped = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   const text = (value) => (value === null ? "" : String(value).replace(/[&<>"']/g, (letter) => escaped[letter]));
   const signed = (value) => (value === null ? "" : (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2));
+  const greek = { mu: "\u03bc", tau: "\u03c4", gamma: "\u03b3", l: "\u2113", Jpsi: "J/\u03c8", Upsilon: "\u03a5" };
+  // Names of particles as symbols, where they are whole words or beside digits and signs.
+  const symbols = (value) => (value === null ? null : String(value).replace(
+    /(?<![A-Za-z])(?:(?:e|mu|tau|gamma)+|l+|Jpsi|Upsilon)(?![A-Za-z])/g,
+    (found) => found.replace(/mu|tau|gamma|l|Jpsi|Upsilon/g, (one) => greek[one])));
   const level = (z) => (z < 0 ? "m" : "p") + Math.min(Math.floor(Math.abs(z)), 6);
 
   function shown(kind, render) {
@@ -58,11 +63,18 @@
       if (number === place) {
         return { title, render: (value, type, row) => {
           const page = row[row.length - 1];
-          if (type !== "display" || page === null) return type === "display" ? text(value) : value;
-          return `<a href="regions/${text(page)}">${text(value)}</a>`;
+          if (type !== "display" || page === null) return type === "display" ? text(symbols(value)) : value;
+          return `<a href="regions/${text(page)}">${text(symbols(value))}</a>`;
         } };
       }
-      return { title, render: shown("text", text) };
+      if (name === "cell") {
+        // In words; the name in files is what is sorted and searched, and shown at the pointer.
+        const words = new Map((data.names[number] ?? []).map((one, code) => [one, data.cells[code]]));
+        const render = (value) => `<span title="${text(value)}">${text(words.get(value) ?? value)}</span>`;
+        return { title, render: shown("text", render) };
+      }
+      const particles = name === "observable" || name === "region";
+      return { title, render: shown("text", particles ? (value) => text(symbols(value)) : text) };
     });
   }
 
@@ -111,6 +123,7 @@
     const table = module.jQuery(element).DataTable({
       data: rows, columns, order: [], pageLength: 25, lengthMenu: [10, 25, 100, 1000], autoWidth: false,
       columnDefs: [{ targets: hidden, visible: false, searchable: false }],
+      createdRow: (_, __, ___, cells) => cells.forEach((cell, number) => { cell.dataset.name = data.columns[number]; }),
       layout: { topStart: "pageLength", topEnd: "search", bottomStart: "info", bottomEnd: "paging" },
     });
     filtered(table, data, rows);
