@@ -39,6 +39,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.likelihood_fits import l1_problems, l2_problems
+from coffea_ddp.stats.templates import check_template, problems_of
 from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def q0_l1(
         checks.positive(background, "background"),
         checks.positive(signal, "signal"),
     )
-    flat, batch, of = _problems({"b": counts, "background": known, "signal": shape}, bins_ndim)
-    _check_template(flat["signal"])
+    flat, batch, of = problems_of({"b": counts, "background": known, "signal": shape}, bins_ndim)
+    check_template(flat["signal"])
     if _impossible(flat, of):
         raise InputError(
             "background is 0 in a bin with events and a signal: q0 is infinite there; give its expectation, or cut "
@@ -173,8 +174,8 @@ def q0_l2(
     """
     first, second, shape = checks.counts(a, "a"), checks.counts(b, "b"), checks.positive(signal, "signal")
     ratio = _ratio(kappa)
-    flat, batch, of = _problems({"a": first, "b": second, "signal": shape}, bins_ndim, ratio)
-    _check_template(flat["signal"])
+    flat, batch, of = problems_of({"a": first, "b": second, "signal": shape}, bins_ndim, ratio)
+    check_template(flat["signal"])
     if (flat["a"][of[:, 0]].sum(axis=1) + flat["b"][of[:, 1]].sum(axis=1) == 0).any():
         raise InputError("a and b are both empty: there is nothing to fit; leave empty pairs out")
     found = l2_problems(flat["a"], flat["b"], flat["signal"], np.atleast_1d(ratio.ravel()), of)
@@ -330,42 +331,11 @@ def _result(found: FloatArray, name: str, one_sided: bool) -> LikelihoodResult:
     return LikelihoodResult(shown[0], shown[1], shown[2], shown[3], method)
 
 
-def _problems(
-    arrays: dict[str, FloatArray], bins_ndim: int | None, kappa: FloatArray | None = None
-) -> tuple[dict[str, FloatArray], tuple[int, ...], IntArray]:
-    """Return the arrays as rows of bins, the shape of the batch, and which rows make each problem."""
-    n_axes = min(array.ndim for array in arrays.values())
-    n_axes = n_axes if bins_ndim is None else checks.whole(bins_ndim, "bins_ndim")
-    if n_axes < 1 or any(array.ndim < n_axes for array in arrays.values()):
-        raise InputError(f"bins_ndim={n_axes}: give 1 to the number of axes of every array")
-    bins = {name: array.shape[array.ndim - n_axes :] for name, array in arrays.items()}
-    if len(set(bins.values())) > 1:
-        given = ", ".join(f"{name} {shape}" for name, shape in bins.items())
-        raise InputError(f"bins differ ({given}); give arrays of the same bins, and bins_ndim where there are batches")
-    heads = [array.shape[: array.ndim - n_axes] for array in arrays.values()]
-    heads += [kappa.shape] if kappa is not None else []
-    try:
-        batch = np.broadcast_shapes(*heads)
-    except ValueError as error:
-        raise InputError(f"batches of shapes {', '.join(map(str, heads))} do not fit together ({error})") from error
-    rows = [np.broadcast_to(np.arange(math.prod(head)).reshape(head), batch).ravel() for head in heads]
-    size = math.prod(next(iter(bins.values())))
-    if not size:
-        raise InputError("there are no bins; give at least one")
-    flat = {name: np.ascontiguousarray(array.reshape(-1, size)) for name, array in arrays.items()}
-    return flat, batch, np.stack(rows, axis=1)
-
-
 def _impossible(flat: dict[str, FloatArray], of: IntArray) -> bool:
     dark: BoolArray = np.less(flat["background"], np.finfo(np.float64).tiny)
     suspects = of[np.isin(of[:, 1], np.nonzero(dark)[0])]
     events, lit = flat["b"][suspects[:, 0]] > 0, flat["signal"][suspects[:, 2]] > 0
     return bool((events & lit & dark[suspects[:, 1]]).any())
-
-
-def _check_template(signal: FloatArray) -> None:
-    if not signal.any(axis=1).all():
-        raise InputError("a signal template is 0 in every bin: it lies outside of the matrix, or was never filled")
 
 
 def _ratio(kappa: ArrayLike) -> FloatArray:
@@ -376,7 +346,7 @@ def _expected(background: ArrayLike, signal: ArrayLike) -> tuple[FloatArray, Flo
     b, s = checks.positive(background, "background"), checks.positive(signal, "signal")
     if b.shape != s.shape:
         raise InputError(f"background has shape {b.shape} and signal {s.shape}; give two of the same bins")
-    _check_template(s.reshape(1, -1))
+    check_template(s.reshape(1, -1))
     if ((s > 0) & (b < np.finfo(np.float64).tiny)).any():
         raise InputError(
             "signal and background: a signal in a bin without background has an infinite Z; give a background there, "

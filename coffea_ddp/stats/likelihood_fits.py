@@ -93,15 +93,15 @@ def l2_problem(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float) -
             total += signal[i]
             most_a += a[i]
             most_b += b[i]
-    right, _ = _l2_slope(a, b, signal, kappa, 0.0, 1.0)
-    left, _ = _l2_slope(a, b, signal, kappa, 0.0, -1.0)
+    right, _ = l2_slope(a, b, signal, kappa, 0.0, 1.0)
+    left, _ = l2_slope(a, b, signal, kappa, 0.0, -1.0)
     if right <= 0.0 <= left:
         return 0.0, 0.0
     sign = 1.0 if right > 0.0 else -1.0
     low, high = (0.0, most_b / total) if sign > 0.0 else (-kappa * most_a / total, 0.0)
     mu = 0.0
     for _ in range(_STEPS):
-        slope, curvature = _l2_slope(a, b, signal, kappa, mu, sign)
+        slope, curvature = l2_slope(a, b, signal, kappa, mu, sign)
         if slope > 0.0:
             low = mu
         else:
@@ -110,7 +110,7 @@ def l2_problem(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float) -
         if abs(following - mu) <= _CLOSE * (abs(mu) + 1e-3 * (high - low)):
             break
         mu = following
-    return max(2.0 * _l2_gain(a, b, signal, kappa, mu), 0.0), mu
+    return max(2.0 * l2_gain(a, b, signal, kappa, mu), 0.0), mu
 
 
 @compiled
@@ -123,7 +123,7 @@ def _inside(mu: float, slope: float, curvature: float, low: float, high: float) 
 
 
 @compiled
-def _l2_background(a: float, b: float, m: float, kappa: float) -> tuple[float, float]:
+def l2_background(a: float, b: float, m: float, kappa: float) -> tuple[float, float]:
     """Return the best beta, and the root of the discriminant."""
     p = kappa * (a + b) - (1.0 + kappa) * m
     root = np.sqrt(max(p * p + 4.0 * kappa * (1.0 + kappa) * a * m, 0.0))
@@ -134,7 +134,7 @@ def _l2_background(a: float, b: float, m: float, kappa: float) -> tuple[float, f
 
 
 @compiled
-def _l2_slope(
+def l2_slope(
     a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float, mu: float, sign: float
 ) -> tuple[float, float]:
     """Return slope and minus its derivative at mu; at mu = 0 on the side of ``sign``."""
@@ -146,7 +146,7 @@ def _l2_slope(
         if a[i] + b[i] == 0.0:
             slope += signal[i] * (-1.0 if (m > 0.0 or (m == 0.0 and sign > 0.0)) else 1.0 / kappa)
             continue
-        beta, root = _l2_background(a[i], b[i], m, kappa)
+        beta, root = l2_background(a[i], b[i], m, kappa)
         if b[i] == 0.0:
             # Two branches: beta = A / (1 + kappa), or beta = -m / kappa on the bound.
             beta = max(a[i] / (1.0 + kappa), -m / kappa)
@@ -163,7 +163,7 @@ def _l2_slope(
 
 
 @compiled
-def _l2_gain(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float, mu: float) -> float:
+def l2_gain(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float, mu: float) -> float:
     """Return by how much the log-likelihood at mu is above that at 0."""
     gain = 0.0
     for i in range(len(a)):
@@ -171,7 +171,7 @@ def _l2_gain(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float, mu:
             continue
         m = mu * signal[i]
         start = (a[i] + b[i]) / (1.0 + kappa)
-        beta, _ = _l2_background(a[i], b[i], m, kappa)
+        beta, _ = l2_background(a[i], b[i], m, kappa)
         if b[i] == 0.0:
             beta = max(a[i] / (1.0 + kappa), -m / kappa)
         if a[i] > 0.0:
