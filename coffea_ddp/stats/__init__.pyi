@@ -1,5 +1,7 @@
 """The public names of `coffea_ddp.stats`, each once, with the module that defines it."""
 
+from .asymmetry_limits import AsymmetryLimit as AsymmetryLimit
+from .asymmetry_limits import asymmetry_limit as asymmetry_limit
 from .bumphunt.fits.bump_fit import BumpFitResult as BumpFitResult
 from .bumphunt.fits.bump_fit import bump_fit as bump_fit
 from .bumphunt.fits.ideal import ideal_significance as ideal_significance
@@ -42,6 +44,8 @@ from .relabelling import relabel as relabel
 from .sensitivity import Sensitivity as Sensitivity
 from .sensitivity import SensitivityRow as SensitivityRow
 from .sensitivity import expected_sensitivity as expected_sensitivity
+from .signal_limits import SignalLimit as SignalLimit
+from .signal_limits import signal_limit as signal_limit
 from .status import Status as Status
 from .submatrix.submatrix import BestRectangles as BestRectangles
 from .submatrix.submatrix import SubmatrixResult as SubmatrixResult

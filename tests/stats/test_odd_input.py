@@ -61,6 +61,12 @@ CENTRES, EDGES = np.arange(1, 14), np.arange(31)
 WORK = {"toys": 20, "seed": 3}
 
 EXAMPLES = {
+    "asymmetry_limit": Example(
+        stats.asymmetry_limit,
+        {"n_a": [10, 4], "n_b": [20, 0], "kappa": [1, 2], "kappa_error": [0, 1]},
+        {"level": 0.9},
+        ("n_a", "n_b"),
+    ),
     "asimov_l1": Example(stats.asimov_l1, {"background": [100, 50], "signal": [10, 20]}),
     "asimov_l2": Example(stats.asimov_l2, {"background": [100, 50], "signal": [10, 20]}, {"kappa": 2.0}),
     "best_rectangles": Example(
@@ -174,6 +180,12 @@ EXAMPLES = {
     ),
     "sidak": Example(stats.sidak, {"p": [0, 1]}, {"trials": 3.0}),
     "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"trials": 3.0, "two_sided": True}),
+    "signal_limit": Example(
+        stats.signal_limit,
+        {"a": [[16, 4], [3, 4]], "b": [[9, 5], [3, 4]], "signal": [1, 2], "kappa": [1, 2], "kappa_error": [0, 1]},
+        {"level": 0.9, "toys": 0, "seed": 3, "bins_ndim": 1},
+        ("a", "b"),
+    ),
     "signal_for_z": Example(
         stats.signal_for_z, {"background": [100, 50], "signal": [10, 20], "z": [1, 5]}, {"kind": "l2", "kappa": 2.0}
     ),
@@ -199,9 +211,10 @@ EXAMPLES = {
 """A valid call of every function and of every description of a fit; "name and words" are further calls of one."""
 
 RESULTS = {
-    "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "BumpScores", "ClassifierResult",
+    "AsymmetryLimit", "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "BumpScores", "ClassifierResult",
     "CommonRatio", "DispersionResult",
     "KappaResult", "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow",
+    "SignalLimit",
     "Status", "SubmatrixResult",
 }  # fmt: skip
 """What is returned: nothing is given to these."""
