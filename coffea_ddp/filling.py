@@ -50,7 +50,7 @@ from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk, Ledger
 from coffea_ddp.histograms.shares import SHARE, quantised
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.histograms.stored import StoredEvents, side_bits, stored_columns
+from coffea_ddp.histograms.stored import StoredEvents, identity_hash, side_bits, stored_columns
 from coffea_ddp.plan.checks import one_bool_each
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.plan.mass_counts import count_spectra, exclusive_cells, triggered
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.histograms.split import EventSplit
     from coffea_ddp.plan.calibration_function import CalibrationFunction
 
 
@@ -150,6 +151,10 @@ def _fill(
     weigh = Weighing(plan, dataset, given)
     candidates = Candidates.of(columns, plan.objects)
     everything = _of_branches(columns, candidates, plan)
+    parted: dict[str, int] = {}
+    if plan.split is not None:
+        everything = _in_part(columns, everything, plan.split, chunk)
+        parted = {str(plan.split): everything.n_events}
     unused = weigh.unused(everything)
     # Objects are cleaned and ordered where the event is wanted: by spectra with triggers of their own, whatever fired.
     fired, steps = _triggered(everything, plan, dataset)
@@ -158,7 +163,7 @@ def _fill(
     for_objects = _triggered(everything, plan, untriggered, by_plan=False)[0] if apart else fired
     selected = SelectedEvents.of(columns, candidates, for_objects)
     passed = selected.take(np.searchsorted(selected.entries, fired.entries)) if apart else selected
-    cutflow = {"events": columns.n_events} | passed.odd | unused
+    cutflow = {"events": columns.n_events} | parted | passed.odd | unused
     passed, steps = _selected(passed, plan, steps)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
     sides = (
@@ -238,6 +243,11 @@ def _triggered(
         passed = passed.take(np.flatnonzero(plan.trigger(passed)))
         steps["trigger"] = passed.n_events
     return passed, steps
+
+
+def _in_part(columns: Columns, events: SelectedEvents, split: EventSplit, chunk: Chunk | None) -> SelectedEvents:
+    """Return the events of one part of a split."""
+    return events.take(np.flatnonzero(split.holds(identity_hash(*_identity(columns, events, chunk).values()))))
 
 
 def _selected(events: SelectedEvents, plan: ScanPlan, steps: dict[str, int]) -> tuple[SelectedEvents, dict[str, int]]:

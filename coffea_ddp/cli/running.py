@@ -76,6 +76,10 @@ REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-gl
     type=click.Path(),
     help="Efficiencies of electrons and muons, of `coffea-ddp calibrate` or your own (correctionlib).",
 )
+@click.option("--half", type=click.Choice(["a", "b"]), help="Only these events: search in a, `confirm` in b.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Of all events in a; 0.5 by default."
+)
 @click.option("--resume", is_flag=True, help="Resume an interrupted run with the same -o.")
 @click.option(
     "--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened; the output is marked PARTIAL."
@@ -95,6 +99,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     coffea-ddp run symmetries fileset.json -o hists.ddp --resume
     coffea-ddp run symmetries fileset.json -o hists.ddp --by-dataset
     coffea-ddp run symmetries fileset.json -o hists.ddp --calibration calibration.json
+    coffea-ddp run symmetries fileset.json -o a.ddp --half a
     coffea-ddp run symmetries fileset.json -o hists.ddp --scheduler tls://host:8786 --performance-report run.html
     """
     from coffea_ddp.calibration.calibration import Calibration
@@ -112,6 +117,8 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
     loaded = load_plan(plan)
     if options["calibration"] is not None:
         loaded = dataclasses.replace(loaded, calibration=Calibration.load(options["calibration"]))
+    if options["half"] is not None:
+        loaded = loaded.half(options["half"], 0.5 if options["share"] is None else options["share"])
     reading = Reading(**{field.name: options[field.name] for field in dataclasses.fields(Reading)})
     if options["by_dataset"]:
         datasets = normalise(list(fileset), tree=reading.tree, redirector=reading.redirector)
@@ -171,6 +178,7 @@ def _check_used(output: str, options: dict[str, Any]) -> None:
         ),
         **needs_of_certificates(scheduler),
         "performance_report": (on_dask or scheduler is not None, "Dask: --executor dask or --scheduler ADDRESS"),
+        "share": (options["half"] is not None, "--half a or --half b, whose share it is"),
         "resume": (executor != "dask-awkward", "another executor: dask-awkward keeps no chunks"),
     })  # fmt: skip
     if options["resume"] and not Path(f"{output}.parts").is_dir():

@@ -16,6 +16,7 @@ from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.histograms.channel import Channel
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
+from coffea_ddp.histograms.split import EventSplit
 
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
@@ -104,6 +105,8 @@ class Layout:
         Of the expected shares of side B; ``None`` where events have none.
     known
         Known resonances; the keys of the events that have one come after those of the spectra.
+    split
+        The part of the events that was taken; ``None`` for all.
     """
 
     plan: str
@@ -116,6 +119,7 @@ class Layout:
     spectra: tuple[SpectrumLayout, ...] = ()
     calibration: CalibrationLayout | None = None
     known: tuple[str, ...] = ()
+    split: EventSplit | None = None
 
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
@@ -275,6 +279,12 @@ class Layout:
                 f"outputs of different plans: {self.described} and {other.described}; "
                 "only outputs of one plan, unchanged, can be added"
             )
+        if self.split != other.split:
+            mine, theirs = (str(one.split or "all events") for one in (self, other))
+            raise MergeError(
+                f"outputs of the plan {self.described}, one of {mine} and one of {theirs}; only outputs of one part "
+                "can be added: for all events run without --half"
+            )
         if self.weighted != other.weighted and self == replace(other, weighted=self.weighted):
             raise MergeError(
                 f"outputs of the plan {self.described}, one filled with weights and one that counts events; fill both "
@@ -312,6 +322,7 @@ class Layout:
                 "fit": self.calibration.fit and self.calibration.fit.to_dict(),
             },
             "known": list(self.known),
+            **({} if self.split is None else {"split": self.split.to_dict()}),
         }
 
     @classmethod
@@ -340,6 +351,7 @@ class Layout:
             tuple(SpectrumLayout.from_dict(item) for item in data.get("spectra", ())),
             _calibration(data.get("calibration")),
             tuple(map(str, data.get("known", ()))),
+            EventSplit.from_dict(data.get("split")),
         )
 
 

@@ -29,8 +29,10 @@ from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
+from coffea_ddp.histograms.descriptions import NO_PHYSICS
 from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SymmetryLayout
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
+from coffea_ddp.histograms.split import EventSplit
 from coffea_ddp.plan.calibration_function import CalibrationFunction, as_calibration
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
 from coffea_ddp.plan.fingerprint import digest
@@ -94,6 +96,9 @@ class ScanPlan:
         that exchange flavours. kappa stays what is expected of the others. A file's
         (:class:`~coffea_ddp.calibration.calibration.Calibration`), or a function
         (:class:`~coffea_ddp.plan.calibration_function.CalibrationFunction`; a bare one is taken as exact).
+    split
+        Only this part of the events is taken (:meth:`half`), by a hash of run, luminosity block and event; by default
+        all of them. It is no part of the fingerprint, so that what one part shows can be confirmed by the other.
 
     Attributes
     ----------
@@ -121,6 +126,7 @@ class ScanPlan:
     spectra: tuple[Spectrum, ...] = ()
     calibration: Calibration | CalibrationFunction | Callable[..., Any] | None = None
     known: tuple[KnownResonance, ...] = ()
+    split: EventSplit | None = field(default=None, metadata={NO_PHYSICS: True})
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -253,7 +259,30 @@ class ScanPlan:
             ),
             None if self.efficiencies is None else CalibrationLayout(self.efficiencies.digest, self.efficiencies.fit),
             tuple(one.name for one in self.known) if self.spectra else (),
+            self.split,
         )
+
+    def half(self, part: str, share: float = 0.5) -> ScanPlan:
+        """Return the same plan of one part of the events: search in one, confirm in the other.
+
+        Parameters
+        ----------
+        part
+            ``"a"`` or ``"b"``; an event is in one of them, in whatever file it is read.
+        share
+            Of all events in part a.
+
+        Raises
+        ------
+        InputError
+            If there is no such part, or the share is not between 0 and 1.
+
+        Examples
+        --------
+        >>> str(ScanPlan("demo").half("b").split), ScanPlan("demo").half("a").layout == ScanPlan("demo").layout
+        ('half b', False)
+        """
+        return replace(self, split=EventSplit(part, share))
 
     def for_calibration(self, max_stored: int) -> ScanPlan:
         """Return the plan of a calibration: the same events, cells and stored features, without counts.

@@ -44,8 +44,9 @@ class Shards:
     Attributes
     ----------
     folder
-        Where; the plan's fingerprint, the package's version and the digest of its sources are a part of it, so that
-        shards of another plan or of other code are never met. It is absolute: workers have other working directories.
+        Where; the plan's fingerprint, the part of the events, the package's version and the digest of its sources are a
+        part of it, so that shards of another plan or of other code are never met. It is absolute: workers have other
+        working directories.
     layout
         Of the plan.
     """
@@ -64,7 +65,8 @@ class Shards:
         """
         check_folder(folder)
         package, code, _ = here().split("/")
-        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}-{package}-{code}", layout)
+        part = "" if layout.split is None else f"-{layout.split.part}{layout.split.share!r}"
+        shards = cls(Path(folder).resolve() / f"{layout.fingerprint}{part}-{package}-{code}", layout)
         shards.make()
         return shards
 

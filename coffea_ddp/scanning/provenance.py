@@ -16,6 +16,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from coffea_ddp.histograms.counted import Counted
+
 _LIBRARIES = ("coffea", "awkward", "uproot", "numpy", "scipy", "numba")
 """Packages on which numbers may depend, beside this one."""
 
@@ -36,6 +38,8 @@ def inputs(hists: Histograms) -> dict[str, Any]:
         "choices": {role: list(used) for role, used in hists.choices.items()},
         "cells": hists.layout.grid.to_dict(),
         "weighted": hists.layout.weighted,
+        "split": None if hists.layout.split is None else hists.layout.split.to_dict(),
+        "counted": Counted.of(hists.ledger).to_dict(),
         "package": _version("coffea-ddp"),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
     }

@@ -55,6 +55,8 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "retries": POLICY,
         "by_dataset": ALWAYS,
         "deduplicate": POLICY,
+        "half": ALWAYS,
+        "share": ["{run}", "--share", "0.2"],
         "resume": ["{run}", "--executor", "dask-awkward", "--resume"],
         "skip_bad_files": POLICY,
         "calibration": ["dimuon_charge|{files}|-o|{folder}/again.ddp", "--calibration", "{folder}/calibration.json"],
