@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
+from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, scheduler_client, show, steps_bar, tell_missing
 from coffea_ddp.cli.unused import refuse_unused
@@ -19,7 +20,6 @@ from coffea_ddp.running.progress import events_bar
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
-    from coffea_ddp.scanning.expectation import Expectation
     from coffea_ddp.scanning.protocols import ScanTest
 
 
@@ -80,41 +80,7 @@ if TYPE_CHECKING:
 )
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; can be repeated.")
 @click.option("--observable", "observables", multiple=True, help="Only this observable; can be repeated.")
-@click.option(
-    "--kappa",
-    "kappas",
-    multiple=True,
-    help="Expected B / A: plan, global, cell, or SYMMETRY=NUMBER (or one of these words); can be repeated. "
-    "A number alone is for a scan of one symmetry. [default: plan]",
-)
-@click.option(
-    "--kappa-error",
-    "kappa_errors",
-    multiple=True,
-    help="Relative uncertainty of a given kappa: a number, or SYMMETRY=NUMBER; can be repeated. [default: 0]",
-)
-@click.option(
-    "--systematic",
-    "systematics",
-    multiple=True,
-    help="Relative uncertainty of B / A in every bin: a number, or SYMMETRY=NUMBER; can be repeated. [default: 0]",
-)
-@click.option(
-    "--correction",
-    "corrections",
-    multiple=True,
-    help="Efficiency of B over that of A: SYMMETRY:OBSERVABLE=FILE (SYMMETRY= or OBSERVABLE= where that is clear), "
-    "FILE alone where one symmetry is scanned; a correctionlib file (FILE:NAME) or an array (.npy, .npz). Can be "
-    "repeated.",
-)
-@click.option("--calibrate", is_flag=True, help="Learn the efficiencies of electrons and muons from the stored events.")
-@click.option(
-    "--calibration", type=click.Path(), help="Read these efficiencies from a file (all events have to be stored)."
-)
-@click.option(
-    "--control",
-    help="The cell whose events --calibrate fits, as 'tau=0 & b=0' [default: without objects that few events have].",
-)
+@expectation_options
 @click.option(
     "--leave-out",
     is_flag=True,
@@ -142,7 +108,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
-    options["expectation"] = _expectation(options)
+    options["expectation"] = expectation_of(options)
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
     chosen = find_tests(None if tests is None else [name.strip() for name in tests.split(",")], histograms)
@@ -162,74 +128,6 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         note(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
         code = SOMETHING_MISSING
     return code
-
-
-def per_symmetry(given: Sequence[str], option: str, convert: Callable[[str], float | str], default: float | str) -> Any:
-    """Return what an option says of all symmetries, or of each: its value, or a mapping from symmetries.
-
-    Raises
-    ------
-    InputError
-        If a value cannot be read, or a symmetry has two.
-
-    Examples
-    --------
-    >>> per_symmetry(["0.02"], "--systematic", float, 0.0), per_symmetry(["e/mu=0.1", "0"], "--systematic", float, 0.0)
-    (0.02, {'e/mu': 0.1, '*': 0.0})
-    """
-    from coffea_ddp.scanning.per_symmetry import OTHERS
-
-    found: dict[str, float | str] = {}
-    for text in given:
-        name, equals, value = text.rpartition("=")
-        symmetry = name.strip() if equals else OTHERS
-        if symmetry in found:
-            whose = "all" if symmetry == OTHERS else repr(symmetry)
-            raise InputError(f"{option} {text}: given twice for {whose}; give SYMMETRY=VALUE for each")
-        try:
-            found[symmetry] = convert(value.strip())
-        except ValueError:
-            raise InputError(f"{option} {text}: {value!r} is no number; give one, or SYMMETRY=NUMBER") from None
-    return found.get(OTHERS, default) if set(found) <= {OTHERS} else found
-
-
-def _correction(given: tuple[str, ...]) -> Any:
-    """Return one correction, or one for each symmetry and observable that is named."""
-    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).exists()):
-        return given[0]
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, path = text.partition("=")
-        if not equals:
-            raise InputError(
-                f"--correction {text}: with several corrections, say of which it is: SYMMETRY:OBSERVABLE={text}"
-            )
-        if name in found:
-            raise InputError(f"--correction {text}: {name!r} has one already; give one for each")
-        found[name] = path
-    return found or None
-
-
-def _expectation(options: dict[str, Any]) -> Expectation:
-    """Return what is said of side B, taken out of the options."""
-    from coffea_ddp.scanning.expectation import Expectation
-
-    learned, control = options.pop("calibrate"), options.pop("control")
-    return Expectation(
-        kappa=per_symmetry(options.pop("kappas"), "--kappa", _number_or_name, "plan"),
-        kappa_error=per_symmetry(options.pop("kappa_errors"), "--kappa-error", float, 0.0),
-        systematic=per_symmetry(options.pop("systematics"), "--systematic", float, 0.0),
-        correction=_correction(options.pop("corrections")),
-        calibration=_calibration(options.pop("calibration"), learn=learned),
-        control=control if learned else None,  # elsewhere it has no effect, and is refused
-        leave_out=options.pop("leave_out"),
-    )
-
-
-def _calibration(path: str | None, *, learn: bool) -> str | None:
-    if path is not None and learn:
-        raise InputError("--calibrate and --calibration: one learns it, one reads it; give one of both")
-    return "events" if learn else path
 
 
 def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
@@ -261,13 +159,6 @@ def _nplm(fits: int, backend: str, device: str) -> ScanTest:
     if backend == "kernel" and device != "cpu":
         raise InputError(f"--device {device}: kernels are fitted on the CPU; --backend network can use a GPU")
     return NPLM(fits, KernelSolver() if backend == "kernel" else NetworkSolver(device=device))
-
-
-def _number_or_name(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @click.command(cls=Command)
