@@ -12,6 +12,8 @@ from .events.cuts import Recent as Recent
 from .events.cuts import WorkingPoint as WorkingPoint
 from .events.objects import MergedObject as MergedObject
 from .events.objects import ObjectDefinition as ObjectDefinition
+from .evidence.confirmation import Confirmation as Confirmation
+from .evidence.confirming import confirm as confirm
 from .filling import fill as fill
 from .histograms.cells import Cell as Cell
 from .histograms.cells import CellGrid as CellGrid

@@ -33,9 +33,10 @@ BUMP_REPORT = "a report of `coffea-ddp bump`"
 TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
 PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
+CONFIRMATION = "a confirmation of `coffea-ddp confirm`"
 """Names of the kinds of files in messages."""
 
-TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY})
+TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION})
 """The kinds that may go to standard output."""
 
 
@@ -53,6 +54,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     BUMP_REPORT: re.compile(_format("report") + rb'(?s:.{0,500}?)"fingerprint"\s*:\s*""'),  # no pass, no plan
     REPORT: re.compile(_format("report")),
     COMPARISON: re.compile(_format("comparison")),
+    CONFIRMATION: re.compile(_format("confirmation")),
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),
     SENSITIVITY: re.compile(rb"z_injected,n_signal"),

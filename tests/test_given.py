@@ -64,6 +64,8 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "bump_hunt": (lambda x: ddp.bump_hunt(x, toys=0), {"spectrum"}),
     "calibrate": (ddp.calibrate, {"hists", "hists path"}),
     "Calibration.load": (ddp.Calibration.load, set()),
+    "confirm": (lambda x: ddp.confirm(x, EMPTY), set()),
+    "confirm, hists": (lambda x: ddp.confirm(NOTHING, x), set()),
     "load": (ddp.load, {"hists path"}),
     "load_plan": (ddp.load_plan, set()),
     "merge_files": (ddp.merge_files, {"hists path"}),

@@ -18,6 +18,7 @@ import click
 from coffea_ddp.cli.arrays import compare
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
+from coffea_ddp.cli.evidence import confirm
 from coffea_ddp.cli.reporting import report
 from coffea_ddp.cli.running import merge, run, validate
 from coffea_ddp.cli.scanning import demo, scan, warm_up
@@ -63,6 +64,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     coffea-ddp report report.json --hists hists.ddp -o report   HTML with pictures, for people
+    coffea-ddp confirm report.json other.ddp              the marked regions, on data that were not scanned
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -85,6 +87,7 @@ for command in (
     merge,
     scan,
     report,
+    confirm,
     spectra,
     compare,
     bump,

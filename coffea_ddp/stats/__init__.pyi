@@ -53,6 +53,7 @@ from .submatrix.submatrix import best_rectangles as best_rectangles
 from .submatrix.submatrix import scan_submatrices as scan_submatrices
 from .tail import PermutationP as PermutationP
 from .tail import permutation_p as permutation_p
+from .trials import holm as holm
 from .trials import local_p as local_p
 from .trials import p_from_z as p_from_z
 from .trials import sidak as sidak

@@ -238,3 +238,41 @@ def _trials(trials: float) -> float:
 def _like(given: ArrayLike, values: Any) -> Any:
     """Return a float for a number, an array for an array."""
     return float(values) if np.ndim(given) == 0 else values
+
+
+def holm(p: ArrayLike) -> FloatArray:
+    """Return Holm's adjusted p-values: the smallest level of all tests together at which each would be rejected.
+
+    Parameters
+    ----------
+    p
+        Of every test, between 0 and 1; shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n,). The probability that any true null has one of ``alpha`` or less is at most ``alpha``, however the
+        tests depend on one another; none is larger than Bonferroni's ``n p``.
+
+    Raises
+    ------
+    InputError
+        If the p-values are no list of numbers between 0 and 1.
+
+    Notes
+    -----
+    S. Holm, Scand. J. Stat. 6 (1979) 65.
+
+    Examples
+    --------
+    >>> holm([0.001, 0.2]).tolist()
+    [0.002, 0.2]
+    """
+    given = _probabilities(p, "p")
+    if given.ndim != 1:
+        raise InputError(f"p has the shape {given.shape}; give a list of p-values, one of each test")
+    order = np.argsort(given, kind="stable")
+    stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    found = np.empty(len(given))
+    found[order] = np.minimum(stepped, 1.0)
+    return found

@@ -25,6 +25,7 @@ from coffea_ddp._files import (
     BUMP_REPORT,
     CALIBRATION,
     COMPARISON,
+    CONFIRMATION,
     NETWORK,
     OUTPUT,
     PERFORMANCE,
@@ -44,6 +45,7 @@ OLDER = {
     REPORT: b'{"format": "coffea-ddp/report", "version": 1, "plan": "p", "fingerprint": "0a"}',
     COMPARISON: b'{"format": "coffea-ddp/comparison"}',
     SPECTRA: b'{"format": "coffea-ddp/spectra"}',
+    CONFIRMATION: b'{"format": "coffea-ddp/confirmation"}',
     TABLE: b"kind,symmetry,observable,cell,region\n",
     SENSITIVITY: b"z_injected,n_signal\n",
     CALIBRATION: b'{"schema_version":2,"description":"coffea-ddp calibration: r"',
@@ -216,9 +218,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "b.npy", np.full((4, 4), 33.0))
     (folder / "s.csv").write_text("low,high,count\n" + "".join(f"{i},{i + 1},{1000 - 9 * i}\n" for i in range(60)))
     testing.make_nanoaod(folder / "n.root", events=1000, seed=1)
-    for plan, name in (("symmetries", "h.ddp"), ("resonances", "m.ddp")):
+    testing.make_nanoaod(folder / "other.root", events=1000, seed=2)
+    for plan, file, name in (
+        ("symmetries", "n", "h.ddp"), ("resonances", "n", "m.ddp"), ("symmetries", "other", "other.ddp")
+    ):  # fmt: skip
         with pytest.raises(SystemExit):
-            main(["run", plan, str(folder / "n.root"), "-o", str(folder / name), "--executor", "iterative"])
+            main(["run", plan, str(folder / f"{file}.root"), "-o", str(folder / name), "--executor", "iterative"])
     with pytest.raises(SystemExit):
         main(["scan", str(folder / "h.ddp"), "-o", str(folder / "r.json"), "--top", "1"])
     return folder
@@ -231,6 +236,7 @@ LINES = {
     "validate": "validate symmetries {inputs}/n.root --events 100",
     "scan": "scan {inputs}/h.ddp -o r.json --csv r.csv",
     "report": "report {inputs}/r.json -o report --leading 1",
+    "confirm": "confirm {inputs}/r.json {inputs}/other.ddp -o c.json --row 1 --toys 20",
     "spectra": "spectra {inputs}/m.ddp -o s.csv",
     "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --toys 20",
     "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",

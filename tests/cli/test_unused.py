@@ -102,6 +102,12 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "label": ["{report}", "--label", "13 TeV", "-o", "{folder}/pages"],
         "jobs": EXEMPT,
     },
+    "confirm": {
+        **dict.fromkeys(("output", "rows", "level", "toys", "kappas", "systematics", "corrections"), ALWAYS),
+        **dict.fromkeys(("kappa_errors", "calibrate", "calibration"), ALWAYS),
+        "seed": EXEMPT,
+        "control": ["{report}", "{hists}", "--control", "inclusive"],
+    },
     "spectra": {
         "output": ALWAYS,
         "names": [MASSES, "-o", "{folder}/s.json", "--spectrum", "9mu"],

@@ -178,6 +178,7 @@ EXAMPLES = {
         },
         ("a", "b"),
     ),
+    "holm": Example(stats.holm, {"p": [0, 1]}, {}),
     "sidak": Example(stats.sidak, {"p": [0, 1]}, {"trials": 3.0}),
     "sidak_z": Example(stats.sidak_z, {"z": [4, 7]}, {"trials": 3.0, "two_sided": True}),
     "signal_limit": Example(

@@ -1,0 +1,1 @@
+"""From a mark to evidence: what follows a scan that marked regions of the data."""
