@@ -9,11 +9,17 @@
 - `nox -s minimums`: the tests on the lower bounds of pyproject.toml
 - `nox -s bench`: the benchmarks
 - `nox -s wheel`: the wheel in a clean environment
+- `nox -s vendored`: the scripts of others in reports, fetched again and compared with their checksums
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import re
+import tarfile
+import urllib.request
 from pathlib import Path
 
 import nox
@@ -71,6 +77,25 @@ def bench(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     session.install(*EXACT, "build", "hatchling", "hatch-vcs", "packaging")
     session.run("python", "tests/check_wheel.py", "--download")
+
+
+@nox.session(python=False, default=False)
+def vendored(session: nox.Session) -> None:
+    """Write the files that vendored.json lists; another version is another url, version and checksums there."""
+    folder = Path("coffea_ddp/pages/assets/vendor")
+    for package in json.loads((folder / "vendored.json").read_text()):
+        with urllib.request.urlopen(package["url"], timeout=60) as answer:
+            archive = answer.read()
+        if (found := hashlib.sha256(archive).hexdigest()) != package["sha256"]:
+            session.error(f"{package['url']}: its checksum is {found}, not {package['sha256']}")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            for inside, (name, digest) in package["files"].items():
+                member = files.extractfile(f"package/{inside}")
+                content = member.read() if member else b""
+                if (found := hashlib.sha256(content).hexdigest()) != digest:
+                    session.error(f"{inside} of {package['name']}: its checksum is {found}, not {digest}")
+                (folder / name).write_bytes(content)
+                session.log(f"{package['name']} {package['version']}: {name}, {len(content):,} bytes")
 
 
 if __name__ == "__main__":

@@ -94,11 +94,11 @@ def use(wheel: Path, folder: Path) -> None:
     call(python, "-c", USE, *PLANS, where=empty)
     call(command, "--help", where=empty, quiet=True)
     call(command, "demo", "--events", "5000", "--no-report", "-o", "demo", where=empty, quiet=True)
-    # A report of one matrix, since pictures take long.
+    # A report of one matrix.
     one = ("demo/hists.ddp", "--symmetry", "e/mu", "--observable", "dphi_l0_met", "--toys", "100", "-o", "one.json")
     call(command, "scan", *one, where=empty, quiet=True)
-    pictures = ("one.json", "--hists", "demo/hists.ddp", "--leading", "1", "-o", "report")
-    call(command, "report", *pictures, where=empty, quiet=True)
+    figures = ("one.json", "--hists", "demo/hists.ddp", "--leading", "1", "-o", "report")
+    call(command, "report", *figures, where=empty, quiet=True)
     files = sorted(path.relative_to(empty).as_posix() for path in empty.rglob("*") if path.is_file())
     for name in ("demo/report.json", "report/index.html", "report/assets/report.js", "report/regions/001.html"):
         expect(name in files, f"{name} was not made, only {files}")

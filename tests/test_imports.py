@@ -75,3 +75,17 @@ def test_every_public_name_resolves() -> None:
     for name in ddp.__all__:
         assert getattr(ddp, name) is not None
     assert set(ddp.__all__) <= set(dir(ddp))
+
+
+def test_a_report_with_figures_loads_no_matplotlib(tmp_path: Path) -> None:
+    """The page draws them."""
+    data = make_nanoaod(tmp_path / "nano.root", events=300, seed=1)
+    hists = ddp.run("symmetries", data)
+    hists.save(tmp_path / "hists.ddp")
+    ddp.scan(hists, toys=0, min_events=5).save(tmp_path / "report.json")
+    code = """
+from coffea_ddp.cli import cli
+cli.main("report report.json --hists hists.ddp -o pages".split(), standalone_mode=False)"""
+    loaded = modules_after(f"import os; os.chdir({str(tmp_path)!r}){code}")
+    assert '<figure class="plot">' in (tmp_path / "pages" / "regions" / "001.html").read_text()
+    assert not loaded & {"matplotlib", "mplhep", "torch", "coffea"}

@@ -63,7 +63,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp calibrate symmetries 'data/*.root' -o calibration.json   efficiencies of e and mu, from the data
     coffea-ddp run symmetries 'data/*.root' -o hists.ddp  one pass over the data
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
-    coffea-ddp report report.json --hists hists.ddp -o report   HTML with pictures, for people
+    coffea-ddp report report.json --hists hists.ddp -o report   HTML with figures, for people
     coffea-ddp confirm report.json other.ddp              the marked regions, on data that were not scanned
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others

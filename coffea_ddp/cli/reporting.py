@@ -27,7 +27,11 @@ from coffea_ddp.cli.unused import refuse_unused
     help="Number of leading rows with a page each.",
 )
 @click.option("--label", default="", help="Label above the figures, as in '16.4 fb$^{-1}$ (13 TeV)'.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes that draw figures [default: all cores].")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes that make fits again, for figures of the tests on events [default: all cores].",
+)
 def report(report_file: str, hists: str | None, output: str, leading: int, label: str, jobs: int | None) -> int:
     r"""Write a report as a folder of HTML pages that opens without a network.
 
@@ -50,7 +54,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
             found, output, hists=histograms, leading=leading, label=label, jobs=jobs, progress=progress
         )
     if histograms is None:
-        note("without pictures: --hists HISTS draws them")
+        note("without figures: --hists HISTS draws them")
     note(f"wrote {index}")
     if found.partial:
         note("PARTIAL: the input of the scan lacks something, named in the report")

@@ -28,20 +28,27 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import Pages, packed_rows
-from coffea_ddp.pages.drawing import Images, draw_rows
+from coffea_ddp.pages.drawing import Drawings, draw_rows
+from coffea_ddp.pages.embedding import embedded, labelled
 from coffea_ddp.pages.folder import new_folder
-from coffea_ddp.pages.images import labelled, written
-from coffea_ddp.pages.pictures import Permuting, Picture
-from coffea_ddp.plotting import z_distribution
+from coffea_ddp.pages.pictures import Permuting
+from coffea_ddp.pages.pictures.compared import Texts
+from coffea_ddp.pages.pictures.mathematics import as_text
+from coffea_ddp.pages.pictures.nulls import z_figure
+from coffea_ddp.pages.themes import stylesheet
 from coffea_ddp.report.overview import as_report
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
+    from coffea_ddp.pages.embedding import Embedded
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.report.rows import Row
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of pages done and of all, and the name of the next."""
+
+_STYLES = ("report", "first", "tables", "figures")
+"""The style sheets of this package, in their order; colours are those of :mod:`coffea_ddp.pages.themes`."""
 
 LEADING = 20
 """Number of the strongest rows that get a page, beside what the two tables lead to."""
@@ -66,13 +73,13 @@ def write_report(
     folder
         Made anew; of one that holds a report the pages are replaced when the new ones are whole, and other files stay.
     hists
-        The output of the pass that was scanned, or its path, for pictures; without it pages have their numbers alone.
+        The output of the pass that was scanned, or its path, for figures; without it pages have their numbers alone.
     leading
         How many of the strongest rows get a page, beside what the two tables lead to.
     label
         The label over the figures, as in ``"16.4 fb$^{-1}$ (13 TeV)"``; datasets and events by default.
     jobs
-        Processes that draw; ``None``: as many as there are cores.
+        Processes that make fits again, for figures of the tests on events; ``None``: as many as there are cores.
     progress
         Called before each page, and at the end.
 
@@ -96,15 +103,15 @@ def write_report(
         _check_same(report, hists)
     rows = content.rows_with_pages(report, leading)
     pages = {row.number: f"{number:03d}.html" for number, row in enumerate(rows, 1)}
-    over = label or labelled(report)
+    over = as_text(label) or labelled(report)
     report_progress = progress or _silent
     with new_folder(folder) as place:
-        drawn = draw_rows(
-            rows, hists, place / "regions", label=over, permuting=_permuting(report), jobs=jobs or os.cpu_count() or 1
-        )
+        drawn = draw_rows(rows, hists, label=over, permuting=_permuting(report), jobs=jobs or os.cpu_count() or 1)
         _regions(place, report, rows, drawn, report_progress)
         report_progress(len(rows), len(rows) + 1, "index")
-        _index(place, report, hists, pages, over)
+        z_picture = _distribution(report, over)
+        _write(place / "index.html", "index.html.j2", content.index(report, hists, pages, z_picture))
+        _assets(place / "assets", report, pages)
     report_progress(len(rows) + 1, len(rows) + 1, "")
     return Path(folder, "index.html")
 
@@ -136,46 +143,52 @@ def _silent(_done: int, _total: int, _what: str) -> None:
 
 
 def _regions(
-    place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterator[Images], report_progress: Progress
+    place: Path, report: ScanReport, rows: Sequence[Row], drawn: Iterator[Drawings], report_progress: Progress
 ) -> None:
     names = [f"{number:03d}.html" for number in range(1, len(rows) + 1)]
     for number, row in enumerate(rows):
         report_progress(number, len(rows) + 1, content.title(row))
         before = names[number - 1] if number else None
         after = names[number + 1] if number + 1 < len(rows) else None
-        images, note = next(drawn)
-        found = content.Region(row, images, note, before, after)
+        figures, note = next(drawn)
+        found = content.Region(row, tuple(map(embedded, figures)), note, before, after)
         _write(place / "regions" / names[number], "region.html.j2", content.region(report, found))
 
 
-def _index(place: Path, report: ScanReport, hists: Histograms | None, pages: Pages, label: str) -> None:
-    histogram = report.z_histogram
-    picture = None
-    if sum(histogram.counts):
-        figure = z_distribution(
-            np.array(histogram.counts, dtype=np.float64), histogram.edges, title=report.plan, label=label
-        )
-        n = sum(histogram.counts)
-        outside = histogram.counts[0] + histogram.counts[-1]
-        caption = (
-            f"z of all {n:,} tests of whole cells, and the expectation under the null hypothesis. Cells overlap, so "
-            "tests are correlated: the tails scatter more than Poisson errors say. "
-            f"{outside:,} are beyond the ends of the histogram."
-        )
-        picture = written(Picture("z", figure, caption, caption), place / "assets", "z.png", prefix="assets/")
-    _write(place / "index.html", "index.html.j2", content.index(report, hists, pages, picture))
-    assets = place / "assets"
+def _distribution(report: ScanReport, label: str) -> Embedded | None:
+    """Return the distribution of z of all tests; ``None`` where none has a normal null."""
+    counts = np.array(report.z_histogram.counts, dtype=np.float64)
+    if not counts.sum():
+        return None
+    outside = int(counts[0] + counts[-1])
+    caption = (
+        f"z of all {int(counts.sum()):,} tests of whole cells, and the expectation under the null hypothesis. Cells "
+        "overlap, so tests are correlated: the tails scatter more than Poisson errors say. "
+        f"{outside:,} are beyond the ends of the histogram."
+    )
+    texts = Texts("z", report.plan, label, caption, caption)
+    return embedded(z_figure(counts, np.asarray(report.z_histogram.edges), texts), drawn=True)
+
+
+def _assets(folder: Path, report: ScanReport, pages: Pages) -> None:
+    """Write style sheet and scripts, with the licences of what is not of this package."""
     own, itables = files("coffea_ddp.pages") / "assets", files("itables") / "html"
     bundle = base64.b64encode((itables / "dt_bundle.js").read_bytes()).decode()
-    styles = (itables / "dt_bundle.css", own / "report.css", own / "first.css", own / "tables.css")
+
+    def joined(*names: Any) -> str:
+        return "\n".join(name.read_text(encoding="utf-8") for name in names)
+
+    vendor = own / "vendor"
     for name, text in {
-        "report.css": "\n".join(file.read_text(encoding="utf-8") for file in styles),
-        "report.js": (own / "report.js").read_text(encoding="utf-8"),
+        "report.css": stylesheet() + joined(itables / "dt_bundle.css", *(own / f"{part}.css" for part in _STYLES)),
+        "report.js": joined(own / "report.js"),
+        "figures.js": joined(vendor / "d3.min.js", vendor / "plot.umd.min.js", own / "figures.js"),
+        "LICENSES.txt": joined(vendor / "NOTICE.txt", vendor / "d3.LICENSE", vendor / "plot.LICENSE"),
         "rows.js": f'window.DDP_ROWS = "{packed_rows(report.rows, pages, content.naming_of(report))}";\n',
         # A page from a disk may import no file, but a text that it holds.
         "datatables.js": f'window.DDP_DATATABLES = "data:text/javascript;base64,{bundle}";\n',
     }.items():
-        (assets / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 @functools.cache

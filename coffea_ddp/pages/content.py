@@ -28,7 +28,7 @@ from coffea_ddp.report.finding import region_words, significance_words
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
-    from coffea_ddp.pages.images import Image
+    from coffea_ddp.pages.embedding import Embedded
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.report.rows import Row
 
@@ -44,10 +44,10 @@ MOST_LINKED = 500
 
 
 class Region(NamedTuple):
-    """A row with its pictures and the neighbours of its page."""
+    """A row with its figures and the neighbours of its page."""
 
     row: Row
-    images: tuple[Image, ...]
+    images: tuple[Embedded, ...]
     note: str
     before: str | None
     after: str | None
@@ -89,7 +89,7 @@ def _linked(report: ScanReport, besides: Sequence[Row] = ()) -> list[Row]:
     return list({row.number: row for row in linked if row.number not in known and row.z_local is not None}.values())
 
 
-def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture: Image | None) -> dict[str, Any]:
+def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture: Embedded | None) -> dict[str, Any]:
     """Return the data of the index.
 
     Parameters

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 _LEVELS_A = ("#eef5fb", "#d2e4f5", "#aed0ee", "#86b8e3", "#5f9fd6", "#1d5c9e")
 _LEVELS_B = ("#fdf1e4", "#fbdfbf", "#f7c28c", "#f0a25e", "#e98638", "#a8440a")
 _DARK_A = ("#16232f", "#183149", "#1b456b", "#1f5d92", "#2a7abd", "#7cc0f2")
-_DARK_B = ("#2d2118", "#46301c", "#643f1c", "#88511b", "#b3671c", "#ffb066")
+_DARK_B = ("#2d2118", "#46301c", "#643f1c", "#88511b", "#c97626", "#ffb066")
 _GREYS = ("#e9eaed", "#d6d8dc", "#bfc2c8", "#a4a8b0", "#868b94", "#696e77", "#4d5159", "#33363b", "#1a1c1f")
 _DARK_GREYS = ("#23272d", "#333840", "#464c55", "#5c636d", "#757c87", "#9097a1", "#adb3bb", "#cbd0d6", "#eef0f3")
 
@@ -41,13 +41,20 @@ LIGHT: Mapping[str, str] = {
     "faint": "#5f6168",
     "grid": "#e3e5e8",
     "paper": "#ffffff",
+    "tint": "#f5f6f8",
+    "accent": "#0b5394",
+    "focus": "#b36b00",
+    "note": "#fff6dd",
+    "note-line": "#b98900",
+    "alert": "#7a1f1f",
     **_leveled(_LEVELS_A, _LEVELS_B, "#f6f6f6", _GREYS),
 }
 """Colours on white by their meaning.
 
 ``a``, ``b``: the sides; ``data``: observed, without sides; ``model``: an expectation; ``mark``: a region, a bump, the
 statistic of the data; ``ink``, ``faint``, ``grid``, ``paper``: texts, lines, ground. ``m1`` to ``m6``: A in excess by
-one to six sigma, ``p1`` to ``p6``: B; ``m0`` and ``p0``: neither. ``s0`` to ``s8``: contents, from few to many.
+one to six sigma, ``p1`` to ``p6``: B; ``m0`` and ``p0``: neither. ``s0`` to ``s8``: contents, from few to many. The
+others are of the pages: the ground of tables, links, focus, notes and alerts.
 """
 
 DARK: Mapping[str, str] = {
@@ -60,6 +67,12 @@ DARK: Mapping[str, str] = {
     "faint": "#a4a9b1",
     "grid": "#343a42",
     "paper": "#15181c",
+    "tint": "#1f242a",
+    "accent": "#8ab8f0",
+    "focus": "#f0a30a",
+    "note": "#332b14",
+    "note-line": "#c99a1a",
+    "alert": "#7a1f1f",
     **_leveled(_DARK_A, _DARK_B, "#1d2126", _DARK_GREYS),
 }
 """The same on a dark ground."""

@@ -64,11 +64,12 @@ def ratio_scale(ratio: FloatArray, interval: Interval) -> Scale:
     ratio
         Shape (n_bins,); NaN or infinite where A is empty.
     interval
-        Of the ratio. One that is wider than the ratio itself, and than 1, means too little to be held.
+        Of the ratio. One that holds 1, and is wider than 1 and than the ratio itself, means too little.
     """
     low, high = interval
     with np.errstate(invalid="ignore"):
-        measured = np.isfinite(ratio) & (high - low <= np.maximum(1.0, ratio))
+        away = (low > 1.0) | (high < 1.0)
+        measured = np.isfinite(ratio) & (away | (high - low <= np.maximum(1.0, ratio)))
         bound = np.isinf(high) & (low > 1.0)
     held = np.concatenate([ratio[measured & (ratio > 0)], high[measured & (ratio == 0)], low[bound], [1.0]])
     held = np.clip(held, 1.0 / _FARTHEST, _FARTHEST)

@@ -1,4 +1,4 @@
-"""Pictures of a row of a report, drawn from the histograms.
+"""Figures of a row of a report, as data, from the histograms.
 
 A row names a place (symmetry or spectrum, observable, cell) and a test; its matrices, spectrum or events are in the
 output of the pass. What a scan does not keep (z of every bin of a spectrum, the fit of NPLM) is made again by the
@@ -38,14 +38,14 @@ from typing import TYPE_CHECKING
 from coffea_ddp.errors import DDPError
 from coffea_ddp.pages.pictures.bumps import spectrum_pictures
 from coffea_ddp.pages.pictures.cells import cell_pictures
-from coffea_ddp.pages.pictures.drawn import Drawn, Permuting, Picture
+from coffea_ddp.pages.pictures.drawn import Drawn, Permuting
 from coffea_ddp.pages.pictures.events import event_pictures
 from coffea_ddp.report.rows import Row
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
 
-__all__ = ["Drawn", "Permuting", "Picture", "pictures_of"]
+__all__ = ["Drawn", "Permuting", "pictures_of"]
 
 
 def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Permuting | None = None) -> Drawn:

@@ -1,10 +1,9 @@
-"""A figure with all that a page needs beside it.
+"""The figures of a row, and how fits that belong to them are made again.
 
 Examples
 --------
->>> from matplotlib.figure import Figure
->>> Picture("overlay", Figure(), "A and B", "A bar chart").name
-'overlay'
+>>> Drawn((), "the spectrum is empty").note
+'the spectrum is empty'
 """
 
 from __future__ import annotations
@@ -12,32 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from coffea_ddp.histograms.axes import quantity
+from coffea_ddp.pages.pictures.figure import Axis
+from coffea_ddp.pages.pictures.mathematics import as_text
+from coffea_ddp.plotting.ranges import log_axis
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure with its caption, and its text for those who cannot see it.
-
-    Attributes
-    ----------
-    name
-        For the file: letters, digits and hyphens.
-    figure
-        The figure.
-    caption
-        Its subject, and how it was made.
-    text
-        A description: the alternative text.
-    """
-
-    name: str
-    figure: Figure
-    caption: str
-    text: str
+    from coffea_ddp.pages.pictures.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -68,10 +51,11 @@ class Drawn:
         Why not; empty where all is well.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Figure, ...]
     note: str = ""
 
 
-def axis_label(axis: Any) -> str:
-    """Return the label of a ``hist`` axis, or its name."""
-    return str(axis.label or axis.name)
+def axis_of(axis: Any) -> Axis:
+    """Return a ``hist`` axis as that of a figure; bins that follow a resolution are on a logarithmic one."""
+    shown, edges = quantity(axis), np.asarray(axis.edges, dtype=np.float64)
+    return Axis(shown.name, as_text(shown.label), as_text(shown.unit), edges, log=log_axis(edges))
