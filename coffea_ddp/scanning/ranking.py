@@ -355,11 +355,13 @@ def _ratio(deviation: Deviation) -> RatioPart:
     )
 
 
-def region_of(axes: tuple[Any, ...], bins: tuple[int, ...]) -> Region:
+def region_of(axes: tuple[Any, ...], bins: tuple[int, ...]) -> Region | None:
     """Return a rectangle of bins (first and one-past-last row, then column) in the units of its axes.
 
-    One axis has its bins in the columns.
+    One axis has its bins in the columns. ``None`` without axes: the number of events is one bin, all of it.
     """
+    if not axes:
+        return None
     spans = [bins[2:]] if len(axes) == 1 else [bins[:2], bins[2:]]
     return Region(
         tuple(

@@ -34,6 +34,13 @@ def naive(hists, symmetry, observable, cell):
     return stats.n_sigma(a, b, kappa=pair.kappa, **variances), a.sum(), b.sum()
 
 
+@pytest.mark.parametrize("test", ["nsigma", "submatrix", "submatrix_nsigma"])
+def test_the_number_of_events_is_one_bin_and_has_no_region(test):
+    report = scan(make_histograms(make_layout(), 600, seed=1), [test], observables=["events"], min_events=5, toys=64)
+    assert report.rows
+    assert all(row.region is None for row in report.rows)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kappa", [1.0, 2.5])
 def test_rows_are_what_the_cells_say(kappa, weighted):
