@@ -14,6 +14,8 @@ from .events.objects import MergedObject as MergedObject
 from .events.objects import ObjectDefinition as ObjectDefinition
 from .evidence.confirmation import Confirmation as Confirmation
 from .evidence.confirming import confirm as confirm
+from .exports.regions import export_region as export_region
+from .exports.regions import write_region as write_region
 from .filling import fill as fill
 from .histograms.cells import Cell as Cell
 from .histograms.cells import CellGrid as CellGrid

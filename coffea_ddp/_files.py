@@ -33,10 +33,10 @@ BUMP_REPORT = "a report of `coffea-ddp bump`"
 TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp compare`", "a table of sensitivities"
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
 PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
-CONFIRMATION = "a confirmation of `coffea-ddp confirm`"
+CONFIRMATION, REGION, LIMITS = "a confirmation of `coffea-ddp confirm`", "an exported region", "a table of limits"
 """Names of the kinds of files in messages."""
 
-TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION})
+TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION, REGION, LIMITS})
 """The kinds that may go to standard output."""
 
 
@@ -58,6 +58,12 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),
     SENSITIVITY: re.compile(rb"z_injected,n_signal"),
+    REGION: re.compile(
+        _format("region")
+        + rb'|\{\s*"version"\s*:\s*"1\.0\.0"\s*,\s*"measurements"\s*:\s*\[\s*\{\s*"name"\s*:\s*"coffea-ddp: '
+        + rb"|# coffea-ddp region\n"
+    ),
+    LIMITS: re.compile(_format("limits") + rb"|symmetry,cell,n_a,n_b,kappa,"),
     PERFORMANCE: re.compile(rb"(?i:<!doctype html>)\s*<!-- coffea-ddp/performance-report -->"),
     CALIBRATION: re.compile(rb'\{\s*"schema_version"\s*:\s*2\s*,\s*"description"\s*:\s*"coffea-ddp calibration'),
     ROOT: re.compile(rb"root"),
@@ -117,6 +123,7 @@ _ADVICE = {
     SPECTRA: "`coffea-ddp bump {path}` looks at it",
     CALIBRATION: "`coffea-ddp run PLAN FILES --calibration {path}` uses it",
     NETWORK: "`coffea-ddp bump FILE --weights {path}` uses it",
+    REGION: "pyhf, hist or HEPData read it, as it was exported",
 }
 
 

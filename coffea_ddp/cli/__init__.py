@@ -19,6 +19,7 @@ from coffea_ddp.cli.arrays import compare
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
 from coffea_ddp.cli.evidence import confirm
+from coffea_ddp.cli.exporting import export
 from coffea_ddp.cli.reporting import report
 from coffea_ddp.cli.running import merge, run, validate
 from coffea_ddp.cli.scanning import demo, scan, warm_up
@@ -65,6 +66,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp scan hists.ddp -o report.json              test and rank every cell
     coffea-ddp report report.json --hists hists.ddp -o report   HTML with figures, for people
     coffea-ddp confirm report.json other.ddp              the marked regions, on data that were not scanned
+    coffea-ddp export report.json --row 1 --hists hists.ddp -o region.json   a region, for pyhf and others
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -88,6 +90,7 @@ for command in (
     scan,
     report,
     confirm,
+    export,
     spectra,
     compare,
     bump,

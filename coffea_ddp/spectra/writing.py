@@ -95,7 +95,7 @@ def _floating(counts: Any) -> Any:
 def _write_json(named: dict[str, MassSpectrum], path: Path) -> None:
     content = {name: {"histogram": to_uhi(spectrum.hist), **_signal(spectrum)} for name, spectrum in named.items()}
     envelope = {"format": FORMAT, "version": VERSION, "spectra": content}
-    path.write_text(json.dumps(envelope, default=_plain), encoding="utf-8")
+    path.write_text(json.dumps(envelope, default=plain), encoding="utf-8")
 
 
 def _signal(spectrum: MassSpectrum) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def _signal(spectrum: MassSpectrum) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return an array or a number of numpy as JSON has it: for ``json.dumps(..., default=plain)``."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -29,6 +29,7 @@ from coffea_ddp._files import (
     NETWORK,
     OUTPUT,
     PERFORMANCE,
+    REGION,
     REPORT,
     SENSITIVITY,
     SPECTRA,
@@ -48,11 +49,12 @@ OLDER = {
     CONFIRMATION: b'{"format": "coffea-ddp/confirmation"}',
     TABLE: b"kind,symmetry,observable,cell,region\n",
     SENSITIVITY: b"z_injected,n_signal\n",
+    REGION: b'{\n "version": "1.0.0",\n "measurements": [\n  {\n   "name": "coffea-ddp: e/mu, met"',
     CALIBRATION: b'{"schema_version":2,"description":"coffea-ddp calibration: r"',
     PERFORMANCE: b"<!DOCTYPE html>\n<!-- coffea-ddp/performance-report -->",
 }
 """How an older output of each kind begins."""
-READ = {"--calibration", "--hists", "--weights", "--tls-ca-file", "--tls-cert", "--tls-key"}
+READ = {"--calibration", "--hists", "--signal", "--weights", "--tls-ca-file", "--tls-cert", "--tls-key"}
 """The options that name files to read."""
 FILES = [
     (command, option) for command in cli.commands.values() for option in command.params
@@ -74,7 +76,8 @@ def line(command: click.Command, option: click.Parameter, path: object, read: ob
     others = [one for one in command.params if one.required and one is not option]
     given: list[object] = [command.name, option.opts[-1], path]
     for one in others:
-        given += [read] if isinstance(one, click.Argument) else [one.opts[-1], Path.cwd() / "free.ddp"]
+        other = 1 if isinstance(one.type, click.types.IntParamType) else Path.cwd() / "free.ddp"
+        given += [read] if isinstance(one, click.Argument) else [one.opts[-1], other]
     return given
 
 
@@ -237,6 +240,7 @@ LINES = {
     "scan": "scan {inputs}/h.ddp -o r.json --csv r.csv",
     "report": "report {inputs}/r.json -o report --leading 1",
     "confirm": "confirm {inputs}/r.json {inputs}/other.ddp -o c.json --row 1 --toys 20",
+    "export": "export {inputs}/r.json --row 1 --hists {inputs}/h.ddp -o region.json",
     "spectra": "spectra {inputs}/m.ddp -o s.csv",
     "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --toys 20",
     "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",

@@ -108,6 +108,12 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "seed": EXEMPT,
         "control": ["{report}", "{hists}", "--control", "inclusive"],
     },
+    "export": {
+        **dict.fromkeys(("row", "hists", "output", "form"), ALWAYS),
+        "signal": ["{exported}", "--signal", "{folder}/a.npy"],
+        "kappa_error": ["{exported}", "--kappa-error", "0.1"],
+        "systematic": ["{exported}", "--systematic", "0.1"],
+    },
     "spectra": {
         "output": ALWAYS,
         "names": [MASSES, "-o", "{folder}/s.json", "--spectrum", "9mu"],
@@ -195,6 +201,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "report": str(folder / "report.json"),
         "spectrum": str(folder / "spectrum.csv"),
         "run": f"symmetries|{files}|-o|{folder / 'again.ddp'}",
+        "exported": f"{folder / 'report.json'}|--row|1|--hists|{folder / 'hists.ddp'}|-o|{folder}/r.json|--form|uhi",
         "learn": f"symmetries|{files}|-o|{folder / 'learned.json'}",
     }
 

@@ -17,7 +17,7 @@ True
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,30 @@ DOUBTLESS = 6.0
 _ORDERS = (1, 2, 3, 4, 5, 6)
 
 
+class OutsideFit(NamedTuple):
+    """A background that was fitted outside of a window.
+
+    Attributes
+    ----------
+    background
+        Expected counts in all bins; shape (n_bins,).
+    basis
+        The polynomials of its logarithm; shape (terms, n_bins), none where nothing could be fitted.
+    fitted
+        1 for every bin that was; shape (n_bins,).
+    """
+
+    background: FloatArray
+    basis: FloatArray
+    fitted: FloatArray
+
+
 def without_peak(counts: FloatArray, use: FloatArray, place: int, reach: float) -> FloatArray:
+    """Return the background of :func:`outside_window`; shape (n_bins,)."""
+    return outside_window(counts, use, place, reach).background
+
+
+def outside_window(counts: FloatArray, use: FloatArray, place: int, reach: float) -> OutsideFit:
     """Return a polynomial background fitted outside of a window, its order by the Bayesian information criterion.
 
     Parameters
@@ -45,7 +68,7 @@ def without_peak(counts: FloatArray, use: FloatArray, place: int, reach: float) 
     outside = use * (np.abs(np.arange(n_bins) - place) > reach)
     if outside.sum() < 2 * _ORDERS[-1]:
         outside = use
-    best, smallest = np.full(n_bins, counts.mean()), np.inf
+    best, smallest = OutsideFit(np.full(n_bins, counts.mean()), np.zeros((0, n_bins)), outside), np.inf
     for order in _ORDERS:
         polynomials = Polynomials(legendre(n_bins, order)[None], np.full(order, 1e-3), np.array([order]))
         beta = start(counts[None], outside[None], polynomials)
@@ -53,7 +76,7 @@ def without_peak(counts: FloatArray, use: FloatArray, place: int, reach: float) 
         (log_b,), (b,) = exponential(beta, polynomials.basis)
         criterion = -2.0 * float((outside * (counts * log_b - b)).sum()) + order * np.log(outside.sum())
         if criterion < smallest:
-            best, smallest = b, criterion
+            best, smallest = OutsideFit(b, polynomials.basis[0], outside), criterion
     return best
 
 
