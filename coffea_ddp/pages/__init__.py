@@ -182,7 +182,7 @@ def _assets(folder: Path, report: ScanReport, pages: Pages) -> None:
     for name, text in {
         "report.css": stylesheet() + joined(itables / "dt_bundle.css", *(own / f"{part}.css" for part in _STYLES)),
         "report.js": joined(own / "report.js"),
-        "figures.js": joined(vendor / "d3.min.js", vendor / "plot.umd.min.js", own / "figures.js"),
+        "figures.js": joined(vendor / "d3.min.js", vendor / "plot.umd.min.js", own / "drawing.js", own / "figures.js"),
         "LICENSES.txt": joined(vendor / "NOTICE.txt", vendor / "d3.LICENSE", vendor / "plot.LICENSE"),
         "rows.js": f'window.DDP_ROWS = "{packed_rows(report.rows, pages, content.naming_of(report))}";\n',
         # A page from a disk may import no file, but a text that it holds.

@@ -11,6 +11,7 @@ import re
 from importlib.resources import files
 from xml.etree import ElementTree as ET
 
+import hist
 import numpy as np
 import pytest
 from browser import CHROMIUM, browsing
@@ -25,6 +26,7 @@ from coffea_ddp.pages import _STYLES, write_report
 from coffea_ddp.pages.embedding import embedded, script_safe
 from coffea_ddp.pages.pictures import pictures_of
 from coffea_ddp.pages.pictures.compared import Sides, Texts, compared_figure
+from coffea_ddp.pages.pictures.drawn import axis_of as axis_of_hist
 from coffea_ddp.pages.pictures.figure import Axis, Column, Figure, Map, Span, numbers
 from coffea_ddp.pages.pictures.log_ratios import log_ratio_figure
 from coffea_ddp.pages.pictures.mathematics import as_text
@@ -149,8 +151,28 @@ def test_null_and_z_and_log_ratio():
     assert np.nansum(learned_map.column("b_over_a") * learned_map.column("events")) == pytest.approx(-learned.sum())
 
 
+@pytest.mark.parametrize(
+    ("edges", "shown"),
+    [([0, 1, 3], [0, 1, 3]), ([0, 1, 3, np.inf], [0, 1, 3, 5]), ([-np.inf, 0, 1, np.inf], [-1, 0, 1, 2]),
+     ([-np.inf, 4, np.inf], [3, 4, 5])],
+)  # fmt: skip
+def test_bins_without_an_end_are_shown(edges, shown):
+    axis = axis_of_hist(hist.axis.Variable(edges, name="m_mumu", label="m(mumu) [GeV]"))
+    assert axis.edges.tolist() == shown
+    assert axis.named == "m(\N{GREEK SMALL LETTER MU}\N{GREEK SMALL LETTER MU}) [GeV]"
+
+
+@pytest.mark.parametrize("bins", [1, 3])
+def test_a_map_of_one_row_of_bins_is_drawn(bins):
+    values_ = np.ones((bins, 2))
+    figure_ = Figure(
+        *TEXTS, (axis_of(bins), axis_of(2)), (Column("a", "A", values_),), (Map("A", "a", "contents", 1, 1),)
+    )
+    assert len(embedded(figure_).lines) == 2 * bins
+
+
 @pytest.mark.parametrize("kappa", [1.0, 1.5])
-def test_a_spectrum_has_its_background(kappa):
+def test_b_stands_beside_its_expectation(kappa):
     hists = make_histograms(make_layout(kappa=kappa, grid=CellGrid((Multiplicity("j", last=1),))), 900, seed=3)
     row = scan(hists, ["nsigma"], min_events=5, toys=0, observables=["met"]).rows[0]
     (figure,) = pictures_of(row, hists).pictures

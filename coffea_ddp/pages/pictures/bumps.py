@@ -8,7 +8,7 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.pages.pictures.compared import Texts, with_range
-from coffea_ddp.pages.pictures.drawn import axis_of
+from coffea_ddp.pages.pictures.drawn import axis_of, title_of
 from coffea_ddp.pages.pictures.figure import Column, Figure, Layer, Panel, Span
 from coffea_ddp.plotting.intervals import poisson_interval
 from coffea_ddp.plotting.ranges import close_in, contents_scale, per_bin
@@ -56,7 +56,7 @@ def spectrum_pictures(row: Row, hists: Histograms, label: str) -> tuple[Figure, 
     tested = prepared.status is Status.OK and row.status == Status.OK.name
     columns = [Column("n", "events", found.counts), *_intervals(found.counts, found.variances)]
     layers = [Layer("points", "data", "n", "n_low", "n_high", label="events")]
-    title = f"{row.observable}: {row.cell}"
+    title = title_of(str(row.observable), row.cell)
     axis, spans = axis_of(found.hist.axes[0]), _spans(row, found.masks, found.edges)
     if not tested:
         caption = f"The spectrum; it was not tested: {row.reason or row.status}."

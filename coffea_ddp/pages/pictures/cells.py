@@ -17,7 +17,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.axes import quantity
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.pages.pictures.compared import Sides, Texts, compared_figure, side_labels, with_range
-from coffea_ddp.pages.pictures.drawn import axis_of
+from coffea_ddp.pages.pictures.drawn import axis_of, names_of, title_of
 from coffea_ddp.pages.pictures.figure import Column, Figure, Map, Span
 from coffea_ddp.plotting.given import compared
 from coffea_ddp.stats import scan_submatrices
@@ -44,7 +44,7 @@ class _Pair(NamedTuple):
 
     @property
     def title(self) -> str:
-        return f"{self.pair.symmetry}: {self.pair.cell}"
+        return title_of(self.pair.symmetry, self.pair.cell)
 
     def sides(self, number: int | None = None) -> Sides:
         """Return both sides, along one axis or over all."""
@@ -81,7 +81,7 @@ def cell_pictures(row: Row, hists: Histograms, label: str) -> tuple[Figure, ...]
     if row.observable == EVENTS:
         raise InputError("the row compares the numbers of events of A and B; there is nothing more to draw")
     pair = hists[row.symmetry, row.observable, row.cell]
-    names = hists.layout.symmetry(str(row.symmetry)).sides
+    names = names_of(hists.layout.symmetry(str(row.symmetry)).sides)
     by_shares = _ratio_of_shares(row, hists)
     kappa = (row.ratio and row.ratio.kappa) or pair.kappa if by_shares is None else by_shares
     rectangle, whose = rectangle_of(row.region, pair.counts[0].shape), "the region of this row"
@@ -175,7 +175,7 @@ def _best_rectangle(a: FloatArray, b: FloatArray, kappa: float) -> Rectangle | N
     """Return the best rectangle, where counts are whole numbers and can be searched."""
     if (a != np.rint(a)).any() or (b != np.rint(b)).any() or a.min() < 0 or b.min() < 0:
         return None
-    found = scan_submatrices(a, b, kappa=kappa)
+    found = scan_submatrices(a, b, kappa=kappa, toys=0)
     (first, stop), (low, high) = found.bins
     return first, stop, low, high
 

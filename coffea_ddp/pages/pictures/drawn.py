@@ -17,6 +17,7 @@ from coffea_ddp.histograms.axes import quantity
 from coffea_ddp.pages.pictures.figure import Axis
 from coffea_ddp.pages.pictures.mathematics import as_text
 from coffea_ddp.plotting.ranges import log_axis
+from coffea_ddp.report.cell_words import cell_words, symbols
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
@@ -55,7 +56,31 @@ class Drawn:
     note: str = ""
 
 
+def title_of(place: str, cell: object) -> str:
+    """Return the title of a figure, in words and symbols.
+
+    Examples
+    --------
+    >>> title_of("emu/mue OS", "tau=1 & b=0")
+    'eμ/μe OS: one hadronic τ and no b jet'
+    """
+    return symbols(f"{place}: {cell_words(str(cell))}")
+
+
+def names_of(sides: tuple[str, str]) -> tuple[str, str]:
+    """Return the names of two sides, with the symbols of particles."""
+    return symbols(sides[0]), symbols(sides[1])
+
+
 def axis_of(axis: Any) -> Axis:
-    """Return a ``hist`` axis as that of a figure; bins that follow a resolution are on a logarithmic one."""
-    shown, edges = quantity(axis), np.asarray(axis.edges, dtype=np.float64)
-    return Axis(shown.name, as_text(shown.label), as_text(shown.unit), edges, log=log_axis(edges))
+    """Return a ``hist`` axis as that of a figure; bins that follow a resolution are on a logarithmic one.
+
+    A bin without an end is shown as wide as the one beside it.
+    """
+    shown, edges = quantity(axis), np.array(axis.edges, dtype=np.float64)
+    inside = edges[np.isfinite(edges)]
+    if len(inside) < len(edges):
+        first, last = (inside[0] - np.diff(inside[:2]), inside[-1] + np.diff(inside[-2:])) if len(inside) > 1 else (
+            inside[:1] - 1.0, inside[:1] + 1.0)  # fmt: skip
+        edges = np.concatenate([first[np.isinf(edges[:1])], inside, last[np.isinf(edges[-1:])]])
+    return Axis(shown.name, symbols(as_text(shown.label)), as_text(shown.unit), edges, log=log_axis(edges))

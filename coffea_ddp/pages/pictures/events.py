@@ -10,11 +10,12 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.samples import SamplePair, features_of, sample_pair
 from coffea_ddp.pages.pictures.compared import Sides, Texts, compared_figure
-from coffea_ddp.pages.pictures.drawn import Permuting
+from coffea_ddp.pages.pictures.drawn import Permuting, names_of, title_of
 from coffea_ddp.pages.pictures.figure import Axis
 from coffea_ddp.pages.pictures.log_ratios import log_ratio_figure
 from coffea_ddp.pages.pictures.mathematics import as_text
 from coffea_ddp.pages.pictures.nulls import null_figure
+from coffea_ddp.report.cell_words import symbols
 from coffea_ddp.report.display import plain_p
 from coffea_ddp.scanning.unbinned_input import ALL_FEATURES
 from coffea_ddp.stats import classifier_test, nplm
@@ -54,7 +55,7 @@ class _Feature(NamedTuple):
 
     def axis(self, edges: FloatArray) -> Axis:
         """Return it as the axis of a figure."""
-        return Axis(self.name, as_text(self.label), as_text(self.unit), edges)
+        return Axis(self.name, symbols(as_text(self.label)), as_text(self.unit), edges)
 
 
 def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting) -> tuple[Figure, ...]:
@@ -85,8 +86,8 @@ def event_pictures(row: Row, hists: Histograms, label: str, permuting: Permuting
         raise InputError("the events have weights; the tests on them are drawn without weights only")
     if not len(pair.a) or not len(pair.b):
         raise InputError("one side has no stored events")
-    sides = hists.layout.symmetry(symmetry).sides
-    over = _Over(sides, f"{symmetry}: {row.cell}", label)
+    sides = names_of(hists.layout.symmetry(symmetry).sides)
+    over = _Over(sides, title_of(symmetry, row.cell), label)
     test = _nplm_pictures if row.test == "nplm" else _classifier_pictures
     features = _known(hists, pair.features)
     many = len(pair.a) + len(pair.b) > _MANY_EVENTS
