@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toys import make_histograms, make_layout
 
+import coffea_ddp as ddp
 from coffea_ddp import scan
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.pages import _STYLES, write_report
@@ -34,6 +35,7 @@ from coffea_ddp.pages.pictures.nulls import null_figure, z_figure
 from coffea_ddp.pages.static import static_svg
 from coffea_ddp.pages.themes import stylesheet, written_on
 from coffea_ddp.plotting import palette
+from coffea_ddp.testing import Detector, make_dataset
 
 TEXTS = Texts("name", "title", "label", "caption", "text of the figure")
 EVIL = "</script><script>window.evil=1</script>\"'&amp;<!--"
@@ -179,6 +181,39 @@ def test_b_stands_beside_its_expectation(kappa):
     assert ("a" in {column.name for column in figure.columns}) == (kappa != 1.0)
     total = hists[row.symmetry, "met", row.cell].counts
     assert figure.column("expected").sum() == pytest.approx(kappa * total[0].sum())
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A pass with a calibration of a detector that loses electrons."""
+    observables = (ddp.observable(ddp.observables.pt_l0, ddp.observables.met, bins=8),)
+    plan = ddp.ScanPlan("calibrated", (ddp.symmetries.e_mu(observables),), cells=(ddp.Multiplicity("j", last=2),))
+    data = make_dataset(tmp_path_factory.mktemp("data"), files=1, events=8_000, seed=3, detector=Detector.realistic())
+    calibration = ddp.calibrate(ddp.run(plan, data))
+    return ddp.run(dataclasses.replace(plan, calibration=calibration), data)
+
+
+def test_b_stands_beside_what_a_calibration_expects(calibrated):
+    """In every bin A times the ratio of its own events, and along an axis their sum."""
+    row = scan(calibrated, ["nsigma"], min_events=5, toys=0).rows[0]
+    row = dataclasses.replace(row, cell="inclusive", observable="pt_l0 x met")
+    matrices, *projections = pictures_of(row, calibrated).pictures
+    counts = calibrated.cell_counts(row.symmetry, row.observable)
+    of_b, events = counts.shares[0].sum(axis=0), counts.entries.sum(axis=(0, 1))
+    expected = np.where(events > 0, counts.entries[:, 0].sum(axis=0) * of_b / np.maximum(events - of_b, 1e-9), 0.0)
+    expected = expected.reshape(8, 8)
+    for number, figure_ in enumerate(projections):
+        assert np.allclose(figure_.column("expected"), expected.sum(axis=1 - number))
+        assert "its calibration expects" in figure_.caption
+    # It is no ratio of totals: that differs from bin to bin, and describes B better.
+    first = projections[0]
+    a, b = first.column("a"), first.column("b")
+    filled = a > 20
+    ratio = first.column("expected")[filled] / a[filled]
+    assert np.ptp(ratio) > 0.03
+    chi2 = [((b - e)[filled] ** 2 / (b + e)[filled]).sum() for e in (first.column("expected"), a * b.sum() / a.sum())]
+    assert chi2[0] < chi2[1]
+    assert matrices.column("pull").shape == (8, 8)
 
 
 @pytest.mark.parametrize(

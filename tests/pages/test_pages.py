@@ -30,6 +30,7 @@ from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.pages import content, write_report
 from coffea_ddp.pages.columns import columns_of, packed_rows, unpacked
+from coffea_ddp.pages.pictures import pictures_of
 from coffea_ddp.report.cell_words import cell_words, symbols
 from coffea_ddp.report.display import method_of
 from coffea_ddp.report.older_files import objects_of
@@ -205,6 +206,27 @@ def test_bumps_and_the_table_of_states(tmp_path):
     (figure,) = figures_of(index.parent / "regions" / "001.html")
     assert figure["name"] == "spectrum"
     assert "GeV" in figure["text"]
+
+
+def test_the_bump_is_in_range_and_the_background_is_under_it():
+    """Also a bump beyond the fit range, and one beyond all that is filled."""
+    hists = resonances()
+    row = next(row for row in scan(hists, toys=0).rows if row.observable == "2mu" and row.cell == "inclusive")
+    (figure,) = pictures_of(row, hists).pictures
+    edges = figure.axes[0].edges
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    expected = 4e3 * (centres / 100.0) ** -2.5
+    under = np.abs(centres - 400.0) < 25.0
+    background, counts = figure.column("background"), figure.column("n")
+    assert np.abs(background[under] / expected[under] - 1).max() < 0.1
+    assert (counts[under] > 1.3 * background[under]).any()
+    assert figure.axes[0].log
+    for position, high in ((400.0, 300.0), (980.0, 583.0)):
+        moved = dataclasses.replace(row, bump=dataclasses.replace(row.bump, position=position, width=9.0, high=high))
+        (figure,) = pictures_of(moved, hists).pictures
+        assert figure.axes[0].low < position - 18 < position + 18 <= figure.axes[0].high
+        assert {span.kind for span in figure.spans} == {"mask", "region", "line"}
+        assert np.isnan(figure.column("z")[centres > high]).all()
 
 
 def test_the_table_of_states_shows_what_is_left_after_all_trials(tmp_path):
