@@ -55,6 +55,8 @@ from .plan.spectrum import InWindow as InWindow
 from .plan.spectrum import KnownResonance as KnownResonance
 from .plan.spectrum import Spectrum as Spectrum
 from .plan.symmetry import Symmetry as Symmetry
+from .report.limits import LimitRow as LimitRow
+from .report.limits import Limits as Limits
 from .report.overview import state_table as state_table
 from .report.overview import symmetry_table as symmetry_table
 from .report.report import ScanReport as ScanReport
@@ -75,6 +77,7 @@ from .scanning.calibrating import calibrate as calibrate
 from .scanning.classifier_cells import Classifier as Classifier
 from .scanning.driver import scan as scan
 from .scanning.expectation import Expectation as Expectation
+from .scanning.limits import limits as limits
 from .scanning.nplm_cells import NPLM as NPLM
 from .scanning.own_function import CellTest as CellTest
 from .spectra.reading import read_spectra as read_spectra

@@ -69,6 +69,7 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "export_region": (lambda x: ddp.export_region(x, 1, EMPTY), set()),
     "export_region, hists": (lambda x: ddp.export_region(NOTHING, 1, x), set()),
     "write_region": (lambda x: ddp.write_region("/dev/null/region.json", x, 1, EMPTY), set()),
+    "limits": (ddp.limits, {"hists", "hists path"}),
     "load": (ddp.load, {"hists path"}),
     "load_plan": (ddp.load_plan, set()),
     "merge_files": (ddp.merge_files, {"hists path"}),

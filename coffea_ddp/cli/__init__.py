@@ -20,6 +20,7 @@ from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
 from coffea_ddp.cli.evidence import confirm
 from coffea_ddp.cli.exporting import export
+from coffea_ddp.cli.limiting import limits
 from coffea_ddp.cli.reporting import report
 from coffea_ddp.cli.running import merge, run, validate
 from coffea_ddp.cli.scanning import demo, scan, warm_up
@@ -67,6 +68,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp report report.json --hists hists.ddp -o report   HTML with figures, for people
     coffea-ddp confirm report.json other.ddp              the marked regions, on data that were not scanned
     coffea-ddp export report.json --row 1 --hists hists.ddp -o region.json   a region, for pyhf and others
+    coffea-ddp limits hists.ddp                           what a null result excludes
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -91,6 +93,7 @@ for command in (
     report,
     confirm,
     export,
+    limits,
     spectra,
     compare,
     bump,

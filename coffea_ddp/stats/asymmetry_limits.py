@@ -232,15 +232,18 @@ def _averaged(first: FloatArray, second: FloatArray, error: FloatArray, exact: F
 def _roots(function: Any, low: FloatArray, high: FloatArray) -> FloatArray:
     """Return where rising functions are 0: straight lines through the ends, and the middle at every third step."""
     at_low, at_high = function(low), function(high)
+    root, done = 0.5 * (low + high), np.zeros(low.shape, dtype=bool)
     for step in range(_STEPS):
         with np.errstate(divide="ignore", invalid="ignore"):
             line = low - at_low * (high - low) / (at_high - at_low)
         inside: BoolArray = (line > low) & (line < high)
         middle = np.where(inside & (step % 3 != 2), line, 0.5 * (low + high))
         found = function(middle)
+        root = np.where(done, root, middle)  # what else is searched changes no result
+        done |= (np.abs(found) <= _CLOSE) | (high - low <= _CLOSE)
+        if done.all():
+            break
         below = found < 0
         low, at_low = np.where(below, middle, low), np.where(below, found, at_low)
         high, at_high = np.where(below, high, middle), np.where(below, at_high, found)
-        if (np.abs(found) <= _CLOSE).all() or (high - low <= _CLOSE).all():
-            return np.asarray(middle)
-    return np.asarray(0.5 * (low + high))
+    return root

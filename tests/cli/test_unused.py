@@ -114,6 +114,15 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "kappa_error": ["{exported}", "--kappa-error", "0.1"],
         "systematic": ["{exported}", "--systematic", "0.1"],
     },
+    "limits": {
+        **dict.fromkeys(("output", "all_cells", "level", "kappas", "kappa_errors", "systematics", "calibrate"), ALWAYS),
+        "calibration": ALWAYS,
+        "symmetries": [SYMMETRIES, "--symmetry", "e/tau"],
+        "signal": [SYMMETRIES, "--signal", "{folder}/a.npy"],
+        "observable": [SYMMETRIES, "--observable", "met"],
+        "corrections": [SYMMETRIES, "--symmetry", "e/mu", "--correction", "e/mu:dphi_l0_met={folder}/short.npy"],
+        "control": [SYMMETRIES, "--control", "inclusive"],
+    },
     "spectra": {
         "output": ALWAYS,
         "names": [MASSES, "-o", "{folder}/s.json", "--spectrum", "9mu"],
