@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.cluster_sums import TOO_FEW, TOO_NARROW, Labels, cluster_for, prepare, sum_labels
+from coffea_ddp.stats.submatrix.cluster_sums import (
+    TOO_NARROW,
+    Labels,
+    cluster_for,
+    fill_w,
+    prepare,
+    sum_labels,
+)
 from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.listed import Listed, score_listed, sum_listed
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, strip_for
@@ -175,17 +182,16 @@ class Search:
         """
         of, labels, cluster, p = self._cells, self._labels, self._cluster, self._cells.table.p
         threshold = self._threshold(k, known)
-        for dtype in (np.int16, np.int32):
-            room = self._room(dtype, k < 0)
-            fewest = room.fewest(threshold)
-            *size, slack = prepare(
-                cluster, of.entries, of.membership, cells, of.shape, labels, p, fewest, room.w
-            )  # fmt: skip
-            if slack == TOO_FEW:
+        n_rows, n_columns, outer = prepare(
+            cluster, of.entries, of.membership, cells, of.shape, labels.mean, p
+        )  # fmt: skip
+        for around in (labels.narrow, labels.around):
+            room = self._room(around.dtype.type, k < 0)
+            if outer <= room.fewest(threshold):
                 return threshold
+            slack = fill_w(cluster, of.entries, around, labels.most, (n_rows, n_columns), p, room.w)
             if slack != TOO_NARROW:
                 break
-        n_rows, n_columns = size
         sums = Sums(room.w, cluster.core, cluster.hull, n_columns, 2.0 * max(p, 1.0 - p), slack)
         inner, new = int(cluster.core[n_rows, n_columns, EVENTS]), self._is_new
         state, n, have_core = np.zeros(4, np.int64), self._list_coarse(n_rows, n_columns) if new else 0, False
@@ -194,7 +200,7 @@ class Search:
             if not new:
                 n = sift(sums, n_rows, reach, room.strip, self._listed.rectangles, state)
             if n and not have_core:
-                sum_labels(cluster, of.entries, labels.around, 1, (n_rows, n_columns))
+                sum_labels(cluster, of.entries, labels.around, (n_rows, n_columns))
                 have_core = True
             self._score(cells[:1] if new else cells, n, (n_rows, n_columns), reach)
             new = self._is_new = False

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MEAN, ROUNDED, KNOWN = 1, 2, 3
 """Whole numbers next to the mean of B, of entries and of bins, among what is known of sums; how much that is."""
 
-TOO_FEW, TOO_NARROW = -2, -1
-"""No sums: a hull with too few events, and sums for which 16 bits do not suffice."""
+TOO_NARROW = -1
+"""No sums: the bits of their type do not suffice."""
 
 
 class Labels(NamedTuple):
@@ -36,10 +36,22 @@ class Labels(NamedTuple):
         B of every entry less ``mean``; shape (n_entries, LANES).
     mean
         The whole number next to the mean of B; shape (n_entries,).
+    narrow
+        ``around`` in 16 bits, of which no use is made where ``most`` is beyond these.
+    most
+        The largest size of ``around`` of every entry; shape (n_entries,).
     """
 
     around: Whole
     mean: IntArray
+    narrow: NDArray[np.int16]
+    most: IntArray
+
+    @classmethod
+    def of(cls, around: Whole, mean: IntArray) -> Labels:
+        """Return labels, with what is made of ``around``."""
+        most = np.maximum(around.max(axis=1, initial=0), -around.min(axis=1, initial=0)).astype(np.int64)
+        return cls(around, mean, around.astype(np.int16), most)
 
 
 class Cluster(NamedTuple):
@@ -80,22 +92,20 @@ def cluster_for(entries: Entries, shape: tuple[int, int]) -> Cluster:
 
 
 @compiled
-def prepare(  # noqa: PLR0917 (numba knows no keyword-only arguments)
+def prepare(
     cluster: Cluster,
     entries: Entries,
     membership: Membership,
     cells: IntArray,
     shape: tuple[int, int],
-    labels: Labels,
+    mean: IntArray,
     p: float,
-    fewest: int,
-    w: AnyArray,
 ) -> tuple[int, int, int]:
-    """Fill who is in a cluster, what is known of core and hull, and ``w`` of both.
+    """Fill who is in a cluster, and what is known of core and hull.
 
     Parameters
     ----------
-    cluster, w
+    cluster
         Changed in place.
     entries, membership
         Of all cells.
@@ -103,20 +113,17 @@ def prepare(  # noqa: PLR0917 (numba knows no keyword-only arguments)
         Numbers of those of the cluster.
     shape
         Rows and columns of the bins.
-    labels
-        Of all entries.
+    mean
+        As of :class:`Labels`.
     p
         Probability of side B.
-    fewest
-        Events that the hull needs to have more of.
 
     Returns
     -------
     n_rows, n_columns
         Size of the matrix.
-    slack
-        What rounding changes of ``2 w`` at most; :data:`TOO_FEW` events, or :data:`TOO_NARROW` where the bits of ``w``
-        do not suffice for all of its differences.
+    events
+        Of the hull.
     """
     cluster.n_cells[0] = len(cells)
     size = _find_places(cluster, entries, membership, cells, shape)
@@ -124,19 +131,12 @@ def prepare(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     clear(cluster.hull, size)
     for code in range(len(cluster.times)):
         if cluster.times[code] == len(cells):
-            add_code(cluster.core, cluster, entries, labels.mean, code)
+            add_code(cluster.core, cluster, entries, mean, code)
         if cluster.times[code] > 0:
-            add_code(cluster.hull, cluster, entries, labels.mean, code)
+            add_code(cluster.hull, cluster, entries, mean, code)
     add_up_known(cluster.core, size, p)
     add_up_known(cluster.hull, size, p)
-    outer = cluster.hull[size[0], size[1], EVENTS]
-    if outer <= fewest:
-        return size[0], size[1], TOO_FEW
-    sum_labels(cluster, entries, labels.around, 2, size)
-    slack, between = _fill_w(cluster, size, p, w), outer - cluster.core[size[0], size[1], EVENTS]
-    if w.itemsize == 2 and 2.0 * max(p, 1.0 - p) * between + slack > MOST_NARROW:
-        return size[0], size[1], TOO_NARROW
-    return size[0], size[1], slack
+    return size[0], size[1], cluster.hull[size[0], size[1], EVENTS]
 
 
 @compiled
@@ -196,21 +196,20 @@ def add_up_known(known: IntArray, size: tuple[int, int], p: float) -> None:
 
 
 @compiled
-def sum_labels(cluster: Cluster, entries: Entries, around: Whole, times: int, size: tuple[int, int]) -> None:
-    """Fill the sums of labels: those of the core 2 times or once, of the rest of the hull one time less."""
+def sum_labels(cluster: Cluster, entries: Entries, around: Whole, size: tuple[int, int]) -> None:
+    """Fill the sums of the labels of the core."""
     total = cluster.total
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
             for t in range(LANES):
                 total[row, column, t] = 0
     for code in range(len(cluster.times)):
-        factor = np.int32((cluster.times[code] > 0) * (times - (cluster.times[code] < cluster.n_cells[0])))
-        if factor == 0:
+        if cluster.times[code] < cluster.n_cells[0]:
             continue
         for entry in range(entries.starts[code], entries.starts[code + 1]):
             row, column = cluster.row[entry], cluster.column[entry]
             for t in range(LANES):
-                total[row, column, t] += factor * around[entry, t]
+                total[row, column, t] += around[entry, t]
     _add_up_labels(total, size)
 
 
@@ -226,21 +225,109 @@ def _add_up_labels(total: Whole, size: tuple[int, int]) -> None:
 
 
 @compiled
-def _fill_w(cluster: Cluster, size: tuple[int, int], p: float, w: AnyArray) -> int:
-    """Fill ``w`` of core and hull together, and return its slack, as :func:`prepare` does."""
-    total, most, least = cluster.total, 0.0, 0.0
-    high, low = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
+def fill_w(
+    cluster: Cluster, entries: Entries, around: AnyArray, most: IntArray, size: tuple[int, int], p: float, w: AnyArray
+) -> int:
+    """Fill ``w`` of core and hull together.
+
+    Parameters
+    ----------
+    cluster, size
+        A cluster that is prepared, and the size of its matrix.
+    entries
+        Of all cells.
+    around, most
+        As of :class:`Labels`; ``around`` in the type of ``w``.
+    p
+        Probability of side B.
+    w
+        Changed in place.
+
+    Returns
+    -------
+    int
+        What rounding changes of ``2 w`` at most; :data:`TOO_NARROW` where the bits of ``w`` do not suffice for all of
+        its differences.
+    """
+    limit = MOST_NARROW if w.itemsize == 2 else NO_LIMIT
+    whole, slack = _rounded_means(cluster, size, p)
+    largest, beyond = np.zeros((size[0] + 1, size[1] + 1), np.int64), False
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
+            largest[row, column] = abs(whole[row, column])
+            for t in range(LANES):
+                w[row, column, t] = 0
+    for code in range(len(cluster.times)):
+        times = cluster.times[code]
+        if times > 0:
+            factor = 2 if times < cluster.n_cells[0] else 4
+            _add_labels(cluster, code, entries, around, most, factor, largest, w)
+    for row in range(size[0] + 1):
+        for column in range(size[1] + 1):
+            beyond |= largest[row, column] > limit
+    events = cluster.hull[size[0], size[1], EVENTS] - cluster.core[size[0], size[1], EVENTS]
+    if beyond or 2.0 * max(p, 1.0 - p) * events + slack > limit:
+        return TOO_NARROW
+    return slack if 2 * _add_up_w(w, whole, size) <= limit else TOO_NARROW
+
+
+@compiled
+def _rounded_means(cluster: Cluster, size: tuple[int, int], p: float) -> tuple[IntArray, int]:
+    """Return what bins add to ``w`` besides labels, such that its sums are next to their value, and its slack."""
+    whole, most, least = np.zeros((size[0] + 1, size[1] + 1), np.int64), 0.0, 0.0
+    for row in range(size[0], -1, -1):
+        for column in range(size[1], -1, -1):
             events = cluster.core[row, column, EVENTS] + cluster.hull[row, column, EVENTS]
             shift = 2.0 * (cluster.core[row, column, MEAN] + cluster.hull[row, column, MEAN] - p * events)
-            whole = np.int32(np.rint(shift))
-            most, least = max(most, whole - shift), min(least, whole - shift)
+            found = np.int64(np.rint(shift))
+            most, least = max(most, found - shift), min(least, found - shift)
+            # The sum at this corner takes part in the bins of four.
+            whole[row, column] += found
+            if row < size[0]:
+                whole[row + 1, column] -= found
+            if column < size[1]:
+                whole[row, column + 1] -= found
+            if row < size[0] and column < size[1]:
+                whole[row + 1, column + 1] += found
+    return whole, int(np.ceil(2.0 * (most - least)))
+
+
+@compiled
+def _add_labels(
+    cluster: Cluster, code: int, entries: Entries, around: AnyArray, most: IntArray, factor: int, largest: IntArray,
+    w: AnyArray,
+) -> None:  # fmt: skip
+    """Add the labels of an exclusive cell to their bins, and to what these can be at most."""
+    times = w.dtype.type(factor)
+    for entry in range(entries.starts[code], entries.starts[code + 1]):
+        row, column = cluster.row[entry], cluster.column[entry]
+        largest[row, column] += factor * most[entry]
+        for t in range(LANES):
+            w[row, column, t] += times * around[entry, t]
+
+
+@compiled
+def _add_up_w(w: AnyArray, whole: IntArray, size: tuple[int, int]) -> int:
+    """Turn bins into sums over the first rows and columns, and return the largest difference of two of these.
+
+    Numbers begin anew where their bits do not suffice. No bin is beyond the limit, so that the first sum that is beyond
+    half of it is seen to be: the largest difference is too large then, whatever it is.
+    """
+    exact = w.dtype.type
+    strip, high, low = np.zeros(LANES, exact), np.zeros(LANES, exact), np.zeros(LANES, exact)
+    most, least = np.zeros(LANES, exact), np.zeros(LANES, exact)
+    for row in range(1, size[0] + 1):
+        for t in range(LANES):
+            strip[t] = 0
+        for column in range(1, size[1] + 1):
+            moved = exact(whole[row, column])
             for t in range(LANES):
-                found = np.int32(2 * total[row, column, t] + whole)
+                strip[t] = exact(strip[t] + exact(w[row, column, t] + moved))
+                most[t], least[t] = max(most[t], strip[t]), min(least[t], strip[t])
+                found = exact(w[row - 1, column, t] + strip[t])
                 high[t], low[t] = max(high[t], found), min(low[t], found)
                 w[row, column, t] = found
-    widest, limit = 0, MOST_NARROW if w.itemsize == 2 else NO_LIMIT
+    widest = 0
     for t in range(LANES):
-        widest = max(widest, int(high[t]) - int(low[t]))
-    return TOO_NARROW if 2 * widest > limit else int(np.ceil(2.0 * (most - least)))
+        widest = max(widest, int(high[t]) - int(low[t]), int(most[t]), -int(least[t]))
+    return widest

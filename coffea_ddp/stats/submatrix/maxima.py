@@ -67,7 +67,7 @@ class BoundedCells(SearchedCells):
             lanes = slice(i * TOYS, (i + 1) * TOYS)
             around[:, lanes] = found - mean[:, None]
             best[lanes], kept[:, lanes] = scores.best, scores.kept
-        Search(self, Labels(around, mean), best, kept).take_all()
+        Search(self, Labels.of(around, mean), best, kept).take_all()
         for i, scores in enumerate(out):
             lanes = slice(i * TOYS, (i + 1) * TOYS)
             scores.best[:] = best[lanes]

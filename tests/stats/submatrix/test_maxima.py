@@ -11,11 +11,13 @@ from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix import bounded_search
 from coffea_ddp.stats.submatrix.binomial import expansion, z_table
+from coffea_ddp.stats.submatrix.cluster_sums import TOO_NARROW, Labels, cluster_for, fill_w, prepare
 from coffea_ddp.stats.submatrix.clusters import WIDEST, clusters_of
-from coffea_ddp.stats.submatrix.limits import MARGIN, STEP, first_of, limit_index, row_of, score_limits
+from coffea_ddp.stats.submatrix.limits import MARGIN, MOST_NARROW, STEP, first_of, limit_index, row_of, score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
 from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import Entries, MaxScores, Membership, exact_cells
+from coffea_ddp.stats.submatrix.sieve import LANES
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (9, 12), (2, 37)]
 KAPPAS = [1.0, 0.8, 3.0, 0.1]
@@ -95,6 +97,32 @@ def test_sums_that_take_32_bits(kappa, monkeypatch):
         entries, membership = lattice(rng, (6, 7), 4e5, 6, 12)
         assert_same(rng, entries, membership, (6, 7), kappa, 1)
     assert widths == {np.int16, np.int32}
+
+
+def test_sums_of_16_bits_are_those_of_32_bits_or_are_not_used():
+    """Also where labels are on one side, such that sums of 16 bits begin anew once or several times."""
+    said = set()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        shape = SHAPES[seed % len(SHAPES)]
+        entries, membership = lattice(rng, shape, 10 ** rng.uniform(0, 4.5), 6, 8)
+        if not len(entries.n):
+            continue
+        mean, side = np.rint(0.3 * entries.n).astype(np.int64), rng.choice([-0.3, 0.0, 0.7], (len(entries.n), LANES))
+        labels = Labels.of((rng.choice([0.01, 0.1, 1.0]) * side * entries.n[:, None]).astype(np.int32), mean)
+        cells, cluster = rng.choice(8, rng.integers(1, 3), replace=False), cluster_for(entries, shape)
+        size = prepare(cluster, entries, membership, cells, shape, mean, 0.3)[:2]
+        narrow, wide = (np.ones((shape[0] + 1, shape[1] + 1, LANES), dtype) for dtype in (np.int16, np.int32))
+        found = fill_w(cluster, entries, labels.narrow, labels.most, size, 0.3, narrow)
+        slack = fill_w(cluster, entries, labels.around, labels.most, size, 0.3, wide)
+        sums, expected = (w[: size[0] + 1, : size[1] + 1] for w in (narrow, wide))
+        if 2 * np.ptp(expected, axis=(0, 1)).max(initial=0) > MOST_NARROW:
+            assert found == TOO_NARROW
+        if found != TOO_NARROW:
+            assert found == slack
+            np.testing.assert_array_equal(sums, expected)
+        said.add((found == TOO_NARROW, bool(expected.any())))
+    assert said >= {(True, True), (False, True)}
 
 
 @pytest.mark.parametrize("mean", [0.3, 30.0])
