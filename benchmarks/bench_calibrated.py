@@ -5,10 +5,13 @@ python benchmarks/bench_calibrated.py            # needs the files of a simulate
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+from figures import Figures
 
 import coffea_ddp as ddp
 from coffea_ddp.testing import Detector, make_dataset
@@ -16,6 +19,7 @@ from coffea_ddp.testing import Detector, make_dataset
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_detector"
 REPEAT = 3
 TOYS = 256
+MOST = {"pass": 1.1, "scan": 1.5}
 
 
 def inputs() -> list[str]:
@@ -32,9 +36,9 @@ def seconds(function: object) -> float:
     return time.process_time() - start
 
 
-def main() -> None:
-    """Measure, and print ratios."""
-    files, plan = inputs(), ddp.load_plan("symmetries")
+def main() -> int:
+    """Print the figures; 0 where all are reached, 1 where one is not."""
+    figures, files, plan = Figures(), inputs(), ddp.load_plan("symmetries")
     plain = ddp.run(plan, files, executor="iterative")
     with_it = replace(plan, calibration=ddp.calibrate(plain))
     calibrated = ddp.run(with_it, files, executor="iterative")
@@ -42,14 +46,18 @@ def main() -> None:
         [seconds(lambda p=p: ddp.run(p, files, executor="iterative")) for p in (plan, with_it)] for _ in range(REPEAT)
     ]
     pairs = list(zip(*passes, strict=True))
-    print(f"pass: {min(pairs[1]) / min(pairs[0]):.2f} x the plain one ({min(pairs[0]):.1f} s of CPU)")
+    what = f"pass, calibrated / plain ({min(pairs[0]):.1f} s of CPU)"
+    figures.add(what, min(pairs[1]) / min(pairs[0]), "x", most=MOST["pass"])
     for tests in (["nsigma"], ["nsigma", "submatrix"]):
         options = {"tests": tests, "toys": TOYS, "jobs": 1}
         for hists in (plain, calibrated):
             ddp.scan(hists, tests, toys=1)  # compiled, or read from the cache
         first, second = (seconds(lambda h=h, o=options: ddp.scan(h, **o)) for h in (plain, calibrated))
-        print(f"scan, {' + '.join(tests)}, {TOYS} toys: {second / first:.2f} x the plain one ({first:.1f} s of CPU)")
+        name = " + ".join(tests)
+        what = f"scan, {name}, {TOYS} toys, calibrated / plain ({first:.1f} s of CPU)"
+        figures.add(what, second / first, "x", most=MOST["scan"])
+    return figures.end()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from figures import Figures
 
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.io import load, read_pair
@@ -23,6 +24,8 @@ from coffea_ddp.running.driver import run
 from coffea_ddp.testing import make_dataset
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_sim"
+FIGURES = Figures()
+show = FIGURES.add
 CHILD = """
 import sys, time
 import coffea_ddp.histograms.io, coffea_ddp.histograms.merging, coffea_ddp.histograms.histograms
@@ -34,10 +37,6 @@ start = time.process_time()
 {work}
 print(time.process_time() - start, peak() - base)
 """
-
-
-def show(what: str, value: float, unit: str, aim: str = "") -> None:
-    print(f"{what:<72} {value:12.4g} {unit:<6} {aim}", flush=True)
 
 
 def in_a_child(work: str, *arguments: str) -> tuple[float, float]:
@@ -81,7 +80,7 @@ def bench_merging(folder: Path) -> None:
         paths.append(str(replace(one, events=events, ledger=ledger).save(folder / f"{number}.ddp")))
     work = "coffea_ddp.histograms.merging.merge_files(sys.argv[1:])"
     few, many = in_a_child(work, *paths[:100]), in_a_child(work, *paths)
-    show("time of merging 1,000 outputs / 100", many[0] / few[0], "x", "linear: 10")
+    show("time of merging 1,000 outputs / 100", many[0] / few[0], "x", most=13)
     show("an output, of 1,000", many[0], "ms")
     show("memory, 100 outputs", few[1], "MB")
     show("memory, 1,000 outputs", many[1], "MB")
@@ -90,12 +89,12 @@ def bench_merging(folder: Path) -> None:
 
 
 def main() -> int:
-    """Run all."""
+    """Print the figures; 0 where all are reached, 1 where one is not."""
     for bench in (bench_one_cell, bench_merging):
         with tempfile.TemporaryDirectory() as name:
             print(f"== {bench.__doc__}")
             bench(Path(name))
-    return 0
+    return FIGURES.end()
 
 
 if __name__ == "__main__":

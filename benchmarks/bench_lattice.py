@@ -25,6 +25,7 @@ import time
 import hist
 import numpy as np
 import psutil
+from figures import Figures
 
 from coffea_ddp import load_plan
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
@@ -43,13 +44,12 @@ MEMORY = ((1_500, 0), (1_500, 64), (4_000, 0), (10_000, 0))
 def main() -> int:
     """Print the figures; 0 where all are reached, 1 where one is not."""
     worst = max(in_own_process(occupied, toys) for occupied, toys in (*MEMORY, (100_000, 0)))
-    print(f"memory at most {worst:.0f} MB [at most {MOST_MB:.0f} MB]")
+    figures = Figures()
+    figures.add("memory of a scan, the largest of these", worst, "MB", most=MOST_MB)
     few, many = cost(172), cost(1_547)
-    ratios = [more / less for less, more in zip(few, many, strict=True)]
-    print(
-        f"nine times the exclusive cells: scan {ratios[0]:.1f} x, pseudo-experiments {ratios[1]:.1f} x [at most 12 x]"
-    )
-    return 0 if worst <= MOST_MB and max(ratios) <= MOST_RATIO else 1
+    for what, less, more in zip(("scan", "pseudo-experiments"), few, many, strict=True):
+        figures.add(f"nine times the exclusive cells, {what}", more / less, "x", most=MOST_RATIO)
+    return figures.end()
 
 
 def in_own_process(occupied: int, toys: int) -> float:

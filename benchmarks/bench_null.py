@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from bench_scan import DATA, fastest, read
+from figures import Figures
 
 from coffea_ddp import stats
 from coffea_ddp.histograms.lattice import distinct_cells
@@ -38,15 +39,8 @@ if TYPE_CHECKING:
 
 SHAPE = (28, 28)
 RECTANGLES = 164_836
-FAILED: list[str] = []
-
-
-def figure(what: str, value: float, unit: str, *, least: float | None = None, most: float | None = None) -> None:
-    """Print a figure with what is wanted; remember where it is missed."""
-    wanted = f" [at least {least:g}]" if least is not None else f" [at most {most:g}]" if most is not None else ""
-    print(f"{what}: {value:.4g} {unit}{wanted}", flush=True)
-    if (least is not None and value < least) or (most is not None and value > most):
-        FAILED.append(what)
+FIGURES = Figures()
+figure = FIGURES.add
 
 
 def toys(mean: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -252,8 +246,7 @@ def main(folder: Path) -> int:
         everything(hists)
     else:
         print(f"the lattice is skipped: no ROOT files in {folder}")
-    print(f"missed: {', '.join(FAILED)}" if FAILED else "all figures reached")
-    return 1 if FAILED else 0
+    return FIGURES.end()
 
 
 if __name__ == "__main__":
