@@ -14,6 +14,10 @@ from .events.objects import MergedObject as MergedObject
 from .events.objects import ObjectDefinition as ObjectDefinition
 from .evidence.confirmation import Confirmation as Confirmation
 from .evidence.confirming import confirm as confirm
+from .evidence.region_events import RegionEvents as RegionEvents
+from .evidence.region_events import region_events as region_events
+from .evidence.selecting import select_events as select_events
+from .evidence.skimming import skim as skim
 from .exports.regions import export_region as export_region
 from .exports.regions import write_region as write_region
 from .filling import fill as fill

@@ -34,9 +34,10 @@ TABLE, COMPARISON, SENSITIVITY = "a table of a report", "a result of `coffea-ddp
 SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hunt", "a file of simulated events"
 PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
 CONFIRMATION, REGION, LIMITS = "a confirmation of `coffea-ddp confirm`", "an exported region", "a table of limits"
+EVENT_LIST, SKIM = "a list of events", "a file of chosen events"
 """Names of the kinds of files in messages."""
 
-TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION, REGION, LIMITS})
+TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION, REGION, LIMITS, EVENT_LIST})
 """The kinds that may go to standard output."""
 
 
@@ -55,6 +56,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     REPORT: re.compile(_format("report")),
     COMPARISON: re.compile(_format("comparison")),
     CONFIRMATION: re.compile(_format("confirmation")),
+    EVENT_LIST: re.compile(rb"run,luminosityBlock,event,side|# coffea-ddp/events"),
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),
     SENSITIVITY: re.compile(rb"z_injected,n_signal"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SPECTRA_TITLE, SIMULATED_TITLE = "coffea-ddp/spectra", "coffea-ddp/testing"
+SPECTRA_TITLE, SIMULATED_TITLE, SKIM_TITLE = "coffea-ddp/spectra", "coffea-ddp/testing", "coffea-ddp/skim"
 
 
 def is_spectra(path: str | Path) -> bool:
@@ -22,6 +22,11 @@ def is_spectra(path: str | Path) -> bool:
 def is_simulated(path: str | Path) -> bool:
     """Tell whether a ROOT file holds events that this package simulated, and nothing else."""
     return _titles(path) == {SIMULATED_TITLE}
+
+
+def is_skim(path: str | Path) -> bool:
+    """Tell whether a ROOT file holds chosen events that this package copied, and nothing else."""
+    return _titles(path) == {SKIM_TITLE}
 
 
 def _titles(path: str | Path) -> set[str]:

@@ -18,7 +18,7 @@ import click
 from coffea_ddp.cli.arrays import compare
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
-from coffea_ddp.cli.evidence import confirm
+from coffea_ddp.cli.evidence import confirm, events, skim
 from coffea_ddp.cli.exporting import export
 from coffea_ddp.cli.limiting import limits
 from coffea_ddp.cli.reporting import report
@@ -69,6 +69,8 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp confirm report.json other.ddp              the marked regions, on data that were not scanned
     coffea-ddp export report.json --row 1 --hists hists.ddp -o region.json   a region, for pyhf and others
     coffea-ddp limits hists.ddp                           what a null result excludes
+    coffea-ddp events report.json --row 3 -o events.txt   run, luminosity block and event of a region
+    coffea-ddp skim events.txt 'data/*.root' -o skims     these events, with all branches
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -94,6 +96,8 @@ for command in (
     confirm,
     export,
     limits,
+    events,
+    skim,
     spectra,
     compare,
     bump,

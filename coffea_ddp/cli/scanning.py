@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,6 +120,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     told = options.pop("performance_report")
     with scheduler_client(scheduler, told, tls) as client, steps_bar("scanning") as progress:
         report = scan_all(histograms, chosen, progress=progress, client=client, **options)
+    report = dataclasses.replace(report, inputs={**report.inputs, "file": hists})  # where its events are stored
     with delivering() as deliver:
         deliver(output, report.save)
         deliver(csv_file, report.to_csv)

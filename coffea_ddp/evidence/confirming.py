@@ -27,15 +27,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coffea_ddp.errors import FormatError, InputError
+from coffea_ddp.errors import InputError
 from coffea_ddp.evidence.confirmation import Confirmation, ConfirmedRegion
 from coffea_ddp.evidence.counts_regions import TESTS, counts_region, outcome_of_counts
 from coffea_ddp.evidence.marked import LEVEL, marked
 from coffea_ddp.evidence.other_regions import outcome_of_bump, outcome_of_events
 from coffea_ddp.evidence.outcomes import Outcome, untested
-from coffea_ddp.histograms.counted import Counted
+from coffea_ddp.evidence.seen import check_unseen
 from coffea_ddp.histograms.io import as_histograms
-from coffea_ddp.histograms.split import EventSplit
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.options import channels_of, shares_of
@@ -53,7 +52,7 @@ TOYS = 10_000
 """Number of pseudo-experiments: few regions are tested, and p below 1/1,000 is what is asked for."""
 
 MOST_FITS = 1_000
-"""Largest number of permutations of a test of stored events, each of which is a fit."""
+"""Largest number of pseudo-experiments of stored events, and of spectra, each of which is fitted."""
 
 
 def confirm(
@@ -121,48 +120,6 @@ def confirm(
     return Confirmation(report.plan, regions, level, toys, seed, inputs(hists))
 
 
-def check_unseen(report: ScanReport, hists: Histograms) -> None:
-    """Stop where a scan has seen the data that are to confirm it.
-
-    Raises
-    ------
-    InputError
-        If the output is of another plan, or of events that the report is of.
-    FormatError
-        If the report does not tell which data it is of.
-    """
-    if not report.fingerprint:
-        raise InputError("confirm: the report is of `coffea-ddp bump`; regions of a plan are confirmed by its output")
-    if report.fingerprint != hists.layout.fingerprint:
-        raise InputError(
-            f"confirm: the report is of the plan {report.plan!r} ({report.fingerprint}), the data of "
-            f"{hists.layout.described}; run the same plan, unchanged, over the new data"
-        )
-    try:
-        seen = Counted.from_dict(report.inputs["counted"])
-        part = EventSplit.from_dict(report.inputs.get("split"))
-    except KeyError:
-        raise FormatError(
-            "confirm: the report does not tell which data it is of; make it again with `coffea-ddp scan`"
-        ) from None
-    mine = hists.layout.split
-    if part is not None and mine is not None and mine == part.other:
-        return
-    given = Counted.of(hists.ledger)
-    if seen.unnamed and given.unnamed:
-        raise InputError(
-            "confirm: neither the report nor the new output tells of which files its events are, so that they may be "
-            "the same; fill with chunks (coffea's Runner, ddp.run), or with the two halves of a plan"
-        )
-    common = seen.common(given)
-    if common:
-        of = f"{given.n_files:,} file{'s' * (given.n_files != 1)}"
-        raise InputError(
-            f"confirm: the scan has seen {common:,} of {of} of these data; what chose a region cannot confirm it. Give "
-            "other files, or scan one half and confirm with the other (`coffea-ddp run --half a`, `--half b`)"
-        )
-
-
 def _check(level: float, toys: int, seed: int) -> None:
     if not 0 < checks.number(level, "level") < 1:
         raise InputError(f"level={level!r}: give a probability between 0 and 1")
@@ -204,7 +161,7 @@ def _outcome(row: Row, report: ScanReport, expected: _Expected, toys: int, seed:
             and (other.observable, other.cell) == (row.observable, row.cell)
             and _place(other) < _place(row)
         ]
-        return outcome_of_bump(row, hists, stronger, toys=toys, seed=seed)
+        return outcome_of_bump(row, hists, stronger, toys=min(toys, MOST_FITS), seed=seed)
     if row.test in ("nplm", "classifier"):
         return outcome_of_events(row, hists, toys=min(toys, MOST_FITS), seed=seed)
     if row.test not in TESTS:

@@ -87,20 +87,41 @@ def counts_region(counts: CellCounts, codes: BoolArray, row: Row) -> CountsRegio
     InputError
         If it has no bins, or such that the observable does not have.
     """
-    inside = np.zeros(counts.bins, dtype=bool)
-    where = f"row {row.number}: {row.symmetry} | {row.observable} | {row.cell}"
-    if row.region is None:
-        inside[...] = True
-    else:
-        spans = row.region.bins
-        if spans is None or len(spans) != len(counts.bins):
-            raise InputError(f"{where}: the region {row.region} has no bins; make the report again")
-        if any(not 0 <= first < stop <= size for (first, stop), size in zip(spans, counts.bins, strict=True)):
-            raise InputError(f"{where}: the region {row.region} is not inside of the axes of these histograms")
-        inside[tuple(slice(*span) for span in spans)] = True
     sign = 1.0 if (row.statistic or 0.0) >= 0 else -1.0
     key = f"confirm|{row.symmetry}|{row.observable}|{row.cell}|{row.test}|{row.region}"
-    return CountsRegion(counts, codes, inside.reshape(-1), row.test in SUMMED, sign, key)
+    return CountsRegion(counts, codes, bins_of(counts, row), row.test in SUMMED, sign, key)
+
+
+def bins_of(counts: CellCounts, row: Row) -> BoolArray:
+    """Return which bins of an observable the region of a row has; all where it is about the whole range.
+
+    Raises
+    ------
+    InputError
+        If it has no bins, or such that the observable does not have.
+    """
+    inside = np.zeros(counts.bins, dtype=bool)
+    inside[tuple(slice(*span) for span in spans_of(row, counts.bins))] = True
+    return inside.reshape(-1)
+
+
+def spans_of(row: Row, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Return the first bin and one past the last of the region of a row on axes of these sizes.
+
+    Raises
+    ------
+    InputError
+        If it has no bins, or such that the axes do not have.
+    """
+    if row.region is None:
+        return tuple((0, size) for size in sizes)
+    where = f"row {row.number}: {row.symmetry} | {row.observable} | {row.cell}"
+    spans = row.region.bins
+    if spans is None or len(spans) != len(sizes):
+        raise InputError(f"{where}: the region {row.region} has no bins; make the report again")
+    if any(not 0 <= first < stop <= size for (first, stop), size in zip(spans, sizes, strict=True)):
+        raise InputError(f"{where}: the region {row.region} is not inside of the axes of these histograms")
+    return spans
 
 
 def outcome_of_counts(region: CountsRegion, expected: ChannelExpectation, *, toys: int, seed: int) -> Outcome:

@@ -26,6 +26,7 @@ from coffea_ddp._files import (
     CALIBRATION,
     COMPARISON,
     CONFIRMATION,
+    EVENT_LIST,
     LIMITS,
     NETWORK,
     OUTPUT,
@@ -48,6 +49,7 @@ OLDER = {
     COMPARISON: b'{"format": "coffea-ddp/comparison"}',
     SPECTRA: b'{"format": "coffea-ddp/spectra"}',
     CONFIRMATION: b'{"format": "coffea-ddp/confirmation"}',
+    EVENT_LIST: b"# coffea-ddp/events 2 of e/mu\n1:2:3\n",
     TABLE: b"kind,symmetry,observable,cell,region\n",
     SENSITIVITY: b"z_injected,n_signal\n",
     LIMITS: b'{"format": "coffea-ddp/limits"}',
@@ -231,6 +233,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             main(["run", plan, str(folder / f"{file}.root"), "-o", str(folder / name), "--executor", "iterative"])
     with pytest.raises(SystemExit):
         main(["scan", str(folder / "h.ddp"), "-o", str(folder / "r.json"), "--top", "1"])
+    with pytest.raises(SystemExit):
+        main(["events", str(folder / "r.json"), "-o", str(folder / "e.txt")])
     return folder
 
 
@@ -244,6 +248,8 @@ LINES = {
     "confirm": "confirm {inputs}/r.json {inputs}/other.ddp -o c.json --row 1 --toys 20",
     "export": "export {inputs}/r.json --row 1 --hists {inputs}/h.ddp -o region.json",
     "limits": "limits {inputs}/h.ddp -o l.csv",
+    "events": "events {inputs}/r.json -o e.csv",
+    "skim": "skim {inputs}/e.txt {inputs}/n.root -o skims",
     "spectra": "spectra {inputs}/m.ddp -o s.csv",
     "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --toys 20",
     "bump": "bump {inputs}/s.csv -o r.json --csv r.csv --toys 20",

@@ -123,6 +123,14 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "corrections": [SYMMETRIES, "--symmetry", "e/mu", "--correction", "e/mu:dphi_l0_met={folder}/short.npy"],
         "control": [SYMMETRIES, "--control", "inclusive"],
     },
+    "events": {
+        "output": ALWAYS,
+        "row": ALWAYS,
+        "plan": ALWAYS,
+        "hists": ["{report}", "{files}", "--plan", "symmetries", "--hists", "{hists}"],
+        "workers": ["{report}", "--workers", "2"],
+    },
+    "skim": {"output": ALWAYS, "tree": ALWAYS},
     "spectra": {
         "output": ALWAYS,
         "names": [MASSES, "-o", "{folder}/s.json", "--spectrum", "9mu"],
