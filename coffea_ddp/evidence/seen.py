@@ -1,4 +1,4 @@
-"""Which data a report is of: those that are to confirm it must be others, those that show its events the same."""
+"""Checks that data are those of a report, to show its events, or others, to confirm it."""
 
 from __future__ import annotations
 
