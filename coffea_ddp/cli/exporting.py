@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from coffea_ddp._files import REGION, write_text
@@ -36,6 +38,12 @@ from coffea_ddp.cli.unused import refuse_unused
     "uniform density in the region, or the Gaussian of a bump]",
 )
 @click.option(
+    "--bins",
+    type=click.Choice(["one", "all"]),
+    help="Of a symmetry's model: the summed counts of the region, or all of its bins. [default: one for a rectangle "
+    "without --signal, else all]",
+)
+@click.option(
     "--kappa-error",
     type=float,
     default=0.0,
@@ -49,7 +57,7 @@ from coffea_ddp.cli.unused import refuse_unused
     show_default=True,
     help="Relative uncertainty of the model's background, independent from bin to bin.",
 )
-def export(report_file: str, row: int, hists: str, output: str, form: str, signal: str | None, **errors: float) -> int:
+def export(report_file: str, row: int, hists: str, output: str, form: str, signal: str | None, **options: Any) -> int:
     r"""Export the region of a row of a report for other tools.
 
     REPORT is what `coffea-ddp scan -o` wrote. The HistFactory model has the side in excess as data and the other side
@@ -61,11 +69,11 @@ def export(report_file: str, row: int, hists: str, output: str, form: str, signa
     coffea-ddp export report.json --row 1 --hists hists.ddp -o region.yaml --form hepdata
     """
     model = form == "histfactory", "a model: --form histfactory"
-    refuse_unused(dict.fromkeys(("signal", "kappa_error", "systematic"), model))
+    refuse_unused(dict.fromkeys(("signal", "bins", "kappa_error", "systematic"), model))
     from coffea_ddp.exports.regions import export_region, text_of
 
     template = None if signal is None else read_matrix(signal)
-    text = text_of(export_region(report_file, row, hists, form=form, signal=template, **errors))  # type: ignore[arg-type]
+    text = text_of(export_region(report_file, row, hists, form=form, signal=template, **options))  # type: ignore[arg-type]
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, text, REGION))
     return DONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from scipy import special
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
 
+Bins = Literal["one", "all"]
 UNIFORM = "uniform density in the region"
 GAUSSIAN = "a Gaussian of the bump's mass and width"
 GIVEN = "given"
@@ -87,6 +88,7 @@ def model_of(
     hists: Histograms,
     *,
     signal: ArrayLike | None = None,
+    bins: Bins | None = None,
     kappa_error: float = 0.0,
     systematic: float = 0.0,
 ) -> RegionModel:
@@ -101,6 +103,10 @@ def model_of(
     signal
         The template, in the bins of the observable or of the region; bins without signal are left out. By default of
         uniform density in the region (events proportional to the area of a bin), or the Gaussian of the bump.
+    bins
+        Of a symmetry. ``"one"``: the region is one bin, whose summed counts are compared as a scan of rectangles does;
+        ``"all"``: every bin has its background from the other side. By default one for a rectangle without a template,
+        else all.
     kappa_error, systematic
         Relative uncertainties of the background: common to all bins, and independent from bin to bin.
 
@@ -121,7 +127,12 @@ def model_of(
         raise InputError(
             "the histograms hold sums of weights, a counting model needs numbers of events; fill without weights"
         )
-    found = _bump(row, hists, signal) if row.kind == "spectrum" else _symmetry(row, hists, signal)
+    if bins is not None:
+        checks.choice(bins, "bins", get_args(Bins))
+        if row.kind == "spectrum":
+            raise InputError(f"bins={bins!r} has no effect on a bump: its shape is what is fitted; leave it out")
+    one_bin = (row.region is not None and signal is None) if bins is None else bins == "one"
+    found = _bump(row, hists, signal) if row.kind == "spectrum" else _symmetry(row, hists, signal, one_bin=one_bin)
     if kappa_error:
         found.shifts["kappa"] = np.full(len(found.data), np.log1p(kappa_error))
     spread = np.full(len(found.data), float(systematic)) if systematic else None
@@ -139,7 +150,7 @@ def _size(model: RegionModel) -> float:
 # -- symmetries --------------------------------------------------------------------------------------------------------
 
 
-def _symmetry(row: Row, hists: Histograms, signal: ArrayLike | None) -> RegionModel:
+def _symmetry(row: Row, hists: Histograms, signal: ArrayLike | None, *, one_bin: bool) -> RegionModel:
     symmetry, observable = str(row.symmetry), str(row.observable)
     if observable != EVENTS and observable not in hists.observables(symmetry):
         raise InputError(
@@ -153,6 +164,9 @@ def _symmetry(row: Row, hists: Histograms, signal: ArrayLike | None) -> RegionMo
     ratio, shifts = _ratios(row, hists, pair.kappa)
     a, b, ratio = a[used], b[used], np.broadcast_to(ratio.reshape(used.shape if ratio.ndim else ()), used.shape)[used]
     shifts = {name: shift.reshape(used.shape)[used] for name, shift in shifts.items()}
+    if one_bin:
+        ratio, shifts = _of_the_sum(a + b, ratio, shifts)
+        a, b, template = (values.sum(keepdims=True) for values in (a, b, template))
     sides = hists.layout.symmetry(symmetry).sides
     of_a, of_b = f"A ({sides[0]})", f"B ({sides[1]})"
     excess = row.statistic if row.statistic else float(b.sum() - (ratio * a).sum())
@@ -160,6 +174,18 @@ def _symmetry(row: Row, hists: Histograms, signal: ArrayLike | None) -> RegionMo
         return RegionModel(region_name(row), b, template, ratio, a, True, shifts, None, told, (of_b, of_a))
     swapped = {name: -shift for name, shift in shifts.items()}
     return RegionModel(region_name(row), a, template, 1.0 / ratio, b, True, swapped, None, told, (of_a, of_b))
+
+
+def _of_the_sum(
+    n: FloatArray, ratio: FloatArray, shifts: dict[str, FloatArray]
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return the expected ratio of the sum of bins with n events, and how it shifts; of one bin."""
+    n = n if n.any() else np.ones(len(n))
+    share = ratio / (1.0 + ratio)
+    total, expected = n.sum(keepdims=True), (n * share).sum(keepdims=True)
+    slope = total / (expected * (total - expected))
+    moves = {name: (shift * n * share * (1.0 - share)).sum() * slope for name, shift in shifts.items()}
+    return expected / (total - expected), moves
 
 
 def inside_of(row: Row, shape: tuple[int, ...]) -> BoolArray:

@@ -17,7 +17,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.exports.hepdata import FigureTable, axis_of, pair_table, single_file, spectrum_table
 from coffea_ddp.exports.histfactory import workspace
 from coffea_ddp.exports.histograms import region_histograms
-from coffea_ddp.exports.models import model_of, region_name
+from coffea_ddp.exports.models import Bins, model_of, region_name
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.overview import as_report
@@ -40,6 +40,7 @@ def export_region(
     *,
     form: Form = "histfactory",
     signal: ArrayLike | None = None,
+    bins: Bins | None = None,
     kappa_error: float = 0.0,
     systematic: float = 0.0,
 ) -> Any:
@@ -59,6 +60,10 @@ def export_region(
     signal
         Of a HistFactory model: the template, in the bins of the observable or of the region; mu counts these. Bins
         without signal are left out. By default of uniform density in the region, or the Gaussian of a bump.
+    bins
+        Of a HistFactory model of a symmetry: ``"one"``, the summed counts of the region; ``"all"``, every bin with its
+        background from the other side. By default one for a rectangle without a template, else all. L2 is to be
+        trusted above some five events a bin: sparse bins hide an excess that their sum has.
     kappa_error, systematic
         Of a HistFactory model: relative uncertainties of the background, common to all bins and independent from bin to
         bin, as were given to the scan; a report does not have them.
@@ -103,8 +108,15 @@ def export_region(
         )
     if form == "histfactory":
         _check_ratio(found, chosen, hists)
-        return workspace(model_of(chosen, hists, signal=signal, kappa_error=kappa_error, systematic=systematic))
-    for name, given in (("signal", signal is not None), ("kappa_error", kappa_error), ("systematic", systematic)):
+        return workspace(
+            model_of(chosen, hists, signal=signal, bins=bins, kappa_error=kappa_error, systematic=systematic)
+        )
+    for name, given in (
+        ("bins", bins),
+        ("signal", signal is not None),
+        ("kappa_error", kappa_error),
+        ("systematic", systematic),
+    ):
         if given:
             raise InputError(f"{name} has no effect on form={form!r}: it needs 'histfactory'; leave it out")
     return _histograms(chosen, hists) if form == "uhi" else single_file([_table(chosen, hists)], region_name(chosen))

@@ -111,6 +111,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
     "export": {
         **dict.fromkeys(("row", "hists", "output", "form"), ALWAYS),
         "signal": ["{exported}", "--signal", "{folder}/a.npy"],
+        "bins": ["{exported}", "--bins", "one"],
         "kappa_error": ["{exported}", "--kappa-error", "0.1"],
         "systematic": ["{exported}", "--systematic", "0.1"],
     },

@@ -110,7 +110,8 @@ def report(hists):
     return ddp.scan(hists, ["nsigma", "submatrix"], toys=0, best=200, observables=["met", "pt x eta", "events"])
 
 
-def test_every_row_of_a_symmetry_is_exported(hists, report):
+@pytest.mark.parametrize("bins", [None, "one", "all"])
+def test_every_row_of_a_symmetry_is_exported(hists, report, bins):
     """Z of every model is that of L2 in the bins and with the signal of the region."""
     tried = set()
     for row in report.rows:
@@ -118,26 +119,40 @@ def test_every_row_of_a_symmetry_is_exported(hists, report):
         if key in tried:
             continue
         tried.add(key)
-        found = ddp.export_region(report, row.number, hists)
+        found = ddp.export_region(report, row.number, hists, bins=bins)
         json.dumps(found, allow_nan=False)
-        pair = hists[row.symmetry, row.observable, row.cell]
-        a, b = (np.atleast_1d(side) for side in pair.counts)
-        inside = (slice(None),) * a.ndim
-        if row.region is not None:
-            inside = tuple(slice(first, stop) for first, stop in row.region.bins)
-        a, b = a[inside].ravel(), b[inside].ravel()
+        a, b, kappa = sides_of(hists, row)
+        if bins == "one" or (bins is None and row.region is not None):
+            a, b = a.sum(keepdims=True), b.sum(keepdims=True)
         signal = np.array(found["channels"][0]["samples"][0]["data"])
-        data, control, kappa = (b, a, row.ratio.kappa) if row.statistic >= 0 else (a, b, 1 / row.ratio.kappa)
-        assert found["observations"][0]["data"] == data.tolist()
-        expected = stats.q0_l2(control, data, signal, kappa=kappa, one_sided=True).z_value
+        assert found["observations"][0]["data"] == b.tolist()
+        expected = stats.q0_l2(a, b, signal, kappa=kappa, one_sided=True).z_value
         assert z_of(found) == pytest.approx(expected, rel=0.01, abs=5e-3)
     assert len(tried) > 6
     assert {excess for *_, excess in tried} == {True, False}
 
 
+def sides_of(hists, row):
+    """The counts of both sides in the region, those of the excess second, and the ratio between them."""
+    a, b = (np.atleast_1d(side) for side in hists[row.symmetry, row.observable, row.cell].counts)
+    inside = (slice(None),) * a.ndim
+    if row.region is not None:
+        inside = tuple(slice(first, stop) for first, stop in row.region.bins)
+    a, b = a[inside].ravel(), b[inside].ravel()
+    return (a, b, row.ratio.kappa) if row.statistic >= 0 else (b, a, 1 / row.ratio.kappa)
+
+
+def test_a_rectangle_has_the_significance_that_the_scan_gave_it(hists, report):
+    """That of its summed counts, a binomial one: also where bins are nearly empty, in which L2 sees nothing."""
+    rows = [row for row in report.rows if row.test == "submatrix" and row.n_a + row.n_b > 100][:20]
+    assert rows
+    for row in rows:
+        assert z_of(ddp.export_region(report, row.number, hists)) == pytest.approx(abs(row.z_local), rel=0.05, abs=0.05)
+
+
 def test_the_signal_is_uniform_in_density(hists, report):
     row = next(row for row in report.rows if row.observable == "pt x eta" and row.test == "submatrix")
-    model = model_of(row, hists)
+    model = model_of(row, hists, bins="all")
     pair = hists[row.symmetry, row.observable, row.cell]
     area = np.outer(*(np.diff(axis.edges) for axis in pair.a.axes))
     (first, stop), (low, high) = row.region.bins
@@ -164,10 +179,10 @@ def test_a_signal_that_is_given(hists, report):
 
 
 def test_options_reach_the_model(hists, report):
-    found = ddp.export_region(report, 1, hists, kappa_error=0.02, systematic=0.05)
+    found = ddp.export_region(report, 1, hists, kappa_error=0.02, systematic=0.05, bins="all")
     kinds = [one["type"] for one in found["channels"][0]["samples"][1]["modifiers"]]
     assert kinds == ["shapesys", "normsys", "shapesys"]
-    assert z_of(found) < z_of(ddp.export_region(report, 1, hists))
+    assert z_of(found) < z_of(ddp.export_region(report, 1, hists, bins="all"))
 
 
 def test_what_cannot_be_exported(hists, report):
@@ -182,8 +197,9 @@ def test_what_cannot_be_exported(hists, report):
         ddp.export_region(report, 1, hists, kappa_error=1.5)
     with pytest.raises(InputError, match="no effect on form='uhi'"):
         ddp.export_region(report, 1, hists, form="uhi", systematic=0.1)
-    with pytest.raises(InputError, match="choose one of"):
-        ddp.export_region(report, 1, hists, form="root")
+    for options in ({"form": "root"}, {"bins": "two"}):
+        with pytest.raises(InputError, match="choose one of"):
+            ddp.export_region(report, 1, hists, **options)
 
 
 # -- calibrated rows and bumps, of made events -------------------------------------------------------------------------
@@ -199,7 +215,7 @@ def test_calibrated_histograms_have_a_ratio_for_each_bin(tmp_path):
     calibrated = ddp.run(plan, files)
     scanned = ddp.scan(calibrated, "submatrix", symmetries=["e/mu"], observables=["pt_l0 x met"], toys=0)
     row = next(row for row in scanned.rows if row.n_a > 30)
-    model = model_of(row, calibrated)
+    model = model_of(row, calibrated, bins="all")
     counts = calibrated.cell_counts("e/mu", "pt_l0 x met")
     inside = calibrated.layout.grid.contains(row.cell, counts.codes)
     n, e = counts.entries[inside].sum(axis=(0, 1)), counts.shares[0][inside].sum(axis=0)
@@ -209,6 +225,10 @@ def test_calibrated_histograms_have_a_ratio_for_each_bin(tmp_path):
     assert filled.any()
     np.testing.assert_allclose(ratio[filled], expected[filled], rtol=1e-4)
     assert all(name.startswith("calibration_") for name in model.shifts)
+    joined = model_of(row, calibrated)
+    ratio = joined.ratio[0] if row.statistic >= 0 else 1 / joined.ratio[0]
+    n, e = (values.reshape(counts.bins)[first:stop, low:high].sum() for values in (n, e))
+    assert ratio == pytest.approx(e / (n - e), rel=1e-4)
     uncalibrated = ddp.run("symmetries", files)
     told = ddp.scan(uncalibrated, "submatrix", symmetries=["e/mu"], observables=["pt_l0 x met"], toys=0,
                     expectation=ddp.Expectation(calibration=tmp_path / "c.json"))  # fmt: skip
