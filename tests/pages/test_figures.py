@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import hist
 import numpy as np
 import pytest
+import yaml
 from browser import CHROMIUM, browsing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from toys import make_histograms, make_layout
 
 import coffea_ddp as ddp
 from coffea_ddp import scan
+from coffea_ddp.exports import hepdata
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.pages import _STYLES, write_report
 from coffea_ddp.pages.embedding import embedded, script_safe
@@ -374,6 +376,26 @@ def test_zoom_and_back_and_hover(browser, folder):
     assert {before, browser.run(panel(1, ".scale('y').type"))} == {"log", "linear"}
 
 
+def assert_of_hepdata(table, data):
+    """Check a table against that of the exports; intervals are errors of their values."""
+    shape = [len(axis["edges"]) - 1 for axis in data["axes"]]
+    values_of = {one["name"]: np.array(one["values"], dtype=np.float64).reshape(shape) for one in data["columns"]}
+    axes = tuple(hepdata.Axis(axis["label"], axis["unit"], np.array(axis["edges"])) for axis in data["axes"])
+    columns = [one for one in data["columns"] if not one["name"].endswith(("_low", "_high"))]
+    exported = hepdata.FigureTable(
+        "f", "", axes, tuple(hepdata.Column(c["label"], values_of[c["name"]]) for c in columns)
+    )
+    errors = 0
+    for column, dependent in zip(columns, table["dependent_variables"], strict=True):
+        for place, entry in enumerate(dependent["values"]):
+            for error in entry.pop("errors", []):
+                ends = [values_of[f"{column['name']}_{end}"].ravel()[place] - entry["value"] for end in ("low", "high")]
+                assert [error["asymerror"]["minus"], error["asymerror"]["plus"]] == pytest.approx(ends)
+                errors += 1
+    assert table == hepdata.table_of(exported)
+    assert (errors > 0) == any(f"{one['name']}_low" in values_of for one in columns)
+
+
 @in_a_browser
 def test_what_is_downloaded(browser, folder):
     page = region_page(folder)
@@ -387,6 +409,7 @@ def test_what_is_downloaded(browser, folder):
             place = table[0].index(column["label"])
             found = [None if row[place] == "" else float(row[place]) for row in table[1:]]
             assert found == column["values"]
+        assert_of_hepdata(yaml.safe_load(browser.run(f"{one}.hepdata()")), data)
         tree = ET.fromstring(browser.run(f"{one}.svg()"))
         text = ET.tostring(tree, encoding="unicode")
         assert "var(" not in text
@@ -414,6 +437,68 @@ def test_dark_and_paper_change_the_colours(browser, folder):
     ]
     assert found == [*rgb, rgb[0]]
     assert len(browser.ask("Page.printToPDF", printBackground=True)["data"]) > 30_000
+
+
+def strange_figures():
+    """Figures of what no shipped plan holds: nothing, one bin, weights below 0, counts of any size, any region."""
+    rng = np.random.default_rng(1)
+    for scale in (0.0, 0.3, 40.0, 1e6, 1e12):
+        for n in (1, 2, 60):
+            a, b = rng.poisson(scale * rng.exponential(1.0, (2, n))).astype(float)
+            yield compared_of(
+                a, b, *([Span("region", -50.0, 2.0, EVIL), Span("line", 1e4, 1e4, "far")] if n > 1 else [])
+            )
+    weighted = rng.normal(0.0, 2.0, (2, 9))
+    sides = Sides(*weighted, np.linspace(0.5, 2.0, 9), (weighted[0] ** 2 + 0.1, weighted[1] ** 2), ("A", "B"))
+    log_axis = Axis("x", "x", "", np.geomspace(1e-3, 1e4, 10), log=True)
+    yield compared_figure(sides, log_axis, TEXTS, [Span("mask", 1.0, 2.0, EVIL)])
+    yield null_figure(np.zeros(20), 0.0, "t", "p = 1", TEXTS)
+    yield null_figure(np.full(20, 3.0), -1e9, "t", "p = 1", TEXTS)
+    yield z_figure(np.zeros(6), np.arange(5.0), TEXTS)
+    yield log_ratio_figure(np.zeros((3, 2)), np.zeros(3), [axis_of(1), axis_of(1)], TEXTS)
+    yield log_ratio_figure(rng.normal(size=(9, 1)), 1e3 * rng.normal(size=9), [axis_of(4, "")], TEXTS)
+    for column in (np.zeros((3, 4)), np.full((3, 4), np.nan), rng.exponential(1e9, (3, 4)), -np.ones((3, 4))):
+        maps = (Map("counts", "c", "contents", 1.0, 1.0), Map(EVIL, "c", "sides", step=1.0, wide=True))
+        yield Figure(*TEXTS, (axis_of(3), log_axis_of(4)), (Column("c", EVIL, column),), maps)
+
+
+def log_axis_of(n):
+    return Axis("y", "y", "GeV", np.geomspace(1.0, 1e4, n + 1), log=True)
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_whatever_is_counted_is_drawn(browser, folder, tmp_path, width):
+    strange = list(strange_figures())
+    figures = "".join(
+        f'<figure class="plot"><div class="canvas">{embedded(one, drawn=len(one.axes) == 1).drawing}</div>'
+        f'<script type="application/json">{embedded(one).data}</script></figure>'
+        for one in strange
+    )
+    assert "nan" not in figures.replace("inance", "").lower().replace("domi", "")
+    for name in ("report.css", "figures.js"):
+        (tmp_path / name).write_bytes((folder / "assets" / name).read_bytes())
+    page = tmp_path / "strange.html"
+    page.write_text(
+        '<!DOCTYPE html><html><head><meta charset="utf-8"><link rel="stylesheet" href="report.css"></head><body>'
+        f'{figures}<script src="figures.js"></script></body></html>',
+        encoding="utf-8",
+    )
+    opened(browser, page, width=width)
+    assert browser.run("document.querySelectorAll('figure.plot[data-drawn]').length") == len(strange) > 20
+    drawn = browser.run("[...document.querySelectorAll('.canvas')].map((one) => one.innerHTML)")
+    for number, text in enumerate(drawn):
+        assert "NaN" not in text, number
+        assert "Infinity" not in text, number
+    for words in ("Zoom", "All", "Log"):
+        browser.run(
+            f"[...document.querySelectorAll('.tools button')].filter((one) => one.textContent.startsWith('{words}'))"
+            ".forEach((one) => one.click())"
+        )
+        assert "NaN" not in browser.run("document.body.innerHTML")
+    for number, one in enumerate(strange):
+        assert len(browser.run(figure(number, ".figure.csv()")).splitlines()) > one.column(one.columns[0].name).size
+        ET.fromstring(browser.run(figure(number, ".figure.svg()")))
 
 
 @in_a_browser

@@ -3,11 +3,13 @@
 window.DDP_DRAWING = (() => {
   "use strict";
   const { d3, Plot } = window;
-  const LEFT = 62, RIGHT = 16, UNIT = 84, SIDES = 6, CONTENTS = 9;
+  const LEFT = 62, RIGHT = 16, SIDES = 6, CONTENTS = 9;
   const variable = (name) => `var(--${name})`;
   const known = (value) => value !== null && Number.isFinite(value);
   const minus = (text) => String(text).replace(/^-/, "\u2212");
   const short = (value) => (known(value) ? minus(Number(value.toPrecision(5)).toLocaleString("en", { maximumSignificantDigits: 5 })) : "");
+  // Numbers at ticks: those that would be long have prefixes, 2.5M.
+  const ticked = (value) => (Math.abs(value) >= 1e5 ? d3.format("~s")(value) : minus(value.toLocaleString("en", { maximumSignificantDigits: 6 })));
   const named = (axis) => (axis.unit ? `${axis.label} [${axis.unit}]` : axis.label);
 
   // The data as they are drawn: columns by name, and one record for every bin.
@@ -31,9 +33,10 @@ window.DDP_DRAWING = (() => {
   function laidOut(figure, width, top) {
     if (figure.axes.length === 1) {
       let y = top;
+      const unit = Math.min(Math.max(0.11 * width, 56), 84);
       const places = figure.panels.map((panel, number) => {
         const last = number === figure.panels.length - 1;
-        const height = UNIT * panel.height + (last ? 46 : 10);
+        const height = unit * panel.height + (last ? 46 : 10);
         const place = { panel, x: 0, y, width, height, last };
         y += height;
         return place;
@@ -41,7 +44,7 @@ window.DDP_DRAWING = (() => {
       return { places, height: y };
     }
     const small = figure.panels.filter((panel) => !panel.wide), wide = figure.panels.filter((panel) => panel.wide);
-    if (width < 620 || !small.length) {
+    if (width < 500 || !small.length) {
       const height = Math.min(0.8 * width, 400);
       const places = [...wide, ...small].map((panel, i) => ({ panel, x: 0, y: top + i * height, width, height, last: true }));
       return { places, height: top + places.length * height };
@@ -219,22 +222,34 @@ window.DDP_DRAWING = (() => {
         ...spansOf(figure, axis, first),
         ...marksOf(figure, panel, range, axis),
         Plot.frame({ stroke: variable("faint") }),
-        Plot.axisY({ label: panel.label, labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: Math.max(Math.round(height / 45), 3), color: variable("ink"),
-          tickFormat: range.log ? logTicks(range) : undefined }),
+        Plot.axisY({ label: panel.label, labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: range.log ? logTicks(range) : Math.max(Math.round(height / 45), 3), color: variable("ink"),
+          tickFormat: range.log ? logLabels(range, height) : ticked }),
         Plot.axisX({ label: last ? named(axis) : null, labelAnchor: "right", labelArrow: "none", labelOffset: 36, ticks: Math.max(Math.round(width / 90), 3), color: variable("ink"),
-          tickFormat: last ? (axis.log ? (value) => (/^[125]/.test(String(value / 10 ** Math.floor(Math.log10(value) + 1e-9))) ? short(value) : "") : undefined) : () => "" }),
+          tickFormat: last ? (axis.log ? decades : ticked) : () => "" }),
         ...moving,
       ],
     });
   }
 
-  // Powers of ten over many decades, else 1, 2 and 5 of each.
+  // 1, 2 and 5 of every decade.
+  const decades = (value) => (/^[125]/.test(String(value / 10 ** Math.floor(Math.log10(value) + 1e-9))) ? ticked(value) : "");
+
+  // Ticks of a logarithmic axis: all digits where there is room, powers of ten over many decades.
   function logTicks({ low, high }) {
-    const many = high / low > 300;
+    const powers = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
+    const every = Math.ceil(powers.length / 8);
+    const digits = powers.length > 5 ? [1] : d3.range(1, 10);
+    return powers.filter((power) => power % every === 0).flatMap((power) => digits.map((digit) => digit * 10 ** power))
+      .filter((value) => value >= low && value <= high);
+  }
+
+  // Their labels: 1, 2 and 5 where there is room for all of them.
+  function logLabels({ low, high }, height) {
+    const many = 45 * Math.log10(high / low) > height;
     return (value) => {
       const power = Math.floor(Math.log10(value) + 1e-9), digit = Math.round(value / 10 ** power);
       if (!(digit === 1 || (!many && (digit === 2 || digit === 5)))) return "";
-      return value >= 1e5 || value < 1e-3 ? `10${[...String(power)].map((sign) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[sign] ?? "\u207b").join("")}` : value.toLocaleString("en");
+      return value >= 1e5 || value < 1e-3 ? `${digit > 1 ? `${digit}\u00b7` : ""}10${[...String(power)].map((sign) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[sign] ?? "\u207b").join("")}` : ticked(value);
     };
   }
 
@@ -267,8 +282,8 @@ window.DDP_DRAWING = (() => {
         Plot.rect(regions, { ...outline, stroke: variable("paper"), strokeWidth: 4.5 }),
         Plot.rect(regions, { ...outline, stroke: variable("mark"), strokeWidth: 2.2 }),
         Plot.frame({ stroke: variable("faint") }),
-        Plot.axisX({ label: named(x), labelAnchor: "right", labelArrow: "none", labelOffset: 36, ticks: Math.max(Math.round(width / 90), 3), color: variable("ink") }),
-        Plot.axisY({ label: named(y), labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: Math.max(Math.round(height / 60), 2), color: variable("ink") }),
+        Plot.axisX({ label: named(x), labelAnchor: "right", labelArrow: "none", labelOffset: 36, ticks: Math.max(Math.round(width / 90), 3), tickFormat: x.log ? decades : ticked, color: variable("ink") }),
+        Plot.axisY({ label: named(y), labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: Math.max(Math.round(height / 60), 2), tickFormat: y.log ? decades : ticked, color: variable("ink") }),
         ...(state.still ? [] : [Plot.tip(cells, Plot.pointer({ maxRadius: 80, ...tip, fill: variable("paper"), stroke: variable("faint"), fontSize: 12, lineWidth: 40 }))]),
       ],
     });

@@ -59,6 +59,26 @@
     return [...about, heads.map(quoted).join(","), ...lines, ""].join("\n");
   }
 
+  // A table as HEPData has it (coffea_ddp.exports.hepdata): JSON, which is YAML, too.
+  function hepdataOf(figure) {
+    const units = { GeV: "GEV", TeV: "TEV", MeV: "MEV" };
+    const header = (name, unit) => (unit ? { name, units: units[unit] ?? unit } : { name });
+    const independent = figure.axes.map(({ label, unit }, i) => ({
+      header: header(label, unit),
+      values: figure.bins.map((bin) => (i ? { low: bin.y1, high: bin.y2 } : { low: bin.x1, high: bin.x2 })),
+    }));
+    const shown = figure.columns.filter(({ name }) => !/_(low|high)$/.test(name));
+    const dependent = shown.map(({ name, label, values }) => {
+      const [low, high] = ["low", "high"].map((end) => figure.byName[`${name}_${end}`]?.values);
+      return { header: { name: label }, values: values.map((value, i) => {
+        if (!known(value)) return { value: "-" };
+        if (!known(low?.[i]) || !known(high?.[i]) || (low[i] === value && high[i] === value)) return { value };
+        return { value, errors: [{ asymerror: { plus: high[i] - value, minus: low[i] - value }, label: "stat" }] };
+      }) };
+    });
+    return `${JSON.stringify({ independent_variables: independent, dependent_variables: dependent }, null, 1)}\n`;
+  }
+
   // One picture of all panels, with the colours of the light theme written out.
   function svgOf(figure, state) {
     const { head, nodes, height } = drawn(figure, EXPORTED, { ...state, still: true });
@@ -117,6 +137,7 @@
     });
     if (figure.axes.length === 1) button("Log / linear", "Change the scale of contents", () => { state.log = !(state.log ?? figure.panels[0].log); again(); });
     button("CSV", "Download the numbers", () => given(figure, "csv", csvOf(figure), "text/csv"));
+    button("HEPData", "Download the numbers as a table of HEPData", () => given(figure, "yaml", hepdataOf(figure), "application/yaml"));
     button("SVG", "Download the figure", () => given(figure, "svg", svgOf(figure, state), "image/svg+xml"));
     button("PNG", "Download the figure as pixels", async () => given(figure, "png", await pngOf(figure, state)));
     element.querySelector(".canvas").after(bar);
@@ -131,11 +152,11 @@
     const state = { x: null, y: null, log: null, still: false, width: width(), coarse: matchMedia("(pointer: coarse)").matches };
     tools(element, figure, state);
     shown(element, figure, state);
-    element.figure = { csv: () => csvOf(figure), svg: () => svgOf(figure, state), png: () => pngOf(figure, state) };
+    element.figure = { csv: () => csvOf(figure), hepdata: () => hepdataOf(figure), svg: () => svgOf(figure, state), png: () => pngOf(figure, state) };
     printed.push((wide) => { state.width = wide ?? width(); shown(element, figure, state); });
     new ResizeObserver(() => { if (element.clientWidth && Math.abs(width() - state.width) > 2) { state.width = width(); shown(element, figure, state); } }).observe(element);
   }
-  window.addEventListener("beforeprint", () => printed.forEach((draw) => draw(680)));
+  window.addEventListener("beforeprint", () => printed.forEach((draw) => draw(520)));
   window.addEventListener("afterprint", () => printed.forEach((draw) => draw()));
   document.documentElement.dataset.figures = "ready";
 })();
