@@ -12,6 +12,8 @@ from .events.cuts import Recent as Recent
 from .events.cuts import WorkingPoint as WorkingPoint
 from .events.objects import MergedObject as MergedObject
 from .events.objects import ObjectDefinition as ObjectDefinition
+from .evidence.changes import ReportChanges as ReportChanges
+from .evidence.changes import compare_reports as compare_reports
 from .evidence.confirmation import Confirmation as Confirmation
 from .evidence.confirming import confirm as confirm
 from .evidence.region_events import RegionEvents as RegionEvents

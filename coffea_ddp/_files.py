@@ -35,9 +35,12 @@ SPECTRA, NETWORK, SIMULATED = "a file of mass spectra", "a network of a bump hun
 PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
 CONFIRMATION, REGION, LIMITS = "a confirmation of `coffea-ddp confirm`", "an exported region", "a table of limits"
 EVENT_LIST, SKIM = "a list of events", "a file of chosen events"
+CHANGES = "a result of `coffea-ddp compare-reports`"
 """Names of the kinds of files in messages."""
 
-TEXTS = frozenset({REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION, REGION, LIMITS, EVENT_LIST})
+TEXTS = frozenset(
+    {REPORT, BUMP_REPORT, TABLE, COMPARISON, SENSITIVITY, CONFIRMATION, REGION, LIMITS, EVENT_LIST, CHANGES}
+)
 """The kinds that may go to standard output."""
 
 
@@ -56,6 +59,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     REPORT: re.compile(_format("report")),
     COMPARISON: re.compile(_format("comparison")),
     CONFIRMATION: re.compile(_format("confirmation")),
+    CHANGES: re.compile(_format("report-changes")),
     EVENT_LIST: re.compile(rb"run,luminosityBlock,event,side|# coffea-ddp/events"),
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),

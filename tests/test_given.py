@@ -70,6 +70,8 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "export_region, hists": (lambda x: ddp.export_region(NOTHING, 1, x), set()),
     "write_region": (lambda x: ddp.write_region("/dev/null/region.json", x, 1, EMPTY), set()),
     "limits": (ddp.limits, {"hists", "hists path"}),
+    "compare_reports": (lambda x: ddp.compare_reports(x, NOTHING), {"report", "report path"}),
+    "compare_reports, after": (lambda x: ddp.compare_reports(NOTHING, x), {"report", "report path"}),
     "region_events": (lambda x: ddp.region_events(x, EMPTY), set()),
     "region_events, hists": (lambda x: ddp.region_events(NOTHING, x), set()),
     "select_events": (lambda x: ddp.select_events(x, "symmetries", ()), set()),

@@ -18,7 +18,7 @@ import click
 from coffea_ddp.cli.arrays import compare
 from coffea_ddp.cli.bumps import bump
 from coffea_ddp.cli.calibrating import calibrate
-from coffea_ddp.cli.evidence import confirm, events, skim
+from coffea_ddp.cli.evidence import compare_reports, confirm, events, skim
 from coffea_ddp.cli.exporting import export
 from coffea_ddp.cli.limiting import limits
 from coffea_ddp.cli.reporting import report
@@ -71,6 +71,7 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     coffea-ddp limits hists.ddp                           what a null result excludes
     coffea-ddp events report.json --row 3 -o events.txt   run, luminosity block and event of a region
     coffea-ddp skim events.txt 'data/*.root' -o skims     these events, with all branches
+    coffea-ddp compare-reports 2022.json 2023.json        the rows that rose, fell, appeared
     coffea-ddp compare a.npy b.npy                        two arrays of counts, nothing else needed
     coffea-ddp spectra masses.ddp -o masses.root          mass histograms for others
     coffea-ddp bump spectra.root --resolution 0.02        mass histograms, nothing else needed
@@ -98,6 +99,7 @@ for command in (
     limits,
     events,
     skim,
+    compare_reports,
     spectra,
     compare,
     bump,

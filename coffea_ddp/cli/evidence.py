@@ -1,4 +1,4 @@
-"""The commands that follow a scan: confirm, events, skim."""
+"""The commands that follow a scan: confirm, events, skim, compare-reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffea_ddp._files import CONFIRMATION, EVENT_LIST
+from coffea_ddp._files import CHANGES, CONFIRMATION, EVENT_LIST
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import STDOUT, Command, OutputFile, OutputFolder, delivering, to_stdout
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar, tell_missing, terminal
@@ -159,3 +159,28 @@ def skim(events_file: str, fileset: Sequence[str], output: str, tree: str) -> in
             note(f"without {len(file.left_out)} branches that are no numbers: {', '.join(file.left_out[:5])}")
     note(f"{found.n_found:,} of {found.n_wanted:,} events were found")
     return SOMETHING_MISSING if len(found.not_found) else DONE
+
+
+@click.command(cls=Command)
+@click.argument("before", type=click.Path())
+@click.argument("after", type=click.Path())
+@click.option("-o", "--output", type=OutputFile(CHANGES), help="The changes to write (JSON; - is standard output).")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
+@click.option("--similar", is_flag=True, help="Also show rows whose events are mostly those of a stronger row.")
+def compare_reports(before: str, after: str, output: str | None, top: int, similar: bool) -> int:
+    r"""Compare two reports, row by row: BEFORE and AFTER, as two eras, two seeds, or with and without a calibration.
+
+    A row rose or fell where the size of its z changed by 1 or more; it appeared or is gone where the other report does
+    not keep it.
+
+    \b
+    coffea-ddp compare-reports 2022.json 2023.json
+    coffea-ddp compare-reports plain.json calibrated.json -o changes.json
+    """
+    from coffea_ddp.evidence.changes import compare_reports as compared
+
+    found = compared(before, after)
+    with delivering() as deliver:
+        deliver(output, found.save)
+        terminal(stderr=to_stdout(output)).print(found.table(top, similar=similar))
+    return DONE

@@ -24,6 +24,7 @@ from coffea_ddp import _files, testing
 from coffea_ddp._files import (
     BUMP_REPORT,
     CALIBRATION,
+    CHANGES,
     COMPARISON,
     CONFIRMATION,
     EVENT_LIST,
@@ -49,6 +50,7 @@ OLDER = {
     COMPARISON: b'{"format": "coffea-ddp/comparison"}',
     SPECTRA: b'{"format": "coffea-ddp/spectra"}',
     CONFIRMATION: b'{"format": "coffea-ddp/confirmation"}',
+    CHANGES: b'{"format": "coffea-ddp/report-changes"}',
     EVENT_LIST: b"# coffea-ddp/events 2 of e/mu\n1:2:3\n",
     TABLE: b"kind,symmetry,observable,cell,region\n",
     SENSITIVITY: b"z_injected,n_signal\n",
@@ -249,6 +251,7 @@ LINES = {
     "export": "export {inputs}/r.json --row 1 --hists {inputs}/h.ddp -o region.json",
     "limits": "limits {inputs}/h.ddp -o l.csv",
     "events": "events {inputs}/r.json -o e.csv",
+    "compare-reports": "compare-reports {inputs}/r.json {inputs}/r.json -o c.json",
     "skim": "skim {inputs}/e.txt {inputs}/n.root -o skims",
     "spectra": "spectra {inputs}/m.ddp -o s.csv",
     "compare": "compare {inputs}/a.npy {inputs}/b.npy -o c.json --toys 20",

@@ -131,6 +131,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "hists": ["{report}", "{files}", "--plan", "symmetries", "--hists", "{hists}"],
         "workers": ["{report}", "--workers", "2"],
     },
+    "compare-reports": dict.fromkeys(("output", "top", "similar"), ALWAYS),
     "skim": {"output": ALWAYS, "tree": ALWAYS},
     "spectra": {
         "output": ALWAYS,
