@@ -175,7 +175,7 @@ def compare_reports(before: str, after: str, output: str | None, top: int, simil
 
     \b
     coffea-ddp compare-reports 2022.json 2023.json
-    coffea-ddp compare-reports plain.json calibrated.json -o changes.json
+    coffea-ddp compare-reports nominal.json calibrated.json -o changes.json
     """
     from coffea_ddp.evidence.changes import compare_reports as compared
 
