@@ -2,21 +2,21 @@
 
 The metadata of a dataset may have, beside anything of your own:
 
-=============  ===========================================================================================
-``kind``       ``"data"`` or ``"simulation"``; else a file with ``genWeight`` is simulation. A good-run list
-               is applied to data only.
-``era``        Datasets of one era can hold the same events. Those without are one era.
-``weight``     A factor for every event's weight: cross section times luminosity over the sum of weights.
-``good_runs``  The path of a good-run list, instead of the plan's.
-``triggers``   Paths of which an event must have fired one. An event that fired a path of a dataset of the
-               same era that stands before this one in the fileset belongs to that one, and is not taken
-               again: primary datasets overlap. A spectrum with a trigger of its own takes its events from
-               the datasets that have it, and from the first of them alone where an event is in several.
-``energy``     Of the collisions, for the heading of a report: ``"13 TeV"``; a number up to 200 is in TeV, a larger
-               one in GeV.
-``luminosity`` Integrated, for the heading of a report: ``"59.8 fb^-1"``. Datasets of one era have one luminosity;
-               a number has no unit there.
-=============  ===========================================================================================
+==============  ===========================================================================================
+``kind``        ``"data"`` or ``"simulation"``; else a file with ``genWeight`` is simulation. A good-run list
+                is applied to data only.
+``era``         Datasets of one era can hold the same events. Those without are one era.
+``weight``      A factor for every event's weight: cross section times luminosity over the sum of weights.
+``good_runs``   The path of a good-run list, instead of the plan's.
+``triggers``    Paths of which an event must have fired one. An event that fired a path of a dataset of the
+                same era that stands before this one in the fileset belongs to that one, and is not taken
+                again: primary datasets overlap. A spectrum with a trigger of its own takes its events from
+                the datasets that have it, and from the first of them alone where an event is in several.
+``energy``      Of the collisions, for the heading of a report: ``"13 TeV"``; a number up to 200 is in TeV, a larger
+                one in GeV.
+``luminosity``  Integrated, for the heading of a report: ``"59.8 fb^-1"``. Datasets of one era have one luminosity;
+                a number has no unit there.
+==============  ===========================================================================================
 
 ``isMC`` and ``isData`` (``True`` or ``False``) say the kind, too; ``lumi_mask`` or ``golden_json`` the good-run list;
 ``sqrt_s`` the energy, and ``lumi`` the luminosity.
