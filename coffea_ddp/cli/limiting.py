@@ -10,7 +10,7 @@ from coffea_ddp._files import LIMITS, write_text
 from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
-from coffea_ddp.cli.terminal import tell_missing, terminal
+from coffea_ddp.cli.terminal import steps_bar, tell_missing, terminal
 from coffea_ddp.cli.unused import refuse_unused
 
 
@@ -57,7 +57,11 @@ def limits(hists: str, output: str | None, **options: Any) -> int:
     signal, symmetries = options.pop("signal"), options.pop("symmetries")
     template = None if signal is None else read_matrix(signal)
     histograms = load(hists)
-    found = limits_of(histograms, symmetries=symmetries or None, expectation=expectation, signal=template, **options)
+    with steps_bar("limits") as progress:
+        found = limits_of(
+            histograms, symmetries=symmetries or None, expectation=expectation, signal=template, progress=progress,
+            **options,
+        )  # fmt: skip
     text = found.to_csv() if output is not None and output.endswith(".csv") else found.to_json()
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, text, LIMITS))

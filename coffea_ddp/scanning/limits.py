@@ -6,7 +6,8 @@ same events are one. Their numbers of events, and matrices in blocks, are sums o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,9 +35,20 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.scanning.shares import ScanShares
 
+Progress = Callable[[int, int, str], None]
 METHOD = "exact (Clopper-Pearson on B of A + B)"
 _BLOCK = 20_000
 """Intervals that are made at a time."""
+
+
+class _Asked(NamedTuple):
+    """Options that hold for every symmetry."""
+
+    expectation: Expectation
+    shares: ScanShares | None
+    level: float
+    all_cells: bool
+    template: FloatArray | None
 
 
 class _Ratio(NamedTuple):
@@ -55,6 +67,7 @@ def limits(
     observable: str | None = None,
     all_cells: bool = False,
     level: float = LEVEL,
+    progress: Progress | None = None,
 ) -> Limits:
     r"""Return what an output excludes: asymmetries of its symmetries in all cells, and signals of a given shape.
 
@@ -76,6 +89,8 @@ def limits(
         Take all cells of the lattice, and not only those that ask at most one question.
     level
         The confidence level.
+    progress
+        Called with the percents that are done, those in all, and the name of a symmetry.
 
     Returns
     -------
@@ -127,9 +142,12 @@ def limits(
             )
     hists, shares = shares_of(hists, expectation, channels, "binomial")
     rows: list[LimitRow] = []
-    for name, _ in channels:
+    asked = _Asked(expectation, shares, wanted, all_cells, template)
+    for number, (name, _) in enumerate(channels):
+        done = functools.partial(_tell, progress, number, len(channels), name)
+        done(0.0)
         chosen = None if template is None else _observable(hists, name, template, observable)
-        rows += _of_symmetry(hists, name, expectation, shares, wanted, all_cells, template, chosen)
+        rows += _of_symmetry(hists, name, chosen, asked, done)
     made = f"{METHOD}{', of effective numbers: not exact' if hists.layout.weighted else ''}"
     if any(row.kappa_error > 0 for row in rows):
         made += ", averaged over a log-normal error of kappa"
@@ -174,21 +192,26 @@ def _observable(hists: Histograms, symmetry: str, template: FloatArray, named: s
     )
 
 
+def _tell(progress: Progress | None, number: int, of: int, name: str, part: float) -> None:
+    if progress is not None:
+        progress(int(100 * (number + part)), 100 * of, name)
+
+
 def _of_symmetry(
-    hists: Histograms, symmetry: str, expectation: Expectation, shares: ScanShares | None, level: float,
-    all_cells: bool, template: FloatArray | None, observable: str | None,
-) -> list[LimitRow]:  # fmt: skip
+    hists: Histograms, symmetry: str, observable: str | None, asked: _Asked, done: Callable[[float], None]
+) -> list[LimitRow]:
     events = hists.cell_counts(symmetry)
     cells = distinct_cells(hists.layout.grid, events.codes)
-    chosen = _ordered(cells, np.flatnonzero((cells.questions <= 1) | all_cells))
+    chosen = _ordered(cells, np.flatnonzero((cells.questions <= 1) | asked.all_cells))
     sides = cells.sums(events.counts[:, :, 0])[chosen].T
-    kappa, error = _ratio(hists, symmetry, expectation, shares, events, cells)
+    kappa, error = _ratio(hists, symmetry, asked, events, cells)
     ratio = _Ratio(kappa[chosen], error[chosen])
-    found = _intervals(events, cells, chosen, sides, ratio, level)
+    found = _intervals(events, cells, chosen, sides, ratio, asked.level)
     columns: list[list[Any]] = [values.tolist() for values in (*sides, *ratio, *found)]
-    if template is not None and observable is not None:
+    if asked.template is not None and observable is not None:
         counts = hists.cell_counts(symmetry, observable)
-        columns += [[observable] * len(chosen), *_signal_columns(counts, cells, chosen, ratio, template, level)]
+        columns += [[observable] * len(chosen), *_signal_columns(counts, cells, chosen, ratio, asked, done)]
+    done(1.0)
     whole = float if hists.layout.weighted else int
     return [
         LimitRow(symmetry, str(cells.cell(i)), cells.asks(i), whole(n_a), whole(n_b), *rest)
@@ -203,13 +226,10 @@ def _ordered(cells: DistinctCells, chosen: IntArray) -> IntArray:
     return chosen[np.lexsort((np.arange(len(chosen)), first, cells.questions[chosen]))]
 
 
-def _ratio(
-    hists: Histograms, symmetry: str, expectation: Expectation, shares: ScanShares | None, events: CellCounts,
-    cells: DistinctCells,
-) -> _Ratio:  # fmt: skip
+def _ratio(hists: Histograms, symmetry: str, asked: _Asked, events: CellCounts, cells: DistinctCells) -> _Ratio:
     """Return the expected ratio of all distinct cells."""
-    mine = expectation.of_symmetry(symmetry)
-    channel = None if shares is None else shares.of(events)
+    mine = asked.expectation.of_symmetry(symmetry)
+    channel = None if asked.shares is None else asked.shares.of(events)
     size = len(cells)
     if channel is not None:
         entries = channel.entries
@@ -260,24 +280,27 @@ def _intervals(
 
 
 def _signal_columns(
-    counts: CellCounts, cells: DistinctCells, chosen: IntArray, ratio: _Ratio, template: FloatArray, level: float
-) -> list[list[float | None]]:
+    counts: CellCounts, cells: DistinctCells, chosen: IntArray, ratio: _Ratio, asked: _Asked,
+    done: Callable[[float], None],
+) -> list[list[float | None]]:  # fmt: skip
     """Return the limit, five expected ones, and the background of cells; ``None`` where kappa is not known."""
     known = np.isfinite(ratio.kappa)
     kappa, error = np.where(known, ratio.kappa, 1.0), np.where(known, np.minimum(ratio.error, 0.99), 0.0)
-    shape, total = template.ravel(), template.sum()
+    assert asked.template is not None
+    shape, total = asked.template.ravel(), asked.template.sum()
     place = np.full(len(cells), -1)
     place[chosen] = np.arange(len(chosen))
     found = np.full((7, len(chosen)), np.nan)
 
     def fill(rows: IntArray, a: FloatArray, b: FloatArray) -> None:
         width = error[rows] * kappa[rows]
-        made = signal_limit(a, b, shape, kappa=kappa[rows], kappa_error=width, level=level, bins_ndim=1)
+        made = signal_limit(a, b, shape, kappa=kappa[rows], kappa_error=width, level=asked.level, bins_ndim=1)
         found[0, rows], found[1:6, rows] = made.limit * total, made.expected.T * total
         found[6, rows] = kappa[rows] / (1.0 + kappa[rows]) * (a + b)[:, shape > 0].sum(axis=1)
 
     for rows, a, b in _matrices(counts, cells, place):
         fill(rows, a, b)
+        done(np.isfinite(found[0]).mean())
     bare = np.flatnonzero(np.isnan(found[0]))
     if len(bare):  # nothing in the range of the axes
         zeros = np.zeros((len(bare), len(shape)))

@@ -47,6 +47,24 @@ class Pair(NamedTuple):
 
 
 @compiled
+def pair_of(a: FloatArray, b: FloatArray, signal: FloatArray, kappa: float, error: float) -> Pair:
+    """Return the pair of a problem; bins without a signal, of which the sums alone count, are joined into the last."""
+    n = 1
+    for i in range(len(signal)):
+        n += signal[i] > 0.0
+    pair = Pair(np.zeros(n), np.zeros(n), np.zeros(n), kappa, error)
+    place = 0
+    for i in range(len(signal)):
+        if signal[i] > 0.0:
+            pair.a[place], pair.b[place], pair.signal[place] = a[i], b[i], signal[i]
+            place += 1
+        else:
+            pair.a[n - 1] += a[i]
+            pair.b[n - 1] += b[i]
+    return pair
+
+
+@compiled
 def best_kappa(pair: Pair, mu: float) -> float:
     """Return the kappa at which the likelihood is largest for a given mu."""
     if pair.error == 0.0:
@@ -101,10 +119,10 @@ def _pull_of_kappa(pair: Pair, mu: float, theta: float) -> float:
 @compiled
 def log_likelihood(pair: Pair, mu: float) -> float:
     """Return the largest log-likelihood for a given mu of 0 or more, above that of mu = 0 and the given kappa."""
-    gain: float = l2_gain(pair.a, pair.b, pair.signal, best_kappa(pair, mu), mu)
+    kappa = best_kappa(pair, mu)
+    gain: float = l2_gain(pair.a, pair.b, pair.signal, kappa, mu)
     if pair.error == 0.0:
         return gain
-    kappa = best_kappa(pair, mu)
     n_a, n_b = pair.a.sum(), pair.b.sum()
     shift = math.log(kappa / pair.kappa)
     # Of the pair without a signal, in terms of ratios near 1.
@@ -243,7 +261,7 @@ def limit_problems(
     """
     result = np.zeros((len(of), 2 + len(targets)))
     for i in range(len(of)):
-        pair = Pair(a[of[i, 0]], b[of[i, 1]], signal[of[i, 2]], kappa[of[i, 3]], error[of[i, 4]])
+        pair = pair_of(a[of[i, 0]], b[of[i, 1]], signal[of[i, 2]], kappa[of[i, 3]], error[of[i, 4]])
         clean, mu_hat = without_signal(pair), best_signal(pair)
         result[i, 0] = mu_hat
         result[i, 1] = _limit(pair, clean, mu_hat, wanted, -1.0)

@@ -34,7 +34,7 @@ from coffea_ddp.stats import checks
 from coffea_ddp.stats.asymmetry_limits import LEAST_ERROR, LEVEL, level_of
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.likelihood_fits import l2_background
-from coffea_ddp.stats.limit_fits import Pair, best_kappa, best_signal, limit_problems, root_q, toys_of_q
+from coffea_ddp.stats.limit_fits import Pair, best_kappa, best_signal, limit_problems, pair_of, root_q, toys_of_q
 from coffea_ddp.stats.relabelling import stream
 from coffea_ddp.stats.templates import check_template, problems_of
 
@@ -150,7 +150,7 @@ def signal_limit(
     found = limit_problems(flat["a"], flat["b"], flat["signal"], ratios, relative, of, math.log1p(-wanted), targets)
     if n_toys:
         for i, (row_a, row_b, row_s) in enumerate(of[:, :3]):
-            pair = Pair(flat["a"][row_a], flat["b"][row_b], flat["signal"][row_s], ratios[i], relative[i])
+            pair = pair_of(flat["a"][row_a], flat["b"][row_b], flat["signal"][row_s], ratios[i], relative[i])
             found[i, 1:] = _by_toys(pair, found[i], 1.0 - wanted, n_toys, (number, i))
     made = f"from {n_toys} pseudo-experiments with and without the signal" if n_toys else "asymptotic"
     method = f"CLs of q_mu in L2{', kappa profiled' if error.any() else ''}: {made}"
@@ -178,8 +178,6 @@ def _by_toys(pair: Pair, asymptotic: FloatArray, tail: float, n_toys: int, key: 
     their random numbers.
     """
     rng = stream(key[0], "signal_limit", key[1])
-    inside = pair.signal > 0 if pair.error == 0 else np.ones(len(pair.signal), dtype=bool)
-    pair = Pair(pair.a[inside], pair.b[inside], pair.signal[inside], pair.kappa, pair.error)
     uniform, normal = rng.random((2, 2, n_toys, len(pair.a))), rng.standard_normal((2, n_toys))
     mu_hat, without = best_signal(pair), _drawn(pair, 0.0, uniform[0], normal[0])
     grid = np.geomspace(0.4 * asymptotic[1:].min(), 2.5 * asymptotic[1:].max(), _GRID)

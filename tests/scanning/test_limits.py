@@ -99,6 +99,14 @@ def test_signals_in_every_cell(hists):
             assert row.is_few == (background < 3)
 
 
+def test_progress_is_told(hists):
+    told = []
+    ddp.limits(hists, signal=np.ones(5), observable="met", all_cells=True, progress=lambda *one: told.append(one))
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1] == (200, 200, "l-/l+")
+    assert {name for _, _, name in told} == set(hists.symmetries)
+
+
 def test_weighted_histograms_have_effective_numbers():
     hists = make_histograms(make_layout(weighted=True), 4_000, seed=2)
     found = ddp.limits(hists)
