@@ -69,8 +69,8 @@ def look_into(wheel: Path) -> None:
     wanted = sources | {f"coffea_ddp/plan/shipped/{plan}.py" for plan in PLANS} | {"coffea_ddp/py.typed"}
     wanted |= {"coffea_ddp/stats/bumphunt/weights.npz"}
     for kind in ("assets", "templates"):
-        parts = (ROOT / "coffea_ddp" / "pages" / kind).iterdir()
-        wanted |= {path.relative_to(ROOT).as_posix() for path in parts}
+        parts = (ROOT / "coffea_ddp" / "pages" / kind).rglob("*")
+        wanted |= {path.relative_to(ROOT).as_posix() for path in parts if path.is_file()}
     expect(wanted <= package, f"not in the wheel: {sorted(wanted - package)}")
     compiled = {name for name in package if "__pycache__" in name}
     expect(not compiled, f"compiled files in the wheel: {sorted(compiled)}")
