@@ -7,7 +7,7 @@ Examples
 >>> found.to_dataframe()[["symmetry", "cell", "low", "high"]].values.tolist()
 [['e/mu', 'inclusive', -0.189, 0.783]]
 >>> found.rows[0].interval
-'-18.9 % to +78.3 %'
+'-18.9 to +78.3 %'
 """
 
 from __future__ import annotations
@@ -234,7 +234,9 @@ def _percent(value: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return "" if math.isnan(low) or math.isnan(high) else f"{_percent(low)} to {_percent(high)}"
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{_percent(low).removesuffix(' %')} to {_percent(high)}"
 
 
 def _events(value: float | None) -> str:
