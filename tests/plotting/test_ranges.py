@@ -74,8 +74,15 @@ def test_94_against_8_is_in_its_panel() -> None:
     assert (quiet.get_yscale(), *quiet.get_ylim()) == ("linear", 0.8, 1.2)
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.floats(-5, 40), st.floats(0.1, 10))
-def test_the_region_is_in_the_range(values: list[int], low: float, width: float) -> None:
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=6),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.floats(-5, 40),
+    st.floats(0.1, 10),
+)
+def test_the_region_is_in_the_range(some: list[int], before: int, after: int, low: float, width: float) -> None:
+    values = [0] * before + some + [0] * after
     edges = np.arange(len(values) + 1.0)
     first, last = filled_range(np.array(values), edges, keep=(low, low + width))
     assert edges[0] <= first < last <= edges[-1]
