@@ -1,5 +1,7 @@
 """Tables of text: for terminals and notebooks.
 
+A table for terminals has no empty columns, and stacks its cells where it would be wider than the terminal.
+
 Examples
 --------
 >>> html_table({"a": "left"}, [["<b>"]])
@@ -12,8 +14,6 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from coffea_ddp._text import printable
-
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,23 +22,12 @@ def text_table(
     title: str, caption: str, columns: Mapping[str, Literal["left", "right"]], lines: list[list[str]]
 ) -> Table:
     """Return a table for terminals; text is not parsed for markup, so names from a file cannot style or link."""
-    from rich import box  # 0.1 s, for terminals only
-    from rich.table import Table
-    from rich.text import Text
+    from coffea_ddp._stacked_tables import StackedTable  # 0.1 s, for terminals only
 
-    table = Table(
-        title=Text(printable(title, lines=True)),
-        caption=Text(printable(caption, lines=True)) if caption else None,
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-    )
-    for name, justify in columns.items():
-        table.add_column(name, justify=justify, overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(printable(text, lines=True)) for text in line))
-    return table
+    names = list(columns)
+    kept = [number for number in range(len(names)) if not lines or any(line[number] for line in lines)]
+    shown = {names[number]: columns[names[number]] for number in kept}
+    return StackedTable.of(title, caption, shown, [[line[number] for number in kept] for line in lines])
 
 
 def html_table(columns: Mapping[str, str], lines: list[list[str]]) -> str:

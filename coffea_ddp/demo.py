@@ -58,13 +58,17 @@ def fileset_of(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     return {"data": {"files": {str(file): "Events" for file in files}, "metadata": {"kind": "simulation"}}}
 
 
+def _silent(_done: int, _total: int, _what: str) -> None:
+    return
+
+
 def run_demo(
     folder: Path,
     *,
     events: int = 200_000,
     seed: int = 1,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> DemoResult:
     """Make the files, run the pass on all cores, scan.
 
@@ -77,7 +81,7 @@ def run_demo(
     workers
         Worker processes.
     progress
-        Called with the events done and the events in all.
+        Called with the steps of each part that are done, those in all, and the name of the part.
 
     Raises
     ------
@@ -93,14 +97,21 @@ def run_demo(
         raise FileError(f"{data}: cannot be written to; choose another folder with -o")
     check_output(folder / "hists.ddp", OUTPUT)
     check_output(folder / "report.json", REPORT)
+    tell = progress or _silent
+    tell(0, 0, "making events")
     signal = LFVSignal(max(1, round(events * SIGNAL_PER_EVENT)), mass=300.0, lepton="mu", n_tau=1, n_b=0)
     start = time.perf_counter()
     files = make_dataset(data, files=N_FILES, events=events, seed=seed, signals=[signal])
     made = time.perf_counter()
-    hists = run(PLAN, fileset_of(files), executor=Local(workers), progress=progress)
+    hists = run(
+        PLAN,
+        fileset_of(files),
+        executor=Local(workers),
+        progress=lambda done, total: tell(done, total, "reading events"),
+    )
     filled = time.perf_counter()
     hists.save(folder / "hists.ddp")
-    report = scan(hists)
+    report = scan(hists, progress=lambda done, total, _now: tell(done, total, "scanning"))
     scanned = time.perf_counter()
     story = (
         f"hidden: {signal.n} decays X(300 GeV) -> mu tau, tau -> e nu nu, each beside a hadronic tau and no b jet: "

@@ -1,6 +1,7 @@
 """The command line: arguments in, one library call, one file out.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong input, 2 done with something missing.
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 wrong input, 2 done with something missing, or a
+command line that cannot be read.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from coffea_ddp.cli.scanning import demo, scan, warm_up
 from coffea_ddp.cli.sensitivities import sensitivity
 from coffea_ddp.cli.spectra import spectra
 from coffea_ddp.cli.streams import prepare
+from coffea_ddp.cli.telling import general_options, is_verbose
 from coffea_ddp.cli.terminal import (
     DONE,
     INTERRUPTED,
     TERMINATED,
+    USAGE,
     WRONG_INPUT,
     PlainFormatter,
-    note,
+    alert,
     said_by_system,
     warn,
 )
@@ -54,9 +57,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 
 @click.group(context_settings=_CONTEXT)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-@click.option("-v", "--verbose", is_flag=True, help="Log what is done.")
-@click.option("--traceback", is_flag=True, help="Show Python's traceback with an error.")
-def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
+def cli() -> None:
     r"""Scan all of the data for broken symmetries, without simulation (the Data-Directed Paradigm).
 
     \b
@@ -83,9 +84,10 @@ def cli(verbose: bool, **_looked_up_by_main: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter())
     log.handlers = [handler]
-    log.setLevel(logging.INFO if verbose else logging.WARNING)
+    log.setLevel(logging.INFO if is_verbose() else logging.WARNING)
 
 
+cli.params += general_options()
 for command in (
     demo,
     validate,
@@ -136,7 +138,7 @@ def _show(error: click.ClickException) -> None:
     text = io.StringIO()
     error.show(text)
     for line in text.getvalue().splitlines():
-        note(line)
+        alert(line)
 
 
 def _show_example(error: click.ClickException) -> None:
@@ -147,7 +149,7 @@ def _show_example(error: click.ClickException) -> None:
     lines = [line.strip() for line in (error.ctx.command.help or "").splitlines()]
     examples = [line.split("  ")[0] for line in lines if line.startswith(f"{error.ctx.command_path} ")]
     if examples:
-        note(f"For example: {next((line for line in examples if ' run ' in line), examples[0])}")
+        alert(f"For example: {next((line for line in examples if ' run ' in line), examples[0])}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -169,17 +171,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _show(error)
         _show_example(error)
-        code = WRONG_INPUT
+        code = USAGE if isinstance(error, click.UsageError) else WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
-        note(f"interrupted; {_GO_ON}")
+        alert(f"interrupted; {_GO_ON}")
         code = INTERRUPTED
     except TerminatedError:
-        note(f"terminated; {_GO_ON}")
+        alert(f"terminated; {_GO_ON}")
         code = TERMINATED
     except Exception as error:  # noqa: BLE001 (nobody wants to see a traceback who did not ask for it)
         if "--traceback" in given:
             for line in traceback.format_exc().splitlines():
-                note(line)
-        note(f"error: {_meaning(error)}")
+                alert(line)
+        alert(f"error: {_meaning(error)}")
         code = WRONG_INPUT
     sys.exit(code if isinstance(code, int) else DONE)

@@ -12,6 +12,7 @@ import numpy as np
 from coffea_ddp._files import COMPARISON, OUTPUT, ROOT, check_input, what_is, write_text
 from coffea_ddp._text_tables import text_table
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE, note, steps_bar, terminal
 from coffea_ddp.errors import FileError, InputError
 from coffea_ddp.stats.defaults import TOYS
@@ -67,6 +68,7 @@ def compare(a: str, b: str, output: str | None, **options: Any) -> int:
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, json.dumps(content, indent=1) + "\n", COMPARISON))
         terminal(stderr=to_stdout(output)).print(table)
+        result(lambda: content)
     return DONE
 
 

@@ -10,7 +10,8 @@ import click
 
 from coffea_ddp._files import BUMP_REPORT, TABLE
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
-from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar, terminal
+from coffea_ddp.cli.telling import result
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, alert, note, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 from coffea_ddp.stats.defaults import TOYS
@@ -80,6 +81,7 @@ def bump(file: str, output: str | None, csv_file: str | None, rows: int, **optio
         deliver(output, report.save)
         deliver(csv_file, report.to_csv)
         terminal(stderr=to_stdout(output, csv_file)).print(report.bumps_table(rows))
+        result(report.to_dict)
         _tell_problems(report.rows)
     return SOMETHING_MISSING if lost or any(one.spectrum for one in found.skipped) else DONE
 
@@ -96,7 +98,7 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
         note(f"read: {text}")
     for one in found.skipped:
         if one.spectrum:
-            note(f"not tested: {one.name}: {one.reason}")
+            alert(f"not tested: {one.name}: {one.reason}")
     others = [one for one in found.skipped if not one.spectrum]
     for reason in dict.fromkeys(one.reason for one in others):
         names = [one.name for one in others if one.reason == reason]
@@ -111,15 +113,15 @@ def _tell_problems(rows: Sequence[Row]) -> None:
 
     for row in rows:
         if row.rank is not None and _NO_COUNTS & set(_flags(row).split()):
-            note(
+            alert(
                 f"no Poisson counts: {_called(row)}: {_flags(row)}; z is not a significance: give --scale, or variances"
             )
     for name in sorted(_SHAPES & {name for row in rows for name in _flags(row).split()}):
         spectra = dict.fromkeys(_called(row) for row in rows if name in _flags(row).split())
-        note(f"flagged: {', '.join(spectra)}: {explained(name)}")
+        alert(f"flagged: {', '.join(spectra)}: {explained(name)}")
     for row in rows:
         if row.rank is None:
-            note(f"not tested: {_called(row)}: {row.status}, {row.reason}")
+            alert(f"not tested: {_called(row)}: {row.status}, {row.reason}")
 
 
 def _flags(row: Row) -> str:

@@ -12,7 +12,8 @@ from coffea_ddp._files import CALIBRATION
 from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering
 from coffea_ddp.cli.running import EXECUTORS, REDIRECTOR, executor_of
-from coffea_ddp.cli.terminal import DONE, dask_client, note, tell_missing, terminal
+from coffea_ddp.cli.telling import is_quiet, result
+from coffea_ddp.cli.terminal import DONE, alert, dask_client, note, steps_bar, summary, tell_missing, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError, did_you_mean
 
@@ -76,15 +77,19 @@ def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) ->
             list(fileset),
             executor=executor_of(options["executor"], workers, client),
             reading=Reading(**{name: options[name] for name in names}),
-            progress=True,
+            progress=not is_quiet(),
         )
-    found = learn(hists, control=options["control"], events=options["events"])
+    with steps_bar("fitting"):
+        found = learn(hists, control=options["control"], events=options["events"])
     with delivering() as deliver:
         deliver(output, found.save)
     assert found.fit is not None  # it was learned here
     note(f"fitted {found.fit.n_events:,} events of the cell {found.fit.control!r}")
-    shown, exchanged = calibrated(hists, found), ExchangedEvents.of(hists)
-    _show(closure(shown, CalibratedEvents.of(shown, exchanged), exchanged))
+    with steps_bar("testing the closure"):
+        shown, exchanged = calibrated(hists, found), ExchangedEvents.of(hists)
+        closed = closure(shown, CalibratedEvents.of(shown, exchanged), exchanged)
+    _show(closed)
+    result(lambda: {"output": output, "closure": [one._asdict() for one in closed], **summary(hists)})
     return max(DONE, tell_missing(hists))
 
 
@@ -121,4 +126,4 @@ def _show(rows: Sequence[Closure]) -> None:
     )
     open_ones = [one.variable for one in rows if one.p_value < 1e-3]
     if open_ones:
-        note(f"does not close in {', '.join(open_ones)}: the symmetry is broken by more than lepton kinematics")
+        alert(f"does not close in {', '.join(open_ones)}: the symmetry is broken by more than lepton kinematics")

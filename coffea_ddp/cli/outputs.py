@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from coffea_ddp._files import TEXTS, Ours, check_output
+from coffea_ddp.cli.telling import common_options, is_json, said
 from coffea_ddp.cli.terminal import note
 from coffea_ddp.errors import FileError
 
@@ -73,7 +74,11 @@ class OutputFolder(click.Path):
 
 
 class Command(click.Command):
-    """A command whose outputs are checked before it runs."""
+    """A command whose outputs are checked before it runs, with the options that all commands have."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params += common_options()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the outputs, then run."""
@@ -130,6 +135,7 @@ def delivering() -> Iterator[Callable[..., None]]:
 
     def deliver(path: str | None, save: Save, what: str = "") -> None:
         if path == STDOUT:
+            said()
             _to_stdout(save)
         elif path is not None:
             try:
@@ -172,8 +178,8 @@ def _to_stdout(save: Save) -> None:
 
 
 def to_stdout(*paths: str | None) -> bool:
-    """Return True where an output goes to standard output, on which nothing else is shown then."""
-    return STDOUT in paths
+    """Return True where a result goes to standard output, on which nothing else is shown then."""
+    return STDOUT in paths or is_json()
 
 
 def check_files(paths: Sequence[str], kind: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from coffea_ddp.cli.outputs import Command, OutputFolder
-from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar
+from coffea_ddp.cli.telling import result
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, alert, note, steps_bar
 from coffea_ddp.cli.unused import refuse_unused
 
 
@@ -56,6 +57,7 @@ def report(report_file: str, hists: str | None, output: str, leading: int, label
     if histograms is None:
         note("without figures: --hists HISTS draws them")
     note(f"wrote {index}")
+    result(lambda: {"index": str(index), "partial": found.partial, "missing": list(found.missing)})
     if found.partial:
-        note("PARTIAL: the input of the scan lacks something, named in the report")
+        alert("PARTIAL: the input of the scan lacks something, named in the report")
     return SOMETHING_MISSING if found.partial else DONE

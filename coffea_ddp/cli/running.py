@@ -14,12 +14,16 @@ import click
 from coffea_ddp._files import OUTPUT
 from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.outputs import Command, OutputFile, check_files, delivering
+from coffea_ddp.cli.telling import is_quiet, result
 from coffea_ddp.cli.terminal import (
     DONE,
     WRONG_INPUT,
+    alert,
     dask_client,
     describe,
     note,
+    steps_bar,
+    summary,
     tell_missing,
     terminal,
 )
@@ -134,7 +138,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
             "reading": reading,
             "checkpoint": checkpoint,
             "deduplicate": options["deduplicate"],
-            "progress": True,
+            "progress": not is_quiet(),
         }
         found = (
             run_by_dataset(loaded, list(fileset), **asked)
@@ -147,6 +151,7 @@ def run(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:
             describe(histograms)
             deliver(of_dataset(output, dataset), histograms.save)
             code = max(code, tell_missing(histograms))
+        result(lambda: {of_dataset(output, dataset): summary(one) for dataset, one in found.items()})
     if parts is not None and code == DONE:
         remove(parts)
     return code
@@ -236,16 +241,21 @@ def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirect
     from coffea_ddp.running.options import Reading
     from coffea_ddp.running.validating import validate as check
 
-    result = check(plan, list(fileset), events=events, reading=Reading(tree=tree, redirector=redirector))
-    if result.histograms.n_events:
+    with steps_bar("validating") as progress:
+        found = check(
+            plan, list(fileset), events=events, reading=Reading(tree=tree, redirector=redirector),
+            progress=lambda done, total: progress(done, total, ""),
+        )  # fmt: skip
+    if found.histograms.n_events:
         stdout = terminal()
-        for table in result.tables():
+        for table in found.tables():
             stdout.print(table)
     else:
-        note("no event was read" if result.problems else "no event was read: the files have none")
-    for problem in result.problems:
-        note(f"problem: {problem}")
-    return WRONG_INPUT if result.problems else DONE
+        alert("no event was read" if found.problems else "no event was read: the files have none")
+    for problem in found.problems:
+        alert(f"problem: {problem}")
+    result(lambda: summary(found.histograms) | {"problems": list(found.problems), "empty_bins": found.empty_bins})
+    return WRONG_INPUT if found.problems else DONE
 
 
 @click.command(cls=Command)
@@ -261,8 +271,10 @@ def merge(hists: Sequence[str], output: str) -> int:
     """
     from coffea_ddp.histograms.merging import merge_files
 
-    total = merge_files(hists)
+    with steps_bar("merging") as progress:
+        total = merge_files(hists, progress=lambda done, every: progress(done, every, ""))
     with delivering() as deliver:
         describe(total)
         deliver(output, total.save)
+        result(lambda: {output: summary(total)})
     return tell_missing(total)

@@ -14,10 +14,19 @@ from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
-from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, scheduler_client, show, steps_bar, tell_missing
+from coffea_ddp.cli.telling import result
+from coffea_ddp.cli.terminal import (
+    DONE,
+    SOMETHING_MISSING,
+    alert,
+    note,
+    scheduler_client,
+    show,
+    steps_bar,
+    tell_missing,
+)
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
-from coffea_ddp.running.progress import events_bar
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
@@ -125,9 +134,10 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         deliver(output, report.save)
         deliver(csv_file, report.to_csv)
         show(report, shown, on_stderr=to_stdout(output, csv_file))
+        result(report.to_dict)
     code = tell_missing(histograms)
     if not report.trials:
-        note(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
+        alert(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
         code = SOMETHING_MISSING
     return code
 
@@ -181,21 +191,20 @@ def demo(output: str, events: int, seed: int, workers: int | None, top: int, pag
     from coffea_ddp.pages import write_report
 
     jobs = workers or os.cpu_count() or 1
-    with events_bar() as reading:
-        result = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=reading)
-    for line in result.story.splitlines():
+    with steps_bar("demonstrating") as progress:
+        found = run_demo(Path(output), events=events, seed=seed, workers=jobs, progress=progress)
+    for line in found.story.splitlines():
         note(line)
     with delivering() as deliver:
-        deliver(str(result.report_path), result.report.save)
-    for what, path in result.files.items():
+        deliver(str(found.report_path), found.report.save)
+    for what, path in found.files.items():
         note(f"{what}: {path}")
     if pages:
         with steps_bar("writing the report") as progress:
-            index = write_report(
-                result.report, Path(output, "report"), hists=result.hists, jobs=jobs, progress=progress
-            )
+            index = write_report(found.report, Path(output, "report"), hists=found.hists, jobs=jobs, progress=progress)
         note(f"HTML report, to open in a browser: {index}")
-    show(result.report, {"n": top})
+    show(found.report, {"n": top})
+    result(found.report.to_dict)
     return DONE
 
 
@@ -214,9 +223,10 @@ def warm_up() -> int:
 
     with steps_bar("compiling") as progress:
         done = compile_all(progress)
+    result(lambda: {"seconds": done.seconds, "folder": None if done.folder is None else str(done.folder)})
     note("compiled: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.seconds.items()))
     if done.folder is None:
-        note("nothing is kept, every process compiles anew: no folder can be written to; NUMBA_CACHE_DIR names one")
+        alert("nothing is kept, every process compiles anew: no folder can be written to; NUMBA_CACHE_DIR names one")
         return SOMETHING_MISSING
     note(f"kept in {done.folder}, for this version and this kind of processor")
     return DONE

@@ -13,6 +13,7 @@ from coffea_ddp._files import SENSITIVITY, write_text
 from coffea_ddp._text_tables import text_table
 from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
@@ -70,6 +71,7 @@ def sensitivity(background: str, template: str, output: str | None, **options: A
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, _csv(found), SENSITIVITY))
         terminal(stderr=to_stdout(output)).print(_table(found))
+        result(lambda: {"rows": found.to_dicts()})
     return DONE
 
 

@@ -9,6 +9,7 @@ import click
 from coffea_ddp._files import SPECTRA
 from coffea_ddp._root_files import is_spectra
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE
 from coffea_ddp.errors import InputError
 
@@ -55,6 +56,12 @@ def spectra(hists: str, output: str, names: tuple[str, ...], cells: tuple[str, .
         raise InputError(f"{hists}: no spectrum has {min_events} entries or more; nothing is written")
     with delivering() as deliver:
         deliver(output, lambda path: write_spectra(found, path), f"{len(found)} spectra to ")
+        result(
+            lambda: {
+                "output": output,
+                "spectra": [{"spectrum": one.combination, "cell": one.cell, "entries": one.entries} for one in found],
+            }
+        )
     return DONE
 
 

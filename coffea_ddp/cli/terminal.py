@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coffea_ddp._text import printable
+from coffea_ddp.cli.telling import is_json, is_quiet
 from coffea_ddp.errors import InputError
-from coffea_ddp.running.progress import bar
+from coffea_ddp.running.progress import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,19 +27,34 @@ if TYPE_CHECKING:
     from coffea_ddp.report.report import ScanReport
 
 DONE, WRONG_INPUT, SOMETHING_MISSING, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+USAGE = 2
+"""Of a command line that cannot be read, as of all commands of Unix: nothing was done."""
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Return a console on stdout, or on stderr where data are on stdout; a pipe gets wide tables."""
+    """Return a console on stdout, or on stderr where data are on stdout, or nowhere if nobody wants tables.
+
+    A pipe gets wide tables, or those of COLUMNS.
+    """
     from rich.console import Console
 
-    # A pipe has no width: rich would cut the tables at 80 columns.
+    if is_quiet():
+        return Console(quiet=True)
+    stderr = stderr or is_json()
     stream = sys.stderr if stderr else sys.stdout
-    return Console(width=None if stream.isatty() else 160, stderr=stderr)
+    # A pipe has no width: rich would take 80 columns.
+    own_width = stream.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if own_width else 160, stderr=stderr)
 
 
 def note(text: str) -> None:
-    """Write a line for people, on stderr."""
+    """Write a line for people, on stderr, unless the command is asked to be quiet."""
+    if not is_quiet():
+        alert(text)
+
+
+def alert(text: str) -> None:
+    """Write a line on stderr, of a quiet command too: an error, a warning, something missing."""
     click.echo(printable(text), err=True)
 
 
@@ -52,7 +69,7 @@ class PlainFormatter(logging.Formatter):
 def warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Show a warning without the line of code that gave it: what Python's ``warnings.showwarning`` does, for people."""
     for line in f"{category.__name__}: {message}".split("\n"):  # Dask's are tables
-        note(line)
+        alert(line)
 
 
 _ADVICE = {
@@ -98,14 +115,12 @@ def _has_working_directory() -> bool:
 
 @contextmanager
 def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a callback (steps done, of all, the next one) that draws a progress bar on stderr."""
-    from rich.progress import MofNCompleteColumn
-
-    with bar(MofNCompleteColumn()) as found:
-        task = found.add_task(what, total=None)
-        yield lambda done, total, now: found.update(
-            task, completed=done, total=total, description=printable(f"{what} {now}")
-        )
+    """Yield a callback (steps done, of all, the next one) that shows on stderr how far it is, and the time left."""
+    if is_quiet():
+        yield lambda _done, _total, _now: None
+        return
+    with shown(what) as tell:
+        yield tell
 
 
 @contextmanager
@@ -180,17 +195,34 @@ def describe(histograms: Histograms) -> None:
         note("no event was filled: the cutflow above shows where they were rejected (trigger, selection, sides)")
 
 
+def summary(histograms: Histograms) -> dict[str, Any]:
+    """Return the size of a pass, its cutflow and what is missing, for a script."""
+    return {
+        "plan": histograms.layout.plan,
+        "fingerprint": histograms.layout.fingerprint,
+        "events": histograms.n_events,
+        "files": len(histograms.ledger.files),
+        "cutflow": {dataset: dict(cutflow) for dataset, cutflow in histograms.cutflows.items()},
+        "choices": {role: list(used) for role, used in histograms.choices.items()},
+        "partial": histograms.partial,
+        "missing": [str(missing) for missing in histograms.missing],
+    }
+
+
 def tell_missing(histograms: Histograms) -> int:
     """Name what is missing; return the exit code."""
     for missing in histograms.missing:
-        note(f"missing: {missing}")
+        alert(f"missing: {missing}")
     if histograms.partial:
-        note(f"PARTIAL: {len(histograms.missing)} missing, named above and in the output")
+        alert(f"PARTIAL: {len(histograms.missing)} missing, named above and in the output")
     return SOMETHING_MISSING if histograms.partial else DONE
 
 
 def show(report: ScanReport, shown: dict[str, Any], *, on_stderr: bool = False) -> None:
-    """Print a report."""
+    """Print a report; what it comes to stands at the end."""
+    from coffea_ddp.report.dataset_words import dataset_words
+    from coffea_ddp.report.finding import finding
+
     console = terminal(stderr=on_stderr)
     if report.summaries or not report.rows:
         console.print(report.table(**shown))
@@ -200,3 +232,6 @@ def show(report: ScanReport, shown: dict[str, Any], *, on_stderr: bool = False) 
         console.print(report.summary_table())
     if any(row.kind == "spectrum" for row in report.rows):
         console.print(report.bumps_table(shown["n"], similar=shown.get("similar", False)))
+    found = finding(report)
+    for text in filter(None, (dataset_words(report.inputs), found.sentence, found.significance)):
+        console.print(printable(text), markup=False, highlight=False)

@@ -9,6 +9,7 @@ import click
 
 from coffea_ddp._files import NETWORK
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE, note
 from coffea_ddp.errors import InputError
 
@@ -62,4 +63,5 @@ def train_bump(output: str, seed: int, folder: str | None, workers: int, device:
     with delivering() as deliver:
         deliver(output, finder.save)
     note(str(finder.about["measured"]))
+    result(lambda: {"output": output, "about": finder.about})
     return DONE

@@ -155,13 +155,17 @@ def _path(value: Any) -> Path:
     raise InputError(f"merge_files: got {named(value)}; give the paths of .ddp files (Histograms are added with +)")
 
 
-def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
+def merge_files(
+    paths: Iterable[str | Path] | str | Path, *, progress: Callable[[int, int], None] | None = None
+) -> Histograms:
     """Return the sum of output files; no more than a few are in memory at a time.
 
     Parameters
     ----------
     paths
         ``.ddp`` files of one plan over different entries.
+    progress
+        Called with the number of files that are read, and of all.
 
     Raises
     ------
@@ -171,6 +175,17 @@ def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
         If a file cannot be read.
     MergeError
         If a file is of another plan than the first, or holds entries of another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for seed in (1, 2):
+    ...         hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/{seed}.root", events=200, seed=seed))
+    ...         _ = hists.save(f"{folder}/{seed}.ddp")
+    ...     merge_files([f"{folder}/1.ddp", f"{folder}/2.ddp"]).n_events
+    400
     """
     from coffea_ddp.histograms.io import load
 
@@ -195,4 +210,6 @@ def merge_files(paths: Iterable[str | Path] | str | Path) -> Histograms:
         except MergeError as error:
             raise MergeError(f"{given[0]} and {path}: {error}") from error
         tree.put(number, part)
+        if progress is not None:
+            progress(number + 1, len(given))
     return tree.total

@@ -2,14 +2,6 @@
 
 A report is data: it can be read without the plan, and a file from a stranger can only be wrong, not harmful.
 What the input lacked is marked wherever the report is shown: PARTIAL.
-
-Examples
---------
->>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"partial": False}, trials=0, rows=())
->>> report
-ScanReport(plan='demo', trials=0, rows=0)
->>> ScanReport.from_dict(report.to_dict()) == report
-True
 """
 
 from __future__ import annotations
@@ -44,9 +36,9 @@ from coffea_ddp.report.row_tables import (
     SIDED_NOTE,
     SUMMARY,
     TAIL_NOTE,
-    bump_cells,
+    bump_lines,
+    ranked_lines,
     region_cells,
-    row_cells,
     summary_cells,
 )
 from coffea_ddp.report.rows import COLUMNS, Row
@@ -81,6 +73,14 @@ class ScanReport:
         Global p-values of the best of every symmetry, of every test, and of all; empty without pseudo-experiments.
     common_asymmetries
         Rows of one cause: an excess of one side that many cells of a symmetry have in common.
+
+    Examples
+    --------
+    >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={"partial": False}, trials=0, rows=())
+    >>> report
+    ScanReport(plan='demo', trials=0, rows=0)
+    >>> ScanReport.from_dict(report.to_dict()) == report
+    True
     """
 
     plan: str
@@ -300,7 +300,7 @@ class ScanReport:
         spectra = [row for row in self.rows if row.kind == "spectrum"]
         rows = spectra if similar else leading_rows(spectra)
         notes = [method_of(spectra[0]), BUMPS_NOTE, *explanations(spectra)] if spectra else ["no spectrum was tested"]
-        return text_table(f"{self.plan}: bumps", "\n".join(notes), BUMPS, [bump_cells(row) for row in rows[:n]])
+        return text_table(f"{self.plan}: bumps", "\n".join(notes), BUMPS, bump_lines(rows[:n]))
 
     def best_regions(self, n: int = 3) -> list[Row]:
         """Return the best rows of every symmetry, in the order of the plan; see :meth:`regions_table`."""
@@ -346,7 +346,7 @@ class ScanReport:
         followers = Counter(row.similar_to for row in self.rows if not row.is_leading)
         rows = (self.rows if similar else leading_rows(self.rows, self.common_asymmetries))[:n]
         similar_rows = [followers.get(row.rank, "") if row.is_leading else f"like {row.similar_to}" for row in rows]
-        return [[*row_cells(row), str(similar_row)] for row, similar_row in zip(rows, similar_rows, strict=True)]
+        return ranked_lines(rows, [str(similar_row) for similar_row in similar_rows])
 
     def _caption(self) -> str:
         lines = [method_of(self.rows[0]), *self._bound_note(), SIDED_NOTE] if self.rows else ["no cell was tested"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from coffea_ddp.report.display import amount, number, p_of, region_of, tail_text, toys_of, z_global_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # The columns of the tables, and the side to which each is flushed.
 SHOWN: Mapping[str, Literal["left", "right"]] = {
     "#": "right",
+    "row": "right",
     "test": "left",
     "symmetry": "left",
     "observable": "left",
@@ -50,6 +52,7 @@ BUMPS_NOTE = (
 )
 BUMPS: Mapping[str, Literal["left", "right"]] = {
     "#": "right",
+    "row": "right",
     "spectrum": "left",
     "state": "left",
     "range [GeV]": "left",
@@ -75,15 +78,36 @@ SUMMARY: Mapping[str, Literal["left", "right"]] = {
 }
 
 
-def row_cells(row: Row) -> list[str]:
-    """Return the columns :data:`SHOWN` of a row, but the last."""
+def ranked_lines(rows: Sequence[Row], similar: Sequence[str]) -> list[list[str]]:
+    """Return the columns :data:`SHOWN` of rows, of which the last is given; a convention that all share is empty."""
+    places, one_convention = _places(rows), len({row.two_sided for row in rows}) < 2
+    sided = list(SHOWN).index("sided")
+    lines = [[place, *_row_cells(row), text] for place, row, text in zip(places, rows, similar, strict=True)]
+    if not one_convention:
+        return lines
+    return [[*line[:sided], "", *line[sided + 1 :]] for line in lines]
+
+
+def bump_lines(rows: Sequence[Row]) -> list[list[str]]:
+    """Return the columns :data:`BUMPS` of rows."""
+    return [[place, *_bump_cells(row)] for place, row in zip(_places(rows), rows, strict=True)]
+
+
+def _places(rows: Sequence[Row]) -> list[str]:
+    """Return the places among the rows that are shown, from 1; empty for what is not ranked."""
+    counter = itertools.count(1)
+    return ["" if row.rank is None else str(next(counter)) for row in rows]
+
+
+def _row_cells(row: Row) -> list[str]:
+    """Return the columns :data:`SHOWN` of a row, but its place and the last."""
     # Nothing on side A: no difference of efficiencies explains that.
     ratio = row.ratio or RatioPart()
     asymmetry = _percent(math.inf if not row.n_a and row.n_b else ratio.asymmetry)
     z = number(row.z_local) + ("" if ratio.z_nominal is None else f" ({number(ratio.z_nominal)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
     sided = "2" if row.two_sided else "1"
-    return [str(row.rank or ""), *places, *_contents(row), z, z_global_of(row), sided, asymmetry]
+    return [str(row.number or ""), *places, *_contents(row), z, z_global_of(row), sided, asymmetry]
 
 
 def region_cells(row: Row) -> list[str]:
@@ -93,15 +117,15 @@ def region_cells(row: Row) -> list[str]:
     return [*where, *_contents(row), number(row.z_local), *values, tail_text(row.tail)]
 
 
-def bump_cells(row: Row) -> list[str]:
-    """Return the columns :data:`BUMPS` of a row."""
+def _bump_cells(row: Row) -> list[str]:
+    """Return the columns :data:`BUMPS` of a row, but its place."""
     bump = row.bump or BumpPart()
     span = "" if bump.low is None or bump.high is None else f"{bump.low:.5g} to {bump.high:.5g}"
     error = "" if bump.z_error is None else f"{bump.z_error:.2f}"
     mass = "" if bump.position is None else f"{bump.position:.5g}"
     explained = "EXPLAINED" if row.is_explained else ""
     status = " ".join(filter(None, ("" if row.status == "OK" else row.status, bump.flags, explained)))
-    where = [str(row.rank or ""), row.observable or "", row.cell or "", span]
+    where = [str(row.number or ""), row.observable or "", row.cell or "", span]
     p_values = (p_of(row, name) for name in ("p_local", "p_cell", "p_global"))
     return [*where, _contents(row)[1], mass, number(row.z_local), error, *p_values, toys_of(row), status]
 

@@ -14,7 +14,8 @@ Examples
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from coffea_ddp.running.processor import ScanProcessor
 from coffea_ddp.running.progress import Progress, steps, telling
 from coffea_ddp.running.reader import FileRunner
 from coffea_ddp.running.schema import OPENING, DDPSchema
-from coffea_ddp.running.shards import Shards, file_uuid, remove
+from coffea_ddp.running.shards import Shards, file_uuid, remove, remove_unfinished
 
 _LOG = logging.getLogger(__name__)
 
@@ -111,7 +112,8 @@ def run(
     500
     """
     settings = _Settings.of(executor_of(executor, workers, client), reading, checkpoint, deduplicate, progress)
-    (total,) = _run(_as_plan(plan), fileset, settings, by_dataset=False).values()
+    with _leaving_nothing(settings.checkpoint):
+        (total,) = _run(_as_plan(plan), fileset, settings, by_dataset=False).values()
     return total
 
 
@@ -155,7 +157,20 @@ def run_by_dataset(
     {'2022': 200, '2023': 200}
     """
     settings = _Settings.of(executor_of(executor, workers, client), reading, checkpoint, deduplicate, progress)
-    return _run(_as_plan(plan), fileset, settings, by_dataset=True)
+    with _leaving_nothing(settings.checkpoint):
+        return _run(_as_plan(plan), fileset, settings, by_dataset=True)
+
+
+@contextmanager
+def _leaving_nothing(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Have a run that fails before any chunk was finished leave no folder behind."""
+    made_here = checkpoint is not None and not Path(checkpoint.folder).exists()
+    try:
+        yield
+    except BaseException:
+        if checkpoint is not None and made_here:
+            remove_unfinished(checkpoint.folder)
+        raise
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,12 @@ def check_folder(folder: str | Path) -> None:
         )
 
 
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove a folder of shards in which no chunk was finished: there is nothing to go on from."""
+    if not any(Path(folder).rglob("*.ddp")):
+        remove(folder)
+
+
 def remove(folder: str | Path) -> None:
     """Remove finished chunks, of whatever plan, from a folder; everything else in it stays, and what cannot be removed.
 

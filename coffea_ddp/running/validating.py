@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from coffea.processor.executor import WorkItem
 
 from coffea_ddp._text_tables import text_table
 from coffea_ddp.histograms.cells import Multiplicity
@@ -23,6 +24,7 @@ from coffea_ddp.running.guarding import Guard
 from coffea_ddp.running.local import LocalExecutor
 from coffea_ddp.running.options import Reading, reading_of, whole
 from coffea_ddp.running.processor import ScanProcessor
+from coffea_ddp.running.progress import Progress
 from coffea_ddp.running.reader import FileRunner
 from coffea_ddp.running.schema import OPENING, DDPSchema
 
@@ -108,7 +110,12 @@ class Validation:
 
 
 def validate(
-    plan: ScanPlan | str | Path, fileset: Any, *, events: int = 10_000, reading: Reading | None = None
+    plan: ScanPlan | str | Path,
+    fileset: Any,
+    *,
+    events: int = 10_000,
+    reading: Reading | None = None,
+    progress: Progress | None = None,
 ) -> Validation:
     """Try a plan on the first events of every file, of those that are asked for.
 
@@ -120,6 +127,8 @@ def validate(
         Number of events that are read of each file, at most a cluster more.
     reading
         As for :func:`coffea_ddp.running.driver.run`; ``events`` are its chunks, and bad files are always skipped.
+    progress
+        Called with the number of events that are read, and of all.
 
     Raises
     ------
@@ -138,13 +147,26 @@ def validate(
     firsts = list({(chunk.dataset, chunk.filename, chunk.treename): chunk for chunk in reversed(chunks)}.values())[::-1]
     found = Histograms.empty(loaded.layout)
     if firsts:
-        engine = LocalExecutor(guard=Guard(loaded.layout, reading))
+        engine = LocalExecutor(guard=Guard(loaded.layout, reading), done=_counting(firsts, progress))
         runner = FileRunner(engine, schema=DDPSchema, metadata_cache={})
         found = runner.run(with_preload(loaded, firsts), ScanProcessor(loaded), uproot_options=dict(OPENING))["out"][
             EVERYTHING
         ]
     problems = dict.fromkeys(missing.reason for missing in (*lost, *found.missing))  # once, of however many steps
     return Validation(found, tuple(problems))
+
+
+def _counting(chunks: Sequence[WorkItem], progress: Progress | None) -> Callable[[int], None]:
+    """Return what is called with the events of every chunk that is done, and tells how many are in all."""
+    done, total = 0, sum(len(chunk) for chunk in chunks)
+
+    def count(events: int) -> None:
+        nonlocal done
+        done += events
+        if progress is not None:
+            progress(done, total)
+
+    return count
 
 
 def _bin_names(axis: Any) -> list[str]:

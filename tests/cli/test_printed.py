@@ -134,11 +134,22 @@ def test_every_command_shows_visible_text(capfd: pytest.CaptureFixture[str], fol
     ]
     for command in bad:
         code, _, err = run(capfd, *command)
-        assert code == 1, command
+        assert code == (2 if "Usage:" in err else 1), command
         assert err
 
 
-def test_the_bar_logs_and_warnings_show_visible_text(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_logs_and_warnings_show_visible_text(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as in_a_terminal:
+        in_a_terminal.setattr(sys.stderr, "isatty", lambda: True)
+        in_a_terminal.setenv("COLUMNS", "300")
+        with steps_bar(NAME) as progress:
+            progress(1, 2, NAME)
+    bar = capfd.readouterr().err  # which moves the cursor itself
+    assert "[red]" in bar
+    assert not re.search("\x1b\\]|\x07|\u202e", bar)
+    monkeypatch.setattr("coffea_ddp.running.progress._SHORT", -1.0)
     with steps_bar(NAME) as progress:
         progress(1, 2, NAME)
     assert "[red]" in visible(capfd.readouterr().err)

@@ -15,6 +15,7 @@ from toys import scan_expecting
 from coffea_ddp import Checkpoint, run, testing
 from coffea_ddp.calibration.tables import constant
 from coffea_ddp.cli import cli
+from coffea_ddp.cli.telling import common_options
 from coffea_ddp.errors import DDPError, InputError
 
 ALWAYS = "it has an effect whatever the others are"
@@ -230,8 +231,9 @@ def outputs(places: dict[str, str]) -> set[str]:
 
 
 def test_every_option_of_every_command_has_a_place():
-    known = {name: {one.name for one in command.params if one.param_type_name == "option"} for name, command in
-             cli.commands.items()}  # fmt: skip
+    common = {one.name for one in common_options()}
+    known = {name: {one.name for one in command.params if one.param_type_name == "option"} - common
+             for name, command in cli.commands.items()}  # fmt: skip
     assert {name: set(options) for name, options in OPTIONS.items()} == known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from coffea_ddp import testing
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.options import Reading
-from coffea_ddp.running.progress import in_notebook, lines, telling
+from coffea_ddp.running.progress import in_notebook, lines, shown, telling
 
 
 def test_nobody_is_told_unless_asked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -24,14 +25,14 @@ def test_nobody_is_told_unless_asked(capfd: pytest.CaptureFixture[str], tmp_path
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_bar_in_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_one_line_of_a_short_run(capfd: pytest.CaptureFixture[str]) -> None:
     with telling(True) as tell:
         assert tell is not None
         for done in (0, 500, 1000):
             tell(done, 1000)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "1,000/1,000 events" in err
+    assert "reading: 1,000 of 1,000 events in 0:00:00, " in err
 
 
 def test_a_bar_in_a_notebook(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,9 +62,9 @@ def test_a_log_gets_a_line_now_and_then(capfd: pytest.CaptureFixture[str]) -> No
 
     before = threading.active_count()
     with lines("opening", "files", every=0.02) as tell:
-        wait_for("opening: 0 of 0 files\n")
+        wait_for("opening, 0:00:00 so far\n")
         tell(1_000, 3_000)
-        wait_for("opening: 1,000 of 3,000 files\n")
+        wait_for("opening: 1,000 of 3,000 files, 0:00:0")
     assert threading.active_count() == before
 
 
@@ -71,5 +72,19 @@ def test_files_that_are_opened_are_counted(tmp_path: Path, capfd: pytest.Capture
     paths = testing.make_dataset(tmp_path, files=3, events=60, seed=1)
     run("dimuon_charge", paths, progress=True, deduplicate=True)
     err = capfd.readouterr().err
+    assert "reading: 60 of 60 events" in err
+    assert "\r" not in err
+
+
+def test_a_bar_in_a_terminal_has_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    with shown("opening", "files") as tell:
+        tell(1, 3, "\x1b[31mred")
+        tell(3, 3, "")
+    err = capfd.readouterr().err
     assert "3/3 files" in err
-    assert "3/3 chunks" in err
+    assert "left" in err
+    assert "\x1b[31mred" not in err
