@@ -25,7 +25,16 @@ from coffea_ddp._text import printable
 
 
 class DDPError(Exception):
-    """Base class of all errors that coffea_ddp raises on purpose."""
+    """Base class of all errors that coffea_ddp raises on purpose.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise InputError("n=-1: give 0 or more")
+    ... except DDPError as error:
+    ...     print(error)
+    n=-1: give 0 or more
+    """
 
     def __str__(self) -> str:
         """Return the message, with control characters of the names in it spelled out."""
@@ -33,7 +42,13 @@ class DDPError(Exception):
 
 
 class InputError(DDPError, ValueError):
-    """A value, a shape or an option that cannot be used."""
+    """A value, a shape or an option that cannot be used.
+
+    Examples
+    --------
+    >>> isinstance(InputError("n=-1: give 0 or more"), DDPError)
+    True
+    """
 
 
 class PlanError(DDPError):
@@ -41,7 +56,13 @@ class PlanError(DDPError):
 
 
 class UnknownNameError(DDPError, KeyError):
-    """A symmetry, observable, cell, test or object that does not exist; the message lists those that do."""
+    """A symmetry, observable, cell, test or object that does not exist; the message lists those that do.
+
+    Examples
+    --------
+    >>> isinstance(UnknownNameError("no symmetry 'e/mi'"), DDPError)
+    True
+    """
 
     def __str__(self) -> str:
         """Return the message itself (``KeyError`` would show its ``repr``)."""
@@ -65,7 +86,13 @@ class MergeError(DDPError):
 
 
 class FileError(DDPError):
-    """A file that cannot be read or written."""
+    """A file that cannot be read or written.
+
+    Examples
+    --------
+    >>> isinstance(FileError("a.root: no such file"), DDPError)
+    True
+    """
 
 
 class FormatError(FileError):
@@ -139,7 +166,7 @@ def hint(error: BaseException) -> str:
     ...     Multiplicity("j", max=3)
     ... except TypeError as error:
     ...     hint(error)
-    '; Multiplicity takes name, last, of'
+    '; Multiplicity takes name, last, of, description'
     """
     if isinstance(error, NameError):
         return _of_name(str(error.name), error)

@@ -105,6 +105,17 @@ def fill(
         If a branch is not there, holds what it cannot, or cannot be read.
     OverlapError
         If an event is on both sides of a symmetry.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import uproot
+    >>> from coffea_ddp import load_plan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with uproot.open(testing.make_nanoaod(f"{folder}/nano.root", events=200, seed=1)) as file:
+    ...         events = file["Events"].arrays()
+    >>> fill(events, load_plan("dimuon_charge")).n_events
+    200
     """
     if not isinstance(plan, ScanPlan):
         raise InputError(f"fill, plan: got {named(plan)}; give a ScanPlan, as ddp.load_plan(PATH OR NAME) returns")

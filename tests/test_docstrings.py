@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,29 @@ def test_docstrings_begin_with_what_a_thing_is(room: str) -> None:
     paths = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] == room]
     found = {str(path.relative_to(PACKAGE)): riddles(path.read_text(encoding="utf-8")) for path in paths}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def public_names() -> dict[str, object]:
+    """Return all public functions and classes: of the package, and of its public modules their own."""
+    rooms = [coffea_ddp, *(one for name in dir(coffea_ddp) if inspect.ismodule(one := getattr(coffea_ddp, name)))]
+    found = {}
+    for room in rooms:
+        names = getattr(room, "__all__", None) or [name for name in dir(room) if not name.startswith("_")]
+        for name in names:
+            one = getattr(room, name)
+            module = str(getattr(one, "__module__", ""))
+            own = module.startswith("coffea_ddp") and not module.startswith("coffea_ddp._")
+            if own and (inspect.isclass(one) or inspect.isfunction(one)):
+                found[f"{one.__module__}.{one.__qualname__}"] = one
+    return found
+
+
+def test_help_of_every_public_name_has_an_example() -> None:
+    """A doctest each, which is run with the others: help() shows how a thing is used."""
+    names = public_names()
+    assert len(names) > 150
+    known = {name for name, one in names.items() if ">>>" in (inspect.getdoc(one) or "")}
+    assert sorted(names.keys() - known) == []
 
 
 def test_riddles_are_seen() -> None:

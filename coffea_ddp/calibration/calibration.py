@@ -66,6 +66,12 @@ class Calibration:
     ------
     FormatError
         If the text is no set of corrections, or lacks what a calibration needs.
+
+    Examples
+    --------
+    >>> from coffea_ddp.calibration.tables import constant
+    >>> Calibration(constant(0.1)).digest == Calibration(constant(0.1)).digest
+    True
     """
 
     text: str

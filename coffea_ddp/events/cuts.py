@@ -108,6 +108,11 @@ class ComputedCut:
         Of the fields.
     numbers
         ``True``: a field of yes or no is an error.
+
+    Examples
+    --------
+    >>> ComputedCut("displaced", ("dxy",), lambda dxy: abs(dxy) > 0.1).fields
+    ('dxy',)
     """
 
     name: str
@@ -160,7 +165,13 @@ class WorkingPoint:
 
 @dataclass(frozen=True)
 class Recent:
-    """An alternative of :class:`FirstAvailable` for files of NanoAOD v10 and later alone."""
+    """An alternative of :class:`FirstAvailable` for files of NanoAOD v10 and later alone.
+
+    Examples
+    --------
+    >>> Recent(ComputedCut("displaced", ("dxy",), lambda dxy: abs(dxy) > 0.1)).cut.name
+    'displaced'
+    """
 
     cut: ComputedCut
 
@@ -186,6 +197,11 @@ class FirstAvailable:
         Alternatives, best first.
     required
         ``False``: where no alternative exists nothing is asked, and the output says so.
+
+    Examples
+    --------
+    >>> FirstAvailable("identification", (Cut("mvaId", ">", 0.5), Cut("cutBased", ">=", 3))).role
+    'identification'
     """
 
     role: str

@@ -54,6 +54,11 @@ class ObjectDefinition:
     required
         ``False``: in a file that lacks something that the object needs (a tagger, the whole collection) no event has
         one, and the output says so.
+
+    Examples
+    --------
+    >>> ObjectDefinition("K", "Kaon", pt_min=1.0, eta_max=2.5).description
+    'Kaon with pt > 1 GeV, abs(eta) < 2.5'
     """
 
     name: str
@@ -90,6 +95,11 @@ class MergedObject:
     """One collection out of several selected ones, ordered by pT (``"lepton"`` of ``("e", "mu")``).
 
     Of equal pT, the object that is named first leads.
+
+    Examples
+    --------
+    >>> MergedObject("lepton", ("e", "mu")).description
+    'e or mu'
     """
 
     name: str

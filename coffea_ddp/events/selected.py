@@ -48,7 +48,14 @@ MET_BRANCHES = ("PuppiMET", "MET", "PFMET")
 
 @dataclass(frozen=True)
 class Particles:
-    """One object an event: arrays of shape (n_events,), NaN (charge and flavour: 0) where the event has none."""
+    """One object an event: arrays of shape (n_events,), NaN (charge and flavour: 0) where the event has none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Particles(*(np.array([value]) for value in (45.6, 0.0, 1.0, 0.1, 1, 13))).pt.tolist()
+    [45.6]
+    """
 
     pt: FloatArray
     eta: FloatArray
@@ -85,6 +92,15 @@ class SelectedEvents:
     """The selected objects and the event-level branches of one chunk.
 
     Made by :meth:`from_columns`; predicates and features get one and return an array of shape (n_events,).
+
+    Examples
+    --------
+    >>> import awkward as ak
+    >>> from coffea_ddp.events.branches import Columns
+    >>> from coffea_ddp.events.objects import ObjectDefinition
+    >>> events = ak.zip({name: ak.Array([[40.0, 25.0], []]) for name in ("Muon_pt", "Muon_eta", "Muon_phi")}, 1)
+    >>> SelectedEvents.from_columns(Columns(events, "here"), (ObjectDefinition("mu", "Muon"),)).count("mu").tolist()
+    [2, 0]
     """
 
     n_events: int
@@ -286,7 +302,17 @@ def four_momentum(particles: Particles) -> Any:
 
 
 def pair_mass(first: Particles, second: Particles) -> FloatArray:
-    """Return the invariant mass of two objects in GeV; NaN where either is missing."""
+    """Return the invariant mass of two objects in GeV; NaN where either is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = (
+    ...     Particles(*(np.array([value]) for value in (45.6, 0.0, phi, 0.0, 1, 13))) for phi in (0.0, np.pi)
+    ... )
+    >>> pair_mass(first, second).round(1).tolist()
+    [91.2]
+    """
     masses = np.full(len(first.pt), np.nan)
     rows = np.flatnonzero(first.exists & second.exists)
     if len(rows):
@@ -298,6 +324,15 @@ def pair_sum(first: Particles, second: Particles) -> tuple[FloatArray, FloatArra
     """Return pT in GeV, pseudorapidity and mass in GeV of the sum of two objects, by the formulas of ``vector``.
 
     The angle in the transverse plane, which takes it most of its time, is left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = (
+    ...     Particles(*(np.array([value]) for value in (45.6, 0.0, phi, 0.0, 1, 13))) for phi in (0.0, 0.0)
+    ... )
+    >>> len(pair_sum(first, second))
+    3
     """
     with np.errstate(all="ignore"):
         turned = second.phi - first.phi
@@ -318,11 +353,31 @@ def _momentum_square(pt: FloatArray, eta: FloatArray) -> FloatArray:
 
 
 def delta_phi(first: Particles, second: Particles) -> FloatArray:
-    """Return the angle between two objects in the transverse plane, 0 to pi; NaN where either is missing."""
+    """Return the angle between two objects in the transverse plane, 0 to pi; NaN where either is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = (
+    ...     Particles(*(np.array([value]) for value in (40.0, 0.0, phi, 0.1, 1, 13))) for phi in (3.0, -3.0)
+    ... )
+    >>> delta_phi(first, second).round(3).tolist()
+    [0.283]
+    """
     apart = np.abs(first.phi - second.phi)
     return np.where(apart > np.pi, 2.0 * np.pi - apart, apart)
 
 
 def transverse_mass(first: Particles, second: Particles) -> FloatArray:
-    """Return ``sqrt(2 pT1 pT2 (1 - cos dphi))`` in GeV, both taken massless; NaN where either is missing."""
+    """Return ``sqrt(2 pT1 pT2 (1 - cos dphi))`` in GeV, both taken massless; NaN where either is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = (
+    ...     Particles(*(np.array([value]) for value in (40.0, 0.0, phi, 0.0, 1, 13))) for phi in (0.0, np.pi)
+    ... )
+    >>> transverse_mass(first, second).round(1).tolist()
+    [80.0]
+    """
     return np.sqrt(2.0 * first.pt * second.pt * (1.0 - np.cos(first.phi - second.phi)))

@@ -4,17 +4,6 @@ A grid has axes: a *multiplicity* counts one object (its last bin is inclusive, 
 property.
 One value for every axis makes an *exclusive cell*; each event is in exactly one, and its number in the grid is its
 *code*. A *cell* asks, per axis, for "=n", ">=n", yes, no, or nothing, and is a union of exclusive cells.
-
-Examples
---------
->>> grid = CellGrid((Multiplicity("j", last=3), Multiplicity("tau", last=2), Topology("VBF")))
->>> grid.shape, grid.n_exclusive, grid.n_cells
-((4, 3, 2), 24, 105)
->>> cell = grid.cell("VBF & j>=2")
->>> str(cell)
-'j>=2 & VBF'
->>> grid.contains(cell, grid.encode([[1, 2, 9], [0, 0, 1], [1, 1, 1]]))
-array([False,  True,  True])
 """
 
 from __future__ import annotations
@@ -163,6 +152,11 @@ class Cell:
     """A union of exclusive cells, by the questions that it asks (in the order of the grid's axes).
 
     Made by :meth:`CellGrid.cell`, so that the questions are those of a grid. ``str(cell)`` is its name.
+
+    Examples
+    --------
+    >>> str(CellGrid((Multiplicity("j", last=3), Topology("VBF"))).cell("VBF & j>=2"))
+    'j>=2 & VBF'
     """
 
     conditions: tuple[str, ...] = ()
@@ -185,6 +179,14 @@ class CellGrid:
     ------
     InputError
         If two axes have one name, or there are more exclusive cells than 2^31.
+
+    Examples
+    --------
+    >>> grid = CellGrid((Multiplicity("j", last=3), Multiplicity("tau", last=2), Topology("VBF")))
+    >>> grid.shape, grid.n_exclusive, grid.n_cells, str(grid.cell("VBF & j>=2"))
+    ((4, 3, 2), 24, 105, 'j>=2 & VBF')
+    >>> grid.contains("j>=2 & VBF", grid.encode([[1, 2, 9], [0, 0, 1], [1, 1, 1]]))
+    array([False,  True,  True])
     """
 
     axes: tuple[Multiplicity | Topology, ...] = ()

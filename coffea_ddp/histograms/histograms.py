@@ -57,6 +57,15 @@ class Histograms:
         Per dataset the events left after every step, and what was seen on the way.
     choices
         The branches that were used where NanoAOD versions differ; more than one in an output of mixed files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=300, seed=1))
+    >>> hists.symmetries
+    ('mu-/mu+ OS', 'mu-mu-/mu+mu+ SS', 'eta<0/eta>0')
     """
 
     layout: Layout
@@ -186,6 +195,12 @@ class Histograms:
     def observables(self, symmetry: str) -> tuple[str, ...]:
         """Names of the observables of a symmetry."""
         return tuple(name for name, _ in self.layout.symmetry(symmetry).observables)
+
+    def _ipython_key_completions_(self) -> list[tuple[str, ...]]:
+        """Return what notebooks offer in ``hists["``: symmetry and observable, and cells that ask one question."""
+        pairs = [(name, observable) for name in self.symmetries for observable in self.observables(name)]
+        cells = [INCLUSIVE, *(choice.text for axis in self.layout.grid.axes for choice in axis.choices if choice.text)]
+        return [*pairs, *((*pair, cell) for pair in pairs for cell in cells)]
 
     def __getitem__(self, key: Any) -> MatrixPair:
         """Return the histograms of ``hists[symmetry, observable]`` or ``hists[symmetry, observable, cell]``.

@@ -31,6 +31,15 @@ def load(path: str | Path) -> Histograms:
         If it cannot be read.
     FormatError
         If it is no output of this package, of a newer version of the format, or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=200, seed=1))
+    ...     load(hists.save(f"{folder}/hists.ddp")).n_events
+    200
     """
     return Histograms.load(path)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from coffea_ddp._text import printable
 from coffea_ddp.calibration.record import FitRecord
 from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
@@ -130,6 +131,13 @@ class Layout:
             raise PlanError(f"the axis {large[0].name!r} has {len(large[0]):,} bins: at most {MOST_BINS:,}")
         if self.n_keys >= 2**62:
             raise PlanError("the plan has more bins than a 64-bit key can number; use fewer cells or bins")
+
+    def __repr__(self) -> str:
+        """Return the plan, its fingerprint, and the size of the output."""
+        return printable(
+            f"Layout({self.plan!r}, fingerprint={self.fingerprint!r}, symmetries={len(self.symmetries)}, "
+            f"spectra={len(self.spectra)}, cells={self.grid.n_cells})"
+        )
 
     @property
     def described(self) -> str:

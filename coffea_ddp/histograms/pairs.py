@@ -43,6 +43,16 @@ class MatrixPair:
         The expected ratio E[B] / E[A].
     not_filled
         Events of A and of B without a value of the observable, over *all* cells.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=300, seed=1))
+    >>> pair = hists["mu-/mu+ OS", hists.observables("mu-/mu+ OS")[0]]
+    >>> pair.kappa
+    1.0
     """
 
     symmetry: str

@@ -61,6 +61,15 @@ class SamplePair:
         Events of the cell that are not here: not stored, thinned, or without one of the features.
     shares_a, shares_b
         Expected P(B) of every event, shapes (n_a,) and (n_b,); ``None`` where events have no shares of their own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=300, seed=1))
+    >>> sample_pair(hists, "mu-/mu+ OS").symmetry
+    'mu-/mu+ OS'
     """
 
     symmetry: str
@@ -300,6 +309,15 @@ def sample_pair(
         If a name does not exist.
     InputError
         If the plan stores no events.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=300, seed=1))
+    >>> sample_pair(hists, "mu-/mu+ OS").symmetry
+    'mu-/mu+ OS'
     """
     hists = as_histograms("sample_pair", hists)
     chosen = tuple(features) if features is not None else features_of(hists, symmetry)

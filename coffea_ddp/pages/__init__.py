@@ -94,6 +94,15 @@ def write_report(
         If the folder cannot be written, or holds something else than a report.
     InputError
         If the histograms are of another plan than the report, or ``leading`` is negative.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp.report.report import ScanReport
+    >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(report, Path(folder, "report")).name
+    'index.html'
     """
     if leading < 0:
         raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")

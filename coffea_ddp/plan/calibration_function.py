@@ -51,6 +51,11 @@ class CalibrationFunction:
     ------
     PlanError
         If it is no function of these arguments, fails, or returns anything but one finite number a lepton.
+
+    Examples
+    --------
+    >>> CalibrationFunction(lambda pt: 1.1 + 0.001 * pt, uncertainty=0.02).uncertainty
+    0.02
     """
 
     function: Callable[..., Any]

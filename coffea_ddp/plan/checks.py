@@ -119,6 +119,12 @@ def one_number_each(what: str, values: Any, events: SelectedEvents) -> FloatArra
     ------
     InputError
         If it is anything else, or some of it is masked.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> one_number_each("feature 'met'", [40, 25], SimpleNamespace(n_events=2)).tolist()
+    [40.0, 25.0]
     """
     must = "its function must return one number an event, NaN where there is none"
     try:

@@ -36,6 +36,11 @@ class FlavourExchange:
         The object of the plan that has both, by falling pT.
     jets
         The object of which the number is known to a calibration; a plan without it has no such terms.
+
+    Examples
+    --------
+    >>> FlavourExchange().of
+    'lepton'
     """
 
     of: str = "lepton"

@@ -40,7 +40,13 @@ _FROM_LEPTONS = (("e", 0.4), ("mu", 0.4))
 
 
 def electron(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) -> ObjectDefinition:
-    """Return ``"e"``: MVA identification at 90 % efficiency, relative isolation, prompt, outside the crack."""
+    """Return ``"e"``: MVA identification at 90 % efficiency, relative isolation, prompt, outside the crack.
+
+    Examples
+    --------
+    >>> electron().name
+    'e'
+    """
     identification = FirstAvailable(
         "identification",
         (
@@ -58,7 +64,13 @@ def electron(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15
 
 
 def muon(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) -> ObjectDefinition:
-    """Return ``"mu"``: medium identification, the electron's thresholds, and the electron's crack taken out as well."""
+    """Return ``"mu"``: medium identification, the electron's thresholds, and the electron's crack taken out as well.
+
+    Examples
+    --------
+    >>> muon().name
+    'mu'
+    """
     return ObjectDefinition(
         "mu", "Muon", pt_min, eta_max, (CRACK,), (Cut("mediumId"), Cut("pfRelIso04_all", "<", isolation), *_IMPACT),
         mass=MUON_MASS, charged=True, flavour=13,
@@ -66,7 +78,13 @@ def muon(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) ->
 
 
 def photon(pt_min: float = 25.0, eta_max: float = 2.4) -> ObjectDefinition:
-    """Return ``"gamma"``: MVA identification at 90 % efficiency, electron veto, away from leptons."""
+    """Return ``"gamma"``: MVA identification at 90 % efficiency, electron veto, away from leptons.
+
+    Examples
+    --------
+    >>> photon().name
+    'gamma'
+    """
     return ObjectDefinition(
         "gamma",
         "Photon",
@@ -80,7 +98,13 @@ def photon(pt_min: float = 25.0, eta_max: float = 2.4) -> ObjectDefinition:
 
 
 def tau(pt_min: float = 20.0, eta_max: float = 2.3) -> ObjectDefinition:
-    """Return ``"tau"``: a hadronic tau at the medium working point against jets, away from leptons."""
+    """Return ``"tau"``: a hadronic tau at the medium working point against jets, away from leptons.
+
+    Examples
+    --------
+    >>> tau().name
+    'tau'
+    """
     identification = FirstAvailable(
         "identification",
         (
@@ -101,6 +125,11 @@ def jet(pt_min: float = 30.0, eta_max: float = 4.7) -> ObjectDefinition:
 
     The identification of the file is wrong beyond abs(eta) 2.7 in some versions: in files of v10 and later it is made
     anew of energy fractions and multiplicities, or corrected by the fractions alone; the output says which.
+
+    Examples
+    --------
+    >>> jet().name
+    'j'
     """
     recomputed = ComputedCut("Jet energy fractions (tight)", _TIGHT_JET_FIELDS, tight_jet, numbers=True)
     identification = FirstAvailable(
@@ -122,6 +151,11 @@ def b_jet(working_point: float = 0.6, pt_min: float = 30.0, eta_max: float = 2.4
 
     The number belongs to a tagger and an era; the default is between medium and tight for DeepJet. CSVv2 (v4 and
     before) runs on another scale and keeps its own medium point, 0.8484.
+
+    Examples
+    --------
+    >>> b_jet().name
+    'b'
     """
     tag = FirstAvailable(
         "b tag",
@@ -142,6 +176,11 @@ def loose_leptons(pt_min: float = 10.0, eta_max: float = 2.5, isolation: float =
 
     What a lepton is that fails the selection of ``"e"`` or ``"mu"``: jets are made of it, too, and of Z -> ll an
     apparent resonance of a lepton and a jet. A spectrum does not use them; they clean jets (:func:`no_leptons`).
+
+    Examples
+    --------
+    >>> [one.pt_min for one in loose_leptons()]
+    [10.0, 10.0]
     """
     return (
         ObjectDefinition(
@@ -160,6 +199,11 @@ def no_leptons(definition: ObjectDefinition) -> ObjectDefinition:
 
     The latter by its energy fractions, as of the jet group's tight identification with lepton veto, where the file has
     them.
+
+    Examples
+    --------
+    >>> len(no_leptons(jet()).cuts) == len(jet().cuts) + 1
+    True
     """
     veto = FirstAvailable(
         "lepton veto",
@@ -178,7 +222,13 @@ def _no_lepton(charged_em: AnyArray, muons: AnyArray) -> AnyArray:
 
 
 def standard_objects(lepton_pt_min: float = 20.0, b_working_point: float = 0.6) -> tuple[Any, ...]:
-    """Return all objects in the order in which they clean each other, ``"lepton"`` being e and mu together."""
+    """Return all objects in the order in which they clean each other, ``"lepton"`` being e and mu together.
+
+    Examples
+    --------
+    >>> [one.name for one in standard_objects()][:3]
+    ['e', 'mu', 'lepton']
+    """
     return (
         electron(lepton_pt_min),
         muon(lepton_pt_min),
@@ -196,6 +246,12 @@ def generator_weight(events: Any) -> AnyArray:
     Its sign matters where a generator beyond leading order has negative weights; its size is of no consequence to a
     test within one sample, and needs the dataset's ``weight`` (cross section times luminosity over the sum of
     generator weights) where samples are added.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.plan import ScanPlan
+    >>> ScanPlan("p", weight=generator_weight).layout.weighted
+    True
     """
     if events.has_branch("genWeight"):
         return np.asarray(events.branch("genWeight"), dtype=np.float64)
@@ -281,6 +337,11 @@ def tight_jet(
     """Return the tight jet identification from the energy fractions, for files of NanoAOD v13 and later.
 
     The Run 3 PUPPI recipe of the CMS jet group, in its four ranges of abs(eta).
+
+    Examples
+    --------
+    >>> tight_jet(*(np.array([value]) for value in (0.5, 0.2, 0.5, 0.1)), np.array([9]), np.array([3])).tolist()
+    [True]
     """
     distance = np.abs(eta)
     # The multiplicities are unsigned bytes: their sum must not wrap around.
@@ -302,6 +363,11 @@ def corrected_jet_id(jet_id: AnyArray, eta: AnyArray, neutral_hadrons: AnyArray,
     """Return the tight jet identification of NanoAOD v12, with the cuts that it lacks beyond abs(eta) 2.7.
 
     As the CMS jet group prescribes for files without multiplicities.
+
+    Examples
+    --------
+    >>> corrected_jet_id(*(np.array([value]) for value in (2, 3.5, 0.1, 0.8))).tolist()
+    [False]
     """
     distance = np.abs(eta)
     lacking = np.select([distance <= 2.7, distance <= 3.0], [True, neutral_hadrons < 0.99], neutral_em < 0.40)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
+from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.events.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
 from coffea_ddp.plan.checks import one_number_each
@@ -48,6 +49,11 @@ class Feature:
     growth
         How much wider the last bin of the default axis is than the first; 1 is equal bins. Falling spectra that reach
         far want wide bins in the tail.
+
+    Examples
+    --------
+    >>> Feature("n_j", "number of jets", "", lambda ev: ev.count("j"), 0.0, 10.0).name
+    'n_j'
     """
 
     name: str
@@ -103,6 +109,11 @@ class Observable:
     """A matrix: one or two features, each with a ``hist`` axis (Regular, Variable or Integer, with flow bins).
 
     Values outside of an axis go to its flow bins, which tests leave out; missing and non-finite ones to "not filled".
+
+    Examples
+    --------
+    >>> observable(pt_l0, met)
+    Observable('pt_l0 x met', 28 x 28 bins)
     """
 
     name: str
@@ -130,6 +141,10 @@ class Observable:
                     f"observable {self.name!r}: axis {axis.name!r} has no flow bins; make it with flow=True"
                 )
 
+    def __repr__(self) -> str:
+        """Return the name, and the number of bins."""
+        return printable(f"Observable({self.name!r}, {' x '.join(str(axis.size) for axis in self.axes)} bins)")
+
 
 def observable(*features: Feature, bins: int = BINS, axes: tuple[Any, ...] | None = None, name: str = "") -> Observable:
     """Return the observable of one or two features.
@@ -144,6 +159,11 @@ def observable(*features: Feature, bins: int = BINS, axes: tuple[Any, ...] | Non
         ``hist`` axes instead of the default ones.
     name
         Instead of the features' names joined by ``" x "``.
+
+    Examples
+    --------
+    >>> len(observable(pt_l0, met, bins=12).axes[0])
+    12
     """
     given: tuple[Any, ...] = features
     for one in given:
@@ -159,7 +179,13 @@ def _lepton(events: SelectedEvents, k: int) -> Any:
 
 
 def collinear_mass(events: SelectedEvents) -> FloatArray:
-    """Return ``sqrt(2 pT_l0 (pT_l1 + MET) (cosh deta - cos dphi))``: the neutrinos fly along the sub-leading lepton."""
+    """Return ``sqrt(2 pT_l0 (pT_l1 + MET) (cosh deta - cos dphi))``: the neutrinos fly along the sub-leading lepton.
+
+    Examples
+    --------
+    >>> m_coll.function is collinear_mass
+    True
+    """
     l0, l1 = _lepton(events, 0), _lepton(events, 1)
     opening = np.cosh(l0.eta - l1.eta) - np.cos(l0.phi - l1.phi)
     return np.asarray(np.sqrt(2.0 * l0.pt * (l1.pt + events.met.pt) * opening))
@@ -195,6 +221,11 @@ def feature(name: str) -> Feature:
     ------
     UnknownNameError
         If there is none; the message lists those that exist.
+
+    Examples
+    --------
+    >>> feature("met").unit
+    'GeV'
     """
     if name not in FEATURES:
         raise UnknownNameError(

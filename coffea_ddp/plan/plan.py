@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from coffea_ddp._text import printable
 from coffea_ddp.calibration.calibration import Calibration
 from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
@@ -41,6 +42,7 @@ from coffea_ddp.plan.observables import Feature
 from coffea_ddp.plan.selections import GoodRuns, Trigger
 from coffea_ddp.plan.spectrum import KnownResonance, Spectrum
 from coffea_ddp.plan.symmetry import Predicate, Symmetry
+from coffea_ddp.plan.tables import plan_html
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -111,6 +113,12 @@ class ScanPlan:
     PlanError
         If names are not unique, a multiplicity or a spectrum needs an object that is not defined, or one candidate of
         the file could be two objects of a spectrum.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.plan_files import load_plan
+    >>> load_plan("dimuon_charge").name
+    'dimuon_charge'
     """
 
     name: str
@@ -215,6 +223,16 @@ class ScanPlan:
         ]
         exchanges = [symmetry.exchange for symmetry in self.symmetries if symmetry.exchange is not None]
         return tuple(dict.fromkeys([*found, *self.features, *(exchanges[0].features if exchanges else ())]))
+
+    def __repr__(self) -> str:
+        """Return the plan's name, its size and its fingerprint."""
+        return printable(
+            f"ScanPlan({self.name!r}, symmetries={len(self.symmetries)}, spectra={len(self.spectra)}, "
+            f"cells={self.layout.grid.n_cells}, fingerprint={self.fingerprint!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return plan_html(repr(self), self.symmetries, self.objects, self.layout)
 
     def _without_code(self, axis: Multiplicity | Topology) -> Multiplicity | Topology:
         """Return an axis as the output has it: in words, not in code."""

@@ -51,6 +51,11 @@ def load_plan(plan: str | Path) -> ScanPlan:
         If there is no such file or name.
     PlanError
         If it is something else than a plan (a ROOT file, a fileset), does not run or defines no ``plan``.
+
+    Examples
+    --------
+    >>> load_plan("symmetries").layout.grid.n_cells
+    111375
     """
     path = _resolve(plan)
     module = _import(path)

@@ -34,6 +34,12 @@ def z_candidate(events: SelectedEvents, window: float = 10.0) -> BoolArray:
     """Return which events have a same-flavour opposite-sign pair within 10 GeV (``window``) of the Z mass, 91.19 GeV.
 
     All pairs of the four leading leptons are tried.
+
+    Examples
+    --------
+    >>> from coffea_ddp.histograms.cells import Topology
+    >>> Topology("Z", z_candidate).name
+    'Z'
     """
     return events.once(("z_candidate", window), lambda: _z_candidate(events, window))
 
@@ -78,6 +84,11 @@ class OppositeSignPair:
     ------
     InputError
         If the window is none.
+
+    Examples
+    --------
+    >>> OppositeSignPair(76.0, 106.0)
+    OppositeSignPair(low=76.0, high=106.0)
     """
 
     low: float
@@ -95,13 +106,27 @@ class OppositeSignPair:
 
 
 def w_candidate(events: SelectedEvents, m_t_min: float = 40.0, met_min: float = 30.0) -> BoolArray:
-    """Return which events have mT(leading lepton, missing pT) > 40 GeV, missing pT > 30 GeV, and no Z candidate."""
+    """Return which events have mT(leading lepton, missing pT) > 40 GeV, missing pT > 30 GeV, and no Z candidate.
+
+    Examples
+    --------
+    >>> from coffea_ddp.histograms.cells import Topology
+    >>> Topology("W", w_candidate).name
+    'W'
+    """
     m_t = transverse_mass(events.leading("lepton"), events.met)
     return np.asarray((m_t > m_t_min) & (events.met.pt > met_min) & ~z_candidate(events))
 
 
 def vbf(events: SelectedEvents, m_jj_min: float = 500.0, d_eta_min: float = 3.5) -> BoolArray:
-    """Return which events have the two leading jets in opposite hemispheres, m_jj > 500 GeV and abs(d eta) > 3.5."""
+    """Return which events have the two leading jets in opposite hemispheres, m_jj > 500 GeV and abs(d eta) > 3.5.
+
+    Examples
+    --------
+    >>> from coffea_ddp.histograms.cells import Topology
+    >>> Topology("VBF", vbf).name
+    'VBF'
+    """
     result = np.zeros(events.n_events, dtype=bool)
     several = np.flatnonzero(events.count("j") > 1)
     some = events.take(several)
@@ -115,6 +140,12 @@ def ttbar(events: SelectedEvents) -> BoolArray:
     """Return which events look like a top pair.
 
     Two leptons or more, not from a Z, with two jets, one of them b; or one lepton with four jets, two of them b.
+
+    Examples
+    --------
+    >>> from coffea_ddp.histograms.cells import Topology
+    >>> Topology("ttbar", ttbar).name
+    'ttbar'
     """
     leptons, jets, b_jets = events.count("lepton"), events.count("j"), events.count("b")
     dilepton = (leptons > 1) & (jets > 1) & (b_jets > 0) & ~z_candidate(events)
@@ -124,7 +155,13 @@ def ttbar(events: SelectedEvents) -> BoolArray:
 
 @dataclass(frozen=True)
 class LeadingAbove:
-    """Events whose leading object has pT > ``pt_min`` (GeV); events without the object fail."""
+    """Events whose leading object has pT > ``pt_min`` (GeV); events without the object fail.
+
+    Examples
+    --------
+    >>> LeadingAbove("lepton", 35.0)
+    LeadingAbove(name='lepton', pt_min=35.0)
+    """
 
     name: str
     pt_min: float
@@ -147,6 +184,11 @@ class Trigger:
         ``False``: a file that lacks one is not cut on at all, and the output says so.
     name
         What the output calls it, where a plan has several.
+
+    Examples
+    --------
+    >>> Trigger(("HLT_IsoMu24", "HLT_IsoMu27"), required=False).required
+    False
     """
 
     any_of: tuple[str | tuple[str, ...], ...]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import hist
 import numpy as np
 
+from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, PlanError
 from coffea_ddp.plan.checks import one_bool_each, one_number_each
 from coffea_ddp.plan.masses.candidates import System
@@ -39,6 +40,11 @@ class KnownResonance:
         For example ``"Z in 2mu"``; reports say it.
     has
         A function of the selection that gives one bool an event.
+
+    Examples
+    --------
+    >>> KnownResonance("Z", lambda ev: ev.count("mu") > 1).name
+    'Z'
     """
 
     name: str
@@ -70,6 +76,11 @@ class InWindow:
     ------
     InputError
         If the window is none.
+
+    Examples
+    --------
+    >>> InWindow(lambda ev: ev.leading("lepton").pt, 76.0, 106.0).high
+    106.0
     """
 
     mass: Predicate
@@ -119,6 +130,12 @@ class Spectrum:
     ------
     PlanError
         If the axis is no Regular or Variable one with flow bins, or a mask is no range.
+
+    Examples
+    --------
+    >>> from coffea_ddp.spectra.resolution import fixed_axis
+    >>> Spectrum("pt", lambda ev: ev.leading("lepton").pt, fixed_axis(5.0, 0.0, 200.0))
+    Spectrum('pt', 40 bins)
     """
 
     name: str
@@ -144,6 +161,10 @@ class Spectrum:
                 raise PlanError(f"spectrum {self.name!r}: {words!r} at {mass}: give a mass in GeV, and words")
         if not self.exchange_name:
             object.__setattr__(self, "exchange_name", getattr(self.mass, "exchange_name", self.name))
+
+    def __repr__(self) -> str:
+        """Return the name, and the number of bins."""
+        return printable(f"Spectrum({self.name!r}, {self.axis.size} bins)")
 
     @property
     def objects(self) -> tuple[str, ...]:

@@ -65,19 +65,40 @@ def _leading_flavour(events: SelectedEvents) -> NDArray[np.int8]:
 
 
 def e_mu(observables: Observables, **options: Any) -> Symmetry:
-    """Return e/mu, lepton universality in the inclusive lepton: the flavour of the leading lepton. A: e, B: mu."""
+    """Return e/mu, lepton universality in the inclusive lepton: the flavour of the leading lepton. A: e, B: mu.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> e_mu((observable(met),)).sides
+    ('e', 'mu')
+    """
     return Symmetry.from_side("e/mu", _leading_flavour, observables, **_exchanged(options))
 
 
 def ee_mumu_os(observables: Observables, **options: Any) -> Symmetry:
-    """Return ee/mumu OS: exactly two leptons, one flavour, opposite charges. A: ee, B: mumu."""
+    """Return ee/mumu OS: exactly two leptons, one flavour, opposite charges. A: ee, B: mumu.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> ee_mumu_os((observable(met),)).sides
+    ('ee', 'mumu')
+    """
     return Symmetry(
         "ee/mumu OS", _Pair(ELECTRON, ELECTRON, -1), _Pair(MUON, MUON, -1), observables, **_exchanged(options)
     )
 
 
 def ee_mumu_ss(observables: Observables, **options: Any) -> Symmetry:
-    """Return ee/mumu SS: exactly two leptons, one flavour, equal charges. A: ee (charge flips: a Z peak), B: mumu."""
+    """Return ee/mumu SS: exactly two leptons, one flavour, equal charges. A: ee (charge flips: a Z peak), B: mumu.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> ee_mumu_ss((observable(met),)).sides
+    ('ee', 'mumu')
+    """
     return Symmetry(
         "ee/mumu SS", _Pair(ELECTRON, ELECTRON, 1), _Pair(MUON, MUON, 1), observables, **_exchanged(options)
     )
@@ -88,6 +109,12 @@ def emu_mue_os(observables: Observables, **options: Any) -> Symmetry:
 
     H -> mu tau, tau -> e nu nu, has a hard muon and a softer electron: an excess in B. H -> e tau: in A. If both exist,
     the test sees their difference only.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> emu_mue_os((observable(met),)).sides
+    ('emu', 'mue')
     """
     return Symmetry(
         "emu/mue OS", _Pair(ELECTRON, MUON, -1), _Pair(MUON, ELECTRON, -1), observables, **_exchanged(options)
@@ -95,7 +122,14 @@ def emu_mue_os(observables: Observables, **options: Any) -> Symmetry:
 
 
 def emu_mue_ss(observables: Observables, **options: Any) -> Symmetry:
-    """Return e mu / mu e SS, by which lepton leads in pT: fakes, and little else. A: e leads, B: mu leads."""
+    """Return e mu / mu e SS, by which lepton leads in pT: fakes, and little else. A: e leads, B: mu leads.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> emu_mue_ss((observable(met),)).sides
+    ('emu', 'mue')
+    """
     return Symmetry(
         "emu/mue SS", _Pair(ELECTRON, MUON, 1), _Pair(MUON, ELECTRON, 1), observables, **_exchanged(options)
     )
@@ -109,7 +143,14 @@ def _electron_charge(events: SelectedEvents) -> NDArray[np.int8]:
 
 
 def eplus_muminus(observables: Observables, **options: Any) -> Symmetry:
-    """Return e+mu-/e-mu+ (arXiv:1612.02697): exactly one e and one mu, opposite charges. A: e+ mu-, B: e- mu+."""
+    """Return e+mu-/e-mu+ (arXiv:1612.02697): exactly one e and one mu, opposite charges. A: e+ mu-, B: e- mu+.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> eplus_muminus((observable(met),)).sides
+    ('e+mu-', 'e-mu+')
+    """
     return Symmetry.from_side("e+mu-/e-mu+", _electron_charge, observables, **_exchanged(options))
 
 
@@ -118,6 +159,12 @@ def collins_soper_cosine(events: SelectedEvents) -> FloatArray:
 
     ``sign(pz) 2 (p1+ p2- - p1- p2+) / (m sqrt(m^2 + pT^2))`` with 1 the negative lepton and
     ``p+- = (E +- pz) / sqrt(2)``.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import Feature
+    >>> Feature("cos", "cos theta*", "", collins_soper_cosine, -1.0, 1.0).name
+    'cos'
     """
     l0, l1 = events.leading("lepton", 0), events.leading("lepton", 1)
     negative_leads = l0.charge < l1.charge
@@ -148,13 +195,26 @@ def forward_backward(observables: Observables, **options: Any) -> Symmetry:
     """Return forward/backward: the sign of cos(theta*) in the Collins-Soper frame, of ee and mumu OS pairs.
 
     A: backward, B: forward. The Standard Model has a real asymmetry off the Z peak: an approximate symmetry.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> forward_backward((observable(met),)).sides
+    ('backward', 'forward')
     """
     options = {"sides": ("backward", "forward"), **options}
     return Symmetry.from_side("forward/backward", _hemisphere, observables, **options)
 
 
 def eta_sign(observables: Observables, *, of: str = "lepton", **options: Any) -> Symmetry:
-    """Return eta<0/eta>0 of the leading object: exact in the Standard Model, so a test of the detector."""
+    """Return eta<0/eta>0 of the leading object: exact in the Standard Model, so a test of the detector.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> eta_sign((observable(met),)).sides
+    ('eta<0', 'eta>0')
+    """
     return Symmetry.from_side("eta<0/eta>0", _EtaSign(of), observables, **options)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.histograms.layout import EVENTS
@@ -62,6 +63,12 @@ class Symmetry:
         If kappa is not a positive number.
     PlanError
         If two observables have one name.
+
+    Examples
+    --------
+    >>> from coffea_ddp.plan.observables import met, observable
+    >>> Symmetry("l-/l+", lambda ev: ev.count("e") > 0, lambda ev: ev.count("mu") > 0, (observable(met),))
+    Symmetry('l-/l+', sides=('l-', 'l+'), kappa=1, observables: met)
     """
 
     name: str
@@ -97,6 +104,11 @@ class Symmetry:
             )
         if not all(self.sides):
             object.__setattr__(self, "sides", _side_names(self.name))
+
+    def __repr__(self) -> str:
+        """Return the name, the sides and the names of the observables."""
+        names = ", ".join(observable.name for observable in self.observables)
+        return printable(f"Symmetry({self.name!r}, sides={self.sides}, kappa={self.kappa:g}, observables: {names})")
 
     @classmethod
     def from_side(cls, name: str, side: Predicate, observables: tuple[Observable, ...], **options: Any) -> Symmetry:

@@ -219,6 +219,12 @@ def symmetry_table(report: ScanReport | str | Path) -> SymmetryTable:
     -----
     Entries are the best of all tests and observables, so each is the best of several trials: its significance is
     the global p of its row.
+
+    Examples
+    --------
+    >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
+    >>> symmetry_table(report).symmetries
+    ()
     """
     report = as_report("symmetry_table", report)
     every = _columns(report.inputs.get("cells", ()))
@@ -268,6 +274,12 @@ def state_table(report: ScanReport | str | Path) -> StateTable:
     -----
     A state is what its rows say they decay to; a candidate is one object. Spectra of which nothing tells that are in no
     entry.
+
+    Examples
+    --------
+    >>> report = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
+    >>> state_table(report).kinds
+    ()
     """
     report = as_report("state_table", report)
     pairs: dict[tuple[str, str], Row] = {}

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coffea_ddp._text import printable
 from coffea_ddp.errors import FormatError
 from coffea_ddp.report.parts import (
     PARTS,
@@ -164,6 +165,15 @@ class Row:
                 object.__setattr__(self, name, None)
         if self.two_sided is None:
             object.__setattr__(self, "two_sided", self.kind != "spectrum")
+
+    def __repr__(self) -> str:
+        """Return the place of the row, its test and its z; :meth:`columns` has everything."""
+        number = "" if self.number is None else f"{self.number}: "
+        place = " | ".join(filter(None, (self.symmetry, self.observable, self.cell, str(self.region or ""))))
+        z = "" if self.z_local is None else f", z={self.z_local:+.2f}"
+        p = "" if self.p_global is None else f", p_global={self.p_global:.2g}"
+        status = "" if self.status == "OK" else f", {self.status}"
+        return printable(f"Row({number}{place}, {self.test}{z}{p}{status})")
 
     def columns(self) -> dict[str, Any]:
         """Return the row as flat columns: the values of its parts beside the others."""

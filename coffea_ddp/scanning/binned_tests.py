@@ -53,7 +53,13 @@ def kappa_of(block: Block, expected: ChannelExpectation) -> FloatArray:
 
 @dataclass(frozen=True)
 class NSigma:
-    """N_sigma of the whole matrix (arXiv:2203.07529)."""
+    """N_sigma of the whole matrix (arXiv:2203.07529).
+
+    Examples
+    --------
+    >>> NSigma().name
+    'nsigma'
+    """
 
     name: ClassVar[str] = "nsigma"
     kind: ClassVar[str] = "counts"
@@ -118,6 +124,11 @@ class Submatrix:
     ------
     InputError
         If the score is another.
+
+    Examples
+    --------
+    >>> Submatrix("nsigma").name
+    'submatrix_nsigma'
     """
 
     score: str = "counts"

@@ -54,6 +54,11 @@ class Bump:
     ------
     InputError
         If a number is negative.
+
+    Examples
+    --------
+    >>> Bump(toys=0).name
+    'bump'
     """
 
     toys: int | None = None

@@ -93,6 +93,15 @@ def bump_hunt(
     ------
     InputError
         If there is no spectrum, an option is negative, or the signal's width fits to none of the spectra.
+
+    Examples
+    --------
+    >>> import hist
+    >>> import numpy as np
+    >>> masses = hist.Hist.new.Reg(60, 60.0, 180.0, name="mass").Int64()
+    >>> masses[...] = np.round(1e4 * np.exp(-np.arange(60) / 20)).astype(int)
+    >>> bump_hunt(MassSpectrum("2mu", "inclusive", masses, width=3.0), toys=0).rows[0].test
+    'bump'
     """
     options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
     return hunted(

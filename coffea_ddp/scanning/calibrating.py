@@ -68,6 +68,15 @@ def calibrate(
     InputError
         If no symmetry exchanges flavours, no events are stored, counts are weighted, or fewer than 100 events are
         there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("symmetries", testing.make_nanoaod(f"{folder}/nano.root", events=4000, seed=1))
+    >>> calibrate(hists, control="inclusive").fit.n_events > 1000
+    True
     """
     hists = as_histograms("calibrate", hists)
     basis = LeptonBasis() if basis is None else basis

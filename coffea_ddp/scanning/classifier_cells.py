@@ -51,6 +51,11 @@ class Classifier:
     ----------
     learner
         What learns.
+
+    Examples
+    --------
+    >>> Classifier().name
+    'classifier'
     """
 
     learner: KernelLearner = field(default_factory=KernelLearner)

@@ -129,6 +129,15 @@ def scan(
     -----
     The statistics of arXiv:2203.07529 in the cells of the DDP table, with M = number of non-empty bins. Cells overlap;
     the Sidak bound holds for jointly normal statistics whatever their correlation, and is conservative.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=300, seed=1))
+    >>> scan(hists, toys=20, seed=1).plan
+    'dimuon_charge'
     """
     chosen = find_tests(tests, hists := as_histograms("scan", hists))
     expectation = Expectation() if expectation is None else expectation

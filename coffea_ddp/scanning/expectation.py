@@ -77,6 +77,11 @@ class Expectation:
     InputError
         If kappa is not above 0 or none of the words, an uncertainty is not between 0 and 1, or one is given of a kappa
         that is estimated and brings its own.
+
+    Examples
+    --------
+    >>> Expectation(kappa={"e/mu": 1.15}, kappa_error=0.02).kappa
+    {'e/mu': 1.15}
     """
 
     kappa: float | str | Mapping[str, float | str] = "plan"

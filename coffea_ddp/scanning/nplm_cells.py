@@ -90,6 +90,11 @@ class NPLM:
     ------
     InputError
         If a number is negative, or networks lack torch, their device or permutations.
+
+    Examples
+    --------
+    >>> NPLM(fits=3).name
+    'nplm'
     """
 
     fits: int = FITS

@@ -55,6 +55,11 @@ class CellTest:
         The test, in words, for the report.
     normal
         Whether z is normal without a signal: then it is part of the report's histogram of z.
+
+    Examples
+    --------
+    >>> CellTest("totals", lambda a, b: (b.sum() - a.sum()) / (a.sum() + b.sum()) ** 0.5).name
+    'totals'
     """
 
     name: str

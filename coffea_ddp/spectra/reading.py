@@ -65,7 +65,7 @@ def read_spectra(
     density: bool = False,
     decimal: str | None = None,
 ) -> list[MassSpectrum]:
-    """Read all spectra of a file.
+    r"""Read all spectra of a file.
 
     Parameters
     ----------
@@ -104,6 +104,15 @@ def read_spectra(
     -----
     UserWarning
         If a histogram of one axis was left out that cannot be used; the message names it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = "\n".join(f"{60 + i},{61 + i},{500 - 8 * i}" for i in range(40))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "2mu.csv").write_text(f"low,high,count\n{rows}\n")
+    ...     len(read_spectra(Path(folder, "2mu.csv")))
+    1
     """
     if not isinstance(path, str | Path):
         raise InputError(f"read_spectra: got {named(path)}; give the path of a file of mass spectra")
@@ -262,6 +271,12 @@ def to_spectrum(histogram: Any, name: str = "", path: Any = "the histogram") -> 
     ------
     FormatError
         If it has not one axis of numbers that increase, or contents that are not finite.
+
+    Examples
+    --------
+    >>> import hist
+    >>> to_spectrum(hist.Hist.new.Reg(20, 60.0, 120.0).Int64(), "2mu").combination
+    '2mu'
     """
     label = f"{path}: {name!r}" if name else f"{path}"
     try:

@@ -49,6 +49,12 @@ class MassSpectrum:
         Its name in reports; the combination by default.
     decays_to
         The objects and candidates of which it is the mass, ``("mu", "mu", "j")``; empty where nothing tells them.
+
+    Examples
+    --------
+    >>> import hist
+    >>> MassSpectrum("2mu", "inclusive", hist.Hist.new.Reg(20, 60.0, 120.0).Int64(), width=2.5).width
+    2.5
     """
 
     combination: str

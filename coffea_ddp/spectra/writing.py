@@ -44,6 +44,16 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
         If the suffix is another one, there is no spectrum, something else is among them, or two have one name.
     FileError
         If the file cannot be written, or something else than spectra is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hist
+    >>> from coffea_ddp.spectra.spectrum import MassSpectrum
+    >>> spectrum = MassSpectrum("2mu", "inclusive", hist.Hist.new.Reg(20, 60.0, 120.0, name="mass").Int64())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_spectra([spectrum], Path(folder, "masses.csv")).name
+    'masses.csv'
     """
     chosen = only_spectra("write_spectra", spectra)
     path = Path(path)

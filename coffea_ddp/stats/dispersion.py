@@ -63,6 +63,11 @@ class DispersionResult:
         Windows of five neighbouring bins that hold 10 counts or more each.
     verdict
         ``"OVERDISPERSED"``, ``"UNDERDISPERSED"``, or empty. Of true Poisson spectra less than 1 in 1,000 has one.
+
+    Examples
+    --------
+    >>> DispersionResult(1.02, 12, "").ratio
+    1.02
     """
 
     ratio: float
@@ -153,6 +158,11 @@ def common_factor(counts: ArrayLike) -> int:
     ------
     InputError
         If they are not numbers, not finite, negative, not one-dimensional, or none.
+
+    Examples
+    --------
+    >>> common_factor(3 * np.arange(40, 90))
+    3
     """
     return _factors(_one_spectrum(counts)[None])[0]
 

@@ -68,6 +68,11 @@ class CommonRatio:
     chi2, p_value
         Of the hypothesis that all cells have exactly one ratio (without spread), with ``n_cells - 1`` degrees of
         freedom.
+
+    Examples
+    --------
+    >>> CommonRatio(0.13, 0.01, 0.0, 92, 87, 101.0, 0.2).n_cells
+    92
     """
 
     log_ratio: float

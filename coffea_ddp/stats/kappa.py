@@ -63,6 +63,11 @@ class KappaResult:
         Its standard error.
     method
         How it was made.
+
+    Examples
+    --------
+    >>> KappaResult(1.1, 0.02).method
+    'ratio of the totals B / A'
     """
 
     value: Any

@@ -66,6 +66,11 @@ class LikelihoodResult:
         Asymptotic: two-sided, or P(Z >= z) where one-sided (1/2 at q0 = 0).
     method
         How the p-value was made.
+
+    Examples
+    --------
+    >>> q0_l2([10, 10], [10, 30], [0.0, 1.0]).z_value > 3
+    True
     """
 
     q0: Any

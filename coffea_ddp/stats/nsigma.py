@@ -92,6 +92,11 @@ class NSigmaResult:
         How the p-value was made.
     kappa, kappa_error
         The expected ratio and its absolute error, as used: in the shape given, or (batch) for ``"totals"``.
+
+    Examples
+    --------
+    >>> n_sigma([10, 20], [12, 31]).n_bins
+    2
     """
 
     statistic: Any

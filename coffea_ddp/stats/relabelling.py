@@ -15,12 +15,6 @@ correlations of overlapping cells and windows come out right. Two nulls are offe
 Random numbers come in blocks of :data:`TOYS` pseudo-experiments, each block from (seed, key, number of the block): the
 same whoever draws it, in whatever order. Where one event is in several histograms its label can be keyed to the event
 itself (:func:`event_labels`), so that all histograms are relabelled alike.
-
-Examples
---------
->>> labels = relabel([10, 0, 4], kappa=1.0, seed=1, key="example", block=0)
->>> labels.shape, bool((labels <= [[10], [0], [4]]).all())
-((3, 64), True)
 """
 
 from __future__ import annotations
@@ -117,6 +111,12 @@ def relabel(
     InputError
         If counts are negative or fractional, ``n_b`` is not between 0 and their sum, or the sum is above 10^9 with
         ``n_b`` given.
+
+    Examples
+    --------
+    >>> labels = relabel([10, 0, 4], kappa=1.0, seed=1, key="example", block=0)
+    >>> labels.shape, bool((labels <= [[10], [0], [4]]).all())
+    ((3, 64), True)
     """
     events = checks.counts(n, "n", cure="round them first").astype(np.int64)
     if events.ndim != 1:

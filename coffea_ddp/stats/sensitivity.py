@@ -82,6 +82,12 @@ class SensitivityRow:
         tail. The method is that of the median.
     power
         Share of toys with a rectangle beyond :data:`GLOBAL_Z`.
+
+    Examples
+    --------
+    >>> (row,) = expected_sensitivity(np.full((4, 4), 50.0), np.eye(4), z=[3], toys=20).rows
+    >>> row.z_injected
+    3.0
     """
 
     z_injected: float
@@ -110,7 +116,13 @@ class SensitivityRow:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The outcome of :func:`expected_sensitivity`."""
+    """The outcome of :func:`expected_sensitivity`.
+
+    Examples
+    --------
+    >>> expected_sensitivity(np.full((4, 4), 50.0), np.eye(4), z=[3], toys=20).toys
+    20
+    """
 
     rows: tuple[SensitivityRow, ...]
     kind: str
@@ -185,6 +197,12 @@ def expected_sensitivity(
     -----
     The comparison of arXiv:2203.07529: L1 is the ideal analysis, L2 the best that a symmetry allows; N_sigma of k of M
     bins with a signal is ``sqrt(k / M)`` of L2, and scanning sub-matrices wins most of that back.
+
+    Examples
+    --------
+    >>> found = expected_sensitivity(np.full((4, 4), 50.0), np.eye(4), z=[0, 3], toys=20)
+    >>> [row.z_injected for row in found.rows]
+    [0.0, 3.0]
     """
     b, shape = checks.finite(background, "background"), checks.finite(template, "template")
     if b.ndim not in (1, 2):

@@ -12,7 +12,13 @@ from enum import Enum
 
 
 class Status(Enum):
-    """The outcome of one test; the value is its message, reports store the name."""
+    """The outcome of one test; the value is its message, reports store the name.
+
+    Examples
+    --------
+    >>> Status["OK"] is Status.OK
+    True
+    """
 
     OK = "tested"
     TOO_FEW_ENTRIES = "fewer entries inside the axes than the scan asks for"

@@ -67,6 +67,11 @@ class PermutationP:
         The central 68 % interval of ``p_tail`` (bootstrap).
     method
         How it was made.
+
+    Examples
+    --------
+    >>> PermutationP(1 / 101, 0, 100).n_ge
+    0
     """
 
     p_value: float
@@ -188,6 +193,11 @@ def permutation_p(z: float, sample: ArrayLike, *, seed: int = 0) -> PermutationP
     ------
     InputError
         If the sample is empty or anything is not finite.
+
+    Examples
+    --------
+    >>> permutation_p(2.0, np.linspace(-3.0, 3.0, 99)).n
+    99
     """
     return NullSample(sample, seed=seed).p(z)
 

@@ -76,6 +76,14 @@ def make_truncated(source: str | PathLike[str], target: str | PathLike[str], *, 
         The whole file and the copy.
     fraction
         How much of it is copied, between 0 and 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     good = make_nanoaod(f"{folder}/good.root", events=50, seed=1)
+    ...     make_truncated(good, f"{folder}/bad.root").stat().st_size < good.stat().st_size
+    True
     """
     if not 0.0 < fraction < 1.0:
         raise InputError(f"fraction={fraction}: a truncated file has a part of the bytes; give 0 < fraction < 1")
@@ -94,6 +102,14 @@ def make_corrupt(
         The good file and the copy.
     branch, tree
         Whose baskets are spoilt.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     good = make_nanoaod(f"{folder}/good.root", events=50, seed=1)
+    ...     make_corrupt(good, f"{folder}/bad.root").read_bytes() != good.read_bytes()
+    True
     """
     import uproot
 
@@ -168,13 +184,29 @@ def make_damaged(
 
 
 def make_not_root(path: str | PathLike[str]) -> Path:
-    """Write a text file, whatever its name says."""
+    """Write a text file, whatever its name says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_not_root(f"{folder}/bad.root").name
+    'bad.root'
+    """
     text = "This is not a ROOT file, only called like one.\n" * 20
     return in_place(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def make_wrong_tree(path: str | PathLike[str], *, tree: str = "Other") -> Path:
-    """Write a ROOT file without ``Events``: its only tree is called ``tree``."""
+    """Write a ROOT file without ``Events``: its only tree is called ``tree``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_wrong_tree(f"{folder}/bad.root").name
+    'bad.root'
+    """
     import uproot
 
     def write(temporary: Path) -> None:

@@ -63,6 +63,11 @@ class Candidate:
     ------
     InputError
         If there are no parts, or a window is none.
+
+    Examples
+    --------
+    >>> Candidate("Z", ("2mu",), (76.0, 106.0), opposite_sign=True).kind
+    'Z'
     """
 
     kind: str
@@ -108,6 +113,11 @@ class System:
     ------
     InputError
         If there is one object alone or more than one neutrino: there is one missing transverse momentum.
+
+    Examples
+    --------
+    >>> System(("2mu", "j")).decays_to
+    ('mu', 'mu', 'j')
     """
 
     parts: tuple[str | Candidate, ...]
@@ -175,7 +185,13 @@ class System:
 
 
 def system(*parts: str | Candidate) -> System:
-    """Return the system of some parts."""
+    """Return the system of some parts.
+
+    Examples
+    --------
+    >>> str(system("2mu", "j"))
+    '2mu+j'
+    """
     return System(parts)
 
 
@@ -199,6 +215,11 @@ def all_systems(candidates: Sequence[Candidate] = CANDIDATES, objects: Sequence[
     """Return every candidate with every object, every pair of candidates, and tZ, tH, bH with another t or b.
 
     Systems of two neutrinos are left out.
+
+    Examples
+    --------
+    >>> len(all_systems())
+    91
     """
     pairs = itertools.combinations_with_replacement(candidates, 2)
     found = [

@@ -53,6 +53,11 @@ class Combination:
     ------
     InputError
         If there are fewer than two objects, or one is named twice.
+
+    Examples
+    --------
+    >>> str(Combination((("mu", 2), ("j", 1))))
+    '2mu+j'
     """
 
     parts: tuple[tuple[str, int], ...]
@@ -195,6 +200,11 @@ def combination(*parts: str) -> Combination:
     ------
     InputError
         If a part is no name with a number in front.
+
+    Examples
+    --------
+    >>> str(combination("2mu", "j"))
+    '2mu+j'
     """
     return Combination(named("+".join(parts)))
 

@@ -46,6 +46,11 @@ class BumpScores:
         spectra); 1 where nothing is inside.
     method
         How they were made.
+
+    Examples
+    --------
+    >>> BumpScores(np.zeros(3), np.ones(3, bool), 0.0, 91.2, 0.5, 0.9, "asymptotic").position
+    91.2
     """
 
     z: FloatArray

@@ -48,6 +48,11 @@ class Bump:
         Its significance, and the uncertainty of that.
     p_local, p_global
         One-sided; at one bin, and anywhere in a spectrum without resonance, the stronger bumps taken out.
+
+    Examples
+    --------
+    >>> Bump(91.2, 2.5, 40.0, 4.1, 0.3, 2e-5, 3e-4).position
+    91.2
     """
 
     position: float
@@ -101,6 +106,11 @@ class BumpHuntResult:
         Of the bins, shape (n_bins + 1,).
     method
         How the p-values were made.
+
+    Examples
+    --------
+    >>> bump_significance(np.round(1e4 * np.exp(-np.arange(60) / 20))).z.shape
+    (60,)
     """
 
     z: FloatArray

@@ -75,6 +75,13 @@ class ClassifierResult:
         What learned.
     n_a, n_b
         Events.
+
+    Examples
+    --------
+    >>> from coffea_ddp.stats import classifier_test
+    >>> rng = np.random.default_rng(1)
+    >>> 0.0 < classifier_test(rng.normal(size=(60, 1)), rng.normal(size=(60, 1)), toys=20, seed=1).p_value <= 1.0
+    True
     """
 
     auc: float

@@ -50,6 +50,11 @@ class KernelLearner:
         In units of half of the central 68 % of a feature times the root of the number of features.
     ridge
         The penalty, in units of the variance of a label.
+
+    Examples
+    --------
+    >>> KernelLearner(width=2.0).width
+    2.0
     """
 
     centres: int | None = None
@@ -104,6 +109,11 @@ class BoostingLearner:
     ----------
     iterations, leaves, rate
         Number of trees, leaves of each, learning rate.
+
+    Examples
+    --------
+    >>> BoostingLearner(iterations=20).iterations
+    20
     """
 
     iterations: int = 50
@@ -180,6 +190,11 @@ class NetworkLearner:
     ----------
     solver
         The network.
+
+    Examples
+    --------
+    >>> type(NetworkLearner().solver).__name__
+    'NetworkSolver'
     """
 
     solver: NetworkSolver = field(default_factory=lambda: NetworkSolver(restarts=2, most=50))

@@ -153,6 +153,14 @@ class NPLMResult:
         ``CHI2_DISAGREES``: the permutations' t do not follow the chi2 with as many degrees of freedom. ``DIVERGES``: t
         seems to have no minimum. ``TOO_FEW_EVENTS``: the p-value is analytic, and fewer than 20 events are expected in
         some bin on one side; give toys.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from coffea_ddp.stats import nplm
+    >>> rng = np.random.default_rng(1)
+    >>> 0.0 < nplm(rng.normal(size=(60, 1)), rng.normal(size=(60, 1)), toys=20, seed=1).p_value <= 1.0
+    True
     """
 
     p_value: float

@@ -62,6 +62,11 @@ class KernelSolver:
         is 1 is what one expects.
     score
         Whether t is taken to second order: much faster, and its null is known exactly.
+
+    Examples
+    --------
+    >>> KernelSolver(widths=(0.5, 2.0)).widths
+    (0.5, 2.0)
     """
 
     centres: int | None = None
@@ -84,6 +89,11 @@ class FourierSolver:
         How many.
     widths, ridge, score
         As for :class:`KernelSolver`.
+
+    Examples
+    --------
+    >>> FourierSolver(features=64).features
+    64
     """
 
     features: int = 128
@@ -110,6 +120,11 @@ class BinSolver:
         The penalty.
     score
         Whether t is taken to second order (Pearson's chi2 in place of G).
+
+    Examples
+    --------
+    >>> BinSolver(bins=8).bins
+    8
     """
 
     bins: int = 13
@@ -132,6 +147,11 @@ class SplineSolver:
         Inner knots.
     ridge, score
         As for :class:`BinSolver`.
+
+    Examples
+    --------
+    >>> SplineSolver(knots=5).knots
+    5
     """
 
     knots: int = 9

@@ -84,6 +84,12 @@ class SubmatrixResult:
         The relative excess eps of B that explains the rectangle, B = kappa (1 + eps) A; inf where A is empty.
     method
         How both p-values were made.
+
+    Examples
+    --------
+    >>> result = scan_submatrices(np.full((4, 4), 9), np.full((4, 4), 9) + 20 * np.eye(4, dtype=int))
+    >>> result.n_b >= result.n_a
+    True
     """
 
     bins: tuple[tuple[int, int], ...]
@@ -112,6 +118,11 @@ class BestRectangles(NamedTuple):
         Signed score; NaN where a pair is empty. Shape (n_pairs,).
     bins
         First and one-past-last bin along every axis; shape (n_pairs, n_axes, 2).
+
+    Examples
+    --------
+    >>> BestRectangles(np.array([3.2]), np.array([[0, 2, 1, 3]])).z.tolist()
+    [3.2]
     """
 
     z: FloatArray

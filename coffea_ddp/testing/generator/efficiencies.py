@@ -38,6 +38,11 @@ class LeptonEfficiency:
         Relative difference a between the charges: factors 1 + a and 1 - a for positive and negative leptons.
     loss_per_jet
         Relative loss with each jet of the event: a factor ``(1 - loss_per_jet)^n_jets``.
+
+    Examples
+    --------
+    >>> LeptonEfficiency(pt={30.0: 0.8, 60.0: 0.95}).pt
+    ((30.0, 0.8), (60.0, 0.95))
     """
 
     pt: Mapping[float, float] | Sequence[tuple[float, float]] = ((1.0, 1.0),)

@@ -54,6 +54,11 @@ def inject(
     InputError
         If counts are negative or fractional, the template is negative, empty, or of another shape than the bins, n is
         negative, above 10^15 or (without ``poisson``) fractional, or the seed is negative.
+
+    Examples
+    --------
+    >>> inject(np.full(4, 10), [0.0, 1.0, 0.0, 0.0], 5, seed=1, poisson=False).tolist()
+    [10, 15, 10, 10]
     """
     known, shape, wanted = (_numbers(x, name) for x, name in ((counts, "counts"), (template, "template"), (n, "n")))
     if np.asarray(counts).dtype.kind not in "iuf" or (known < 0).any() or (known != np.rint(known)).any():

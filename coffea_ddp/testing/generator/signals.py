@@ -35,7 +35,14 @@ _DAUGHTERS = {
 
 @dataclass(frozen=True)
 class Signal(Company, ABC):
-    """Events of one new process; see ``LFVSignal`` and ``Resonance``."""
+    """Events of one new process; see ``LFVSignal`` and ``Resonance``.
+
+    Examples
+    --------
+    >>> from coffea_ddp.testing import Resonance
+    >>> issubclass(Resonance, Signal)
+    True
+    """
 
     n: int
     mass: float

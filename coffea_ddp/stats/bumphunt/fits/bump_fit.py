@@ -71,6 +71,11 @@ class BumpFitResult:
         contents: expected counts, or a spectrum that was scaled), ``SCALED`` (all contents are multiples of one
         number), ``OVERDISPERSED``, ``UNDERDISPERSED`` (:func:`~coffea_ddp.stats.poisson_dispersion`), ``UNEVEN_BINS``
         (widths of neighbouring bins jump; both backgrounds are smooth in counts per bin).
+
+    Examples
+    --------
+    >>> bump_fit(np.round(1e4 * np.exp(-np.arange(60) / 20)), width=2.0).z.shape
+    (60,)
     """
 
     z: FloatArray
@@ -129,6 +134,11 @@ def bump_fit(
     InputError
         If the data cannot be used (see :func:`coffea_ddp.stats.bump_significance`), no width is given, or the
         background is unknown.
+
+    Examples
+    --------
+    >>> bump_fit(np.round(1e4 * np.exp(-np.arange(60) / 20)), width=2.0).z.shape
+    (60,)
     """
     spectra = given_spectra(counts, edges, width, whole=False)
     if spectra.sigma is None:

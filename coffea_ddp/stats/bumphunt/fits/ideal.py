@@ -62,6 +62,12 @@ def ideal_significance(counts: ArrayLike, background: ArrayLike, sigma: ArrayLik
     Notes
     -----
     mu is bounded below by ``b_i + mu s_i >= 0``, which is the best mu where the bin that binds is empty.
+
+    Examples
+    --------
+    >>> background = np.full(40, 100.0)
+    >>> bool(ideal_significance(background, background, np.full(40, 2.0)).round(6).max() == 0.0)
+    True
     """
     observed = np.atleast_1d(checks.positive(counts, "counts"))
     expected = checks.positive(background, "background")
