@@ -13,7 +13,8 @@ import click
 from coffea_ddp._files import CHANGES, CONFIRMATION, EVENT_LIST
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import STDOUT, Command, OutputFile, OutputFolder, delivering, to_stdout
-from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, note, steps_bar, tell_missing, terminal
+from coffea_ddp.cli.telling import is_json, is_quiet, result
+from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, alert, note, steps_bar, tell_missing, terminal
 from coffea_ddp.cli.unused import refuse_unused
 from coffea_ddp.errors import InputError
 
@@ -70,8 +71,9 @@ def confirm(report_file: str, hists: str, output: str | None, rows: tuple[int, .
     with delivering() as deliver:
         deliver(output, found.save)
         terminal(stderr=to_stdout(output)).print(found.table())
+        result(found.to_dict)
     if not found.regions:
-        note(f"no row of the report has a global p of {options['level']:g} or less; --row names some")
+        alert(f"no row of the report has a global p of {options['level']:g} or less; --row names some")
     return tell_missing(histograms)
 
 
@@ -107,13 +109,16 @@ def events(report_file: str, fileset: Sequence[str], output: str, **options: Any
         raise InputError("files are given, and no plan to select events by; give --plan PLAN, or leave them out")
     found = _events_of(ScanReport.load(report_file), fileset, options)
     with delivering() as deliver:
-        if output == STDOUT:
-            sys.stdout.write(found.to_text())
-        else:
+        if output != STDOUT:
             deliver(output, found.save)
+        elif not is_json():
+            sys.stdout.write(found.to_text())
+        result(lambda: {
+            "place": found.place, "events": found.to_text().split(), "of": found.n_events, "missing": found.n_missing
+        })  # fmt: skip
     note(f"{len(found):,} of {found.n_events:,} events of {found.place}")
     if found.n_missing:
-        note(f"{found.n_missing:,} are not stored; --plan PLAN FILES selects all of them")
+        alert(f"{found.n_missing:,} are not stored; --plan PLAN FILES selects all of them")
     return SOMETHING_MISSING if found.n_missing else DONE
 
 
@@ -124,7 +129,7 @@ def _events_of(report: ScanReport, fileset: Sequence[str], options: dict[str, An
 
         workers = Local(options["workers"] or os.cpu_count() or 1)
         return select_events(
-            report, options["plan"], list(fileset), row=options["row"], executor=workers, progress=True
+            report, options["plan"], list(fileset), row=options["row"], executor=workers, progress=not is_quiet()
         )
     from coffea_ddp.evidence.region_events import region_events
 
@@ -157,8 +162,10 @@ def skim(events_file: str, fileset: Sequence[str], output: str, tree: str) -> in
         note(f"wrote {file.output}: {file.n_events:,} events of {file.source}")
         if file.left_out:
             note(f"without {len(file.left_out)} branches that are no numbers: {', '.join(file.left_out[:5])}")
-    note(f"{found.n_found:,} of {found.n_wanted:,} events were found")
-    return SOMETHING_MISSING if len(found.not_found) else DONE
+    missing = len(found.not_found)
+    (alert if missing else note)(f"{found.n_found:,} of {found.n_wanted:,} events were found")
+    result(lambda: {"files": [str(one.output) for one in found.files], "found": found.n_found, "missing": missing})
+    return SOMETHING_MISSING if missing else DONE
 
 
 @click.command(cls=Command)
@@ -183,4 +190,5 @@ def compare_reports(before: str, after: str, output: str | None, top: int, simil
     with delivering() as deliver:
         deliver(output, found.save)
         terminal(stderr=to_stdout(output)).print(found.table(top, similar=similar))
+        result(found.to_dict)
     return DONE

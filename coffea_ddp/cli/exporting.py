@@ -9,6 +9,7 @@ import click
 from coffea_ddp._files import REGION, write_text
 from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE
 from coffea_ddp.cli.unused import refuse_unused
 
@@ -76,4 +77,5 @@ def export(report_file: str, row: int, hists: str, output: str, form: str, signa
     text = text_of(export_region(report_file, row, hists, form=form, signal=template, **options))  # type: ignore[arg-type]
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, text, REGION))
+        result(lambda: {"output": output, "form": form, "row": row})
     return DONE

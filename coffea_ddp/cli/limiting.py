@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from coffea_ddp._files import LIMITS, write_text
 from coffea_ddp.cli.arrays import read_matrix
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
+from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import steps_bar, tell_missing, terminal
 from coffea_ddp.cli.unused import refuse_unused
 
@@ -66,4 +68,5 @@ def limits(hists: str, output: str | None, **options: Any) -> int:
     with delivering() as deliver:
         deliver(output, lambda path: write_text(path, text, LIMITS))
         terminal(stderr=to_stdout(output)).print(found.table())
+        result(lambda: json.loads(found.to_json()))
     return tell_missing(histograms)

@@ -125,6 +125,11 @@ class Confirmation:
         Of the pseudo-experiments.
     inputs
         Where the new data come from, as in reports.
+
+    Examples
+    --------
+    >>> Confirmation(plan="demo", regions=(), level=0.05, toys=100, seed=1, inputs={}).to_dict()["level"]
+    0.05
     """
 
     plan: str

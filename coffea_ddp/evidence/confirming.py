@@ -98,6 +98,17 @@ def confirm(
         If the scan has seen these data, they are of another plan, or a number or an option cannot be.
     FormatError
         If the report does not tell which data it is of.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, scan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = [testing.make_nanoaod(f"{folder}/{seed}.root", events=300, seed=seed) for seed in (1, 2)]
+    ...     first, second = (run("dimuon_charge", file) for file in files)
+    >>> report = scan(first, toys=20, seed=1)
+    >>> len(confirm(report, second, rows=[1], toys=50).regions)
+    1
     """
     report = report if isinstance(report, ScanReport) else ScanReport.load(report)
     hists = as_histograms("confirm", hists)

@@ -140,6 +140,18 @@ def write_region(
         As there.
     FileError
         If the file cannot be written, or anything but an older region is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, scan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = [testing.make_nanoaod(f"{folder}/{seed}.root", events=300, seed=seed) for seed in (1, 2)]
+    ...     first, second = (run("dimuon_charge", file) for file in files)
+    >>> report = scan(first, toys=20, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_region(f"{folder}/region.json", report, 1, first, form="uhi").name
+    'region.json'
     """
     return write_text(path, text_of(export_region(report, row, hists, **options)), REGION)
 

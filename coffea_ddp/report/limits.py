@@ -60,6 +60,11 @@ class LimitRow:
         The same expected without a signal: the median, and 1 and 2 standard deviations from it.
     background
         Expected events of side B in the bins with a signal.
+
+    Examples
+    --------
+    >>> LimitRow("e/mu", "inclusive", (), 50, 60, 1.0, 0.0, 0.2, -0.189, 0.783, -0.325, 0.48).high
+    0.783
     """
 
     symmetry: str
@@ -128,6 +133,11 @@ class Limits:
         Symmetries in the order of the plan, their cells in that of the table of symmetries.
     partial
         Something is missing from the input.
+
+    Examples
+    --------
+    >>> Limits(plan="demo", fingerprint="", level=0.95, method="", signal_method="", rows=(), partial=False).level
+    0.95
     """
 
     plan: str

@@ -61,6 +61,11 @@ class AsymmetryLimit:
         The confidence level.
     method
         How it was made.
+
+    Examples
+    --------
+    >>> asymmetry_limit(50, 60).level
+    0.95
     """
 
     asymmetry: Any

@@ -70,6 +70,11 @@ class SignalLimit:
         The confidence level.
     method
         How it was made.
+
+    Examples
+    --------
+    >>> SignalLimit(4.2, (2.0, 3.0, 4.0, 5.0, 6.0), 0.3, 0.95, "CLs").level
+    0.95
     """
 
     limit: Any
