@@ -65,7 +65,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "t.csv").write_text(f"low,high,count\n{rows}\n")
     names = {
         "hists": "h.ddp",
-        "other": "o.ddp", "list": "e.txt",
+        "other": "o.ddp",
+        "list": "e.txt",
         "masses": "m.ddp",
         "report": "r.json",
         "matrix": "a.npy",
