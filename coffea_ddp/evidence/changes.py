@@ -116,6 +116,12 @@ class ReportChanges:
         Their places.
     differences
         Differences between what the reports are of, in words: plan, data, tests, options, seed.
+
+    Examples
+    --------
+    >>> nothing = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
+    >>> compare_reports(nothing, nothing).rows
+    ()
     """
 
     before: ScanReport
@@ -236,6 +242,12 @@ def compare_reports(before: ScanReport | str | Path, after: ScanReport | str | P
         If a report cannot be read.
     InputError
         If something else is given.
+
+    Examples
+    --------
+    >>> nothing = ScanReport(plan="demo", fingerprint="", seed=1, inputs={}, trials=0, rows=())
+    >>> compare_reports(nothing, nothing).differences
+    ()
     """
     first, second = (one if isinstance(one, ScanReport) else ScanReport.load(one) for one in (before, after))
     rows = _paired(first.rows, second.rows)

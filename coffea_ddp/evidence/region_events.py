@@ -61,6 +61,16 @@ class RegionEvents:
         event has none, and the weight and expected share of side B where events have them. Shape (n_events,) each.
     n_events
         Number of events of the region, stored or not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, scan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=2000, seed=1))
+    >>> report = scan(hists, toys=0)
+    >>> region_events(report, hists).n_missing
+    0
     """
 
     row: Row
@@ -154,6 +164,17 @@ def region_events(report: ScanReport | str | Path, hists: Histograms | str | Pat
     InputError
         If the report has no such row, the output is another one or stores no events, or the row is about a mass
         spectrum, of which no events are stored.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import run, scan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hists = run("dimuon_charge", testing.make_nanoaod(f"{folder}/nano.root", events=2000, seed=1))
+    >>> report = scan(hists, toys=0)
+    >>> found = region_events(report, hists)
+    >>> len(found) == report.rows[0].n_a + report.rows[0].n_b
+    True
     """
     report = report if isinstance(report, ScanReport) else ScanReport.load(report)
     hists = as_histograms("region_events", hists)

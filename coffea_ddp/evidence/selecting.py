@@ -86,6 +86,16 @@ def select_events(
         in one exclusive cell.
     DDPError
         If the files cannot be run over.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp import scan, testing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = testing.make_nanoaod(f"{folder}/nano.root", events=2000, seed=1)
+    ...     report = scan(run("dimuon_charge", path), toys=0)
+    ...     len(select_events(report, "dimuon_charge", path)) == report.rows[0].n_a + report.rows[0].n_b
+    True
     """
     report = report if isinstance(report, ScanReport) else ScanReport.load(report)
     plan = plan if isinstance(plan, ScanPlan) else load_plan(plan)

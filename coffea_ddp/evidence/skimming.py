@@ -40,7 +40,7 @@ def skim(
     tree: str = "Events",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Skim:
-    """Copy chosen events out of NanoAOD files, with all that the files know of them.
+    r"""Copy chosen events out of NanoAOD files, with all that the files know of them.
 
     Parameters
     ----------
@@ -59,6 +59,16 @@ def skim(
     ------
     InputError, FileError, FormatError
         If there are no events, a list is none, or a file cannot be read or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from coffea_ddp.testing import make_nanoaod
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = make_nanoaod(f"{folder}/nano.root", events=100, seed=1)
+    ...     _ = Path(folder, "events.txt").write_text("1:1:1\n")
+    ...     skim(f"{folder}/events.txt", path, f"{folder}/skims").n_wanted
+    1
     """
     if isinstance(events, RegionEvents):
         identity = np.stack([events.columns[name].astype(np.uint64) for name in IDENTITY_NAMES], axis=1)
