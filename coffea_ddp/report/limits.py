@@ -7,7 +7,7 @@ Examples
 >>> found.to_dataframe()[["symmetry", "cell", "low", "high"]].values.tolist()
 [['e/mu', 'inclusive', -0.189, 0.783]]
 >>> found.rows[0].interval
-'-18.9 to +78.3 %'
+'-18.9 to +78.3'
 """
 
 from __future__ import annotations
@@ -95,12 +95,12 @@ class LimitRow:
 
     @property
     def interval(self) -> str:
-        """The interval that is not excluded, in words."""
+        """The interval that is not excluded, in per cent, as text."""
         return _interval(self.low, self.high)
 
     @property
     def expected_interval(self) -> str:
-        """The expected one, in words."""
+        """The expected one, likewise."""
         return _interval(self.expected_low, self.expected_high)
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Limits:
         return html_table(dict.fromkeys(columns, ""), lines)
 
     def _lines(self) -> tuple[list[str], list[list[str]]]:
-        columns = ["symmetry", "cell", "A", "B", "asymmetry", "not excluded", "expected"]
+        columns = ["symmetry", "cell", "A", "B", "asym. [%]", "not excluded", "expected"]
         columns += ["signal events", "expected [-1, +1 sigma]"] if self.has_signal else []
         return columns, [self._line(row) for row in self.rows]
 
@@ -226,7 +226,7 @@ class Limits:
         return f"{self.plan}: what is excluded at {100 * self.level:g} % CL{mark}"
 
     def _caption(self) -> str:
-        lines = [f"asymmetry: {self.method}; expected: the median under the symmetry"]
+        lines = [f"asymmetry, in %: {self.method}; expected: medians under the symmetry"]
         lines += [f"signal events: {self.signal_method}"] if self.has_signal else []
         few = any(row.is_few for row in self.rows)
         lines += [f"*: fewer than {FEW:g} events of background: may exclude too much"] if few else []
@@ -240,13 +240,11 @@ def _finite(value: Any) -> Any:
 def _percent(value: float) -> str:
     if math.isnan(value):
         return ""
-    return "inf" if math.isinf(value) else f"{100 * value:+.1f} %" if abs(value) < 10 else f"{100 * value:+.3g} %"
+    return "inf" if math.isinf(value) else f"{100 * value:+.1f}" if abs(value) < 1 else f"{100 * value:+.0f}"
 
 
 def _interval(low: float, high: float) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return ""
-    return f"{_percent(low).removesuffix(' %')} to {_percent(high)}"
+    return "" if math.isnan(low) or math.isnan(high) else f"{_percent(low)} to {_percent(high)}"
 
 
 def _events(value: float | None) -> str:
