@@ -205,7 +205,7 @@ class Limits:
         return html_table(dict.fromkeys(columns, ""), lines)
 
     def _lines(self) -> tuple[list[str], list[list[str]]]:
-        columns = ["symmetry", "cell", "A", "B", "asym. [%]", "not excluded", "expected"]
+        columns = ["symmetry", "cell", "A", "B", "asym.", "not excluded", "expected"]
         columns += ["signal events", "expected [-1, +1 sigma]"] if self.has_signal else []
         return columns, [self._line(row) for row in self.rows]
 
