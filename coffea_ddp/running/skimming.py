@@ -18,7 +18,8 @@ Examples
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,19 +212,34 @@ def _reading(path: str) -> Iterator[None]:
 def _copy(tree: Any, chosen: BoolArray, small: Any, name: str) -> list[str]:
     """Copy chosen entries of a tree to a file, and return the branches that cannot be copied."""
     entries = np.flatnonzero(chosen)
-    keys = [key for key in tree.keys() if "/" not in key]  # noqa: SIM118 (uproot's, not a dict)
-    counters = {key[1:] for key in keys if key.startswith("n")}
+    keys = [key for key in tree.keys() if _is_branch(key)]  # noqa: SIM118 (uproot's, not a dict)
+    collections = {key[1:] for key in keys if key.startswith("n")}
     written, left_out = None, []
     for start in np.unique(entries // STEP * STEP).tolist() or [0]:
         mine = entries[(entries >= start) & (entries < start + STEP)] - start
         read = _arrays(tree, keys, start)
         left_out = [key for key in keys if key not in read]
-        content = _collections({key: values[mine] for key, values in read.items()}, counters)
+        counters = {_counter(key, collections) for key, values in read.items() if values.ndim > 1}
+        content = {key: values[mine] for key, values in read.items() if key not in counters}
         if written is None:
             kinds = {key: str(values.type.content) for key, values in content.items()}
-            written = small.mktree(name, kinds, title=SKIM_TITLE)
+            written = small.mktree(
+                name, kinds, title=SKIM_TITLE, counter_name=functools.partial(_counter, collections=collections)
+            )
         written.extend(content)
     return left_out
+
+
+def _is_branch(key: str) -> bool:
+    """Return False for parts of branches, and for what an RNTuple holds collections in beside their branches."""
+    return "/" not in key and "." not in key and not key.startswith("_")
+
+
+def _counter(key: str, collections: Collection[str]) -> str:
+    """Return the branch with the lengths of a list: that of its collection, or one for itself."""
+    parts = key.split("_")
+    names = ("_".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return f"n{next((one for one in names if one in collections), key)}"
 
 
 def _arrays(tree: Any, keys: Sequence[str], start: int) -> dict[str, Any]:
@@ -239,22 +255,3 @@ def _arrays(tree: Any, keys: Sequence[str], start: int) -> dict[str, Any]:
         if isinstance(inner, ak.types.NumpyType):
             found[key] = values
     return found
-
-
-def _collections(arrays: dict[str, Any], counters: set[str]) -> dict[str, Any]:
-    """Return the arrays with those of one counter in one record; counters are made anew as they are written."""
-    found: dict[str, Any] = {}
-    members: dict[str, dict[str, Any]] = {}
-    for key, values in arrays.items():
-        if values.ndim == 1:
-            found[key] = values
-            continue
-        collection = max((one for one in counters if key.startswith(f"{one}_")), key=len, default="")
-        if collection:
-            members.setdefault(collection, {})[key[len(collection) + 1 :]] = values
-        else:
-            found[key] = values
-    for collection, fields in members.items():
-        found[collection] = ak.zip(fields, depth_limit=2)
-    lists = {key for key, values in found.items() if values.ndim > 1}
-    return {key: values for key, values in found.items() if key not in {f"n{one}" for one in lists}}
