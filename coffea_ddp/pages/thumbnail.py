@@ -77,7 +77,7 @@ def _pair(row: Row, hists: Histograms) -> Thumbnail | None:
     a, b = (_along_first(np.asarray(side.values(), dtype=np.float64), bins) for side in (pair.a, pair.b))
     axis = pair.a.axes[0]
     sides = hists.layout.symmetry(str(row.symmetry)).sides
-    where = "" if len(pair.a.axes) == 1 or bins is None else ", within the region on the other axis"
+    where = "" if len(pair.a.axes) == 1 or bins is None else " (region of the other axis)"
     return _drawn(
         kappa * a, b, np.asarray(axis.edges, dtype=np.float64), (symbols(sides[0]), symbols(sides[1])),
         None if bins is None else bins[0], f"{symbols(quantity(axis).label)}{where}", quantity(axis).unit,
