@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
@@ -120,3 +122,36 @@ def test_an_unknown_name_is_told(execute, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["execute.py", "nowhere"])
     assert execute.main() == 1
     assert "nowhere.ipynb" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def beside():
+    spec = importlib.util.spec_from_file_location("published", FOLDER / "published.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_published_point_says_where_it_is_from(beside):
+    table = pd.read_csv(beside.FOLDER / "published.csv", dtype=str)
+    assert table[["paper", "figure", "curve", "value", "how"]].notna().all(axis=None)
+    read = table.how == "read from the figure"
+    assert (table[read].error.astype(float) > 0).all()  # by eye: never exact
+
+
+def test_a_pull_has_the_errors_of_both_and_none_without_any(beside):
+    assert beside.pull(3.0, 0.3, 2.0, 0.4) == pytest.approx(2.0)
+    assert np.isnan(beside.pull(3.0, 0.0, 2.0)).all()
+    with pytest.raises(ValueError, match=r"has nothing of 2401\.09530, 'nothing'"):
+        beside.published("2401.09530", "nothing")
+
+
+def test_the_figure_has_pulls_where_both_have_a_point_and_one_colour_for_each_test(beside):
+    points = pd.DataFrame({"x": [1.0, 2.0, 2.0], "value": [1.0, 2.0, 4.0], "error": 0.0, "how": "made"})
+    name = "kernels of this package"
+    own = {name: ([1.0, 2.0, 3.0], [1.5, 2.0, 9.0], [0.5, 0.5, 0.5])}
+    words = dict.fromkeys(("xlabel", "ylabel", "title", "label"), "word")
+    main, below = beside.beside(points, own, **words).axes
+    (drawn,) = (line for line in below.lines if line.get_color() == beside.COLOURS[name])
+    assert np.c_[drawn.get_xdata(), drawn.get_ydata()].tolist() == [[1.0, 1.0], [2.0, 0.0], [2.0, -4.0]]
+    assert main.get_legend_handles_labels()[1] == ["published network (made)", name]
