@@ -361,7 +361,8 @@ class Histograms:
 
     def __repr__(self) -> str:
         """Return the plan, the number of events and of cells."""
-        mark = f", PARTIAL: {len(self.missing)} missing" if self.partial else ""
+        mark = f", {self.layout.split}" if self.layout.split is not None else ""
+        mark += f", PARTIAL: {len(self.missing)} missing" if self.partial else ""
         return (
             f"Histograms(plan={self.layout.plan!r}, events={self.n_events}, symmetries={len(self.symmetries)}, "
             f"spectra={len(self.spectra)}, lattice={self.layout.grid.n_cells} cells, "

@@ -5,6 +5,8 @@ Examples
 >>> choices = {"kind of events": ["data"], "collision energy": ["13 TeV"], "integrated luminosity": ["16.4 fb^-1"]}
 >>> dataset_words({"choices": choices, "events": 1200, "files": 2, "datasets": ["muon"]})
 'data, 13 TeV, 16.4 fb^-1, 1,200 events of 2 files (muon)'
+>>> dataset_words({"events": 1200, "files": 2, "split": {"part": "a", "share": 0.5}})
+'half a, 1,200 events of 2 files'
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coffea_ddp.errors import DDPError
 from coffea_ddp.histograms.descriptions import ENERGY_ROLE, KIND_ROLE, LUMINOSITY_ROLE
+from coffea_ddp.histograms.split import EventSplit
 
 _MOST = 3
 """Datasets and luminosities that are named."""
@@ -35,9 +39,19 @@ def dataset_words(inputs: Mapping[str, Any]) -> str:
         *[f"{', '.join(used[:_MOST])}{role.removeprefix(LUMINOSITY_ROLE)}" for role, used in luminosities.items()][
             :_MOST
         ],
+        _part(inputs.get("split")),
         _size(inputs),
     ]
     return ", ".join(filter(None, found))
+
+
+def _part(split: Any) -> str:
+    """Return the part of the events that was scanned, of the events that were read."""
+    try:
+        part = EventSplit.from_dict(split)
+    except (DDPError, KeyError, TypeError, ValueError, AttributeError):  # a stranger's report
+        return ""
+    return "" if part is None else str(part)
 
 
 def _size(inputs: Mapping[str, Any]) -> str:

@@ -83,6 +83,8 @@ def test_a_part_survives_its_file_and_is_added_to_its_like_alone(nano, tmp_path)
     with pytest.raises(MergeError, match=r"one of half a and one of all events"):
         a + whole
     assert "split" not in whole.layout.to_dict()
+    assert "half a" in repr(a)
+    assert "half" not in repr(whole)
 
 
 def test_shards_of_the_parts_are_apart(tmp_path):
