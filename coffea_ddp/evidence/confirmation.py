@@ -125,6 +125,8 @@ class Confirmation:
         Of the pseudo-experiments.
     inputs
         Where the new data come from, as in reports.
+    notes
+        Differences from the scan that one has to know of, in words.
 
     Examples
     --------
@@ -138,6 +140,7 @@ class Confirmation:
     toys: int
     seed: int
     inputs: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def n_confirmed(self) -> int:
@@ -168,6 +171,7 @@ class Confirmation:
             "toys": self.toys,
             "seed": self.seed,
             "inputs": dict(self.inputs),
+            "notes": list(self.notes),
             "regions": [one.to_dict() for one in self.regions],
         }
 
@@ -205,7 +209,12 @@ class Confirmation:
     def _notes(self) -> list[str]:
         methods = dict.fromkeys(f"{one.row.test}: {one.outcome.method}" for one in self.regions if one.outcome.method)
         missing = [f"missing: {item}" for item in self.inputs.get("missing", ())]
-        return [*methods, *(["p (Holm): after all of these regions"] if len(self.regions) > 1 else []), *missing]
+        return [
+            *self.notes,
+            *methods,
+            *(["p (Holm): after all of these regions"] if len(self.regions) > 1 else []),
+            *missing,
+        ]
 
     def _repr_html_(self) -> str:
         notes = "<br>".join(map(html.escape, self._notes()))

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 TOYS = 10_000
 """Number of pseudo-experiments: few regions are tested, and p below 1/1,000 is what is asked for."""
 
+_PLAN = "the plan's kappa, taken as exact"
+
 MOST_FITS = 1_000
 """Largest number of pseudo-experiments of stored events, and of spectra, each of which is fitted."""
 
@@ -115,7 +117,8 @@ def confirm(
     _check(level, toys, seed)
     check_unseen(report, hists)
     chosen = marked(report, rows, level=level)
-    expected = _Expected.of(hists, chosen, Expectation() if expectation is None else expectation)
+    given = Expectation() if expectation is None else expectation
+    expected = _Expected.of(hists, chosen, given)
     outcomes = []
     for number, row in enumerate(chosen):
         if progress is not None:
@@ -128,7 +131,7 @@ def confirm(
         ConfirmedRegion(row, outcome, p, p <= level and not outcome.reason)
         for row, outcome, p in zip(chosen, outcomes, adjusted, strict=True)
     )
-    return Confirmation(report.plan, regions, level, toys, seed, inputs(hists))
+    return Confirmation(report.plan, regions, level, toys, seed, inputs(hists), tuple(_notes(report, chosen, given)))
 
 
 def _check(level: float, toys: int, seed: int) -> None:
@@ -136,6 +139,14 @@ def _check(level: float, toys: int, seed: int) -> None:
         raise InputError(f"level={level!r}: give a probability between 0 and 1")
     checks.toys(toys, "toys", least=1)
     checks.seed(seed)
+
+
+def _notes(report: ScanReport, rows: Sequence[Row], expectation: Expectation) -> list[str]:
+    """Return a difference between what the scan expected of side B and what is expected here."""
+    before, now = str(report.options.get("expectation") or ""), expectation.method
+    if before == now or not any(row.kind == "symmetry" for row in rows):
+        return []
+    return [f"expected of side B, in the scan: {before or _PLAN}; here: {now or _PLAN}"]
 
 
 class _Expected:

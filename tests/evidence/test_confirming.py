@@ -207,6 +207,15 @@ def test_it_is_the_same_from_files_and_says_what_it_did(halves, report, tmp_path
     assert all(one.outcome.method for one in found.regions)
 
 
+def test_another_expectation_than_that_of_the_scan_is_noted(halves, report):
+    same, other = (ddp.confirm(report, halves[1], rows=[1], expectation=one) for one in (None, Expectation("global")))
+    assert same.notes == ()
+    (note,) = other.notes
+    assert note == "expected of side B, in the scan: the plan's kappa, taken as exact; here: kappa from the totals"
+    assert note in other.to_dict()["notes"]
+    assert "kappa from the totals" in other._repr_html_()
+
+
 def test_names_of_strangers_are_shown_and_not_run(halves, report):
     row = dataclasses.replace(report.rows[0], test="<script>alert(1)</script>")
     found = ddp.confirm(dataclasses.replace(report, rows=(row,)), halves[1], rows=[1])
