@@ -132,11 +132,19 @@ def beside():
     return module
 
 
-def test_every_published_point_says_where_it_is_from(beside):
+def test_every_published_point_says_where_it_is_from_and_has_measured_ones_beside_it(beside):
     table = pd.read_csv(beside.FOLDER / "published.csv", dtype=str)
     assert table[["paper", "figure", "curve", "value", "how"]].notna().all(axis=None)
     read = table.how == "read from the figure"
     assert (table[read].error.astype(float) > 0).all()  # by eye: never exact
+    measured = pd.read_csv(beside.FOLDER / "measured_nplm.csv", dtype={"n_a": str, "n_b": str})
+    tests = set(measured.test)
+    assert tests <= set(beside.COLOURS)
+    assert len(tests) == 3
+    for one in table[table.figure.str.startswith("Z against")].itertuples():
+        here = measured[(measured.curve == one.curve) & (measured.n_a == one.n_a) & (measured.n_b == one.n_b)]
+        assert set(here[here.x == float(one.x)].test) >= tests, one
+    assert (measured.z_error > 0).all() or measured[measured.z_error == 0].z.max() > 2.8  # only at the end of the toys
 
 
 def test_a_pull_has_the_errors_of_both_and_none_without_any(beside):
