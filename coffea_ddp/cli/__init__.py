@@ -43,7 +43,7 @@ from coffea_ddp.cli.terminal import (
 from coffea_ddp.cli.training import train_bump
 from coffea_ddp.errors import DDPError
 
-_GO_ON = "`coffea-ddp run ... --resume` goes on from the chunks that were finished"
+_GO_ON = "; `coffea-ddp run ... --resume` goes on from the chunks that were finished"
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -124,6 +124,12 @@ def _terminate(*_: object) -> None:
     raise TerminatedError
 
 
+def _go_on(given: Sequence[str]) -> str:
+    """Return how a command that was stopped goes on; empty for those that begin anew."""
+    named = next((cli.commands[one] for one in given if one in cli.commands), cli)
+    return _GO_ON if any(option.name == "resume" for option in named.params) else ""
+
+
 def _meaning(error: Exception) -> str:
     if isinstance(error, DDPError):
         return str(error)
@@ -173,10 +179,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _show_example(error)
         code = USAGE if isinstance(error, click.UsageError) else WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
-        alert(f"interrupted; {_GO_ON}")
+        alert(f"interrupted{_go_on(given)}")
         code = INTERRUPTED
     except TerminatedError:
-        alert(f"terminated; {_GO_ON}")
+        alert(f"terminated{_go_on(given)}")
         code = TERMINATED
     except Exception as error:  # noqa: BLE001 (nobody wants to see a traceback who did not ask for it)
         if "--traceback" in given:

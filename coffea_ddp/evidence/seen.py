@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from coffea_ddp.errors import FormatError, InputError
 from coffea_ddp.histograms.counted import Counted
 from coffea_ddp.histograms.split import EventSplit
+from coffea_ddp.report.scanned import check_scanned_data
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -52,14 +53,8 @@ def check_scanned(what: str, report: ScanReport, hists: Histograms) -> None:
     FormatError
         If the report does not tell which data it is of.
     """
-    seen, part = _data_of(what, report, hists)
-    if (seen, part) != (Counted.of(hists.ledger), hists.layout.split):
-        events = report.inputs.get("events")
-        of = f"{part or 'all events'} of {seen.n_files:,} files ({events:,} events)" if events else "other data"
-        raise InputError(
-            f"{what}: the report is of {of}, the output of {hists.layout.split or 'all events'} of "
-            f"{len(hists.ledger.files):,} files ({hists.n_events:,} events); give the output that was scanned"
-        )
+    _data_of(what, report, hists)
+    check_scanned_data(what, report, hists)
 
 
 def _data_of(what: str, report: ScanReport, hists: Histograms) -> tuple[Counted, EventSplit | None]:

@@ -21,6 +21,7 @@ from coffea_ddp.exports.models import Bins, model_of, region_name
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.overview import as_report
+from coffea_ddp.report.scanned import check_scanned_data
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def export_region(
     Raises
     ------
     InputError
-        If there is no such row, it has no histogram or no known ratio, contents are weighted, or an option has no
-        effect on the form.
+        If there is no such row, the histograms are not those that were scanned, it has no histogram or no known ratio,
+        contents are weighted, or an option has no effect on the form.
 
     Notes
     -----
@@ -101,11 +102,16 @@ def export_region(
     checks.choice(form, "form", get_args(Form))
     found, hists = as_report("export_region", report), as_histograms("export_region", hists)
     chosen = row_of(found, row)
+    if chosen.cell is None or (chosen.kind == "symmetry" and chosen.symmetry is None):
+        raise InputError(
+            f"row {row}: it names no {'cell' if chosen.cell is None else 'symmetry'}; make the report again"
+        )
     if found.fingerprint != hists.layout.fingerprint:
         raise InputError(
             f"the report is of the plan {found.plan!r} ({found.fingerprint}), the histograms are of "
             f"{hists.layout.plan!r} ({hists.layout.fingerprint}); give the histograms that were scanned"
         )
+    check_scanned_data("export_region", found, hists)
     if form == "histfactory":
         _check_ratio(found, chosen, hists)
         return workspace(

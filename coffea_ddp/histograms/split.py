@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp._splitmix import mixed
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import FormatError, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,5 +96,14 @@ class EventSplit:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> EventSplit | None:
-        """Return the part that :meth:`to_dict` described; ``None`` of ``None``: all events."""
-        return None if data is None else cls(str(data["part"]), float(data["share"]))
+        """Return the part that :meth:`to_dict` described; ``None`` of ``None``: all events.
+
+        Raises
+        ------
+        FormatError
+            If it describes nothing of the kind.
+        """
+        try:
+            return None if data is None else cls(str(data["part"]), float(data["share"]))
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"the part of the events is not told ({type(error).__name__}: {error})") from None

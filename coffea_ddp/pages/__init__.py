@@ -37,6 +37,7 @@ from coffea_ddp.pages.pictures.mathematics import as_text
 from coffea_ddp.pages.pictures.nulls import z_figure
 from coffea_ddp.pages.themes import stylesheet
 from coffea_ddp.report.overview import as_report
+from coffea_ddp.report.scanned import check_scanned_data
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -138,6 +139,7 @@ def _check_same(report: ScanReport, hists: Histograms) -> None:
             f"the report is of {events:,} events, the histograms are of {hists.n_events:,}: give the histograms that "
             "were scanned, or none"
         )
+    check_scanned_data("write_report", report, hists)
 
 
 def _permuting(report: ScanReport) -> Permuting:

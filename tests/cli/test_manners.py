@@ -23,7 +23,7 @@ from rich.console import Console
 from coffea_ddp import testing
 from coffea_ddp._stacked_tables import stacked
 from coffea_ddp._text_tables import text_table
-from coffea_ddp.cli import cli
+from coffea_ddp.cli import _go_on, cli
 from coffea_ddp.report.report import ScanReport
 
 WORK = {
@@ -248,3 +248,8 @@ def test_a_stacked_table_says_all_that_the_wide_one_says() -> None:
         assert sorted("\n".join(cells[0]).split("\n")) == sorted(line)
         for head, cell in zip(heads, cells[0], strict=True):
             assert [columns[name] for name in head.split("\n")] == [heads[head]] * len(cell.split("\n"))
+
+
+def test_only_commands_that_resume_are_said_to_go_on():
+    assert {name for name in cli.commands if "--resume" in _go_on([name])} == {"run"}
+    assert _go_on([]) == ""
