@@ -1,8 +1,9 @@
 """Tests of stored events, and of a bump at its mass and width, in a region that was chosen beforehand.
 
 Stored events are compared in shape, as in a scan: p is counted among labels that are drawn anew, and has no direction.
-A bump is the z of the network at the bin of its mass, for its width; p is counted among toys of the smooth background
-that the network finds in the new spectrum, at that bin alone.
+A bump is the z of the network at the bin of its mass, for its width; p is the larger of two: that counted among toys of
+the smooth background that the network finds in the new spectrum, at that bin alone, and that of a normal z. The first
+is right where the background is, the second is conservative for chance, and has too short a tail.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from coffea_ddp.scanning.bump_range import prepare, within
 from coffea_ddp.scanning.unbinned_input import ALL_FEATURES
 from coffea_ddp.stats.relabelling import stream
 from coffea_ddp.stats.status import Status
-from coffea_ddp.stats.trials import z_from_p
+from coffea_ddp.stats.trials import p_from_z, z_from_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,8 @@ def _network_at(
         drawn = stream(seed, key, number).poisson(smooth, (min(_BATCH, toys - start), len(smooth)))
         n_ge += int(np.count_nonzero(z_of(drawn.astype(np.float64)) >= z))
     near = np.abs(np.arange(len(counts)) - place) <= 2.0 * sigma[place]
-    how = f"toys of the smooth background at this mass and width ({n_ge} of {toys:,}); z of the network"
+    counted, normal = (n_ge + 1) / (toys + 1), float(p_from_z(z, two_sided=False))
+    how = "z of the network at this mass and width; p: the larger of toys of the smooth background and of a normal z"
     events, expected = float(counts[near].sum()), float(smooth[near].sum())
-    return Outcome((n_ge + 1) / (toys + 1), z, None, events, expected, how, n_ge, toys)
+    count = (n_ge, toys) if counted >= normal else (None, None)
+    return Outcome(max(counted, normal), z, None, events, expected, how, *count)
