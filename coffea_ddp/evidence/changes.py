@@ -27,6 +27,7 @@ from coffea_ddp.errors import FormatError
 from coffea_ddp.histograms.counted import Counted
 from coffea_ddp.report.common import leading_rows
 from coffea_ddp.report.display import number, z_global_of
+from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.stats import checks
 
@@ -249,7 +250,7 @@ def compare_reports(before: ScanReport | str | Path, after: ScanReport | str | P
     >>> compare_reports(nothing, nothing).differences
     ()
     """
-    first, second = (one if isinstance(one, ScanReport) else ScanReport.load(one) for one in (before, after))
+    first, second = (as_report("compare_reports", one) for one in (before, after))
     rows = _paired(first.rows, second.rows)
     rows.sort(key=lambda one: -max(_size(one.before), _size(one.after)))
     return ReportChanges(first, second, tuple(rows), tuple(_differences(first, second)))

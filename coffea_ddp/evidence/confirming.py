@@ -35,6 +35,7 @@ from coffea_ddp.evidence.other_regions import outcome_of_bump, outcome_of_events
 from coffea_ddp.evidence.outcomes import Outcome, untested
 from coffea_ddp.evidence.seen import check_unseen
 from coffea_ddp.histograms.io import as_histograms
+from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.options import channels_of, shares_of
@@ -112,7 +113,7 @@ def confirm(
     >>> len(confirm(report, second, rows=[1], toys=50).regions)
     1
     """
-    report = report if isinstance(report, ScanReport) else ScanReport.load(report)
+    report = as_report("confirm", report)
     hists = as_histograms("confirm", hists)
     _check(level, toys, seed)
     check_unseen(report, hists)

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from coffea_ddp.errors import InputError
 from coffea_ddp.report.common import leading_rows
+from coffea_ddp.report.numbered import numbered_row
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
@@ -46,21 +45,4 @@ def marked(report: ScanReport, rows: Sequence[int] | None = None, *, level: floa
         return tuple(
             row for row in chosen if row.statistic is not None and (row.p_global is None or row.p_global <= level)
         )
-    return tuple(row_of(report, number) for number in dict.fromkeys(rows))
-
-
-def row_of(report: ScanReport, number: int) -> Row:
-    """Return the row of a number, from 1.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it was not tested.
-    """
-    place = checks.whole(number, "row", least=0)
-    if not 1 <= place <= len(report.rows):
-        raise InputError(f"row {number!r}: the report has {len(report.rows):,} rows, of which the first is 1")
-    row = report.rows[place - 1]
-    if row.statistic is None:
-        raise InputError(f"row {number}: it was not tested ({row.reason or row.status}); name another")
-    return row
+    return tuple(numbered_row(report, number) for number in dict.fromkeys(rows))

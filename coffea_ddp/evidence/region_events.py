@@ -29,12 +29,13 @@ from coffea_ddp._files import EVENT_LIST, write_in_place, write_text
 from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError
 from coffea_ddp.evidence.counts_regions import bins_of
-from coffea_ddp.evidence.marked import row_of
 from coffea_ddp.evidence.seen import check_scanned
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.histograms.stored import IDENTITY_NAMES
+from coffea_ddp.report.numbered import numbered_row
+from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.shares import binned_events
 
@@ -176,10 +177,10 @@ def region_events(report: ScanReport | str | Path, hists: Histograms | str | Pat
     >>> len(found) == report.rows[0].n_a + report.rows[0].n_b
     True
     """
-    report = report if isinstance(report, ScanReport) else ScanReport.load(report)
+    report = as_report("region_events", report)
     hists = as_histograms("region_events", hists)
     check_scanned("region_events", report, hists)
-    found = row_of(report, row)
+    found = numbered_row(report, row)
     if found.symmetry is None:
         raise InputError(
             f"row {row}: it is about the mass spectrum {found.observable!r}; events are stored of symmetries alone. "

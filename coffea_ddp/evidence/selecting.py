@@ -28,7 +28,6 @@ import numpy as np
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.evidence.counts_regions import spans_of
-from coffea_ddp.evidence.marked import row_of
 from coffea_ddp.evidence.region_events import RegionEvents, events_of
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.histograms.split import EventSplit
@@ -40,6 +39,8 @@ from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.spectrum import Spectrum
 from coffea_ddp.plan.symmetry import Predicate, Symmetry
+from coffea_ddp.report.numbered import numbered_row
+from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.fileset import normalise
@@ -97,14 +98,14 @@ def select_events(
     ...     len(select_events(report, "dimuon_charge", path)) == report.rows[0].n_a + report.rows[0].n_b
     True
     """
-    report = report if isinstance(report, ScanReport) else ScanReport.load(report)
+    report = as_report("select_events", report)
     plan = plan if isinstance(plan, ScanPlan) else load_plan(plan)
     if report.fingerprint != plan.fingerprint:
         raise InputError(
             f"select_events: the report is of the plan {report.plan!r} ({report.fingerprint or 'of none'}), the plan "
             f"is {plan.name!r} ({plan.fingerprint}); give the plan of the report, unchanged"
         )
-    found = row_of(report, row)
+    found = numbered_row(report, row)
     made = _plan_of(replace(plan, split=EventSplit.from_dict(report.inputs.get("split"))), found, fileset)
     hists = run(made, fileset, **options)
     stored = SymmetryEvents.of(hists, made.symmetries[0].name)

@@ -20,6 +20,7 @@ from coffea_ddp.exports.histograms import region_histograms
 from coffea_ddp.exports.models import Bins, model_of, region_name
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
+from coffea_ddp.report.numbered import numbered_row
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.scanned import check_scanned_data
 from coffea_ddp.stats import checks
@@ -101,7 +102,7 @@ def export_region(
     """
     checks.choice(form, "form", get_args(Form))
     found, hists = as_report("export_region", report), as_histograms("export_region", hists)
-    chosen = row_of(found, row)
+    chosen = numbered_row(found, row)
     if chosen.cell is None or (chosen.kind == "symmetry" and chosen.symmetry is None):
         raise InputError(
             f"row {row}: it names no {'cell' if chosen.cell is None else 'symmetry'}; make the report again"
@@ -165,21 +166,6 @@ def write_region(
 def text_of(exported: Any) -> str:
     """Return what was exported as the text of its file."""
     return exported if isinstance(exported, str) else json.dumps(exported, indent=1) + "\n"
-
-
-def row_of(report: ScanReport, number: int) -> Row:
-    """Return a row of a report by its number.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    wanted = checks.whole(number, "row", least=1)
-    for row in report.rows:
-        if row.number == wanted:
-            return row
-    raise InputError(f"row={wanted}: the report has {len(report.rows)} rows; give a number from 1 to that")
 
 
 def _check_ratio(report: ScanReport, row: Row, hists: Histograms) -> None:

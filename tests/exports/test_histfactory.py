@@ -186,7 +186,7 @@ def test_options_reach_the_model(hists, report):
 
 
 def test_what_cannot_be_exported(hists, report):
-    with pytest.raises(InputError, match="from 1 to that"):
+    with pytest.raises(InputError, match="the report has rows 1 to"):
         ddp.export_region(report, 10_000, hists)
     with pytest.raises(InputError, match="histograms that were scanned"):
         ddp.export_region(report, 1, ddp.Histograms.empty(Layout("other", "0" * 16, hists.layout.grid, ())))

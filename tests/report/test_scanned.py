@@ -65,3 +65,24 @@ def test_rows_that_name_no_place_are_not_exported(halves, report, name, form):
     spoilt: ScanReport = dataclasses.replace(report, rows=(row,))
     with pytest.raises(InputError, match=f"names no {name}"):
         ddp.export_region(spoilt, 1, halves[0], form=form)
+
+
+ROWS = {
+    "confirm": lambda report, halves, row: ddp.confirm(report, halves[1], rows=[row]),
+    "events": lambda report, halves, row: ddp.region_events(report, halves[0], row=row),
+    "selected events": lambda report, _, row: ddp.select_events(report, PLAN, (), row=row),
+    "histfactory": lambda report, halves, row: ddp.export_region(report, row, halves[0]),
+    "uhi": lambda report, halves, row: ddp.export_region(report, row, halves[0], form="uhi"),
+    "hepdata": lambda report, halves, row: ddp.export_region(report, row, halves[0], form="hepdata"),
+}
+
+
+@pytest.mark.parametrize("use", ROWS)
+def test_rows_that_are_not_there_or_were_not_tested_are_refused(use, halves, report):
+    for number in (0, -1, len(report.rows) + 1, 10**9):
+        with pytest.raises(InputError, match="row"):
+            ROWS[use](report, halves, number)
+    untested = dataclasses.replace(report.rows[0], statistic=None, status="TOO_FEW_ENTRIES", reason="few")
+    spoilt = dataclasses.replace(report, rows=(untested, *report.rows[1:]))
+    with pytest.raises(InputError, match=r"row 1: it was not tested \(few\)"):
+        ROWS[use](spoilt, halves, 1)
