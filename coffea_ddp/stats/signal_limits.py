@@ -141,9 +141,9 @@ def signal_limit(
     """
     first, second, shape = checks.counts(a, "a"), checks.counts(b, "b"), checks.positive(signal, "signal")
     ratio, error = checks.ratios(kappa, "kappa"), checks.positive(kappa_error, "kappa_error")
-    wanted, n_toys, number = level_of(level), checks.toys(toys, "toys"), checks.seed(seed)
-    if 0 < n_toys < FEWEST_TOYS:
-        raise InputError(f"toys={n_toys}: the tails of so few say nothing; give {FEWEST_TOYS} or more, or 0")
+    wanted, toys, number = level_of(level), checks.toys(toys, "toys"), checks.seed(seed)
+    if 0 < toys < FEWEST_TOYS:
+        raise InputError(f"toys={toys}: the tails of so few say nothing; give {FEWEST_TOYS} or more, or 0")
     flat, batch, of = problems_of({"a": first, "b": second, "signal": shape}, bins_ndim, ratio, error)
     check_template(flat["signal"])
     ratios, errors = np.atleast_1d(ratio.ravel())[of[:, 3]], np.atleast_1d(error.ravel())[of[:, 4]]
@@ -153,11 +153,11 @@ def signal_limit(
     of[:, 3] = of[:, 4] = np.arange(len(of))
     targets = expected_roots(wanted)
     found = limit_problems(flat["a"], flat["b"], flat["signal"], ratios, relative, of, math.log1p(-wanted), targets)
-    if n_toys:
+    if toys:
         for i, (row_a, row_b, row_s) in enumerate(of[:, :3]):
             pair = pair_of(flat["a"][row_a], flat["b"][row_b], flat["signal"][row_s], ratios[i], relative[i])
-            found[i, 1:] = _by_toys(pair, found[i], 1.0 - wanted, n_toys, (number, i))
-    made = f"from {n_toys} pseudo-experiments with and without the signal" if n_toys else "asymptotic"
+            found[i, 1:] = _by_toys(pair, found[i], 1.0 - wanted, toys, (number, i))
+    made = f"from {toys} pseudo-experiments with and without the signal" if toys else "asymptotic"
     method = f"CLs of q_mu in L2{', kappa profiled' if error.any() else ''}: {made}"
     found = found.reshape(*batch, 2 + len(targets))
     mu, limit = (values if values.ndim else float(values) for values in (found[..., 0], found[..., 1]))
@@ -176,23 +176,23 @@ def expected_roots(level: float) -> FloatArray:
     return np.asarray(-special.ndtri((1.0 - level) * special.ndtr(sigmas)) + sigmas)
 
 
-def _by_toys(pair: Pair, asymptotic: FloatArray, tail: float, n_toys: int, key: tuple[int, int]) -> FloatArray:
+def _by_toys(pair: Pair, asymptotic: FloatArray, tail: float, toys: int, key: tuple[int, int]) -> FloatArray:
     """Return the limit and the expected ones of one pair, from pseudo-experiments; shape (6,).
 
     The expected ones are quantiles of the limits of pseudo-experiments without a signal. All signal strengths share
     their random numbers.
     """
     rng = stream(key[0], "signal_limit", key[1])
-    uniform, normal = rng.random((2, 2, n_toys, len(pair.a))), rng.standard_normal((2, n_toys))
+    uniform, normal = rng.random((2, 2, toys, len(pair.a))), rng.standard_normal((2, toys))
     mu_hat, without = best_signal(pair), _drawn(pair, 0.0, uniform[0], normal[0])
     grid = np.geomspace(0.4 * asymptotic[1:].min(), 2.5 * asymptotic[1:].max(), _GRID)
-    cls = np.zeros((_GRID, 1 + n_toys))
+    cls = np.zeros((_GRID, 1 + toys))
     for i, mu in enumerate(grid):
         with_signal = np.sort(toys_of_q(pair, *_drawn(pair, mu, uniform[1], normal[1]), mu))
         q = toys_of_q(pair, *without, mu)
         # 1e-9: equal data have equal q but for rounding.
         tested = np.concatenate([[root_q(pair, mu, mu_hat) ** 2], q]) * (1 - 1e-9) - 1e-9
-        larger = [n_toys - np.searchsorted(drawn, tested) for drawn in (with_signal, np.sort(q))]
+        larger = [toys - np.searchsorted(drawn, tested) for drawn in (with_signal, np.sort(q))]
         cls[i] = np.log((larger[0] + 1.0) / (larger[1] + 1.0)) - math.log(tail)
     limits = _last_zero(np.log(grid), cls)
     quantiles = np.quantile(limits[1:], special.ndtr(np.array(SIGMAS, dtype=np.float64)))
