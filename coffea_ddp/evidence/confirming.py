@@ -155,6 +155,7 @@ class _Expected:
 
     def __init__(self, hists: Histograms, expectation: Expectation, shares: ScanShares | None) -> None:
         self.hists, self._expectation, self._shares = hists, expectation, shares
+        self._known: dict[tuple[str, str], ChannelExpectation] = {}
 
     @classmethod
     def of(cls, hists: Histograms, rows: Sequence[Row], expectation: Expectation) -> _Expected:
@@ -167,7 +168,12 @@ class _Expected:
         return cls(calibrated, expectation, shares)
 
     def observable(self, symmetry: str, name: str) -> ChannelExpectation:
-        """Return what is expected of an observable."""
+        """Return what is expected of an observable, made once for all of its regions."""
+        if (symmetry, name) not in self._known:
+            self._known[symmetry, name] = self._made(symmetry, name)
+        return self._known[symmetry, name]
+
+    def _made(self, symmetry: str, name: str) -> ChannelExpectation:
         counts, events = self.hists.cell_counts(symmetry, name), self.hists.cell_counts(symmetry)
         found = self._expectation.of(counts, events, self.hists.layout.symmetry(symmetry).kappa)
         calibrated = None if self._shares is None else self._shares.of(counts)

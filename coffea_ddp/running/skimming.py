@@ -131,7 +131,7 @@ def skim_files(
     wanted = np.unique(np.asarray(identity, dtype=np.uint64).reshape(-1, 3), axis=0)
     if not len(wanted):
         raise InputError("skim: no event is chosen")
-    hashes = np.sort(identity_hash(*wanted.T))
+    hashes = identity_hash(*wanted.T)
     given = [source for _, source in sources(normalise(fileset, tree=tree))]
     outputs = _names(given, _made(folder))
     for output in outputs:
@@ -146,7 +146,7 @@ def skim_files(
         found += [one] if one.n_events else []
     if progress is not None:
         progress(len(given), len(given), "")
-    there = np.isin(identity_hash(*wanted.T), np.concatenate(seen))
+    there = np.isin(hashes, np.concatenate(seen))
     return Skim(tuple(found), len(wanted), wanted[~there])
 
 
