@@ -148,7 +148,8 @@ def validate(
     found = Histograms.empty(loaded.layout)
     if firsts:
         engine = LocalExecutor(guard=Guard(loaded.layout, reading), done=_counting(firsts, progress))
-        runner = FileRunner(engine, schema=DDPSchema, metadata_cache={})
+        # The plan is not packed by coffea: chunks are filled with it as it is.
+        runner = FileRunner(engine, schema=DDPSchema, metadata_cache={}, processor_compression=None)
         found = runner.run(with_preload(loaded, firsts), ScanProcessor(loaded), uproot_options=dict(OPENING))["out"][
             EVERYTHING
         ]
