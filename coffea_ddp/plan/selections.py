@@ -20,6 +20,7 @@ import numpy as np
 from coffea_ddp._files import check_input, what_is
 from coffea_ddp.errors import FileError, InputError, named
 from coffea_ddp.events.selected import SelectedEvents, pair_mass, transverse_mass
+from coffea_ddp.plan.run_lists import disjoint, read_xml
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
@@ -227,9 +228,10 @@ class Trigger:
 
 @dataclass(frozen=True)
 class GoodRuns:
-    """A good-run list ("golden JSON"): run -> ranges of luminosity blocks, both ends included.
+    """A good-run list: run -> ranges of luminosity blocks, both ends included.
 
-    Kept as text inside the plan, so that workers need no file and the plan's fingerprint sees its content.
+    CMS writes it as JSON ("golden JSON"), ATLAS as XML (``LumiRangeCollection``). Kept as text inside the plan, so that
+    workers need no file and the plan's fingerprint sees its content.
     Applied by coffea's ``LumiMask``.
 
     Examples
@@ -242,7 +244,7 @@ class GoodRuns:
 
     @classmethod
     def from_file(cls, path: str | Path) -> GoodRuns:
-        """Read a JSON file.
+        """Read a JSON file of CMS, or an XML file of ATLAS.
 
         Raises
         ------
@@ -252,15 +254,18 @@ class GoodRuns:
             If it is no path.
         """
         if not isinstance(path, str | Path):
-            raise InputError(f"GoodRuns.from_file: got {named(path)}; give the path of a good-run list (JSON)")
+            raise InputError(f"GoodRuns.from_file: got {named(path)}; give the path of a good-run list (JSON or XML)")
         check_input(path)
+        form = "JSON"
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8-sig")
+            form = "XML" if text.lstrip().startswith("<") else form
+            data = read_xml(text) if form == "XML" else json.loads(text)
         except (OSError, ValueError, RecursionError) as error:
             kind = what_is(path)
             read = "" if kind in ("a JSON file", "a text file", "no file") else f"; it is {kind}"
             reason = error.strerror if isinstance(error, OSError) else error if not read else "no text"
-            raise FileError(f"good-run list {path}: cannot be read as JSON ({reason}){read}") from error
+            raise FileError(f"good-run list {path}: cannot be read as {form} ({reason}){read}") from error
         try:
             return cls.from_dict(data)
         except InputError as error:
@@ -276,7 +281,7 @@ class GoodRuns:
             If it is anything else.
         """
         try:
-            clean = {str(int(run)): [[int(a), int(b)] for a, b in ranges] for run, ranges in runs.items()}
+            clean = {str(int(run)): disjoint([int(a), int(b)] for a, b in ranges) for run, ranges in runs.items()}
         except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f'a good-run list maps runs to ranges, {{"297050": [[12, 137]]}}; got {error}') from None
         return cls(json.dumps(clean, sort_keys=True))
