@@ -36,6 +36,7 @@ from coffea_ddp import (
     resolution_axis,
     system,
 )
+from coffea_ddp.plan import atlas
 from coffea_ddp.plan.masses.candidates import W_ENU, W_MUNU
 
 # A lepton that fails the selection is no jet: with the other one of a Z it would make a resonance of lepton and jet.
@@ -101,10 +102,11 @@ masks = {
 }
 
 # Each is one path under the names of several years, used in files that have one of them.
-electrons = ("HLT_Ele32_WPTight_Gsf", "HLT_Ele35_WPTight_Gsf", "HLT_Ele30_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf")
-muons = ("HLT_IsoMu24", "HLT_IsoMu27")
-photons = ("HLT_Photon200", "HLT_Photon175")
-jets = ("HLT_PFHT1050", "HLT_PFHT900", "HLT_PFHT800", "HLT_PFJet500", "HLT_PFJet450")
+of_cms = ("HLT_Ele32_WPTight_Gsf", "HLT_Ele35_WPTight_Gsf", "HLT_Ele30_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf")
+electrons = (*of_cms, *atlas.ELECTRON_PATHS)
+muons = ("HLT_IsoMu24", "HLT_IsoMu27", *atlas.MUON_PATHS)
+photons = ("HLT_Photon200", "HLT_Photon175", *atlas.PHOTON_PATHS)
+jets = ("HLT_PFHT1050", "HLT_PFHT900", "HLT_PFHT800", "HLT_PFJet500", "HLT_PFJet450", *atlas.JET_PATHS)
 
 
 def trigger(mass: Combination | System) -> Trigger:

@@ -9,6 +9,7 @@ times the multiplicities of tau, j, b, gamma, the decays Z, W and the topologies
 
 from coffea_ddp import Multiplicity, ScanPlan, ScanProcessor, Topology, Trigger, observable, selections, symmetries
 from coffea_ddp import observables as obs
+from coffea_ddp.plan import atlas
 
 one_lepton = (
     observable(obs.pt_l0, obs.met),
@@ -45,9 +46,14 @@ plan = ScanPlan(
         Topology("VBF", selections.vbf),
         Topology("ttbar", selections.ttbar),
     ),
-    # Single-lepton triggers turn on at different pT for e and mu: 35 GeV is on the plateau of both.
+    # Single-lepton triggers turn on at different pT for e and mu: 35 GeV is on the plateau of both. Each is one path
+    # under its names in CMS and in ATLAS.
     trigger=Trigger(
-        (("HLT_Ele32_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf"), ("HLT_IsoMu24", "HLT_IsoMu27")), required=False
+        (
+            ("HLT_Ele32_WPTight_Gsf", "HLT_Ele27_WPTight_Gsf", *atlas.ELECTRON_PATHS),
+            ("HLT_IsoMu24", "HLT_IsoMu27", *atlas.MUON_PATHS),
+        ),
+        required=False,
     ),
     selection=selections.LeadingAbove("lepton", 35.0),
 )

@@ -327,7 +327,12 @@ def test_a_corrupt_branch_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("branch", "what"), [("Muon_mediumId", "object 'mu'"), ("Tau_dz", "object 'tau'"), ("Jet_mass", "object 'j'")]
+    ("branch", "what"),
+    [
+        ("Muon_mediumId", "identification of the object 'mu'"),
+        ("Tau_dz", "impact parameter dz of the object 'tau'"),
+        ("Jet_mass", "object 'j'"),
+    ],
 )
 def test_a_missing_branch_is_named_with_the_object_that_needs_it(tmp_path: Path, branch: str, what: str) -> None:
     path = testing.make_nanoaod(tmp_path / "nano.root", events=20, drop=[branch])

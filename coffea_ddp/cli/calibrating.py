@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "Dask's report on the run, an HTML file.",
 )
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
-@click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option("--tree", default="Events", show_default=True, help="The tree in the files; that of PHYSLITE is found.")
 @click.option("--redirector", default="", help=REDIRECTOR)
 @click.option("--skip-bad-files", is_flag=True, help="Leave out files that cannot be opened.")
 def calibrate(plan: str, fileset: Sequence[str], output: str, **options: Any) -> int:

@@ -53,7 +53,7 @@ REDIRECTOR = "Prefix of logical file names (/store/...), as in root://cms-xrd-gl
     "Dask's report on the run, an HTML file.",
 )
 @click.option("--chunksize", type=click.IntRange(min=1), default=200_000, show_default=True, help="Events per chunk.")
-@click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option("--tree", default="Events", show_default=True, help="The tree in the files; that of PHYSLITE is found.")
 @click.option("--redirector", default="", help=REDIRECTOR)
 @click.option(
     "--timeout",
@@ -226,7 +226,7 @@ def of_dataset(output: str, dataset: str) -> str:
 @click.option(
     "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="Events read of every file."
 )
-@click.option("--tree", default="Events", show_default=True, help="The tree in the files.")
+@click.option("--tree", default="Events", show_default=True, help="The tree in the files; that of PHYSLITE is found.")
 @click.option("--redirector", default="", help=REDIRECTOR)
 def validate(plan: str, fileset: Sequence[str], events: int, tree: str, redirector: str) -> int:
     r"""Check a PLAN against a FILESET: branches, exclusive sides, empty cells.

@@ -184,12 +184,14 @@ def _quiet() -> None:
 
 def describe(histograms: Histograms) -> None:
     """Print the summary of a pass: its size and its cutflow."""
+    from coffea_ddp.histograms.descriptions import is_approximate
+
     note(repr(histograms))
     for dataset, cutflow in histograms.cutflows.items():
         for step, number in cutflow.items():
             note(f"  {dataset}: {step}: {number:,}")
     for role, used in histograms.choices.items():
-        if any("not " in one for one in used):  # not applied, not used, not corrected
+        if any("not " in one or is_approximate(one) for one in used):  # not applied, not used, not corrected
             note(f"  {role}: {'; '.join(used)}")
     if histograms.n_events and not len(histograms.counts.keys):
         note("no event was filled: the cutflow above shows where they were rejected (trigger, selection, sides)")

@@ -28,7 +28,9 @@ import awkward as ak
 import numpy as np
 
 from coffea_ddp.errors import DDPError, FileError, MissingBranchError, describe
-from coffea_ddp.events.flat import FlatEvents
+from coffea_ddp.events.dialects.known import dialect_of
+from coffea_ddp.events.dialects.translation import Translated, Translation, together
+from coffea_ddp.events.flat import FlatBranch, FlatEvents
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
@@ -60,6 +62,9 @@ class Columns:
     ----------
     choices
         Which alternative was used where several were allowed.
+    dialect
+        Format of the input, told by its names. NanoAOD's names are translated to those of another one; its own names
+        are known too, in any spelling.
     """
 
     def __init__(
@@ -82,7 +87,12 @@ class Columns:
         self._fields = frozenset(ak.fields(events) if self._flat is None else self._flat)
         self._subfields: dict[str, frozenset[str]] = {}
         self._values: dict[str, AnyArray] = {}
+        self._made: dict[str, AnyArray] = {}
         self._counts: dict[str, IntArray] = {}
+        self.dialect = dialect_of(self._fields)
+        self._translation = Translation.of(self.dialect, self._fields, getattr(events, "menu", None))
+        if self.translates:
+            self.choices["format of the events"] = self.dialect.name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +105,40 @@ class Columns:
 
     def has(self, branch: str) -> bool:
         """Tell whether the input has a branch."""
-        return branch in self._fields or self._nested(branch)
+        return branch in self._fields or self._nested(branch) or self._translated(branch) is not None
+
+    @property
+    def translates(self) -> bool:
+        """True for events of another format than NanoAOD."""
+        return self._translation is not None
+
+    def told(self, *branches: str) -> str:
+        """Return what the input calls branches of NanoAOD's names: what people may find in it."""
+        made = {name: self._translated(name) for name in branches}
+        return together(told for name, one in made.items() for told in ((name,) if one is None else one.told))
+
+    def asked(self, branch: str) -> str:
+        """Return what a branch of NanoAOD's name is called that is not there: by both names, where there are two."""
+        theirs = () if self._translation is None else self._translation.asked(branch)
+        return f"{' or '.join(theirs)} ({branch} of NanoAOD)" if theirs else branch
+
+    def lacking(self, branches: Sequence[str]) -> str:
+        """Return what the input does not have, none of these branches, in words."""
+        said = "" if self._translation is None else self._translation.lacking(branches)
+        return said or f"no {' or '.join(branches)}"
+
+    def advice(self, branches: Sequence[str]) -> str:
+        """Return what is to be done about branches that are not there; empty where nothing special is known."""
+        return "" if self._translation is None else self._translation.advice(branches)
+
+    def _translated(self, branch: str) -> Translated | None:
+        if self._translation is None or branch in self._fields:
+            return None
+        found = self._translation.find(branch)
+        # What only some files fill is there where it holds anything; a file without events says no more than its names.
+        if found is not None and found.may_be_empty and self.n_events and not len(self._read(found.inputs[0])):
+            return None
+        return found
 
     def _nested(self, branch: str) -> bool:
         # NanoAODSchema turns Muon_pt into events.Muon.pt and HLT_IsoMu24 into events.HLT.IsoMu24.
@@ -126,7 +169,7 @@ class Columns:
     def title(self, branch: str) -> str:
         """Return what the file says that a branch holds; empty where it says nothing."""
         if self._flat is not None:
-            return self._flat[branch].title
+            return self._flat[branch].title if branch in self._flat else ""
         layout = self._array(branch).layout
         while True:
             found = layout.parameter("__doc__")
@@ -137,7 +180,7 @@ class Columns:
     def whole(self, branch: str) -> AnyArray:
         """Return the flat content of a branch in all of the file, where there is one and it can be read again."""
         mine = self.content(branch)
-        if self._file is None or not self.n_events:
+        if self._file is None or not self.n_events or self.translates:
             return mine
         found = _whole(*self._file, branch)
         return mine if found is None else found
@@ -169,9 +212,14 @@ class Columns:
         return self._counts[branch]
 
     def _read(self, branch: str) -> AnyArray:
+        if branch in self._made:
+            return self._made[branch]
         if branch not in self._values:
             if not self.has(branch):
                 raise missing_branch(branch, (branch,), self.source, self)
+            made = self._translated(branch)
+            if made is not None:
+                return self._make(branch, made)
             try:
                 self._values[branch] = self._taken(branch)
             except (DDPError, MemoryError):
@@ -180,6 +228,18 @@ class Columns:
                 # uproot, lz4, zlib and the file system all have their own ways to say that bytes are missing.
                 raise FileError(f"{self.source}: branch {branch} cannot be read: {describe(error)}") from error
         return self._values[branch]
+
+    def _make(self, branch: str, made: Translated) -> AnyArray:
+        """Return the content of a branch that is made of others, and keep its counts."""
+        inputs = [FlatBranch(self._read(name), self._counts.get(name)) for name in made.inputs]
+        try:
+            found = made.make(inputs)
+        except FileError as error:
+            raise FileError(f"{self.source}: {error}") from None
+        if found.counts is not None:
+            self._counts[branch] = found.counts
+        self._made[branch] = found.content
+        return found.content
 
     def _taken(self, branch: str) -> AnyArray:
         """Return the content of a branch, and keep its counts."""
@@ -231,7 +291,8 @@ class Columns:
 
     def overview(self) -> str:
         """Return the collections and single branches of the input, as many as one reads."""
-        names = list(dict.fromkeys(re.split(r"[_.]", name, maxsplit=1)[0] for name in sorted(self._fields)))
+        fields = sorted(self._fields if self._translation is None else self._translation.shown)
+        names = list(dict.fromkeys(re.split(r"[_.]", name, maxsplit=1)[0] for name in fields))
         shown = names[: max(1, min(12, int(np.searchsorted(np.cumsum([len(name) + 2 for name in names]), _SHOWN))))]
         return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
@@ -239,6 +300,8 @@ class Columns:
         """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""
         import difflib  # only for an error message
 
+        if self._translation is not None:
+            return self._translation.near(branch)
         collection, _, field = branch.partition("_")
         self._nested(branch)
         inside = {f"{collection}_{name}" for name in self._subfields.get(collection, ())}
@@ -277,11 +340,11 @@ def missing_branch(
     role: str, branches: Sequence[str], source: str, columns: Columns, more: str = ""
 ) -> MissingBranchError:
     """Return the error that names a missing branch, what was tried, what there is instead, and what else is missing."""
-    tried = " or ".join(dict.fromkeys(branches))
+    tried = " or ".join(dict.fromkeys(columns.asked(name) for name in branches))
     asked = role in branches  # by a function of the plan, not by an object of it
     what = f"{source}: no branch {tried}" + ("" if asked else f" (needed for {role})")
     near = list(dict.fromkeys(name for branch in branches[:_ALTERNATIVES] for name in columns.near_names(branch)))[:3]
     has = ", ".join(near) if near else columns.overview()
-    change = "Change the plan's object definitions, or leave the object out"
+    change = columns.advice(branches) or "Change the plan's object definitions, or leave the object out"
     way = "Ask for one that is there, or first `has_branch`" if asked else change
     return MissingBranchError(f"{what}; the file has {has or 'no branch'}{more}. {way}.")

@@ -25,7 +25,7 @@ import numpy as np
 from coffea_ddp.errors import BranchError, FileError
 from coffea_ddp.events import kernels
 from coffea_ddp.events.branches import missing_branch
-from coffea_ddp.events.cuts import Alternative, ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
+from coffea_ddp.events.cuts import Alternative, ComputedCut, Cut, FirstAvailable, NotAsked, Only, Recent, WorkingPoint
 from coffea_ddp.events.nanoaod_versions import encoding_of, is_recent
 from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition
 from coffea_ddp.events.values import BEAM, charges, check_gev, check_signs, flags
@@ -162,7 +162,7 @@ class _Found:
             "charge": self.content["charge"].take(index) if known.charged else np.zeros(n, np.int8),
             "flavour": np.full(n, known.flavour, np.int8),
         }
-        return ObjectArrays(_starts(kept), kept, content, self.odd)
+        return ObjectArrays(_starts(kept), kept, content, self.odd, known.collection, index)
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,8 @@ def _lacking(columns: Columns, definition: ObjectDefinition) -> list[tuple[str, 
         if not isinstance(cut, FirstAvailable):
             needed += [(role, [[name]]) for name in _names(definition, cut)]
         elif cut.required:
-            needed.append((f"the {cut.role} of {role}", [_names(definition, one) for one in cut.cuts]))
+            alternatives = cut.of(columns.dialect.name) or cut.cuts
+            needed.append((f"the {cut.role} of {role}", [_names(definition, one) for one in alternatives]))
     missing = [
         (what, [[name for name in names if not columns.has(name)] for names in alternatives])
         for what, alternatives in needed
@@ -345,10 +346,13 @@ def _resolve(
     if not isinstance(cut, FirstAvailable):
         return cut
     role = f"{definition.name}: {cut.role}"
-    for one in cut.cuts:
+    for one in cut.of(columns.dialect.name):
         if all(columns.has(name) for name in _names(definition, one)):
             if isinstance(one, Recent) and not is_recent(columns):
                 continue
+            if isinstance(one, Only) and isinstance(one.cut, NotAsked):
+                columns.choices[role] = one.cut.why
+                return None
             chosen, columns.choices[role] = _chosen(columns, definition, one)
             return chosen
     columns.choices[role] = "none"
@@ -357,15 +361,16 @@ def _resolve(
 
 def _chosen(columns: Columns, definition: ObjectDefinition, one: Alternative) -> tuple[Cut | ComputedCut, str]:
     """Return an alternative as this file means it, and its name in the output."""
-    if isinstance(one, Recent):
-        one = one.cut
-    if isinstance(one, ComputedCut):
-        return one, one.name
-    branch = f"{definition.collection}_{one.field}"
-    if isinstance(one, WorkingPoint):
+    cut = one.cut if isinstance(one, Recent | Only) else one
+    assert not isinstance(cut, NotAsked)
+    if isinstance(cut, ComputedCut):
+        made_of = columns.told(*_names(definition, cut)) if columns.translates else ""
+        return cut, f"{cut.name} ({made_of})" if made_of else cut.name
+    branch = f"{definition.collection}_{cut.field}"
+    if isinstance(cut, WorkingPoint):
         encoding = encoding_of(columns, branch)
-        return one.cut(encoding), f"{branch} ({encoding})" if encoding else branch
-    return one, branch
+        return cut.cut(encoding), f"{branch} ({encoding})" if encoding else branch
+    return cut, columns.told(branch)
 
 
 def _merge(parts: Sequence[ObjectArrays]) -> ObjectArrays:

@@ -181,13 +181,57 @@ class Recent:
         return self.cut.fields
 
 
-Alternative = Cut | ComputedCut | WorkingPoint | Recent
+@dataclass(frozen=True)
+class NotAsked:
+    """No requirement, where a format of files has nothing that could be asked; the output says why.
+
+    Examples
+    --------
+    >>> NotAsked("not asked: d0 and z0 need links to tracks").fields
+    ()
+    """
+
+    why: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that it reads: none."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Only:
+    """An alternative of :class:`FirstAvailable` for files of another format than NanoAOD alone.
+
+    Parameters
+    ----------
+    dialect
+        Name of the format (:mod:`coffea_ddp.events.dialects`): ``"PHYSLITE"``.
+    cut
+        On fields that the format has.
+
+    Examples
+    --------
+    >>> Only("PHYSLITE", Cut("DFCommonElectronsLHMedium")).cut.field
+    'DFCommonElectronsLHMedium'
+    """
+
+    dialect: str
+    cut: Cut | ComputedCut | NotAsked
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the cut reads."""
+        return self.cut.fields
+
+
+Alternative = Cut | ComputedCut | WorkingPoint | Recent | Only
 """Cuts among which :class:`FirstAvailable` chooses."""
 
 
 @dataclass(frozen=True)
 class FirstAvailable:
-    """The first cut whose branches the file has: how one requirement is asked of many NanoAOD versions.
+    """The first cut whose branches the file has: how one requirement is asked of many versions, and formats, of files.
 
     Parameters
     ----------
@@ -207,3 +251,14 @@ class FirstAvailable:
     role: str
     cuts: tuple[Alternative, ...]
     required: bool = True
+
+    def of(self, dialect: str) -> tuple[Alternative, ...]:
+        """Return the alternatives that may be asked of files of a format.
+
+        Examples
+        --------
+        >>> cuts = (Cut("mediumId"), Only("PHYSLITE", Cut("quality", "<", 2)))
+        >>> [one.fields for one in FirstAvailable("identification", cuts).of("NanoAOD")]
+        [('mediumId',)]
+        """
+        return tuple(one for one in self.cuts if not isinstance(one, Only) or one.dialect == dialect)

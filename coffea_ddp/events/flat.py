@@ -14,12 +14,13 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
+    from coffea_ddp.events.dialects.menu import Menu
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +46,22 @@ class FlatBranch:
 
 @dataclass(frozen=True, eq=False)
 class FlatEvents:
-    """The events of a chunk as branches by NanoAOD's names.
+    """The events of a chunk as branches by their names.
 
     Attributes
     ----------
     n_events
         Number of events.
     branches
-        Name -> branch.
+        Name -> branch. Those of another format have its names, as :func:`~coffea_ddp.events.dialects.dialect.spelled`.
+    menu
+        Function that gives the trigger menus of the file, where decisions are bits; ``None``: it has no menu, or they
+        are branches.
     """
 
     n_events: int
     branches: Mapping[str, FlatBranch]
+    menu: Callable[[], Menu | None] | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""

@@ -1,7 +1,7 @@
 """Objects as data: which candidates of a NanoAOD collection are selected, and how they are cleaned.
 
-A definition says collection, thresholds, cracks, ids and isolations (each with fall-backs over the NanoAOD versions)
-and what it must not overlap with. Ready ones for NanoAOD v4 to v15 are in :mod:`coffea_ddp.plan.nanoaod`.
+A definition says collection, thresholds, cracks, ids and isolations (each with fall-backs over the NanoAOD versions,
+and for other formats) and what it must not overlap with. Ready ones are in :mod:`coffea_ddp.plan.nanoaod`.
 
 Examples
 --------
@@ -16,7 +16,7 @@ A user's own collection as an object, to be counted by a multiplicity axis:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,13 +123,18 @@ class ObjectArrays:
         Flat arrays: ``pt`` (GeV), ``eta``, ``phi``, ``mass`` (GeV), ``charge``, ``flavour``.
     odd
         How many candidates of the chunk could not be selected, and why: NaN or infinite, a negative pT.
+    collection, candidates
+        The collection that they were selected from, and their numbers among its candidates in the chunk, in the order
+        of the content; empty and ``None`` for objects of several collections.
     """
 
     starts: IntArray
     counts: IntArray
     content: Mapping[str, AnyArray]
     odd: Mapping[str, int] = field(default_factory=dict, compare=False)
+    collection: str = ""
+    candidates: IntArray | None = field(default=None, compare=False)
 
     def take(self, index: IntArray) -> ObjectArrays:
         """Return the objects of the chosen events; the content is shared, not copied."""
-        return ObjectArrays(self.starts.take(index), self.counts.take(index), self.content, self.odd)
+        return replace(self, starts=self.starts.take(index), counts=self.counts.take(index))

@@ -32,6 +32,7 @@ import numpy as np
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.events import kernels
 from coffea_ddp.events.candidates import Candidates
+from coffea_ddp.events.missing_momentum import is_there, missing_momentum
 from coffea_ddp.events.objects import MergedObject, ObjectArrays, ObjectDefinition
 from coffea_ddp.events.values import flags, whole_numbers
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from coffea_ddp.events.branches import Columns
 
 _T = TypeVar("_T")
-MET_BRANCHES = ("PuppiMET", "MET", "PFMET")
-"""Missing transverse momentum over the NanoAOD versions, best first."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +248,10 @@ class SelectedEvents:
         """Return the first branch that the file has; the output will say which (see :meth:`Columns.first_of`)."""
         return self._columns.first_of(role, branches, required=required)
 
+    def lacking(self, branches: Sequence[str]) -> str:
+        """Return what the file does not have, none of these branches, in words."""
+        return self._columns.lacking(branches)
+
     def note(self, role: str, used: str) -> None:
         """Have the output say what was used for ``role``."""
         self._columns.choices[role] = used
@@ -259,16 +262,22 @@ class SelectedEvents:
         return self._columns.source
 
     @property
+    def has_met(self) -> bool:
+        """True where the file has a missing transverse momentum, or a soft term to make it of."""
+        return is_there(self._columns)
+
+    @property
     def met(self) -> Particles:
         """The missing transverse momentum (eta and mass 0), of the first of PuppiMET, MET, PFMET that the file has.
 
-        NaN where the file's is NaN, infinite or negative.
+        Of a file with a soft term alone, that minus the selected objects (:mod:`.missing_momentum`). NaN where the
+        file's is NaN, infinite or negative.
         """
         key = ("met", -1)
         if key not in self._cache:
-            branch = self._columns.first_of("missing transverse momentum", [f"{name}_pt" for name in MET_BRANCHES])
-            pt = self.branch(str(branch)).astype(np.float64)
-            phi = self.branch(str(branch).replace("_pt", "_phi")).astype(np.float64)
+            pt, phi = missing_momentum(self._columns, self._objects)
+            if self._index is not None:
+                pt, phi = pt.take(self._index), phi.take(self._index)
             finite = np.isfinite(pt) & np.isfinite(phi) & (pt >= 0)
             pt, phi, zero = (np.where(finite, values, np.nan) for values in (pt, phi, np.zeros(self.n_events)))
             nothing = np.zeros(self.n_events, np.int8)

@@ -22,6 +22,19 @@ LONGEST = 500
 KIND_ROLE, ENERGY_ROLE, LUMINOSITY_ROLE = "kind of events", "collision energy", "integrated luminosity"
 """Under these an output says what its events are, among its choices; the luminosity by era."""
 
+_APPROXIMATE = "approximate: "
+
+
+def is_approximate(used: str) -> bool:
+    """Tell whether an output says that something was made approximately, among its choices.
+
+    Examples
+    --------
+    >>> is_approximate("approximate: soft term minus jets"), is_approximate("PuppiMET_pt")
+    (True, False)
+    """
+    return used.startswith(_APPROXIMATE)
+
 
 def clipped(text: Any) -> str:
     """Return a description, cut where it is too long, as one from a stranger's file may be; ``None`` is empty."""

@@ -56,7 +56,7 @@ class Histograms:
     cutflows
         Per dataset the events left after every step, and what was seen on the way.
     choices
-        The branches that were used where NanoAOD versions differ; more than one in an output of mixed files.
+        The branches that were used where formats and versions differ; more than one in an output of mixed files.
 
     Examples
     --------

@@ -191,7 +191,7 @@ def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titl
     choices += [[f"and {len(roles) - _MOST_FILES:,} more, not shown", ""]] if len(roles) > _MOST_FILES else []
     if choices:
         columns = [("what", "text"), ("branch that was used", "text")]
-        found.append(Titled("Branches, where NanoAOD versions differ", Grid.of(columns, choices)))
+        found.append(Titled("Branches, where formats and versions differ", Grid.of(columns, choices)))
     closes = closure_lines(report.inputs)
     if closes:
         columns = [("variable", "text"), ("bins", "num"), ("chi2 without", "num"), ("chi2", "num"), ("p", "num")]

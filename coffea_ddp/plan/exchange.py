@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.calibration.leptons import MET, MOST, N_JETS
-from coffea_ddp.events.selected import MET_BRANCHES, SelectedEvents
+from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.plan.observables import Feature
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ class _NumberOf:
 
 
 def _missing_momentum(events: SelectedEvents) -> FloatArray:
-    if not any(events.has_branch(f"{name}_pt") for name in MET_BRANCHES):
+    if not events.has_met:
         return np.full(events.n_events, np.nan)
     return events.met.pt

@@ -1,8 +1,8 @@
-"""Ready object definitions for NanoAOD v4 to v15: electrons, muons, hadronic taus, photons, jets, b-jets.
+"""Ready object definitions for NanoAOD v4 to v15 and PHYSLITE: electrons, muons, hadronic taus, photons, jets, b-jets.
 
 A symmetry test wants *equal* selections, not the best one of each flavour: electrons and muons get the same pT and eta
 range, the same crack taken out of both, the same impact parameters and isolation. Every identification is an ordered
-list over the versions; the output names the one that was used.
+list over the versions, with entries for ATLAS (:mod:`coffea_ddp.plan.atlas`); the output names the one that was used.
 
 Working points are data: pass other numbers, or ``dataclasses.replace`` a definition.
 
@@ -25,6 +25,7 @@ import numpy as np
 from coffea_ddp.errors import InputError
 from coffea_ddp.events.cuts import ComputedCut, Cut, FirstAvailable, Recent, WorkingPoint
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
+from coffea_ddp.plan import atlas
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray
@@ -35,7 +36,10 @@ CRACK = (1.444, 1.566)
 ELECTRON_MASS, MUON_MASS = 0.000511, 0.10566
 """GeV."""
 
-_IMPACT = (Cut("dxy", "abs<", 0.05), Cut("dz", "abs<", 0.1))
+_IMPACT = (
+    FirstAvailable("impact parameter dxy", (Cut("dxy", "abs<", 0.05), atlas.NO_TRACKS)),
+    FirstAvailable("impact parameter dz", (Cut("dz", "abs<", 0.1), atlas.NO_TRACKS)),
+)
 _FROM_LEPTONS = (("e", 0.4), ("mu", 0.4))
 
 
@@ -55,12 +59,17 @@ def electron(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15
             Cut("mvaFall17V1Iso_WP90"),  # v5 and v6
             Cut("mvaSpring16GP_WP90"),  # v4 and before
             Cut("cutBased", ">=", 3),
+            *atlas.ELECTRON,
         ),
     )
     return ObjectDefinition(
-        "e", "Electron", pt_min, eta_max, (CRACK,), (identification, Cut("pfRelIso03_all", "<", isolation), *_IMPACT),
+        "e", "Electron", pt_min, eta_max, (CRACK,), (identification, _isolated("pfRelIso03_all", isolation), *_IMPACT),
         mass=ELECTRON_MASS, charged=True, flavour=11,
     )  # fmt: skip
+
+
+def _isolated(field: str, most: float) -> FirstAvailable:
+    return FirstAvailable("isolation", (Cut(field, "<", most), atlas.isolated(most)))
 
 
 def muon(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) -> ObjectDefinition:
@@ -71,8 +80,9 @@ def muon(pt_min: float = 20.0, eta_max: float = 2.4, isolation: float = 0.15) ->
     >>> muon().name
     'mu'
     """
+    identification = FirstAvailable("identification", (Cut("mediumId"), *atlas.MUON))
     return ObjectDefinition(
-        "mu", "Muon", pt_min, eta_max, (CRACK,), (Cut("mediumId"), Cut("pfRelIso04_all", "<", isolation), *_IMPACT),
+        "mu", "Muon", pt_min, eta_max, (CRACK,), (identification, _isolated("pfRelIso04_all", isolation), *_IMPACT),
         mass=MUON_MASS, charged=True, flavour=13,
     )  # fmt: skip
 
@@ -91,7 +101,10 @@ def photon(pt_min: float = 25.0, eta_max: float = 2.4) -> ObjectDefinition:
         pt_min,
         eta_max,
         (CRACK,),
-        (Cut("mvaID_WP90"), Cut("electronVeto")),
+        (
+            FirstAvailable("identification", (Cut("mvaID_WP90"), *atlas.PHOTON)),
+            FirstAvailable("electron veto", (Cut("electronVeto"), atlas.NO_VETO)),
+        ),
         _FROM_LEPTONS,
         flavour=22,
     )
@@ -112,10 +125,12 @@ def tau(pt_min: float = 20.0, eta_max: float = 2.3) -> ObjectDefinition:
             WorkingPoint("idDeepTau2017v2p1VSjet", 5),  # v6 to v9: bits; v10 to v14: a number
             Cut("idMVAoldDM2017v2", "has bits", 8),  # v5
             Cut("idMVAoldDM", "has bits", 4),  # v4 and 2016
+            *atlas.TAU,
         ),
     )
+    impact = FirstAvailable("impact parameter dz", (Cut("dz", "abs<", 0.2), atlas.NO_TRACKS))
     return ObjectDefinition(
-        "tau", "Tau", pt_min, eta_max, (), (identification, Cut("dz", "abs<", 0.2)), _FROM_LEPTONS,
+        "tau", "Tau", pt_min, eta_max, (), (identification, impact), _FROM_LEPTONS,
         mass=None, charged=True, flavour=15,
     )  # fmt: skip
 
@@ -140,6 +155,7 @@ def jet(pt_min: float = 30.0, eta_max: float = 4.7) -> ObjectDefinition:
             Recent(_jet_id("not corrected: no energy fractions", ("jetId",), _is_tight)),
             Cut("jetId", "has bits", 2),  # v9 and before
             recomputed,
+            *atlas.JET,
         ),
     )
     away = (*_FROM_LEPTONS, ("gamma", 0.4), ("tau", 0.4))
@@ -150,7 +166,8 @@ def b_jet(working_point: float = 0.6, pt_min: float = 30.0, eta_max: float = 2.4
     """Return ``"b"``: a jet with a b-tag score above ``working_point``.
 
     The number belongs to a tagger and an era; the default is between medium and tight for DeepJet. CSVv2 (v4 and
-    before) runs on another scale and keeps its own medium point, 0.8484.
+    before) runs on another scale and keeps its own medium point, 0.8484; those of ATLAS have their points of 77 %
+    efficiency.
 
     Examples
     --------
@@ -165,6 +182,7 @@ def b_jet(working_point: float = 0.6, pt_min: float = 30.0, eta_max: float = 2.4
             Cut("btagPNetB", ">", working_point),
             Cut("btagDeepB", ">", working_point),
             Cut("btagCSVV2", ">", 0.8484),
+            *atlas.B_JET,
         ),
     )
     base = jet(pt_min, eta_max)
@@ -184,11 +202,11 @@ def loose_leptons(pt_min: float = 10.0, eta_max: float = 2.5, isolation: float =
     """
     return (
         ObjectDefinition(
-            "e_loose", "Electron", pt_min, eta_max, cuts=(Cut("pfRelIso03_all", "<", isolation),), mass=ELECTRON_MASS,
+            "e_loose", "Electron", pt_min, eta_max, cuts=(_isolated("pfRelIso03_all", isolation),), mass=ELECTRON_MASS,
             flavour=11,
         ),
         ObjectDefinition(
-            "mu_loose", "Muon", pt_min, eta_max, cuts=(Cut("pfRelIso04_all", "<", isolation),), mass=MUON_MASS,
+            "mu_loose", "Muon", pt_min, eta_max, cuts=(_isolated("pfRelIso04_all", isolation),), mass=MUON_MASS,
             flavour=13,
         ),
     )  # fmt: skip

@@ -24,6 +24,13 @@ def read_xml(text: str) -> dict[str, list[list[int]]]:
     ------
     ValueError
         If it is no XML, or no such list; with what is wrong.
+
+    Examples
+    --------
+    >>> read_xml("<html/>")
+    Traceback (most recent call last):
+    ...
+    ValueError: its first element is 'html', and that of a good-run list LumiRangeCollection
     """
     if re.search(r"<!ENTITY", text):
         raise ValueError("it defines entities, which no good-run list does")

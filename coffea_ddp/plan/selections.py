@@ -219,7 +219,7 @@ class Trigger:
             names = (path,) if isinstance(path, str) else path
             found = events.choose(self.role, names, required=self.required)
             if found is None:
-                events.note(self.role, f"not applied: no {' or '.join(names)}")
+                events.note(self.role, f"not applied: {events.lacking(names)}")
                 return np.ones(events.n_events, dtype=bool)
             used.append(found)
         events.note(self.role, " or ".join(used))

@@ -5,6 +5,8 @@ Examples
 >>> choices = {"kind of events": ["data"], "collision energy": ["13 TeV"], "integrated luminosity": ["16.4 fb^-1"]}
 >>> dataset_words({"choices": choices, "events": 1200, "files": 2, "datasets": ["muon"]})
 'data, 13 TeV, 16.4 fb^-1, 1,200 events of 2 files (muon)'
+>>> dataset_words({"choices": {"missing transverse momentum": ["approximate: soft term minus jets"]}, "events": 1200})
+'approximate missing transverse momentum, 1,200 events'
 >>> dataset_words({"events": 1200, "files": 2, "split": {"part": "a", "share": 0.5}})
 'half a, 1,200 events of 2 files'
 """
@@ -15,9 +17,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from coffea_ddp.errors import DDPError
-from coffea_ddp.histograms.descriptions import ENERGY_ROLE, KIND_ROLE, LUMINOSITY_ROLE
+from coffea_ddp.histograms.descriptions import ENERGY_ROLE, KIND_ROLE, LUMINOSITY_ROLE, is_approximate
 from coffea_ddp.histograms.split import EventSplit
 
+_LONGEST = 40
 _MOST = 3
 """Datasets and luminosities that are named."""
 _ROLES = (KIND_ROLE, ENERGY_ROLE, LUMINOSITY_ROLE)
@@ -39,6 +42,7 @@ def dataset_words(inputs: Mapping[str, Any]) -> str:
         *[f"{', '.join(used[:_MOST])}{role.removeprefix(LUMINOSITY_ROLE)}" for role, used in luminosities.items()][
             :_MOST
         ],
+        *[f"approximate {role[:_LONGEST]}" for role, used in choices.items() if any(map(is_approximate, used))][:_MOST],
         _part(inputs.get("split")),
         _size(inputs),
     ]

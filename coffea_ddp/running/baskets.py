@@ -16,19 +16,24 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import uproot
 
+from coffea_ddp.errors import FileError
 from coffea_ddp.events.flat import FlatBranch, FlatEvents
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.trees import Fetch, Kind, Range, Tree, tree_of
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, IntArray
+
+
+class DamagedError(FileError):
+    """A file that contradicts itself: to read it in another way would hide it."""
 
 
 class _OddError(Exception):
@@ -56,12 +61,16 @@ def read(path: str, tree: str, names: Collection[str], start: int, stop: int) ->
 
     Raises
     ------
+    DamagedError
+        If lists tell another length than the bytes that they take.
     Exception
         uproot's and fsspec's own, if a file on a server cannot be read.
     """
     try:
         with tree_of(path, tree) as (found, fetch):
             return _read(found, fetch, names, start, stop) if found is not None and names else None
+    except DamagedError as error:
+        raise DamagedError(f"{path}: damaged: {error}, in entries {start} to {stop}") from None
     except _OddError:
         return None
     except Exception:
@@ -95,11 +104,13 @@ def _read(tree: Tree, fetch: Fetch, names: Collection[str], start: int, stop: in
         # Some files have a counter of their own for every branch.
         alike = (one for one in lengths.values() if np.array_equal(one.counts, counts))
         lengths[name] = next(alike, None) or _Lengths(counts)
-    branches = {}
+    branches: dict[str, FlatBranch] = {}
     for name, kind in kinds.items():
         if kind.counter:
             content, counts = _lists(kind, baskets(name), lengths[kind.counter]), lengths[kind.counter].counts
             branches[name] = FlatBranch(content, counts, kind.title)
+        elif kind.header is not None:
+            branches[name] = _shared(_vectors(kind, baskets(name), stop - start), branches)
         else:
             branches[name] = FlatBranch(_numbers(kind, baskets(name), stop - start), None, kind.title)
     return FlatEvents(stop - start, branches)
@@ -195,6 +206,44 @@ def _lists(kind: Kind, parts: Iterator[_Part], lengths: _Lengths) -> AnyArray:
     if before != len(lengths.counts):
         raise _OddError(f"{before} of {len(lengths.counts)} entries")
     return out
+
+
+def _vectors(kind: Kind, parts: Iterator[_Part], n_entries: int) -> FlatBranch:
+    """Return lists that tell their lengths themselves: by the bytes that they take, and in a header of each."""
+    assert kind.header is not None
+    contents, counts, width = [np.zeros(0, kind.native)], [np.zeros(0, np.int64)], kind.stored.itemsize
+    for part in parts:
+        ends = part.ends.astype(np.int64)
+        sizes = np.diff(ends) - kind.header
+        data = part.basket.data
+        if (sizes < 0).any() or (sizes % width).any() or ends[0] < 0 or ends[-1] > len(data):
+            raise _OddError("lists of parts of numbers")
+        if kind.header:
+            starts = ends[:-1]
+            # Their last four bytes are the length.
+            said = sum(data[starts + kind.header - 4 + byte].astype(np.int64) << (24 - 8 * byte) for byte in range(4))
+            if not np.array_equal(said, sizes // width):
+                raise DamagedError(f"the lists of {kind.title} are not as long as they say")
+            inside = np.ones(ends[-1] - ends[0], dtype=bool)
+            inside[(starts - ends[0])[:, None] + np.arange(kind.header)] = False
+            data = data[ends[0] : ends[-1]][inside]
+        else:
+            data = data[ends[0] : ends[-1]]
+        contents.append(np.ascontiguousarray(data).view(kind.stored).astype(kind.native))
+        counts.append(sizes // width)
+    lengths = np.concatenate(counts)
+    if len(lengths) != n_entries:
+        raise _OddError(f"{len(lengths)} of {n_entries} entries")
+    return FlatBranch(np.concatenate(contents), lengths, kind.title)
+
+
+def _shared(branch: FlatBranch, others: Mapping[str, FlatBranch]) -> FlatBranch:
+    """Return a branch with the lengths of another one, where they are the same."""
+    known = [one.counts for one in others.values() if one.counts is not None]
+    assert branch.counts is not None
+    mine = branch.counts
+    same = next((counts for counts in known if np.array_equal(counts, mine)), mine)
+    return FlatBranch(branch.content, same, branch.title)
 
 
 def _range(told: tuple[Any, Any]) -> Range:

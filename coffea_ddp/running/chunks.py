@@ -27,17 +27,20 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
-from coffea_ddp.errors import DDPError, FileError, MergeError, describe, did_you_mean
+from coffea_ddp.errors import DDPError, FileError, InputError, MergeError, describe, did_you_mean
 from coffea_ddp.events.branches import ROWS
+from coffea_ddp.events.dialects.dialect import NANOAOD
 from coffea_ddp.filling import needed_branches
 from coffea_ddp.histograms.ledger import Missing, is_full_name
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, without
 from coffea_ddp.plan.plan import ScanPlan
-from coffea_ddp.running import trees
+from coffea_ddp.running import fields, trees
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.duplicates import Steps, counted_elsewhere, no_steps
+from coffea_ddp.running.fields import DIALECT, is_translated
 from coffea_ddp.running.fileset import Fileset, sources
 from coffea_ddp.running.guarding import wait_at_most
+from coffea_ddp.running.metadata import menu_of
 from coffea_ddp.running.options import Reading
 from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, structure
 from coffea_ddp.running.sources import Source, asked_twice
@@ -115,6 +118,7 @@ def find_chunks(
         others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
         raise FileError(f"{reasons}{more}{others if len(bad) < len(opened) else ''}")
     found = [(one, told) for one, told in pairs if isinstance(told, Holding)]
+    _check_one_format(found)
     again = asked_twice([_known(one, told, by_dataset) for one, told in found])
     if again and not reading.skip_bad_files:
         raise MergeError(next(iter(again.values())))
@@ -151,7 +155,25 @@ def _in_threads(function: Callable[[Wanted], Holding | Lost], files: list[Wanted
 
 def _known(one: Wanted, holding: Holding, by_dataset: bool) -> tuple[str, Source, str]:
     which = f"{holding.uuid.hex()}{one.dataset if by_dataset else ''}"
-    return one.dataset, dataclasses.replace(one.source, tree=_tree(one.source)), which
+    return one.dataset, dataclasses.replace(one.source, tree=holding.tree), which
+
+
+def _check_one_format(found: Sequence[tuple[Wanted, Holding]]) -> None:
+    """Check that all files are of one format.
+
+    Raises
+    ------
+    InputError
+        If they are not: a file of each is named.
+    """
+    first: dict[str, str] = {}
+    for one, holding in found:
+        first.setdefault(holding.dialect, one.source.path)
+    if len(first) > 1:
+        told = " and ".join(f"{path} is {dialect}" for dialect, path in first.items())
+        raise InputError(
+            f"{told}: events of two experiments are no one sample; run each kind by itself, into an output of its own"
+        )
 
 
 def _tree(source: Source) -> str:
@@ -168,7 +190,8 @@ def _missing(one: Wanted, reason: str) -> Iterator[Missing]:
 
 def _chunks(one: Wanted, holding: Holding, metadata: Mapping[str, Any], chunksize: int) -> Iterator[WorkItem]:
     told = {key: value for key, value in metadata.items() if key not in _RESERVED} | {ENTRIES: holding.num_entries}
-    tree = _tree(one.source)
+    if holding.dialect != NANOAOD.name:
+        told[DIALECT] = holding.dialect
     steps = ((0, holding.num_entries),) if one.source.steps is None else one.source.steps
     for start, stop in steps or ((0, 0),):  # of a file of which nothing is asked it is known that it was there
         edges = [start]
@@ -176,7 +199,7 @@ def _chunks(one: Wanted, holding: Holding, metadata: Mapping[str, Any], chunksiz
             if edges[-1] + chunksize <= border < stop:
                 edges.append(border)
         for first, last in zip(edges, [*edges[1:], stop], strict=True):
-            yield WorkItem(one.dataset, one.source.path, tree, first, last, holding.uuid, told, None)
+            yield WorkItem(one.dataset, one.source.path, holding.tree, first, last, holding.uuid, told, None)
 
 
 def with_datasets(
@@ -228,10 +251,15 @@ def _branches(plan: ScanPlan, item: WorkItem) -> frozenset[str] | None:
     try:
         stored = trees.structure(item.filename, item.treename)
         if stored is not None:
+            if is_translated(item):
+                stored = dataclasses.replace(stored, menu=partial(menu_of, item.filename))
             return frozenset(needed_branches(stored, plan, about))
     except Exception:  # noqa: BLE001 (what is not stored as it is asked for, coffea may know how to make)
         pass
     try:
+        if is_translated(item):
+            with fields.opened(item.filename, item.treename) as opened:
+                return frozenset(needed_branches(opened, plan, about))
         with structure(item.filename, item.treename) as events:
             names = frozenset(needed_branches(events, plan, about))
         with structure(item.filename, item.treename, preload=names):  # an RNTuple cannot

@@ -24,6 +24,7 @@ from coffea_ddp.histograms.ledger import Chunk
 from coffea_ddp.histograms.merging import Tree, add_all
 from coffea_ddp.plan.datasets import KEY, Dataset
 from coffea_ddp.plan.plan import ScanPlan
+from coffea_ddp.running.fields import is_translated
 from coffea_ddp.running.guarding import explain, explain_plan
 from coffea_ddp.running.reader import chunk_of, columns, structure
 
@@ -48,6 +49,12 @@ def run_delayed(plan: ScanPlan, chunks: Sequence[WorkItem], client: Any = None) 
         If a partition fails.
     """
     delayed = _delayed()
+    other = next((item for item in chunks if is_translated(item)), None)
+    if other is not None:
+        raise InputError(
+            f"{other.filename}: the executor 'dask-awkward' reads NanoAOD alone; a cluster reads this, too: "
+            "executor=Cluster(client), --executor dask"
+        )
     partials: list[Any] = []
     for (filename, tree), items in itertools.groupby(chunks, key=lambda item: (item.filename, item.treename)):
         work = [item for item in items if len(item)]

@@ -24,8 +24,9 @@ from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.baskets import DamagedError
 from coffea_ddp.running.options import Reading
-from coffea_ddp.running.reader import DamagedError, file_id
+from coffea_ddp.running.reader import file_id
 from coffea_ddp.running.shards import Shards, file_uuid
 
 _PACKAGE = Path(__file__).parents[1]

@@ -29,12 +29,15 @@ from coffea.nanoevents import NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
-from coffea_ddp.errors import FileError
+from coffea_ddp.events.branches import ROWS
+from coffea_ddp.events.dialects.dialect import NANOAOD
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.ledger import UNKNOWN, Chunk
 from coffea_ddp.plan.datasets import ENTRIES, KEY
-from coffea_ddp.running import baskets, trees
+from coffea_ddp.running import baskets, fields, trees
 from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.baskets import DamagedError
+from coffea_ddp.running.fields import is_translated
 from coffea_ddp.running.options import TIMEOUT
 from coffea_ddp.running.schema import DDPSchema
 from coffea_ddp.running.shards import file_uuid
@@ -61,15 +64,17 @@ class Holding:
         16 bytes that no other file has: ROOT's own or, of a Parquet file, a digest.
     clusters
         Borders of the parts that are read at once, from 0 to the number of events.
+    tree
+        The tree that holds them: where NanoAOD's is asked for and is not there, that of another format.
+    dialect
+        Name of the format.
     """
 
     num_entries: int
     uuid: bytes
     clusters: tuple[int, ...]
-
-
-class DamagedError(FileError):
-    """A file that contradicts itself: to read it in another way would hide it."""
+    tree: str = ROWS
+    dialect: str = NANOAOD.name
 
 
 class NotATreeError(Exception):
@@ -114,6 +119,7 @@ def look(path: str, tree: str, timeout: float = TIMEOUT) -> Holding:
             return Holding(sum(groups), uuid, (0, *sorted({*accumulate(groups)} - {0})))
     identity = trees.identity_of(path)
     with open_root(path, timeout) as file:
+        tree = fields.known_tree(file, tree)
         found = file[tree]
         trees.keep(path, tree, found, identity)
         if not hasattr(found, "num_entries"):
@@ -125,7 +131,8 @@ def look(path: str, tree: str, timeout: float = TIMEOUT) -> Holding:
             _check_entries(path, found)
             inner = {int(offset) for offset in found.common_entry_offsets()}
         clusters = (0, *sorted(offset for offset in inner if 0 < offset < n_entries), n_entries)
-        return Holding(n_entries, file.file.fUUID, clusters if n_entries else (0,))
+        dialect = fields.of_model(found).name
+        return Holding(n_entries, file.file.fUUID, clusters if n_entries else (0,), tree, dialect)
 
 
 def _check_entries(path: str, tree: Any) -> None:
@@ -239,6 +246,10 @@ def _counter(stored: Mapping[str, Any], name: str) -> str:
 @contextmanager
 def per_event(item: WorkItem) -> Iterator[tuple[set[str], Callable[[str], AnyArray]]]:
     """Yield the names of a chunk's branches, and what reads one that has a number for every event."""
+    if is_translated(item):
+        with fields.per_event(item) as found:
+            yield found
+        return
     if is_parquet(item.filename):
         with _open_parquet(item.filename) as (file, _):
             names = set(file.schema_arrow.names)
@@ -342,13 +353,13 @@ class FileRunner(Runner):  # type: ignore[misc]
     def _work_function(*given: Any, processor_instance: Any, uproot_options: Any, **options: Any) -> Any:
         *settings, item = given
         work, processor = item if processor_instance == "heavy" else (item, processor_instance)
-        events = _at_once(work)
-        if events is not None:
-            about = (work.usermeta or {}).get(KEY)
-            try:
-                return {"out": fill(events, processor.plan, chunk=chunk_of(work), dataset=about)}
-            except Exception as error:
-                raise Exception(f"Failed processing file: {work!r}. The error was: {error!r}.") from error
+        with _known(work) as events:
+            if events is not None:
+                about = (work.usermeta or {}).get(KEY)
+                try:
+                    return {"out": fill(events, processor.plan, chunk=chunk_of(work), dataset=about)}
+                except Exception as error:
+                    raise Exception(f"Failed processing file: {work!r}. The error was: {error!r}.") from error
         return Runner._work_function(  # noqa: SLF001 (overridden here)
             *settings,
             work,
@@ -358,12 +369,24 @@ class FileRunner(Runner):  # type: ignore[misc]
         )
 
 
+@contextmanager
+def _known(work: WorkItem) -> Iterator[Any]:
+    """Yield the events of a chunk, with all that is wanted of them; ``None`` where coffea is to find it."""
+    if is_translated(work) and work.preload is None:
+        with fields.of_chunk(work) as events:
+            yield events
+    else:
+        yield _at_once(work)
+
+
 def _at_once(work: WorkItem) -> Any:
     """Return the branches of a chunk that are known to be wanted; ``None`` where coffea is to find them."""
     if is_parquet(work.filename):
         return _rows(work, work.preload)
     if work.preload is None:
         return None
+    if is_translated(work):
+        return fields.read(work.filename, work.treename, work.preload, work.entrystart, work.entrystop)
     events = baskets.read(work.filename, work.treename, work.preload, work.entrystart, work.entrystop)
     if events is not None:
         return events

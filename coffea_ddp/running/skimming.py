@@ -30,6 +30,8 @@ import numpy as np
 from coffea_ddp._files import SKIM, check_output, write_in_place
 from coffea_ddp._root_files import SKIM_TITLE, is_skim
 from coffea_ddp.errors import FileError, InputError, describe
+from coffea_ddp.events.dialects.dialect import NANOAOD
+from coffea_ddp.events.dialects.known import TREES, dialect_of_tree
 from coffea_ddp.histograms.stored import IDENTITY_NAMES, identity_hash
 from coffea_ddp.running.fileset import normalise, sources
 from coffea_ddp.running.reader import is_parquet
@@ -174,6 +176,9 @@ def _skim_file(source: Source, hashes: AnyArray, output: Path) -> tuple[SkimmedF
     if is_parquet(source.path):
         raise FileError(f"{source.path}: is a Parquet file; events are copied out of ROOT files")
     with _reading(source.path), open_root(source.path) as file:
+        other = dialect_of_tree(next((one for one in TREES if one in file), ""))
+        if source.tree not in file and other is not NANOAOD:
+            raise FileError(f"{source.path}: is {other.name}; events are copied out of NanoAOD files alone")
         events = file[source.tree]
         missing = [name for name in IDENTITY_NAMES if name not in events.keys()]  # noqa: SIM118 (uproot's, not a dict)
         if missing:

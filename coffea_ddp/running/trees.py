@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 import uproot
 
+from coffea_ddp.events.dialects.dialect import NANOAOD, spelled
+from coffea_ddp.events.dialects.known import dialect_of
 from coffea_ddp.events.flat import FlatBranch, FlatEvents
 from coffea_ddp.running.addresses import is_remote
 from coffea_ddp.running.options import TIMEOUT
@@ -57,17 +59,31 @@ def open_root(path: str, timeout: float = TIMEOUT) -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """Numbers of a branch: their types in the file and in memory, and what counts them, empty for one an event."""
+    """Numbers of a branch: their types in the file and in memory, and what tells the lengths of lists.
+
+    Attributes
+    ----------
+    stored, native
+        Types.
+    counter
+        The branch that counts them; empty for one number an event, and for lists that tell their lengths themselves.
+    title
+        Of the branch.
+    header
+        Bytes before the numbers of such a list (10 for a ``std::vector``); ``None`` for other branches.
+    """
 
     stored: np.dtype[Any]
     native: np.dtype[Any]
     counter: str
     title: str
+    header: int | None = None
 
     @property
     def nothing(self) -> FlatBranch:
         """The branch of no event."""
-        return FlatBranch(np.zeros(0, self.native), np.zeros(0, np.int64) if self.counter else None, self.title)
+        lists = self.counter or self.header is not None
+        return FlatBranch(np.zeros(0, self.native), np.zeros(0, np.int64) if lists else None, self.title)
 
 
 class Tree:
@@ -77,18 +93,53 @@ class Tree:
     ----------
     model
         uproot's.
+
+    Attributes
+    ----------
+    dialect
+        Format of the tree.
+    branches
+        By their names; those of another format than NanoAOD by their one spelling, parts of branches too.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self.dialect = dialect_of(branch.name for branch in model.branches)
         self.branches: dict[str, Any] = {branch.name: branch for branch in model.branches}
+        if self.dialect is not NANOAOD:
+            self.branches = {spelled(branch.name): branch for branch in model.itervalues(recursive=True)}
+            _ = model.file.streamers  # say what vectors hold, and are not there once the file is closed
         self._kinds: dict[str, Kind | None] = {}
 
     def kind(self, name: str) -> Kind | None:
         """Return what a branch holds; ``None`` if that is no plain numbers, or lists of them, or it is not there."""
         if name not in self._kinds:
-            self._kinds[name] = _kind_of(self.branches[name], self.branches) if name in self.branches else None
+            self._kinds[name] = self._kind_of(self.branches[name]) if name in self.branches else None
         return self._kinds[name]
+
+    def _kind_of(self, branch: Any) -> Kind | None:
+        """Return what a branch holds, looked up among branches of other files that are described in the same words."""
+        leaves = branch.member("fLeaves")
+        if len(leaves) != 1 or len(branch.branches):
+            return None
+        counter = self._counter(leaves[0].member("fLeafCount"))
+        leaf = (leaves[0].classname, *(leaves[0].member(name) for name in ("fTitle", "fLen", "fIsUnsigned")))
+        key = (branch.name, branch.classname, branch.title, counter, *leaf)
+        own_lengths = self.dialect is not NANOAOD
+        if branch.classname != "TBranch":  # a class says more of itself elsewhere
+            return _interpreted(branch, counter, own_lengths=own_lengths)
+        if key not in _kinds:
+            if len(_kinds) >= _MOST:
+                _kinds.clear()
+            _kinds[key] = _interpreted(branch, counter, own_lengths=own_lengths)
+        return _kinds[key]
+
+    def _counter(self, leaf: Any) -> str:
+        """Return the name of the branch of a leaf that counts; empty where there is none, or none of its name is it."""
+        name = "" if leaf is None else str(leaf.member("fName"))
+        name = name if self.dialect is NANOAOD else spelled(name)
+        there = name in self.branches and any(one is leaf for one in self.branches[name].member("fLeaves"))
+        return name if there else ""
 
 
 class _Nothing(Mapping[str, FlatBranch]):
@@ -204,33 +255,13 @@ def _bytes(raw: Any, tree: Tree | None, wanted: Range) -> Any:
 # -- what branches hold ------------------------------------------------------------------------------------------------
 
 
-def _kind_of(branch: Any, others: Mapping[str, Any]) -> Kind | None:
-    """Return what a branch holds, looked up among branches of other files that are described in the same words."""
-    leaves = branch.member("fLeaves")
-    if len(leaves) != 1 or len(branch.branches):
-        return None
-    counter = _counter(leaves[0].member("fLeafCount"), others)
-    leaf = (leaves[0].classname, *(leaves[0].member(name) for name in ("fTitle", "fLen", "fIsUnsigned")))
-    key = (branch.name, branch.classname, branch.title, counter, *leaf)
-    if branch.classname != "TBranch":  # a class says more of itself elsewhere
-        return _interpreted(branch, counter)
-    if key not in _kinds:
-        if len(_kinds) >= _MOST:
-            _kinds.clear()
-        _kinds[key] = _interpreted(branch, counter)
-    return _kinds[key]
-
-
-def _interpreted(branch: Any, counter: str) -> Kind | None:
+def _interpreted(branch: Any, counter: str, *, own_lengths: bool) -> Kind | None:
     found = branch.interpretation
-    is_list = type(found) is uproot.AsJagged and found.header_bytes == 0
+    is_list = type(found) is uproot.AsJagged
     numbers = found.content if is_list else found
-    if type(numbers) is not uproot.AsDtype or numbers.from_dtype.kind not in "biuf" or is_list != bool(counter):
+    if type(numbers) is not uproot.AsDtype or numbers.from_dtype.kind not in "biuf":
         return None
-    return Kind(numbers.from_dtype, numbers.to_dtype, counter, branch.title)
-
-
-def _counter(leaf: Any, others: Mapping[str, Any]) -> str:
-    """Return the name of the branch of a leaf that counts; empty where there is none, or none of its name is it."""
-    name = "" if leaf is None else str(leaf.member("fName"))
-    return name if name in others and any(one is leaf for one in others[name].member("fLeaves")) else ""
+    header = int(found.header_bytes) if is_list and own_lengths and not counter else None
+    if is_list != bool(counter or header is not None) or (counter and found.header_bytes):
+        return None
+    return Kind(numbers.from_dtype, numbers.to_dtype, counter, branch.title, header)

@@ -9,7 +9,7 @@ muons.)
 
 Every NanoAOD version from 4 to 15 is written with the branch names and types that its real files have. All
 lepton ids above ``loose`` share one decision, all b taggers one score and all missing momenta one value, so
-that the same seed describes the same events in every version.
+that the same seed describes the same events in every version. ``make_physlite`` writes them as ATLAS would.
 
 Examples
 --------
@@ -42,6 +42,7 @@ from coffea_ddp.testing.generator.efficiencies import Detector, LeptonEfficiency
 from coffea_ddp.testing.generator.injection import inject, inject_events
 from coffea_ddp.testing.generator.signals import LFVSignal, Resonance, Signal
 from coffea_ddp.testing.generator.writing import Compression, Container
+from coffea_ddp.testing.physlite_files import make_physlite
 
 __all__ = [
     "Compression",
@@ -64,6 +65,7 @@ __all__ = [
     "make_nanoaod",
     "make_not_finite",
     "make_not_root",
+    "make_physlite",
     "make_truncated",
     "make_wrong_tree",
 ]

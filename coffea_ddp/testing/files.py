@@ -97,12 +97,7 @@ def make_nanoaod(
     check(events=events, version=version, container=container, cluster=cluster, first_event=first_event)
     if compression not in get_args(Compression):
         raise InputError(f"compression={compression!r}: known are {', '.join(get_args(Compression))}")
-    chosen = efficiency if isinstance(efficiency, Efficiency) else _efficiency(efficiency)
-    reconstructed = generate(np.random.default_rng(seed), events, signals, chosen)
-    number = np.arange(first_event, first_event + events, dtype=np.uint64)
-    reconstructed.scalars.update(
-        run=np.full(events, run), luminosityBlock=(number - 1) // EVENTS_PER_LUMI + 1, event=number
-    )
+    reconstructed = numbered(events, seed, signals, efficiency, run, first_event)
     if detector is not None:
         reconstructed = _detected(reconstructed, detector, seed)
     return write_file(
@@ -238,6 +233,24 @@ def generate(rng: Generator, events: int, signals: Sequence[Signal], efficiency:
         start += signal.n
     add_backgrounds(rng, record, order[start:])
     return reconstruct(rng, record.particles(), events, efficiency)
+
+
+def numbered(
+    events: int,
+    seed: int | np.random.SeedSequence,
+    signals: Sequence[Signal],
+    efficiency: Efficiency | Mapping[str, float],
+    run: int,
+    first_event: int,
+) -> Reconstructed:
+    """Return toy events of a seed with their run, luminosity block and event numbers (see :func:`make_nanoaod`)."""
+    chosen = efficiency if isinstance(efficiency, Efficiency) else _efficiency(efficiency)
+    reconstructed = generate(np.random.default_rng(seed), events, signals, chosen)
+    number = np.arange(first_event, first_event + events, dtype=np.uint64)
+    reconstructed.scalars.update(
+        run=np.full(events, run), luminosityBlock=(number - 1) // EVENTS_PER_LUMI + 1, event=number
+    )
+    return reconstructed
 
 
 def write_file(

@@ -26,9 +26,11 @@ def test_electrons_and_muons_are_selected_alike() -> None:
         for name in ("pt_min", "eta_max", "eta_gaps", "away_from", "charged"):
             assert getattr(e, name) == getattr(mu, name), name
         cuts = [
-            {c.field: (c.op, c.value) for c in one.cuts if isinstance(c, Cut) and "Id" not in c.field}
+            {c.cuts[0].field: (c.cuts[0].op, c.cuts[0].value) for c in one.cuts if c.role != "identification"}
             for one in (e, mu)
         ]
+        of_atlas = [[c.of("PHYSLITE")[-1] for c in one.cuts if c.role != "identification"] for one in (e, mu)]
+        assert of_atlas[0] == of_atlas[1]
         assert cuts[0].pop("pfRelIso03_all") == cuts[1].pop("pfRelIso04_all") == ("<", options.get("isolation", 0.15))
         assert cuts[0] == cuts[1] == {"dxy": ("abs<", 0.05), "dz": ("abs<", 0.1)}
 
@@ -53,7 +55,7 @@ def test_every_identification_falls_back() -> None:
     found = {
         definition.name: [
             one.name if isinstance(one, ComputedCut) else one.fields[0]
-            for cut in definition.cuts if isinstance(cut, FirstAvailable) for one in cut.cuts
+            for cut in definition.cuts if isinstance(cut, FirstAvailable) for one in cut.of("NanoAOD")
         ]
         for definition in nanoaod.standard_objects() if not isinstance(definition, MergedObject)
     }  # fmt: skip
@@ -95,7 +97,7 @@ ASKED = [
     (definition, one, field)
     for definition in DEFINITIONS
     for cut in definition.cuts
-    for one in (cut.cuts if isinstance(cut, FirstAvailable) else (cut,))
+    for one in (cut.of("NanoAOD") if isinstance(cut, FirstAvailable) else (cut,))
     for field in one.fields
 ]
 

@@ -58,7 +58,7 @@ def select(events: ak.Array, definitions: tuple[ObjectDefinition | MergedObject,
 def passes(events: ak.Array, collection: str, cut: Cut | ComputedCut | FirstAvailable) -> ak.Array:
     """Return which candidates pass, taking the first alternative whose branches exist."""
     if isinstance(cut, FirstAvailable):
-        for one in cut.cuts:
+        for one in cut.of("NanoAOD"):
             if all(f"{collection}_{name}" in events.fields for name in one.fields):
                 if not isinstance(one, Recent):
                     return passes(events, collection, one)

@@ -1,0 +1,1 @@
+"""Names of other experiments' branches, as translations to NanoAOD's."""
