@@ -20,9 +20,10 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.cell_counts import CellCounts, cell_counts
 from coffea_ddp.histograms.cells import INCLUSIVE
 from coffea_ddp.histograms.channel import Channel
+from coffea_ddp.histograms.counters import Counters, join_choices, sum_counters, sum_cutflows
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import Ledger, Missing
-from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table
+from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table, symmetries_table
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, stored_columns
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.spectra.spectrum import MassSpectrum
-
-Counters = Mapping[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +113,8 @@ class Histograms:
             np.sum([part.not_filled for part in parts], axis=0),
             StoredEvents.sum([part.events for part in parts]),
             functools.reduce(operator.add, [part.ledger for part in parts]),
-            functools.reduce(_sum_cutflows, [part.cutflows for part in parts]),
-            functools.reduce(_join_choices, [part.choices for part in parts]),
+            functools.reduce(sum_cutflows, [part.cutflows for part in parts]),
+            functools.reduce(join_choices, [part.choices for part in parts]),
         )
 
     def __add__(self, other: Histograms) -> Histograms:
@@ -173,7 +172,7 @@ class Histograms:
         """Events left after every step, and what was seen on the way, of all datasets together."""
         total: Counters = {}
         for cutflow in self.cutflows.values():
-            total = _sum_counters(total, cutflow)
+            total = sum_counters(total, cutflow)
         return total
 
     def dropped(self, symmetry: str) -> pd.DataFrame:
@@ -336,24 +335,7 @@ class Histograms:
 
     def summary(self) -> pd.DataFrame:
         """Return one row per symmetry: events on each side, occupied exclusive cells, observables, kappa."""
-        import pandas as pd
-
-        rows = []
-        for symmetry in self.layout.symmetries:
-            cells = self.cells(symmetry.name)
-            rows.append(
-                {
-                    "symmetry": symmetry.name,
-                    "A": symmetry.sides[0],
-                    "B": symmetry.sides[1],
-                    "n_a": int(cells["n_a"].sum()),
-                    "n_b": int(cells["n_b"].sum()),
-                    "kappa": symmetry.kappa,
-                    "exclusive cells": len(cells),
-                    "observables": ", ".join(name for name, _ in symmetry.observables),
-                }
-            )
-        return pd.DataFrame(rows)
+        return symmetries_table(self.layout.symmetries, self.cells)
 
     def spectra_summary(self) -> pd.DataFrame:
         """Return one row per mass spectrum (see :func:`coffea_ddp.histograms.pairs.spectra_table`)."""
@@ -373,20 +355,3 @@ class Histograms:
         tables = [self.summary()] if self.symmetries else []
         tables += [self.spectra_summary()] if self.spectra else []
         return f"<p><b>{html.escape(repr(self))}</b></p>" + "".join(table.to_html(index=False) for table in tables)
-
-
-def _sum_cutflows(first: Mapping[str, Counters], second: Mapping[str, Counters]) -> dict[str, Counters]:
-    datasets = sorted({*first, *second})
-    return {dataset: _sum_counters(first.get(dataset, {}), second.get(dataset, {})) for dataset in datasets}
-
-
-def _sum_counters(first: Counters, second: Counters) -> dict[str, int]:
-    names = [*first, *(name for name in second if name not in first)]
-    return {name: first.get(name, 0) + second.get(name, 0) for name in names}
-
-
-def _join_choices(
-    first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[str, ...]]:
-    roles = sorted({*first, *second})
-    return {role: tuple(sorted({*first.get(role, ()), *second.get(role, ())})) for role in roles}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.cell_counts import CellCounts
+    from coffea_ddp.histograms.layout import SymmetryLayout
     from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 
 
@@ -188,3 +189,33 @@ def spectra_table(spectra: Iterable[SpectrumLayout], counts: Callable[[str], Cel
         )
     table = pd.DataFrame(rows)
     return table.sort_values("entries", ascending=False, kind="stable", ignore_index=True) if rows else table
+
+
+def symmetries_table(symmetries: Iterable[SymmetryLayout], cells: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """Return one row per symmetry: events on each side, occupied exclusive cells, observables, kappa.
+
+    Parameters
+    ----------
+    symmetries
+        Their names and observables.
+    cells
+        Gives the occupied exclusive cells of one by name.
+    """
+    import pandas as pd
+
+    rows = []
+    for symmetry in symmetries:
+        found = cells(symmetry.name)
+        rows.append(
+            {
+                "symmetry": symmetry.name,
+                "A": symmetry.sides[0],
+                "B": symmetry.sides[1],
+                "n_a": int(found["n_a"].sum()),
+                "n_b": int(found["n_b"].sum()),
+                "kappa": symmetry.kappa,
+                "exclusive cells": len(found),
+                "observables": ", ".join(name for name, _ in symmetry.observables),
+            }
+        )
+    return pd.DataFrame(rows)
