@@ -47,7 +47,7 @@ OUTPUTS = {"plain": make_output(PLAN), "weighted": make_output(WEIGHTED)}
 @pytest.fixture(scope="module", autouse=True)
 def _small_groups() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coffea_ddp.histograms.archive.ROWS", 8)
+        patch.setattr("coffea_ddp.histograms.packing.ROWS", 8)
         yield
 
 

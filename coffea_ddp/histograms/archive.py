@@ -1,14 +1,14 @@
 """Files: an output as one ``.ddp`` file in open formats.
 
 A zip archive (stored, not compressed again) of ``manifest.json`` (format, version, layout, ledger, cutflows, choices),
-``counts.parquet`` and, where events are stored, ``events.parquet`` and ``thresholds.parquet``. Nothing in it is
-executable: a file from a stranger is safe to open. It is written under a temporary name and moved into place, so that
-there is never half a file. Equal outputs are equal files, byte by byte.
+``counts.parquet`` and, where events are stored, ``events.parquet`` and ``thresholds.parquet``; ``sample-N.parquet`` of
+every dataset where data are compared with simulation. Nothing in it is executable: a file from a stranger is safe to
+open. It is written under a temporary name and moved into place, so that there is never half a file. Equal outputs are
+equal files, byte by byte.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import struct
 import zipfile
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,6 +40,9 @@ from coffea_ddp.histograms.archive_checks import (
 from coffea_ddp.histograms.cells import INCLUSIVE
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import Ledger
+from coffea_ddp.histograms.packing import blocks, counts_columns, parquet
+from coffea_ddp.histograms.sample_files import read_samples
+from coffea_ddp.histograms.simulated import Samples
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, stored_columns
 
@@ -47,8 +51,6 @@ if TYPE_CHECKING:
 
 FORMAT = "coffea-ddp/histograms"
 VERSION = 1
-ROWS = 65_536
-"""Keys in one row group: the least that is read of the counts."""
 
 
 class Output(Protocol):
@@ -82,6 +84,10 @@ class Output(Protocol):
     def choices(self) -> Mapping[str, tuple[str, ...]]:
         """Branches that were used."""
 
+    @property
+    def samples(self) -> Samples:
+        """Counts of every dataset in comparisons of data with simulation."""
+
 
 class Contents(NamedTuple):
     """The parts of an output as they were read from a file, in the order of the fields of ``Histograms``."""
@@ -93,6 +99,7 @@ class Contents(NamedTuple):
     ledger: Ledger
     cutflows: Mapping[str, Mapping[str, int]]
     choices: Mapping[str, tuple[str, ...]]
+    samples: Samples = MappingProxyType({})
 
 
 def write(output: Output, path: str | Path, *, guarded: bool = True) -> Path:
@@ -118,29 +125,26 @@ def write(output: Output, path: str | Path, *, guarded: bool = True) -> Path:
         If it cannot be written, or something else than an output is there.
     """
     counts, events = output.counts, output.events.ordered()
-    columns = _present(
-        key=counts.keys,
-        count=counts.counts,
-        sum_w=counts.sum_w,
-        sum_w2=counts.sum_w2,
-        sum_e=counts.sum_e,
-        sum_v=counts.sum_v,
-    )
-    packed = _parquet(columns)
+    packed = parquet(counts_columns(counts))
     manifest = {
         "format": FORMAT,
         "version": VERSION,
         "package": version("coffea-ddp"),
-        "blocks": _blocks(packed, counts.keys),
+        "blocks": blocks(packed, counts.keys),
         "layout": output.layout.to_dict(),
         "not_filled": output.not_filled.tolist(),
         "ledger": output.ledger.to_dict(),
         "cutflows": {dataset: dict(cutflow) for dataset, cutflow in output.cutflows.items()},
         "choices": {role: list(used) for role, used in output.choices.items()},
+        **({"samples": [one.to_dict() for one in output.samples.values()]} if output.samples else {}),
     }
     others = {
-        "events": _parquet(events.columns),
-        "thresholds": _parquet({"group": events.groups, "threshold": events.thresholds}),
+        "events": parquet(events.columns),
+        "thresholds": parquet({"group": events.groups, "threshold": events.thresholds}),
+        **{
+            _sample_table(number): parquet(counts_columns(one.counts))
+            for number, one in enumerate(output.samples.values())
+        },
     }
 
     def write(temporary: Path) -> None:
@@ -165,7 +169,10 @@ def read(path: str | Path) -> Contents:
     """
     with _opened(path) as (archive, manifest):
         layout = read_layout(manifest["layout"])
-        return _contents(manifest, layout, {name: _table(archive, name) for name in ("counts", "events", "thresholds")})
+        mine = {name: _table(archive, name) for name in ("counts", "events", "thresholds")}
+        told = manifest.get("samples", ())
+        tables = (_table(archive, _sample_table(number)) for number in range(len(told)))
+        return _contents(manifest, layout, mine)._replace(samples=read_samples(layout, told, tables))
 
 
 def read_cell(path: str | Path, symmetry: str, observable: str, cell: Any = INCLUSIVE) -> Contents:
@@ -251,8 +258,8 @@ _LOCAL = struct.Struct("<26x2H")
 _NO_THRESHOLDS = {"group": np.zeros(0, np.int64), "threshold": np.zeros(0, np.uint64)}
 
 
-def _present(**columns: AnyArray | None) -> dict[str, AnyArray]:
-    return {name: values for name, values in columns.items() if values is not None}
+def _sample_table(number: int) -> str:
+    return f"sample-{number}"
 
 
 def _check_format(path: Path, manifest: Any) -> None:
@@ -263,43 +270,6 @@ def _check_format(path: Path, manifest: Any) -> None:
             f"{path}: version {manifest.get('version')!r} of the format, this package reads version {VERSION}; "
             f"it was written by coffea-ddp {manifest.get('package', '(unknown)')}: install that version or a newer one"
         )
-
-
-def _parquet(columns: Mapping[str, AnyArray]) -> memoryview:
-    stream = pa.BufferOutputStream()
-    table = pa.table({name: _column(values) for name, values in columns.items()})
-    pq.write_table(table, stream, compression="zstd", row_group_size=ROWS)
-    return memoryview(stream.getvalue())
-
-
-def _column(values: AnyArray) -> pa.Array:
-    """Return numbers as a column; `pyarrow.array` would load pandas to see whether they are its own."""
-    if values.dtype == bool or not values.dtype.isnative:
-        return pa.array(values)
-    kept = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, kept])
-
-
-def _blocks(packed: memoryview, keys: IntArray) -> list[list[int]]:
-    """Return the parts of the counts' file: of every group of rows, then the footer.
-
-    Each is its beginning, its end, its checksum, its first and its last key (0 and -1 of the footer). Who reads a part
-    of the file knows by them what is in it, and that it is what was written; the archive's checksum is of the whole.
-    """
-    metadata = pq.read_metadata(pa.BufferReader(packed))
-    ends = []
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        chunks = [group.column(column) for column in range(group.num_columns)]
-        starts = [(one.dictionary_page_offset or one.data_page_offset) for one in chunks]
-        ends.append(max(start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)))
-    parts = np.split(keys, range(ROWS, len(keys), ROWS))[: len(ends)]
-    spans = [(int(part[0]), int(part[-1])) if len(part) else (0, -1) for part in parts]
-    edges = itertools.pairwise([0, *ends, len(packed)])
-    return [
-        [start, stop, zlib.crc32(packed[start:stop]), *span]
-        for (start, stop), span in zip(edges, [*spans, (0, -1)], strict=True)
-    ]
 
 
 def _table(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:

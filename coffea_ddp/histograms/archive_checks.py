@@ -90,7 +90,8 @@ def read_layout(data: Mapping[str, Any]) -> Layout:
         if "multiplicity" in axis and whole_number(axis["last"], "the last bin of a multiplicity") > MOST_LAST:
             _refuse(f"the multiplicity {axis['multiplicity']!r:.40} goes up to {axis['last']}, not {MOST_LAST} or less")
     spectra = data.get("spectra", ())
-    observables = [item for symmetry in data["symmetries"] for item in symmetry["observables"]]
+    compared = (*data["symmetries"], *data.get("comparisons", ()))
+    observables = [item for one in compared for item in one["observables"]]
     for axis in [*(axis for item in observables for axis in item["axes"]), *(item["axis"] for item in spectra)]:
         bins = whole_number(axis["bins"] if "bins" in axis else len(axis["edges"]), "the number of bins")
         if bins > MOST_BINS:
@@ -103,7 +104,7 @@ def read_layout(data: Mapping[str, Any]) -> Layout:
     except DDPError as error:
         raise ValueError(str(error)) from error
     _check_names(layout)
-    _check_axes([axis for channel in layout.channels for axis in channel.axes])
+    _check_axes([axis for channel in (*layout.channels, *layout.comparison_channels) for axis in channel.axes])
     _check_axes([spectrum.axis for spectrum in layout.spectra])
     _check_numbers(layout)
     return layout
@@ -116,11 +117,12 @@ def _check_names(layout: Layout) -> None:
         "symmetries": [symmetry.name for symmetry in layout.symmetries],
         "spectra": [spectrum.name for spectrum in layout.spectra],
         "known resonances": list(layout.known),
+        "comparisons": [comparison.name for comparison in layout.comparisons],
         "columns": [*own, *(feature.name for feature in layout.features)],
     }
-    lists |= {
-        f"observables of {one.name!r}": [EVENTS, *(name for name, _ in one.observables)] for one in layout.symmetries
-    }
+    named = {one.name: one.observables for one in layout.symmetries}
+    named |= {one.name: one.observables for one in layout.comparisons}
+    lists |= {f"observables of {name!r}": [EVENTS, *(inner for inner, _ in of)] for name, of in named.items()}
     for what, names in {"names of the plan": [layout.plan, layout.fingerprint], **lists}.items():
         for name in names:
             text(name, f"a name among the {what}")
@@ -237,22 +239,37 @@ def _told(columns: Mapping[str, Any]) -> str:
 
 
 def _check_counts(layout: Layout, counts: Mapping[str, AnyArray]) -> None:
+    check_counts(counts, layout.n_keys, weighted=layout.weighted, calibrated=layout.calibration is not None)
+
+
+def check_counts(counts: Mapping[str, AnyArray], n_keys: int, *, weighted: bool, calibrated: bool = False) -> None:
+    """Fail where the columns of counts, or what is in them, cannot be.
+
+    Parameters
+    ----------
+    counts
+        Name -> column.
+    n_keys
+        One more than the largest possible key.
+    weighted, calibrated
+        Which sums there are.
+    """
     wanted: dict[str, Any] = {"key": np.int64, "count": np.int64}
-    if layout.weighted:
+    if weighted:
         wanted |= {"sum_w": np.float64, "sum_w2": np.float64}
-    if layout.calibration is not None:
+    if calibrated:
         wanted |= {"sum_e": np.int64, "sum_v": np.int64}
     _check_columns("the counts", counts, wanted)
     keys, numbers = counts["key"], counts["count"]
     if not len(keys):
         return
-    if keys[0] < 0 or keys[-1] >= layout.n_keys or (np.diff(keys) <= 0).any():
+    if keys[0] < 0 or keys[-1] >= n_keys or (np.diff(keys) <= 0).any():
         _refuse("the keys of the counts are out of order or out of range")
     if numbers.min() < 1 or numbers.sum(dtype=np.float64) > 2.0**62:
         _refuse("a count is below 1, or all together are more than a 64-bit number holds")
-    if layout.weighted:
+    if weighted:
         _check_weights(numbers, counts["sum_w"], counts["sum_w2"])
-    if layout.calibration is not None:
+    if calibrated:
         _check_shares(numbers, counts["sum_e"], counts["sum_v"])
 
 

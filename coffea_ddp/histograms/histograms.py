@@ -24,6 +24,7 @@ from coffea_ddp.histograms.counters import Counters, join_choices, sum_counters,
 from coffea_ddp.histograms.layout import EVENTS, Layout
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.pairs import MatrixPair, as_hist, as_spectrum, spectra_table, symmetries_table
+from coffea_ddp.histograms.simulated import Samples, sum_samples
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, stored_columns
 
@@ -56,6 +57,8 @@ class Histograms:
         Per dataset the events left after every step, and what was seen on the way.
     choices
         The branches that were used where formats and versions differ; more than one in an output of mixed files.
+    samples
+        The counts of every dataset in the comparisons of data with simulation; none in a plan without any.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Histograms:
     ledger: Ledger = field(default_factory=Ledger)
     cutflows: Mapping[str, Counters] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    samples: Samples = field(default_factory=dict)
 
     # -- the monoid --------------------------------------------------------------------------------------------------
 
@@ -102,7 +106,7 @@ class Histograms:
         Raises
         ------
         MergeError
-            If the plans, or what the outputs say of them, differ, or entries are in two parts.
+            If the plans, or what the outputs say of them or of a dataset, differ, or entries are in two parts.
         """
         first = parts[0]
         for other in parts[1:]:
@@ -115,6 +119,7 @@ class Histograms:
             functools.reduce(operator.add, [part.ledger for part in parts]),
             functools.reduce(sum_cutflows, [part.cutflows for part in parts]),
             functools.reduce(join_choices, [part.choices for part in parts]),
+            sum_samples([part.samples for part in parts]),
         )
 
     def __add__(self, other: Histograms) -> Histograms:
@@ -142,6 +147,7 @@ class Histograms:
             and self.ledger == other.ledger
             and dict(self.cutflows) == dict(other.cutflows)
             and dict(self.choices) == dict(other.choices)
+            and dict(self.samples) == dict(other.samples)
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -16,8 +16,12 @@ from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_m
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.histograms.channel import Channel
+from coffea_ddp.histograms.comparison_layout import ComparisonLayout
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.histograms.split import EventSplit
+from coffea_ddp.histograms.symmetry_layout import CalibrationLayout, FeatureLayout, SymmetryLayout
+
+__all__ = ["EVENTS", "MAX_SYMMETRIES", "MOST_BINS", "CalibrationLayout", "FeatureLayout", "Layout", "SymmetryLayout"]
 
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
@@ -27,61 +31,6 @@ MOST_BINS = 10**6
 
 MAX_SYMMETRIES = 32
 """Two bits of a 64-bit word per symmetry tell a stored event's sides."""
-
-
-@dataclass(frozen=True)
-class SymmetryLayout:
-    """A symmetry without its functions.
-
-    Attributes
-    ----------
-    name
-        For example ``"emu/mue OS"``.
-    sides
-        The names of A and B.
-    kappa
-        The expected ratio E[B] / E[A].
-    observables
-        Name and axes of each.
-    exchange
-        What side B is made of by exchanging: ``"flavour"`` for electrons and muons, else empty.
-    """
-
-    name: str
-    sides: tuple[str, str]
-    kappa: float
-    observables: tuple[tuple[str, tuple[Any, ...]], ...]
-    exchange: str = ""
-
-
-@dataclass(frozen=True)
-class CalibrationLayout:
-    """The calibration of a pass, without its tables.
-
-    Attributes
-    ----------
-    digest
-        Tells calibrations apart.
-    fit
-        The fit that it was learned by; ``None`` for one from elsewhere.
-    """
-
-    digest: str
-    fit: FitRecord | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of stored events: the share, and how its log-odds move where no fit says it."""
-        return ("share",) if self.fit is not None else ("share", "share_error")
-
-
-@dataclass(frozen=True)
-class FeatureLayout:
-    """A stored feature without its function."""
-
-    name: str
-    label: str
-    unit: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +57,8 @@ class Layout:
         Known resonances; the keys of the events that have one come after those of the spectra.
     split
         The part of the events that was taken; ``None`` for all.
+    comparisons
+        Comparisons of data with simulation; their counts lie apart, dataset by dataset, with keys from 0 on.
     """
 
     plan: str
@@ -121,15 +72,17 @@ class Layout:
     calibration: CalibrationLayout | None = None
     known: tuple[str, ...] = ()
     split: EventSplit | None = None
+    comparisons: tuple[ComparisonLayout, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.symmetries) > MAX_SYMMETRIES:
             raise PlanError(f"{len(self.symmetries)} symmetries in one plan: at most {MAX_SYMMETRIES}; make two plans")
-        axes = [axis for symmetry in self.symmetries for _, of in symmetry.observables for axis in of]
+        named = [of.observables for of in self.symmetries] + [of.observables for of in self.comparisons]
+        axes = [axis for observables in named for _, of in observables for axis in of]
         large = [axis for axis in (*axes, *(spectrum.axis for spectrum in self.spectra)) if len(axis) > MOST_BINS]
         if large:
             raise PlanError(f"the axis {large[0].name!r} has {len(large[0]):,} bins: at most {MOST_BINS:,}")
-        if self.n_keys >= 2**62:
+        if max(self.n_keys, self.n_comparison_keys) >= 2**62:
             raise PlanError("the plan has more bins than a 64-bit key can number; use fewer cells or bins")
 
     def __repr__(self) -> str:
@@ -164,6 +117,56 @@ class Layout:
             channels.append(Channel(spectrum.name, (spectrum.axis,), base, 1))
             base = channels[-1].end(self.grid.n_exclusive)
         return tuple(channels)
+
+    @cached_property
+    def comparison_channels(self) -> tuple[Channel, ...]:
+        """The channels of the comparisons, in the order of their keys; each comparison begins with its EVENTS."""
+        channels = []
+        base = 0
+        for comparison in self.comparisons:
+            for name, axes in ((EVENTS, ()), *comparison.observables):
+                channels.append(Channel(name, axes, base, comparison.n_columns, comparison.name))
+                base = channels[-1].end(self.grid.n_exclusive)
+        return tuple(channels)
+
+    @property
+    def n_comparison_keys(self) -> int:
+        """One more than the largest possible key of a comparison."""
+        return self.comparison_channels[-1].end(self.grid.n_exclusive) if self.comparisons else 0
+
+    def comparison(self, name: str) -> ComparisonLayout:
+        """Return a comparison by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        for comparison in self.comparisons:
+            if comparison.name == name:
+                return comparison
+        known = [comparison.name for comparison in self.comparisons]
+        there = ", ".join(map(repr, known)) or "none"
+        raise UnknownNameError(
+            f"no comparison {name!r} in plan {self.plan!r}; it has: {there}{did_you_mean(name, known)}"
+        )
+
+    def comparison_channel(self, comparison: str, observable: str = EVENTS) -> Channel:
+        """Return the channel of an observable of a comparison.
+
+        Raises
+        ------
+        UnknownNameError
+            If the comparison, or the observable in it, does not exist.
+        """
+        known = [name for name, _ in self.comparison(comparison).observables]
+        for channel in self.comparison_channels:
+            if channel.symmetry == comparison and channel.name == observable:
+                return channel
+        raise UnknownNameError(
+            f"no observable {observable!r} in comparison {comparison!r}; it has: "
+            f"{', '.join(map(repr, known)) or 'none'}{did_you_mean(observable, known)}"
+        )
 
     def reflection_channel(self, name: str, known: str) -> Channel:
         """Return the channel of those events of a spectrum that have a known resonance.
@@ -331,6 +334,7 @@ class Layout:
             },
             "known": list(self.known),
             **({} if self.split is None else {"split": self.split.to_dict()}),
+            **({"comparisons": [one.to_dict() for one in self.comparisons]} if self.comparisons else {}),
         }
 
     @classmethod
@@ -360,6 +364,7 @@ class Layout:
             _calibration(data.get("calibration")),
             tuple(map(str, data.get("known", ()))),
             EventSplit.from_dict(data.get("split")),
+            tuple(ComparisonLayout.from_dict(item) for item in data.get("comparisons", ())),
         )
 
 

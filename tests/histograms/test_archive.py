@@ -111,7 +111,7 @@ def test_foreign_and_damaged_files(tmp_path: Path) -> None:
 def test_one_cell_without_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weighted: bool, compressed: bool
 ) -> None:
-    monkeypatch.setattr("coffea_ddp.histograms.archive.ROWS", 4)
+    monkeypatch.setattr("coffea_ddp.histograms.packing.ROWS", 4)
     options = {"weight": lambda ev: 1.0 + ev.count("mu")} if weighted else {}
     hists = fill(make_events(400), make_plan(**options))
     path = hists.save(tmp_path / "h.ddp")

@@ -1,0 +1,214 @@
+"""Counts of the datasets of a comparison, each for itself: sums of weights are scaled when they are used, never before.
+
+A sample is what one dataset filled: of data the numbers of events, of simulation their number, the sum of their weights
+and that of the squared weights, in the nominal column and in those of every variation. What makes events of data out of
+sums of weights (cross section, luminosity, and the sum of generator weights of all files) lies beside the counts, so that
+it can change without another pass.
+
+Examples
+--------
+>>> one = Sample(
+...     "dy", "simulation", SparseCounts.from_keys([3], [0.5]), {("uuid", "Events"): 100.0}, Normalisation(6077.0)
+... )
+>>> two = Sample(
+...     "dy", "simulation", SparseCounts.from_keys([3], [0.7]), {("uuid", "Events"): 100.0}, Normalisation(6077.0)
+... )
+>>> both = Sample.sum([one, two])
+>>> both.counts.sum_w.tolist(), both.sum_of_weights
+([1.2], 100.0)
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from coffea_ddp.errors import MergeError
+from coffea_ddp.histograms.sparse import SparseCounts
+
+if TYPE_CHECKING:
+    from coffea_ddp.histograms.ledger import Ledger
+
+DATA, SIMULATION = "data", "simulation"
+OF_DATASET = ("", "")
+"""In place of a file: the sum of generator weights is that of the whole dataset, as its metadata tell it."""
+File = tuple[str, str]
+"""The uuid of a file, and its tree."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What the metadata of a dataset say of its normalisation; ``None`` where they say nothing.
+
+    Attributes
+    ----------
+    cross_section
+        In pb.
+    luminosity
+        In 1/fb, of data.
+    factor
+        On every event's weight, as a k-factor: the dataset's ``weight``.
+    era
+        Datasets of data of one era share a luminosity, those of different ones add theirs.
+    """
+
+    cross_section: float | None = None
+    luminosity: float | None = None
+    factor: float = 1.0
+    era: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Normalisation:
+        """Return what :meth:`to_dict` described."""
+        cross_section, luminosity = (
+            None if data[name] is None else float(data[name]) for name in ("cross_section", "luminosity")
+        )
+        return cls(cross_section, luminosity, float(data["factor"]), str(data["era"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The counts of one dataset in all comparisons of a plan.
+
+    Attributes
+    ----------
+    dataset
+        Its name.
+    kind
+        ``"data"`` or ``"simulation"``.
+    counts
+        By the keys of the comparisons' channels; with sums of weights where it is simulation.
+    sums
+        The sums of generator weights of its files, all of their events; none of data.
+    normalisation
+        Of the dataset.
+    negative
+        Number of selected events with a negative weight.
+    """
+
+    dataset: str
+    kind: str
+    counts: SparseCounts
+    sums: Mapping[File, float] = field(default_factory=dict)
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    negative: int = 0
+
+    @property
+    def is_data(self) -> bool:
+        """True for data."""
+        return self.kind == DATA
+
+    @property
+    def sum_of_weights(self) -> float:
+        """The sum of generator weights of all files, each once; that of the dataset where its metadata tell one."""
+        told = self.sums.get(OF_DATASET)
+        return math.fsum(self.sums.values()) if told is None else told
+
+    @classmethod
+    def sum(cls, parts: Sequence[Sample]) -> Sample:
+        """Return the sample of at least one part.
+
+        Raises
+        ------
+        MergeError
+            If they say different things of one dataset, or of one file.
+        """
+        first = parts[0]
+        sums = dict(first.sums)
+        for other in parts[1:]:
+            _check_same(first, other)
+            for file, total in other.sums.items():
+                if sums.setdefault(file, total) != total:
+                    raise MergeError(
+                        f"dataset {first.dataset!r}: two sums of generator weights of one file, {sums[file]:g} and "
+                        f"{total:g}; run it again"
+                    )
+        counts = SparseCounts.sum([part.counts for part in parts])
+        return cls(
+            first.dataset, first.kind, counts, dict(sorted(sums.items())), first.normalisation,
+            sum(part.negative for part in parts),
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two samples hold the same (sums of weights to 12 digits)."""
+        if not isinstance(other, Sample):
+            return NotImplemented
+        return self._said == other._said and self.counts == other.counts
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _said(self) -> tuple[Any, ...]:
+        return self.dataset, self.kind, dict(self.sums), self.normalisation, self.negative
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the counts as JSON-ready data."""
+        return {
+            "dataset": self.dataset,
+            "kind": self.kind,
+            "sums": [[*file, total] for file, total in self.sums.items()],
+            "normalisation": self.normalisation.to_dict(),
+            "negative": self.negative,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], counts: SparseCounts) -> Sample:
+        """Return the sample that :meth:`to_dict` described, with its counts."""
+        sums = {(str(uuid), str(tree)): float(total) for uuid, tree, total in data["sums"]}
+        normalisation = Normalisation.from_dict(data["normalisation"])
+        return cls(data["dataset"], data["kind"], counts, sums, normalisation, int(data["negative"]))
+
+
+def _check_same(first: Sample, other: Sample) -> None:
+    if first.kind != other.kind:
+        raise MergeError(
+            f'dataset {first.dataset!r}: {first.kind} in one part, {other.kind} in another; say "kind" in its metadata'
+        )
+    if first.normalisation != other.normalisation:
+        raise MergeError(
+            f"dataset {first.dataset!r}: {first.normalisation} in one part, {other.normalisation} in another; run both "
+            "with the same metadata (a scan can be told other cross sections and luminosities)"
+        )
+
+
+Samples = Mapping[str, Sample]
+"""Dataset -> its sample."""
+
+
+def sum_samples(parts: Sequence[Samples]) -> dict[str, Sample]:
+    """Return the samples of several outputs, dataset by dataset, in the order of their names.
+
+    Raises
+    ------
+    MergeError
+        If outputs say different things of one dataset.
+    """
+    found: dict[str, list[Sample]] = {}
+    for part in parts:
+        for name, sample in part.items():
+            found.setdefault(name, []).append(sample)
+    return {name: Sample.sum(found[name]) for name in sorted(found)}
+
+
+def counted_share(ledger: Ledger, dataset: str) -> float:
+    """Return which share of the entries of a dataset's files was counted; 1 where that is not known.
+
+    A file that was counted in part has the sum of generator weights, or the luminosity, of that part.
+    """
+    records = [one for one in ledger.files.values() if one.dataset == dataset and one.entries > 0]
+    counted = sum(stop - start for one in records for start, stop in one.intervals)
+    files = {one.filename for one in records}
+    known = {one.filename: one.entries for one in records}
+    lost = sum(
+        one.stop - one.start
+        for one in ledger.missing
+        if one.dataset == dataset and one.filename not in files and one.start >= 0
+    )
+    total = sum(known.values()) + lost
+    return counted / total if total else 1.0
