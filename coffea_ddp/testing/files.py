@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
+    from coffea_ddp._typing import FloatArray
     from coffea_ddp.testing.generator.efficiencies import Detector
     from coffea_ddp.testing.generator.signals import Signal
 
 RUN = 370_000
 EVENTS_PER_LUMI = 500
 EQUAL = Efficiency()
+OLD_RUNS = 6
+"""The NanoAOD version whose sums of generator weights have other names."""
 
 
 def make_nanoaod(
@@ -47,6 +50,8 @@ def make_nanoaod(
     drop: Sequence[str] = (),
     cluster: int = 20_000,
     compression: Compression = "zstd",
+    processes: Sequence[str] = (),
+    weights: float | Sequence[float] | None = None,
 ) -> Path:
     """Write one NanoAOD-shaped file with the tree (or RNTuple) ``Events``.
 
@@ -79,6 +84,12 @@ def make_nanoaod(
         Events per basket (TTree) or cluster (RNTuple).
     compression
         ``"zstd"``, ``"lz4"``, ``"lzma"``, ``"zlib"`` or ``"none"``.
+    processes
+        Names of the Standard Model processes that there are, as ``("W + jets",)``, in the proportions that they have
+        among all; all by default.
+    weights
+        Generator weights: one for all events, or one an event. The file is simulation then, with the branch
+        ``genWeight`` and the tree ``Runs``, whose ``genEventSumw`` (``genEventSumw_`` in version 6) is their sum.
 
     Returns
     -------
@@ -97,12 +108,14 @@ def make_nanoaod(
     check(events=events, version=version, container=container, cluster=cluster, first_event=first_event)
     if compression not in get_args(Compression):
         raise InputError(f"compression={compression!r}: known are {', '.join(get_args(Compression))}")
-    reconstructed = numbered(events, seed, signals, efficiency, run, first_event)
+    reconstructed = numbered(events, seed, signals, efficiency, run, first_event, processes)
     if detector is not None:
         reconstructed = _detected(reconstructed, detector, seed)
+    generated = None if weights is None else _generated(weights, events)
     return write_file(
-        path, reconstructed, version=version, container=container, drop=drop, cluster=cluster, compression=compression
-    )
+        path, reconstructed, version=version, container=container, drop=drop, cluster=cluster, compression=compression,
+        generated=generated,
+    )  # fmt: skip
 
 
 def make_dataset(
@@ -217,7 +230,9 @@ def make_copies(
     return paths
 
 
-def generate(rng: Generator, events: int, signals: Sequence[Signal], efficiency: Efficiency) -> Reconstructed:
+def generate(
+    rng: Generator, events: int, signals: Sequence[Signal], efficiency: Efficiency, processes: Sequence[str] = ()
+) -> Reconstructed:
     """Return toy events as a detector sees them: signals in random places, Standard Model backgrounds in the others.
 
     Raises
@@ -231,7 +246,7 @@ def generate(rng: Generator, events: int, signals: Sequence[Signal], efficiency:
     for signal in signals:
         signal.add_to(rng, record, order[start : start + signal.n])
         start += signal.n
-    add_backgrounds(rng, record, order[start:])
+    add_backgrounds(rng, record, order[start:], processes)
     return reconstruct(rng, record.particles(), events, efficiency)
 
 
@@ -242,10 +257,11 @@ def numbered(
     efficiency: Efficiency | Mapping[str, float],
     run: int,
     first_event: int,
+    processes: Sequence[str] = (),
 ) -> Reconstructed:
     """Return toy events of a seed with their run, luminosity block and event numbers (see :func:`make_nanoaod`)."""
     chosen = efficiency if isinstance(efficiency, Efficiency) else _efficiency(efficiency)
-    reconstructed = generate(np.random.default_rng(seed), events, signals, chosen)
+    reconstructed = generate(np.random.default_rng(seed), events, signals, chosen, processes)
     number = np.arange(first_event, first_event + events, dtype=np.uint64)
     reconstructed.scalars.update(
         run=np.full(events, run), luminosityBlock=(number - 1) // EVENTS_PER_LUMI + 1, event=number
@@ -262,8 +278,11 @@ def write_file(
     drop: Sequence[str],
     cluster: int,
     compression: Compression = "zstd",
+    generated: FloatArray | None = None,
 ) -> Path:
     """Write events under the branch names of a NanoAOD version, without some branches; return the path.
+
+    Generator weights make it simulation: a branch more, and the tree ``Runs``.
 
     Raises
     ------
@@ -280,11 +299,18 @@ def write_file(
         for collection, columns in collections.items()
     }
     counts = {name: objects.counts for name, objects in reconstructed.objects.items() if kept[name]}
+    runs = None
+    if generated is not None:
+        scalars["genWeight"] = generated.astype(np.float32)
+        sums = {"run": np.ones(1, np.uint32), "genEventCount": np.array([len(generated)])}
+        weighted = scalars["genWeight"].astype(np.float64)
+        named = "genEventSumw_" if version == OLD_RUNS else "genEventSumw"
+        runs = sums | {named: np.array([weighted.sum()]), "genEventSumw2": np.array([(weighted**2).sum()])}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     return in_place(
         path,
         lambda target: write_events(
-            target, scalars, counts, kept, container=container, cluster=cluster, compression=compression
+            target, scalars, counts, kept, container=container, cluster=cluster, compression=compression, runs=runs
         ),
     )
 
@@ -304,6 +330,17 @@ def _detected(events: Reconstructed, detector: Detector, seed: int | np.random.S
     )
     names = {full: name for name, full in triggers.items()}
     return Reconstructed(events.n_events, {names.get(name, name): column for name, column in scalars.items()}, objects)
+
+
+def _generated(weights: float | Sequence[float], events: int) -> FloatArray:
+    """Return one generator weight an event."""
+    try:
+        found = np.broadcast_to(np.asarray(weights, dtype=np.float64), (events,))
+    except (TypeError, ValueError):
+        raise InputError(f"weights={weights!r:.60}: give one number, or one for each of the {events} events") from None
+    if not np.isfinite(found).all():
+        raise InputError("weights has NaN or infinite contents; give finite numbers")
+    return found
 
 
 def _efficiency(fields: Mapping[str, float]) -> Efficiency:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.errors import InputError
 from coffea_ddp.testing.generator.kinematics import breit_wigner, falling, produced, signs, two_body
 from coffea_ddp.testing.generator.record import Company, Kind, Record, add_company
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.random import Generator
 
@@ -36,11 +37,22 @@ _X = np.linspace(0.0, 1.0, 513)
 _X_CDF = (5.0 * _X - 3.0 * _X**3 + _X**4) / 3.0
 
 
-def add_backgrounds(rng: Generator, record: Record, event: IntArray) -> None:
-    """Fill the given events with Standard Model processes in the proportions of ``PROCESSES``."""
-    process = rng.choice(len(PROCESSES), size=len(event), p=[process.fraction for process in PROCESSES])
+def add_backgrounds(rng: Generator, record: Record, event: IntArray, names: Sequence[str] = ()) -> None:
+    """Fill the given events with Standard Model processes in the proportions of ``PROCESSES``: with all, or some.
+
+    Raises
+    ------
+    InputError
+        If there is no process of a name.
+    """
+    processes = tuple(one for one in PROCESSES if not names or one.name in names)
+    if unknown := [name for name in names if name not in [one.name for one in PROCESSES]]:
+        raise InputError(f"processes={unknown}: known are {', '.join(one.name for one in PROCESSES)}")
+    fractions = np.array([one.fraction for one in processes])
+    shares = fractions if not names else fractions / fractions.sum()
+    process = rng.choice(len(processes), size=len(event), p=shares)
     forward = rng.random(len(event)) < VBF_FRACTION
-    for number, chosen in enumerate(PROCESSES):
+    for number, chosen in enumerate(processes):
         for company in COMPANIES:
             here = (process == number) & (forward == company.vbf)
             chosen.make(rng, record, event[here], company)

@@ -29,10 +29,11 @@ def write_events(
     container: Container,
     cluster: int,
     compression: Compression,
+    runs: Columns | None = None,
 ) -> None:
     """Write scalar branches and collections (contents, objects per event), ``cluster`` events at a time.
 
-    A collection with one nameless column is written as a vector.
+    A collection with one nameless column is written as a vector. ``runs`` is written as the tree ``Runs``.
     """
     import uproot
 
@@ -40,6 +41,9 @@ def write_events(
     packed = None if compression == "none" else getattr(uproot, compression.upper())(1)
     with uproot.recreate(path, compression=packed) as file:
         write(file, scalars, counts, collections, cluster)
+        if runs is not None:
+            tree = file.mktree("Runs", {name: column.dtype for name, column in runs.items()}, title=SIMULATED_TITLE)
+            tree.extend(dict(runs))
 
 
 def _write_tree(
