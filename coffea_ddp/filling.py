@@ -32,6 +32,7 @@ array([0, 1, 0, 0])
 
 from __future__ import annotations
 
+import functools
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,7 @@ from coffea_ddp.histograms.shares import SHARE, quantised
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.histograms.stored import StoredEvents, identity_hash, side_bits, stored_columns
 from coffea_ddp.plan.checks import one_bool_each
+from coffea_ddp.plan.comparison_counts import count_comparisons
 from coffea_ddp.plan.datasets import ENTRIES, KEY, Dataset, described
 from coffea_ddp.plan.mass_counts import count_spectra, exclusive_cells, triggered
 from coffea_ddp.plan.plan import ScanPlan
@@ -64,8 +66,10 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.calibration.calibration import Calibration
+    from coffea_ddp.histograms.simulated import Sample
     from coffea_ddp.histograms.split import EventSplit
     from coffea_ddp.plan.calibration_function import CalibrationFunction
+    from coffea_ddp.plan.comparison import Shift
 
 
 def fill(
@@ -132,6 +136,11 @@ def fill(
     file = None if told is None or all_of_file else (told.filename, told.tree)
     columns = Columns(events, source, file, told.start if told and whole else 0)
     given = None if weight is None else weights(f"fill, {source}: weight", weight, columns.n_events)
+    if given is not None and plan.comparisons:
+        raise InputError(
+            f"fill, weight: the plan {plan.name!r} compares data with simulation, which takes generator weights by "
+            "itself; give factors on them as Comparison(weight=...)"
+        )
     return _fill(columns, plan, told, dataset or dataset_of(events), whole=whole, given=given)
 
 
@@ -159,6 +168,7 @@ def _fill(
     given: FloatArray | None = None,
 ) -> Histograms:
     chunk = told if whole else None
+    columns.dataset, columns.kind = dataset.name or (told.dataset if told else ""), dataset.kind
     weigh = Weighing(plan, dataset, given)
     candidates = Candidates.of(columns, plan.objects)
     everything = _of_branches(columns, candidates, plan)
@@ -166,7 +176,7 @@ def _fill(
     if plan.split is not None:
         everything = _in_part(columns, everything, plan.split, chunk)
         parted = {str(plan.split): everything.n_events}
-    unused = weigh.unused(everything)
+    unused = {} if plan.comparisons else weigh.unused(everything)
     # Objects are cleaned and ordered where the event is wanted: by spectra with triggers of their own, whatever fired.
     fired, steps = _triggered(everything, plan, dataset)
     apart = any(one.trigger is not None for one in plan.spectra)
@@ -176,6 +186,13 @@ def _fill(
     passed = selected.take(np.searchsorted(selected.entries, fired.entries)) if apart else selected
     cutflow = {"events": columns.n_events} | parted | passed.odd | unused
     passed, steps = _selected(passed, plan, steps)
+    samples: dict[str, Sample] = {}
+    if plan.comparisons:
+        sample, unfilled = _compared(columns, passed, plan, (replace(dataset, name=columns.dataset), told), fired)
+        samples, steps = {sample.dataset: sample}, steps | {"compared": passed.n_events} | unfilled
+        if not passed.is_data:  # beside a comparison, symmetries and spectra are those of the data
+            passed, selected = (one.take(np.zeros(0, np.int64)) for one in (passed, selected))
+            weigh = Weighing(plan, replace(dataset, weight=1.0), given)
     # All symmetries are asked of all selected events: overlapping sides must not hide behind a missing observable.
     sides = (
         np.stack([s.assign(passed) for s in plan.symmetries])
@@ -204,7 +221,28 @@ def _fill(
         Ledger.of(chunk) if chunk else Ledger(unnamed=columns.n_events),
         {told.dataset if told else "": cutflow},
         {role: (used,) for role, used in sorted((dict(columns.choices) | dataset.about(everything)).items())},
+        samples,
     )
+
+
+def _compared(
+    columns: Columns,
+    passed: SelectedEvents,
+    plan: ScanPlan,
+    whose: tuple[Dataset, Chunk | None],
+    fired: SelectedEvents,
+) -> tuple[Sample, dict[str, int]]:
+    """Return the counts of a chunk in comparisons; with shifted branches its objects are selected anew."""
+    dataset, told = whose
+
+    def shifted(shift: Shift, up: bool) -> SelectedEvents:
+        by = shift.by(up=up)
+        moved = columns.moved(shift.branch, by if isinstance(by, str) else functools.partial(shift.moved, up=up))
+        again = SelectedEvents.of(moved, Candidates.of(moved, plan.objects), fired)
+        return _selected(again, plan, {})[0]
+
+    file = (told.uuid, told.tree) if told else ("", "")
+    return count_comparisons(plan, passed, dataset, file, shifted)
 
 
 def chunk_of(events: Any) -> Chunk | None:

@@ -19,8 +19,9 @@ Examples
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,8 @@ class Columns:
     dialect
         Format of the input, told by its names. NanoAOD's names are translated to those of another one; its own names
         are known too, in any spelling.
+    dataset, kind
+        Name of the dataset, and ``"data"`` or ``"simulation"``; empty where nothing is said.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Columns:
         self.n_events = len(events)
         self.source = source
         self.choices: dict[str, str] = {}
+        self.dataset, self.kind = "", ""
         self.first = first
         self._file = file
         self._kept: dict[str, None] = {}
@@ -93,6 +97,30 @@ class Columns:
         self._translation = Translation.of(self.dialect, self._fields, getattr(events, "menu", None))
         if self.translates:
             self.choices["format of the events"] = self.dialect.name
+
+    def moved(self, branch: str, move: Callable[[AnyArray], AnyArray] | str) -> Columns:
+        """Return the same chunk with other content of one branch: a function of it, or that of another branch.
+
+        Raises
+        ------
+        MissingBranchError
+            If a branch is not there.
+        FileError
+            If the other branch has another number of objects in an event.
+        """
+        values = self._read(move if isinstance(move, str) else branch)
+        self._read(branch)
+        if isinstance(move, str) and not np.array_equal(self._counts.get(branch, ()), self._counts.get(move, ())):
+            raise FileError(f"{self.source}: branches {branch} and {move} differ in their numbers of objects")
+        found = copy.copy(self)
+        # What is read is the same for both; what was chosen is that of the nominal events.
+        vars(found).update(
+            _values=dict(self._values),
+            _made={**self._made, branch: values if isinstance(move, str) else move(values)},
+            _counts=dict(self._counts),
+            choices=dict(self.choices),
+        )
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -236,6 +236,20 @@ class SelectedEvents:
         return values if self._index is None else values.take(self._index)
 
     @property
+    def dataset(self) -> str:
+        """Name of the dataset that the events are of; empty where nothing tells it."""
+        return self._columns.dataset
+
+    @property
+    def is_data(self) -> bool:
+        """True for data, False for simulation: as the fileset says, else by the file, which has ``genWeight`` or not.
+
+        A chunk of events is of one dataset, so this is one answer for all of them.
+        """
+        kind = self._columns.kind
+        return kind == "data" if kind else not self.has_branch("genWeight")
+
+    @property
     def entries(self) -> IntArray:
         """The number of every event within its chunk."""
         return np.arange(self.n_events) if self._index is None else self._index

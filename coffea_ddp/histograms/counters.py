@@ -1,4 +1,4 @@
-"""What outputs say beside their counts, added: cutflows by dataset, and the branches that were used.
+"""Sums of what outputs say beside their counts: cutflows by dataset, and the branches that were used.
 
 Examples
 --------

@@ -17,6 +17,8 @@ from typing import Any
 
 NO_PHYSICS = "no physics"
 """Mark, in the metadata of a field, of what is said for people alone: it does not count in a plan's fingerprint."""
+ONLY_IF_GIVEN = "counts only if given"
+"""Mark, in the metadata of a field, of what is no part of a plan's fingerprint while it is empty: older ones stay."""
 LONGEST = 500
 """Characters of a description; the rest is cut off."""
 KIND_ROLE, ENERGY_ROLE, LUMINOSITY_ROLE = "kind of events", "collision energy", "integrated luminosity"

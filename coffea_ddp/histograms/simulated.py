@@ -2,8 +2,8 @@
 
 A sample is what one dataset filled: of data the numbers of events, of simulation their number, the sum of their weights
 and that of the squared weights, in the nominal column and in those of every variation. What makes events of data out of
-sums of weights (cross section, luminosity, and the sum of generator weights of all files) lies beside the counts, so that
-it can change without another pass.
+sums of weights (cross section, luminosity, and the sum of generator weights of all files) lies beside the counts, so
+that it can change without another pass.
 
 Examples
 --------
@@ -16,7 +16,7 @@ Examples
 >>> both = Sample.sum([one, two])
 >>> both.counts.sum_w.tolist(), both.sum_of_weights
 ([1.2], 100.0)
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from coffea_ddp.errors import MergeError
 from coffea_ddp.histograms.sparse import SparseCounts
 
 if TYPE_CHECKING:
+    from coffea_ddp._typing import IntArray
+    from coffea_ddp.histograms.layout import Layout
     from coffea_ddp.histograms.ledger import Ledger
 
 DATA, SIMULATION = "data", "simulation"
@@ -40,7 +44,7 @@ File = tuple[str, str]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What the metadata of a dataset say of its normalisation; ``None`` where they say nothing.
+    """Normalisation of a dataset by its metadata; ``None`` where they say nothing.
 
     Attributes
     ----------
@@ -197,18 +201,55 @@ def sum_samples(parts: Sequence[Samples]) -> dict[str, Sample]:
 
 
 def counted_share(ledger: Ledger, dataset: str) -> float:
-    """Return which share of the entries of a dataset's files was counted; 1 where that is not known.
+    """Return which share of the entries of a dataset was counted, those that are missing known; 1 where nothing is.
 
-    A file that was counted in part has the sum of generator weights, or the luminosity, of that part.
+    What holds for a whole dataset (a luminosity) holds for that share of it where some of it is missing.
     """
-    records = [one for one in ledger.files.values() if one.dataset == dataset and one.entries > 0]
-    counted = sum(stop - start for one in records for start, stop in one.intervals)
-    files = {one.filename for one in records}
-    known = {one.filename: one.entries for one in records}
-    lost = sum(
-        one.stop - one.start
-        for one in ledger.missing
-        if one.dataset == dataset and one.filename not in files and one.start >= 0
-    )
-    total = sum(known.values()) + lost
+    files = [one for one in ledger.files.values() if one.dataset == dataset and one.entries > 0]
+    counted = sum(stop - start for one in files for start, stop in one.intervals)
+    names = {one.filename for one in files}
+    lost = sum(one.stop - one.start for one in ledger.missing if one.dataset == dataset and one.filename not in names)
+    total = sum(one.entries for one in files) + lost
     return counted / total if total else 1.0
+
+
+def sum_of_counted(sample: Sample, ledger: Ledger) -> float:
+    """Return the sum of generator weights that belongs to the entries that were counted.
+
+    Of a file that was counted in part, the same part of its sum: right on average, as events of simulation are in no
+    order.
+    """
+    if OF_DATASET in sample.sums or not sample.sums:
+        return sample.sum_of_weights * counted_share(ledger, sample.dataset)
+    parts = []
+    for file, total in sample.sums.items():
+        record = ledger.files.get(file)
+        known = record is not None and record.entries > 0
+        counted = sum(stop - start for start, stop in record.intervals) / record.entries if record and known else 1.0
+        parts.append(total * counted)
+    return math.fsum(parts)
+
+
+def filled_codes(layout: Layout, sample: Sample) -> IntArray:
+    """Return the exclusive cells that a sample fills in any comparison, sorted."""
+    found = [np.zeros(0, np.int64)]
+    for channel in layout.comparison_channels:
+        mine = sample.counts.between(channel.base, channel.end(layout.grid.n_exclusive)).keys
+        found.append((mine - channel.base) // (channel.extent * channel.n_sides))
+    return np.unique(np.concatenate(found))
+
+
+def lacking(samples: Samples) -> list[str]:
+    """Return what the samples of an output lack to be compared, a sentence each."""
+    kinds = {one.kind for one in samples.values()}
+    found = [f"there is no dataset of {kind}" for kind in (DATA, SIMULATION) if samples and kind not in kinds]
+    for name, one in samples.items():
+        if not one.is_data and one.normalisation.cross_section is None:
+            found.append(f"dataset {name!r} has no cross section: a scan needs --cross-section '{name}=NUMBER'")
+        if not one.is_data and not one.sums:
+            found.append(f'dataset {name!r} has no sum of generator weights: "sum_of_weights" in its metadata is one')
+    if any(one.is_data for one in samples.values()) and not any(
+        one.normalisation.luminosity for one in samples.values()
+    ):
+        found.append("no dataset of data has a luminosity: a scan needs --luminosity NUMBER")
+    return found

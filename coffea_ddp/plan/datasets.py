@@ -38,7 +38,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +46,26 @@ import numpy as np
 from coffea_ddp.errors import InputError, MissingBranchError
 from coffea_ddp.events.values import WEIGHT_BOUNDS, has_square
 from coffea_ddp.histograms.descriptions import ENERGY_ROLE, KIND_ROLE, LUMINOSITY_ROLE
+from coffea_ddp.histograms.simulated import OF_DATASET, File, Normalisation
+from coffea_ddp.plan.normalisation import GENERATOR_WEIGHT, normalised
 from coffea_ddp.plan.selections import GoodRuns, Trigger
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, IntArray
     from coffea_ddp.events.selected import SelectedEvents
 
-GENERATOR_WEIGHT = "genWeight"
-"""Only simulation has it."""
+__all__ = [
+    "ENTRIES",
+    "GENERATOR_WEIGHT",
+    "KEY",
+    "KINDS",
+    "Dataset",
+    "check_triggers",
+    "datasets",
+    "described",
+    "without",
+]
+
 KEY = "coffea_ddp"
 """Key of the :class:`Dataset` in a chunk's metadata."""
 ENTRIES = "coffea_ddp_entries"
@@ -67,6 +79,10 @@ _SAME = {
 """Names of these properties in other frameworks, in small letters."""
 _ENERGY, _LUMINOSITY = ("energy", "sqrts", "comenergy"), ("luminosity", "lumi", "intlumi", "integratedluminosity")
 _LONGEST = 40
+_TOLD = (
+    "name", "era", "energy", "luminosity", "normalisation", "sum_of_weights", "of_file", "n_of_file",
+)  # fmt: skip
+"""Fields that do not change the treatment of any event."""
 _MOST_TEV = 200.0
 """A larger number is an energy in GeV."""
 
@@ -94,6 +110,15 @@ class Dataset:
         nobody has looked for such events.
     energy, luminosity
         Of the collisions, in words; empty where nothing is said.
+    normalisation
+        Cross section in pb, luminosity in 1/fb, and the factor of every event's weight, for comparisons of data with
+        simulation.
+    generator_weight
+        The branch of the generator weights of simulation; empty where every event counts as one.
+    sum_of_weights
+        The sum of generator weights of all files; ``None``: each file tells its own.
+    of_file, n_of_file
+        That of the file of a chunk, and its number of entries; ``None`` where they are not known.
     """
 
     name: str = ""
@@ -106,12 +131,29 @@ class Dataset:
     drop: tuple[int, ...] | None = None
     energy: str = ""
     luminosity: str = ""
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    generator_weight: str = GENERATOR_WEIGHT
+    sum_of_weights: float | None = None
+    of_file: float | None = None
+    n_of_file: int | None = None
+
+    def sums_of(self, file: File) -> dict[File, float]:
+        """Return the sum of generator weights of a file, or of the dataset, as an output keeps it.
+
+        Nothing where it is not known.
+        """
+        if self.sum_of_weights is not None:
+            return {OF_DATASET: self.sum_of_weights}
+        if not self.generator_weight and self.n_of_file is not None:
+            return {file: float(self.n_of_file)}
+        return {} if self.of_file is None else {file: self.of_file}
 
     @property
     def digest(self) -> str:
         """Eight digits that differ where the events' treatment does; empty where nothing special is done."""
-        special = {**asdict(self), **dict.fromkeys(("name", "era", "energy", "luminosity"), "")}
-        if special == asdict(Dataset()):
+        untold = asdict(Dataset())
+        special = {**asdict(self), **{name: untold[name] for name in _TOLD}}
+        if special == untold:
             return ""
         return hashlib.sha256(json.dumps(special, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -264,9 +306,12 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
     if not isinstance(said.get("good_runs", ""), str | os.PathLike):
         raise InputError(f"{where}: good_runs={said['good_runs']!r} is no path of a good-run list")
     good_runs = GoodRuns.from_file(said["good_runs"]) if "good_runs" in said else None
+    era, found = str(said.get("era", "")), normalised(name, metadata)
     return Dataset(
-        name, kind, str(said.get("era", "")), float(weight), good_runs, tuple(triggers),
+        name, kind, era, float(weight), good_runs, tuple(triggers),
         energy=_energy(_own_words(metadata, _ENERGY)), luminosity=_words(_own_words(metadata, _LUMINOSITY)),
+        normalisation=Normalisation(found.cross_section, found.luminosity, float(weight), era),
+        generator_weight=found.generator_weight, sum_of_weights=found.sum_of_weights,
     )  # fmt: skip
 
 

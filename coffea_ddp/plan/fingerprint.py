@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from coffea_ddp._local_modules import local_modules
-from coffea_ddp.histograms.descriptions import NO_PHYSICS
+from coffea_ddp.histograms.descriptions import NO_PHYSICS, ONLY_IF_GIVEN
 
 _PLAIN = (str, bytes, bool, int, float, type(None))
 
@@ -47,7 +47,7 @@ def _describe(value: Any, seen: frozenset[int]) -> str:
         parts = [
             f"{f.name}={_describe(getattr(value, f.name), seen)}"
             for f in dataclasses.fields(value)
-            if NO_PHYSICS not in f.metadata
+            if NO_PHYSICS not in f.metadata and not (ONLY_IF_GIVEN in f.metadata and not getattr(value, f.name))
         ]
         return f"{type(value).__name__}({','.join(parts)}){_methods(type(value), seen)}"
     if isinstance(value, Mapping | list | tuple | set | frozenset):

@@ -30,12 +30,13 @@ from coffea_ddp.errors import PlanError
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
-from coffea_ddp.histograms.descriptions import NO_PHYSICS
+from coffea_ddp.histograms.descriptions import NO_PHYSICS, ONLY_IF_GIVEN
 from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layout, SymmetryLayout
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.histograms.split import EventSplit
 from coffea_ddp.plan.calibration_function import CalibrationFunction, as_calibration
 from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
+from coffea_ddp.plan.comparison import Comparison
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
 from coffea_ddp.plan.observables import Feature
@@ -59,6 +60,7 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "features": (Feature,),
     "spectra": (Spectrum,),
     "known": (KnownResonance,),
+    "comparisons": (Comparison,),
 }
 """Parts of a plan, and their types."""
 
@@ -101,6 +103,9 @@ class ScanPlan:
     split
         Only this part of the events is taken (:meth:`half`), by a hash of run, luminosity block and event; by default
         all of them. It is no part of the fingerprint, so that what one part shows can be confirmed by the other.
+    comparisons
+        Of data with simulation (:class:`~coffea_ddp.plan.comparison.Comparison`). Symmetries and spectra of a plan that
+        has any are filled with data alone.
 
     Attributes
     ----------
@@ -135,6 +140,7 @@ class ScanPlan:
     calibration: Calibration | CalibrationFunction | Callable[..., Any] | None = None
     known: tuple[KnownResonance, ...] = ()
     split: EventSplit | None = field(default=None, metadata={NO_PHYSICS: True})
+    comparisons: tuple[Comparison, ...] = field(default=(), metadata={ONLY_IF_GIVEN: True})
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -166,6 +172,7 @@ class ScanPlan:
             raise PlanError(f"plan {self.name!r}: max_stored={self.max_stored}; give 0 or a positive number")
         object.__setattr__(self, "calibration", as_calibration(self.calibration))
         self._check_calibration(known)
+        self._check_comparisons()
         self._unique_features()
         object.__setattr__(self, "fingerprint", digest(self))
 
@@ -198,6 +205,16 @@ class ScanPlan:
             raise PlanError(
                 f"plan {self.name!r}: weights and a calibration; the expected shares are those of events that count as "
                 "one each: give one of both"
+            )
+
+    def _check_comparisons(self) -> None:
+        names = [one.name for one in self.symmetries] + [one.name for one in self.comparisons]
+        if self.comparisons and len(set(names)) != len(names):
+            raise PlanError(f"plan {self.name!r}: symmetries and comparisons {names}; each needs a name of its own")
+        if self.comparisons and self.weight is not None:
+            raise PlanError(
+                f"plan {self.name!r}: weight and comparisons; a comparison takes the generator weights of simulation "
+                "by itself: leave weight out, and give factors on them as Comparison(weight=...)"
             )
 
     def _unique_features(self) -> None:
@@ -278,6 +295,7 @@ class ScanPlan:
             None if self.efficiencies is None else CalibrationLayout(self.efficiencies.digest, self.efficiencies.fit),
             tuple(one.name for one in self.known) if self.spectra else (),
             self.split,
+            tuple(one.layout for one in self.comparisons),
         )
 
     def half(self, part: str, share: float = 0.5) -> ScanPlan:
@@ -330,6 +348,7 @@ class ScanPlan:
             features=tuple(dict.fromkeys([*kept, *self.features])),
             spectra=(),
             known=(),
+            comparisons=(),
             calibration=None,
             max_stored=max_stored,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import hist
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
+    from coffea_ddp.plan.observables import Observable
     from coffea_ddp.plan.plan import ScanPlan
     from coffea_ddp.plan.symmetry import Symmetry
 
@@ -54,7 +56,7 @@ def count_symmetries(
     for symmetry, side in zip(plan.symmetries, sides, strict=True):
         on = np.flatnonzero(side >= 0)
         expected = None if share is None else _of_side_b(symmetry, share, side)
-        bins_of = _Binning(symmetry, features, on)
+        bins_of = Binning(symmetry.observables, features, on)
         cell_on, side_on = cells.take(on), side.take(on).astype(np.int64)
         for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
             bins, filled = bins_of(channel.name)
@@ -89,11 +91,21 @@ def _joined(shares: list[tuple[IntArray, IntArray]], *, calibrated: bool) -> tup
     return np.concatenate([nothing, *(e for e, _ in shares)]), np.concatenate([nothing, *(v for _, v in shares)])
 
 
-class _Binning:
-    """The bins of one symmetry's events, observable by observable."""
+class Binning:
+    """The bins of the events of one symmetry or comparison, observable by observable.
 
-    def __init__(self, symmetry: Symmetry, features: dict[str, FloatArray], on: IntArray) -> None:
-        self._observables = {observable.name: observable for observable in symmetry.observables}
+    Parameters
+    ----------
+    observables
+        What is binned.
+    features
+        Name -> one number an event.
+    on
+        The events that have bins, by their rows.
+    """
+
+    def __init__(self, observables: Iterable[Observable], features: dict[str, FloatArray], on: IntArray) -> None:
+        self._observables = {observable.name: observable for observable in observables}
         self._features = features
         self._on = on
 

@@ -44,8 +44,11 @@ from coffea_ddp.running.metadata import menu_of
 from coffea_ddp.running.options import Reading
 from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, structure
 from coffea_ddp.running.sources import Source, asked_twice
+from coffea_ddp.running.weight_sums import check_sum, with_sum
 
 _OPENERS = 8
+SUM = "coffea_ddp_sum_of_weights"
+"""Key of the sum of generator weights of the whole file in a chunk's metadata, until its dataset is there."""
 _RESERVED = frozenset(
     ("dataset", "filename", "treename", "metadata", "entrystart", "entrystop", "fileuuid", "numentries", "uuid")
 )
@@ -54,10 +57,11 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file of a dataset, and what is asked of it."""
+    """One file of a dataset, and what is asked of it; ``sums``: also the sum of its generator weights."""
 
     dataset: str
     source: Source
+    sums: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def find_chunks(
     *,
     opener: Opener | None = None,
     by_dataset: bool = False,
+    about: Mapping[str, Dataset] | None = None,
     tell: Steps = no_steps,
 ) -> tuple[list[WorkItem], list[Missing]]:
     """Open every file and return the chunks that are asked for, and the files that cannot be read.
@@ -92,6 +97,9 @@ def find_chunks(
         Applies a function to every file, on a cluster's workers; threads of this process by default.
     by_dataset
         Count datasets apart, so that they may have the same entries.
+    about
+        What the fileset says of its datasets, where simulation is compared with data: the sums of its generator weights
+        are asked for.
     tell
         Called after every file.
 
@@ -102,9 +110,12 @@ def find_chunks(
         named.
     MergeError
         If entries of one file, under whatever names, are asked for twice, and bad files are not to be skipped.
+    InputError
+        If a file of simulation tells no sum of generator weights where one is needed.
     """
     wanted = [
-        Wanted(dataset, dataclasses.replace(source, path=full_name(source.path))) for dataset, source in sources(files)
+        Wanted(dataset, dataclasses.replace(source, path=full_name(source.path)), sums=_sums_of(dataset, about))
+        for dataset, source in sources(files)
     ]
     opened: list[Holding | Lost] = []
     for one in (opener or _in_threads)(partial(_open, timeout=reading.timeout), wanted):
@@ -119,6 +130,9 @@ def find_chunks(
         raise FileError(f"{reasons}{more}{others if len(bad) < len(opened) else ''}")
     found = [(one, told) for one, told in pairs if isinstance(told, Holding)]
     _check_one_format(found)
+    for asked, holding in found:
+        if asked.sums and about is not None:
+            check_sum(asked.source.path, about[asked.dataset], holding)
     again = asked_twice([_known(one, told, by_dataset) for one, told in found])
     if again and not reading.skip_bad_files:
         raise MergeError(next(iter(again.values())))
@@ -130,6 +144,10 @@ def find_chunks(
         for chunk in _chunks(one, told, files[one.dataset]["metadata"], reading.chunksize)
     ]
     return chunks, [missing for one, lost in bad for missing in _missing(one, lost.reason)]
+
+
+def _sums_of(dataset: str, about: Mapping[str, Dataset] | None) -> bool:
+    return about is not None and about[dataset].kind != "data" and about[dataset].sum_of_weights is None
 
 
 def full_name(path: str) -> str:
@@ -192,6 +210,7 @@ def _chunks(one: Wanted, holding: Holding, metadata: Mapping[str, Any], chunksiz
     told = {key: value for key, value in metadata.items() if key not in _RESERVED} | {ENTRIES: holding.num_entries}
     if holding.dialect != NANOAOD.name:
         told[DIALECT] = holding.dialect
+    told |= {} if holding.sum_of_weights is None else {SUM: holding.sum_of_weights}
     steps = ((0, holding.num_entries),) if one.source.steps is None else one.source.steps
     for start, stop in steps or ((0, 0),):  # of a file of which nothing is asked it is known that it was there
         edges = [start]
@@ -230,7 +249,11 @@ def with_datasets(
     for item, entries in zip(chunks, elsewhere, strict=True):
         if not isinstance(entries, Missing):
             one = about[item.dataset] if entries is None else without(about[item.dataset], entries)
-            told.append(dataclasses.replace(item, usermeta={**(item.usermeta or {}), KEY: one}))
+            meta = dict(item.usermeta or {})
+            if not one.generator_weight:
+                one = dataclasses.replace(one, n_of_file=meta.get(ENTRIES))
+            one = dataclasses.replace(one, of_file=meta.pop(SUM, None))
+            told.append(dataclasses.replace(item, usermeta={**meta, KEY: one}))
     return told, [one for one in elsewhere if isinstance(one, Missing)]
 
 
@@ -276,6 +299,7 @@ def _open(one: Wanted, *, timeout: float) -> Holding | Lost:
     try:
         holding = look(source.path, source.tree, timeout)
         _check_described(source, holding)
+        holding = with_sum(source.path, holding, timeout) if one.sums else holding
     except DDPError as error:
         return Lost(str(error))
     except Exception as error:  # noqa: BLE001

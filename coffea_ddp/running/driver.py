@@ -221,7 +221,7 @@ def _run(plan: ScanPlan, fileset: Any, settings: _Settings, *, by_dataset: bool)
         check_files_apart(files)
     about = datasets(files)
     check_triggers(plan.spectra, about)
-    keeping, chunks, lost = _prepared(plan, files, settings, by_dataset=by_dataset)
+    keeping, chunks, lost = _prepared(plan, files, settings, about, by_dataset=by_dataset)
     chunks, not_compared = _compared(chunks, about, settings)
     lost += not_compared
     _LOG.info("%s, fingerprint %s: %d chunks, %d files lost", plan.name, plan.fingerprint, len(chunks), len(lost))
@@ -247,7 +247,7 @@ def _run(plan: ScanPlan, fileset: Any, settings: _Settings, *, by_dataset: bool)
 
 
 def _prepared(
-    plan: ScanPlan, files: Fileset, settings: _Settings, *, by_dataset: bool
+    plan: ScanPlan, files: Fileset, settings: _Settings, about: Mapping[str, Dataset], *, by_dataset: bool
 ) -> tuple[_Keeping, list[WorkItem], list[Missing]]:
     """Return what is kept of finished chunks, the chunks that are asked for, and what cannot be opened."""
     checkpoint = settings.checkpoint
@@ -262,7 +262,10 @@ def _prepared(
     if client is not None:
         reached, opened = check_workers(client, FILLS, shards.folder if shards else None), opener(client)
     with steps(settings.progress, "opening", "files") as tell:
-        chunks, lost = find_chunks(files, settings.reading, opener=opened, by_dataset=by_dataset, tell=tell)
+        simulated = about if plan.comparisons else None
+        chunks, lost = find_chunks(
+            files, settings.reading, opener=opened, by_dataset=by_dataset, about=simulated, tell=tell
+        )
     if shards is not None and not resume:  # not before all files are open, or a mistyped name would lose them
         remove(shards.folder.parent)
         shards.make()

@@ -68,6 +68,10 @@ class Holding:
         The tree that holds them: where NanoAOD's is asked for and is not there, that of another format.
     dialect
         Name of the format.
+    sum_of_weights
+        Of the generator, of all events; ``None`` where the file does not tell, or nobody asked.
+    generated
+        True for a file with generator weights; False where nobody asked.
     """
 
     num_entries: int
@@ -75,6 +79,8 @@ class Holding:
     clusters: tuple[int, ...]
     tree: str = ROWS
     dialect: str = NANOAOD.name
+    sum_of_weights: float | None = None
+    generated: bool = False
 
 
 class NotATreeError(Exception):

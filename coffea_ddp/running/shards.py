@@ -12,7 +12,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +120,7 @@ class Shards:
             return None
         if histograms is None or histograms.layout != self.layout:
             return None
-        return histograms if _is_of(histograms.ledger, item) else None
+        return _as_told(histograms, item) if _is_of(histograms.ledger, item) else None
 
     def save(self, item: WorkItem, histograms: Histograms) -> None:
         """Write a finished chunk.
@@ -138,6 +138,22 @@ class Shards:
         except OSError as error:
             raise FileError(f"{path.parent}: cannot be made ({error})") from error
         write(histograms, path, guarded=False)
+
+
+def _as_told(histograms: Histograms, item: WorkItem) -> Histograms:
+    """Return a chunk with the normalisation that its dataset has now, which changes no count."""
+    about = (item.usermeta or {}).get(KEY)
+    if about is None or not histograms.samples:
+        return histograms
+    samples = {
+        name: replace(
+            one,
+            normalisation=about.normalisation,
+            sums=one.sums if one.is_data else about.sums_of((file_uuid(item), item.treename)),
+        )
+        for name, one in histograms.samples.items()
+    }
+    return replace(histograms, samples=samples)
 
 
 def _is_of(ledger: Ledger, item: WorkItem) -> bool:

@@ -15,6 +15,7 @@ from coffea_ddp._text_tables import text_table
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
+from coffea_ddp.histograms.simulated import filled_codes, lacking
 from coffea_ddp.plan.datasets import check_triggers, datasets
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
@@ -39,6 +40,10 @@ _SPECTRA: Mapping[str, Literal["left", "right"]] = {
     "spectrum": "left", "entries": "right", "below and above": "right", "exclusive cells": "right",
     "range [GeV]": "left", "masks": "left",
 }  # fmt: skip
+_SAMPLES: Mapping[str, Literal["left", "right"]] = {
+    "dataset": "left", "kind": "left", "cross section [pb]": "right", "luminosity [1/fb]": "right",
+    "sum of generator weights": "right", "negative weights": "right",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Validation:
         hists = self.histograms
         seen = [np.asarray(hists.occupied(name)) for name in hists.symmetries]
         seen += [hists.spectrum_counts(name).codes for name in hists.spectra]
+        seen += [filled_codes(hists.layout, one) for one in hists.samples.values()]
         bins = hists.layout.grid.decode(np.unique(np.concatenate(seen)) if seen else np.zeros(0, np.int64))
         empty = {}
         for axis, found in zip(hists.layout.grid.axes, bins, strict=True):
@@ -74,6 +80,7 @@ class Validation:
         hists = self.histograms
         first = [self._sides()] if hists.symmetries else []
         first += [self._spectra()] if hists.spectra else []
+        first += [self._samples()] if hists.samples else []
         chosen = [[role, ", ".join(branches)] for role, branches in hists.choices.items()]
         used = text_table("branches chosen", "", {"for": "left", "used": "left"}, chosen)
         empty = [[axis, ", ".join(names) or "none"] for axis, names in self.empty_bins.items()]
@@ -82,6 +89,18 @@ class Validation:
             "bins without any event": "left",
         }
         return [*first, used, text_table("empty bins", "", columns, empty)]
+
+    def _samples(self) -> Table:
+        """Return the datasets of a comparison; the caption says what they lack."""
+        lines = []
+        for name, one in self.histograms.samples.items():
+            said, total = one.normalisation, f"{one.sum_of_weights:,.6g}" if one.sums else ""
+            numbers = (said.cross_section, said.luminosity)
+            lines.append(
+                [name, one.kind, *("" if n is None else f"{n:g}" for n in numbers), total, f"{one.negative:,}"]
+            )
+        title = f"{self.histograms.layout.plan}: datasets of the comparison of data with simulation"
+        return text_table(title, "\n".join(lacking(self.histograms.samples)), _SAMPLES, lines)
 
     def _sides(self) -> Table:
         hists = self.histograms
@@ -142,7 +161,7 @@ def validate(
     check_files_apart(files)
     about = datasets(files)
     check_triggers(loaded.spectra, about)
-    chunks, lost = find_chunks(files, reading)
+    chunks, lost = find_chunks(files, reading, about=about if loaded.comparisons else None)
     chunks, _ = with_datasets(chunks, about)
     firsts = list({(chunk.dataset, chunk.filename, chunk.treename): chunk for chunk in reversed(chunks)}.values())[::-1]
     found = Histograms.empty(loaded.layout)
