@@ -46,6 +46,9 @@ from .sensitivity import SensitivityRow as SensitivityRow
 from .sensitivity import expected_sensitivity as expected_sensitivity
 from .signal_limits import SignalLimit as SignalLimit
 from .signal_limits import signal_limit as signal_limit
+from .simulated.counts import expected_p as expected_p
+from .simulated.pulls import ExpectedNSigma as ExpectedNSigma
+from .simulated.pulls import n_sigma_expected as n_sigma_expected
 from .status import Status as Status
 from .submatrix.submatrix import BestRectangles as BestRectangles
 from .submatrix.submatrix import SubmatrixResult as SubmatrixResult

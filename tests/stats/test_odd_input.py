@@ -108,6 +108,12 @@ EXAMPLES = {
         {"background": [20, 30, 25], "template": [0, 1, 2], "z": [0, 3]},
         {"kind": "l1", "kappa": 2.0, "statistic": "nsigma", "alternative": "greater", **WORK},
     ),
+    "expected_p": Example(
+        stats.expected_p,
+        {"counts": [1, 20, 3], "expected": [2, 3, 4], "error": [1, 0, 2]},
+        {"excess": None},
+        ("counts",),
+    ),
     "ideal_significance": Example(
         stats.ideal_significance, {"counts": [4, 20, 6, 3], "background": [5, 6, 7, 8], "sigma": [1, 1, 2, 2]}
     ),
@@ -122,6 +128,12 @@ EXAMPLES = {
         stats.n_sigma,
         {"a": [4, 1], "b": [9, 2], "variance_a": [5, 1], "variance_b": [8, 1]},
         {"kappa": 1.0, "kappa_error": 0.1, "systematic": 0.1, "batch_ndim": 0, "empty": "skip"},
+    ),
+    "n_sigma_expected": Example(
+        stats.n_sigma_expected,
+        {"data": [4, 20, 6], "expected": [5, 6, 7], "variance": [1, 2, 3], "shifts": [[1, 2, 3]]},
+        {},
+        ("data",),
     ),
     "nplm": Example(stats.nplm, {"x_a": X_A, "x_b": X_B}, {"backend": "bins", "shares": None, **WORK}),
     "nplm log_ratio": Example(_nplm_log_ratio, {"x": [1, 5, 9]}),

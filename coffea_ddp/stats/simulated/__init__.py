@@ -1,0 +1,1 @@
+"""Data beside simulation: what samples of finite statistics lead to expect, and tests of data against it."""
