@@ -40,6 +40,9 @@ from .plan import observables as observables
 from .plan import selections as selections
 from .plan import symmetries as symmetries
 from .plan.calibration_function import CalibrationFunction as CalibrationFunction
+from .plan.comparison import Comparison as Comparison
+from .plan.comparison import Shift as Shift
+from .plan.comparison import Variation as Variation
 from .plan.exchange import FlavourExchange as FlavourExchange
 from .plan.masses.candidates import Candidate as Candidate
 from .plan.masses.candidates import System as System
@@ -81,11 +84,15 @@ from .scanning.bump_cells import Bump as Bump
 from .scanning.bump_hunt import bump_hunt as bump_hunt
 from .scanning.calibrating import calibrate as calibrate
 from .scanning.classifier_cells import Classifier as Classifier
+from .scanning.compared_cell import ComparedCell as ComparedCell
+from .scanning.compared_cell import compared_cell as compared_cell
 from .scanning.driver import scan as scan
 from .scanning.expectation import Expectation as Expectation
 from .scanning.limits import limits as limits
 from .scanning.nplm_cells import NPLM as NPLM
 from .scanning.own_function import CellTest as CellTest
+from .scanning.region_of_interest import RegionOfInterest as RegionOfInterest
+from .scanning.simulation import Simulation as Simulation
 from .spectra.reading import read_spectra as read_spectra
 from .spectra.reading import to_spectrum as to_spectrum
 from .spectra.resolution import Resolution as Resolution

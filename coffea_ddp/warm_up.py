@@ -18,7 +18,18 @@ from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Iterative
 from coffea_ddp.scanning.driver import scan
 from coffea_ddp.stats import bump_fit, bump_scores, bump_significance, ideal_significance, nplm
+from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.bumphunt.fits.loglinear import dot
+from coffea_ddp.stats.simulated.cells import (
+    Lists,
+    RegionCells,
+    Scores,
+    Toys,
+    best_regions,
+    toy_pulls,
+    toy_regions,
+)
+from coffea_ddp.stats.simulated.expected import SimulatedCounts, draw, expect
 from coffea_ddp.testing import make_nanoaod
 
 _EVENTS, _SYMMETRY = 12_000, "e/mu"
@@ -65,6 +76,7 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
             "tests of symmetries": lambda: scan(
                 hists["symmetries"], tests=_TESTS, symmetries=[_SYMMETRY], toys=64, best=10
             ),
+            "data beside simulation": _compared,
             "bump hunt": _hunt,
             "tests on events": _on_events,
         }
@@ -78,6 +90,19 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
             progress(len(parts), len(parts), "")
     kept = getattr(dot, "stats").cache_path  # noqa: B009 - a compiled function has it, its type does not
     return WarmUp(seconds, Path(kept).parent if kept else None)
+
+
+def _compared() -> None:
+    """Test two cells of two bins against a sample, with a variation, and make their toys."""
+    n = np.array([[40.0, 4.0], [9.0, 1.0]])
+    expected = expect([SimulatedCounts(0.5 * n, 0.25 * n, n)], n, (1, 2), [("all", 0.1 * n, -0.1 * n)])
+    shifts = np.zeros((1, 2, 2))
+    best_regions(n, n, n, n, shifts, (1, 2))
+    toys = Toys(expected.starts, expected.bins, draw(expected, seed=1, key="warm-up", block=0))
+    cells = Lists(np.array([0, 1, 2]), np.array([0, 1], np.int32))
+    out = Scores(np.zeros(TOYS, np.float32), np.full(2, -1), np.zeros((0, TOYS), np.float32))
+    toy_pulls(toys, cells, n.astype(np.float32), n.sum(axis=1), out)
+    toy_regions(toys, cells, RegionCells(n, n, n, np.moveaxis(shifts, 1, 0).copy()), (1, 2), out)
 
 
 def _hunt() -> None:

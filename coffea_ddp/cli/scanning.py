@@ -14,6 +14,7 @@ from coffea_ddp._files import REPORT, TABLE
 from coffea_ddp.cli.clusters import certificates, cluster_options, needs_of_certificates
 from coffea_ddp.cli.expectations import expectation_of, expectation_options
 from coffea_ddp.cli.outputs import Command, OutputFile, OutputFolder, delivering, to_stdout
+from coffea_ddp.cli.simulations import NAMES, simulation_of, simulation_options
 from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import (
     DONE,
@@ -30,6 +31,7 @@ from coffea_ddp.errors import InputError
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
+    from coffea_ddp.histograms.layout import Layout
     from coffea_ddp.scanning.protocols import ScanTest
 
 
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
 @click.option(
     "--tests",
     help="Comma-separated: nsigma, submatrix (the best rectangle by its counts), submatrix_nsigma (by its N_sigma), "
-    "nplm and classifier (of the stored events), bump (of mass spectra). [default: nsigma of symmetries, bump of "
-    "spectra]",
+    "nplm and classifier (of the stored events), roi (the region of interest of data beside simulation), bump (of mass "
+    "spectra). [default: nsigma of symmetries and comparisons, bump of spectra]",
 )
 @click.option(
     "--min-events",
@@ -88,8 +90,9 @@ if TYPE_CHECKING:
     "Address of a running Dask scheduler, tcp:// or tls://: its workers make pseudo-experiments of tests of counts.",
     "Dask's report on what they did, an HTML file.",
 )
-@click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry; can be repeated.")
+@click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry or comparison; can be repeated.")
 @click.option("--observable", "observables", multiple=True, help="Only this observable; can be repeated.")
+@simulation_options
 @expectation_options
 @click.option(
     "--leave-out",
@@ -110,6 +113,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --toys 10000 --scheduler tcp://host:8786
     coffea-ddp scan hists.ddp --tests nsigma,submatrix --calibrate
     coffea-ddp scan hists.ddp --calibrate --control inclusive --leave-out
+    coffea-ddp scan hists.ddp --tests nsigma,roi --luminosity 59.8 --luminosity-error 0.016 --cross-section dy=6077
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.io import load
@@ -118,11 +122,11 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
-    options["expectation"] = expectation_of(options)
+    options["expectation"], options["simulation"] = expectation_of(options), simulation_of(options)
     for name in ("symmetries", "observables"):
         options[name] = options[name] or None
     chosen = find_tests(None if tests is None else [name.strip() for name in tests.split(",")], histograms)
-    _check_used(chosen, options)
+    _check_used(chosen, options, histograms.layout)
     fits = {name: options.pop(name) for name in ("fits", "backend", "device")}
     chosen = tuple(_nplm(**fits) if test.name == "nplm" else test for test in chosen)
     tls, scheduler = certificates(options), options.pop("scheduler")
@@ -142,19 +146,28 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     return code
 
 
-def _check_used(tests: Sequence[ScanTest], options: dict[str, Any]) -> None:
+def _check_used(tests: Sequence[ScanTest], options: dict[str, Any], layout: Layout) -> None:
     """Stop where an option was given of a test that is not made, or of pseudo-experiments that are not."""
+    from coffea_ddp.scanning.options import COMPARED
+
     names, kinds = {test.name for test in tests}, {test.kind for test in tests}
-    symmetric = bool(kinds & {"counts", "events"}), "a test of symmetries (--tests)"
-    counts = "counts" in kinds, "a test of counts, as nsigma or submatrix (--tests)"
+    some = bool(kinds & {"counts", "events"}) and bool(layout.symmetries)
+    symmetric = some, "a test of symmetries (--tests)"
+    counts = "counts" in kinds and some, "a test of counts, as nsigma or submatrix (--tests)"
+    compared = bool(layout.comparisons) and bool(names & {*COMPARED})
+    beside = compared, "a comparison of data with simulation in the plan"
+    either = some or compared, "a test of symmetries or comparisons (--tests)"
     fits, learned = "nplm" in names and options["fits"] > 0, options["expectation"].calibration == "events"
     refuse_unused({
-        **dict.fromkeys(("min_events", "symmetries", "observables"), symmetric),
+        **dict.fromkeys(("min_events", "symmetries", "observables"), either),
+        **dict.fromkeys(NAMES, beside),
         **dict.fromkeys(("kappas", "systematics", "corrections", "calibrate", "calibration"), symmetric),
         "control": (symmetric[0] and learned, "a calibration that is learned here (--calibrate)"),
         **dict.fromkeys(("kappa_errors", "leave_out"), counts),
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
-        "scheduler": (counts[0] and options["toys"] > 0, "pseudo-experiments (--toys) of a test of counts (--tests)"),
+        "scheduler": (
+            (counts[0] or compared) and options["toys"] > 0, "pseudo-experiments (--toys) of a test of counts (--tests)"
+        ),
         "performance_report": (bool(options["scheduler"]), "--scheduler ADDRESS"),
         **needs_of_certificates(options["scheduler"]),
         "fits": ("nplm" in names, "the test nplm (--tests)"),

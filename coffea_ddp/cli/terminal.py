@@ -183,8 +183,9 @@ def _quiet() -> None:
 
 
 def describe(histograms: Histograms) -> None:
-    """Print the summary of a pass: its size and its cutflow."""
+    """Print the summary of a pass: its size and its cutflow, and what a comparison lacks."""
     from coffea_ddp.histograms.descriptions import is_approximate
+    from coffea_ddp.histograms.simulated import lacking
 
     note(repr(histograms))
     for dataset, cutflow in histograms.cutflows.items():
@@ -193,7 +194,10 @@ def describe(histograms: Histograms) -> None:
     for role, used in histograms.choices.items():
         if any("not " in one or is_approximate(one) for one in used):  # not applied, not used, not corrected
             note(f"  {role}: {'; '.join(used)}")
-    if histograms.n_events and not len(histograms.counts.keys):
+    for text in lacking(histograms.samples):
+        alert(f"a comparison of data with simulation: {text}")
+    filled = len(histograms.counts.keys) or any(len(one.counts) for one in histograms.samples.values())
+    if histograms.n_events and not filled:
         note("no event was filled: the cutflow above shows where they were rejected (trigger, selection, sides)")
 
 
@@ -229,7 +233,7 @@ def show(report: ScanReport, shown: dict[str, Any], *, on_stderr: bool = False) 
     if report.summaries or not report.rows:
         console.print(report.table(**shown))
         console.print(report.regions_table())
-        if len({row.test for row in report.rows if row.kind == "symmetry"}) > 1:
+        if len({row.test for row in report.rows if row.kind != "spectrum"}) > 1:
             console.print(report.tests_table())
         console.print(report.summary_table())
     if any(row.kind == "spectrum" for row in report.rows):

@@ -35,6 +35,7 @@ from coffea_ddp.evidence.other_regions import outcome_of_bump, outcome_of_events
 from coffea_ddp.evidence.outcomes import Outcome, untested
 from coffea_ddp.evidence.seen import check_unseen
 from coffea_ddp.histograms.io import as_histograms
+from coffea_ddp.report.numbered import refuse_compared
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.expectation import Expectation
@@ -118,6 +119,11 @@ def confirm(
     _check(level, toys, seed)
     check_unseen(report, hists)
     chosen = marked(report, rows, level=level)
+    refuse_compared(
+        chosen,
+        "run the plan over the other data with the same simulation, scan that with --symmetry and --observable of the "
+        "row, and read the row of the same cell; name rows of symmetries and spectra with --row",
+    )
     given = Expectation() if expectation is None else expectation
     expected = _Expected.of(hists, chosen, given)
     outcomes = []
@@ -160,7 +166,7 @@ class _Expected:
     @classmethod
     def of(cls, hists: Histograms, rows: Sequence[Row], expectation: Expectation) -> _Expected:
         """Return what is expected of all symmetries, checked as in a scan."""
-        channels = channels_of(hists, None, None)
+        channels = [one for one in channels_of(hists, None, None) if one[0] in hists.symmetries]
         if not any(row.kind == "symmetry" for row in rows):
             return cls(hists, expectation, None)
         expectation.check(hists.layout, channels)

@@ -34,7 +34,7 @@ from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.histograms.stored import IDENTITY_NAMES
-from coffea_ddp.report.numbered import numbered_row
+from coffea_ddp.report.numbered import numbered_row, refuse_compared
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.shares import binned_events
@@ -181,6 +181,7 @@ def region_events(report: ScanReport | str | Path, hists: Histograms | str | Pat
     hists = as_histograms("region_events", hists)
     check_scanned("region_events", report, hists)
     found = numbered_row(report, row)
+    refuse_compared([found], "it keeps no events; a symmetry of the same plan would store those of its sides")
     if found.symmetry is None:
         raise InputError(
             f"row {row}: it is about the mass spectrum {found.observable!r}; events are stored of symmetries alone. "

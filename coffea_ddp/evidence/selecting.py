@@ -39,7 +39,7 @@ from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.plan.spectrum import Spectrum
 from coffea_ddp.plan.symmetry import Predicate, Symmetry
-from coffea_ddp.report.numbered import numbered_row
+from coffea_ddp.report.numbered import numbered_row, refuse_compared
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.running.driver import run
@@ -106,6 +106,9 @@ def select_events(
             f"is {plan.name!r} ({plan.fingerprint}); give the plan of the report, unchanged"
         )
     found = numbered_row(report, row)
+    refuse_compared(
+        [found], "give the events of its cell a plan with a symmetry or a spectrum, or select them yourself"
+    )
     made = _plan_of(replace(plan, split=EventSplit.from_dict(report.inputs.get("split"))), found, fileset)
     hists = run(made, fileset, **options)
     stored = SymmetryEvents.of(hists, made.symmetries[0].name)

@@ -20,7 +20,7 @@ from coffea_ddp.exports.histograms import region_histograms
 from coffea_ddp.exports.models import Bins, model_of, region_name
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.report.numbered import numbered_row
+from coffea_ddp.report.numbered import numbered_row, refuse_compared
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.scanned import check_scanned_data
 from coffea_ddp.stats import checks
@@ -103,6 +103,11 @@ def export_region(
     checks.choice(form, "form", get_args(Form))
     found, hists = as_report("export_region", report), as_histograms("export_region", hists)
     chosen = numbered_row(found, row)
+    refuse_compared(
+        [chosen],
+        "its page has a table of data and simulation for HEPData and as CSV, and compared_cell(hists, comparison, "
+        "observable, cell) has them in Python",
+    )
     if chosen.cell is None or (chosen.kind == "symmetry" and chosen.symmetry is None):
         raise InputError(
             f"row {row}: it names no {'cell' if chosen.cell is None else 'symmetry'}; make the report again"

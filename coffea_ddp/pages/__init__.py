@@ -38,6 +38,7 @@ from coffea_ddp.pages.pictures.nulls import z_figure
 from coffea_ddp.pages.themes import stylesheet
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.scanned import check_scanned_data
+from coffea_ddp.scanning.simulation import as_told
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -146,7 +147,8 @@ def _permuting(report: ScanReport) -> Permuting:
     """Return how fits are made again: as in the scan, with a thousand permutations at most."""
     fits = report.options.get("fits")
     most, asked = Permuting.toys, fits.get("toys") if isinstance(fits, Mapping) else None
-    return Permuting(report.seed, asked if isinstance(asked, int) and 0 < asked <= most else most)
+    simulation = as_told(report.inputs.get("simulation"))
+    return Permuting(report.seed, asked if isinstance(asked, int) and 0 < asked <= most else most, simulation)
 
 
 def _silent(_done: int, _total: int, _what: str) -> None:

@@ -72,7 +72,7 @@ SHOWN = (
     Shown("observable", "text", lambda row: row.observable if row.symmetry else None),
     Shown("cell", "text", lambda row: row.cell),
     Shown("region", "text", lambda row: where_of(row) or None),
-    Shown("A", "num", lambda row: _amount(row.n_a)),
+    Shown("A", "num", lambda row: _rounded(row.n_a, 4) if row.kind == "comparison" else _amount(row.n_a)),
     Shown("B", "num", lambda row: _amount(row.n_b)),
     Shown("z", "z", lambda row: _rounded(row.z_local, 4)),
     Shown("z global", "signed", _z_global),

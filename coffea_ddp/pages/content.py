@@ -23,7 +23,7 @@ from coffea_ddp.pages.naming import Naming, place_of
 from coffea_ddp.pages.tables import state_table, states, symmetries, symmetry_table
 from coffea_ddp.report.cell_words import symbols
 from coffea_ddp.report.common import leading_rows
-from coffea_ddp.report.display import amount, method_of, p_of, where_of
+from coffea_ddp.report.display import amount, method_of, p_of, side_a_of, where_of
 from coffea_ddp.report.finding import region_words, significance_words
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def index(report: ScanReport, hists: Histograms | None, pages: Pages, z_picture:
         "tests": [_of_test(row, links, naming) for row in _best_of_tests(report)[:_TESTS]],
         "tests_note": _fewer(len(_best_of_tests(report)), _TESTS),
         "methods": [(letter, method) for method, letter in letters.items()],
+        "compared": _compared(report),
         "symmetries": symmetries(symmetry_table(report), links, naming),
         "states": states(state_table(report), links),
         "table": {
@@ -139,7 +140,7 @@ def _head(report: ScanReport) -> dict[str, Any]:
         ("events", _number(report.inputs.get("events"))),
         ("spectra", _number(report.inputs.get("spectra"))),
         ("trials", _number(report.trials)),
-        ("symmetries", _number(len(report.summaries) or None)),
+        (_compared(report).lower(), _number(len(report.summaries) or None)),
         ("pseudo-experiments", _number(report.options.get("toys") or None)),
         ("largest z, local", "" if largest is None else words.z_text(largest.z_local)),
         ("smallest p, global", "" if best is None else p_of(best, "p_global", count=True)),
@@ -149,6 +150,14 @@ def _head(report: ScanReport) -> dict[str, Any]:
         "tiles": [(name, value) for name, value in tiles if value],
         "paragraphs": words.paragraphs(report),
     }
+
+
+def _compared(report: ScanReport) -> str:
+    """Return what the sections of a report are about, as the heading of one: symmetries, comparisons, or both."""
+    kinds = {row.kind for row in report.rows} - {"spectrum"}
+    return {("comparison",): "Comparisons", ("comparison", "symmetry"): "Symmetries and comparisons"}.get(
+        tuple(sorted(kinds)), "Symmetries"
+    )
 
 
 def _number(value: Any) -> str:
@@ -185,7 +194,7 @@ def _of_test(row: Row, links: Pages, naming: Naming) -> dict[str, Any]:
         "observable": symbols(str(row.observable or "")),
         "cell": naming.cell(row.cell),
         "region": symbols(where_of(row)),
-        "n_a": amount(row.n_a),
+        "n_a": side_a_of(row),
         "n_b": amount(row.n_b),
         "z": words.z_text(row.z_local),
         "level": words.level(row.z_local),
@@ -294,7 +303,12 @@ def _similar(report: ScanReport, row: Row) -> Grid | None:
 
 def _code(row: Row) -> str:
     lines = ["import coffea_ddp as ddp", "", 'hists = ddp.load("hists.ddp")']
-    if row.kind == "spectrum":
+    if row.kind == "comparison":
+        lines += [
+            f"found = ddp.compared_cell(hists, {row.symmetry!r}, {row.observable!r}, {row.cell!r})",
+            "found.data, found.expected, found.error  # of every bin; found.samples: of each dataset",
+        ]
+    elif row.kind == "spectrum":
         lines += [f"spectrum = hists.spectrum({row.observable!r}, {row.cell!r})", "spectrum.hist.plot1d()"]
     elif row.test in ("nplm", "classifier"):
         lines += [

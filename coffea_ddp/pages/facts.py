@@ -24,12 +24,14 @@ from coffea_ddp.report.display import (
     method_of,
     p_of,
     probability,
+    side_a_of,
     tail_text,
     toys_of,
     where_of,
     z_global_of,
 )
 from coffea_ddp.report.parts import BumpPart, RatioPart
+from coffea_ddp.report.simulated import COLUMNS, sample_lines
 from coffea_ddp.stats.bumphunt.flags import explained
 from coffea_ddp.stats.trials import bound
 
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 Facts = list[tuple[str, str]]
 _MOST_FILES = 200
+_SIDES = {
+    "symmetry": ("events in A", "events in B"),
+    "comparison": ("events expected from simulation", "events of data"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def _claimed(number: float | None) -> str:
 
 def region_facts(row: Row) -> Facts:
     """Return the numbers and words of a row; what does not apply is left out."""
-    n_a, n_b = ("events in A", "events in B") if row.kind == "symmetry" else ("", "entries")
+    n_a, n_b = _SIDES.get(row.kind, ("", "entries"))
     ratio, bump = row.ratio or RatioPart(), row.bump or BumpPart()
     asymmetry = "" if ratio.asymmetry is None else percent(100.0 * ratio.asymmetry)
     z_nominal = "" if ratio.z_nominal is None else f"{z_text(ratio.z_nominal)} with the plan's kappa, taken as exact"
@@ -77,12 +83,12 @@ def region_facts(row: Row) -> Facts:
     span = "" if bump.low is None or bump.high is None else f"{bump.low:.5g} to {bump.high:.5g} GeV"
     found = [
         ("rank", "" if row.rank is None else f"{row.rank:,}"),
-        ("symmetry", row.symmetry or ""),
+        ("comparison" if row.kind == "comparison" else "symmetry", row.symmetry or ""),
         ("observable" if row.symmetry else "spectrum", row.observable or ""),
         ("cell", row.cell or ""),
         ("region", where_of(row)),
         ("test", row.test),
-        (n_a, amount(row.n_a)),
+        (n_a, side_a_of(row)),
         (n_b, amount(row.n_b)),
         ("expected B / A", "" if ratio.kappa is None else f"{ratio.kappa:.5g}"),
         ("events that the expectation claims", _claimed(ratio.claimed)),
@@ -90,9 +96,12 @@ def region_facts(row: Row) -> Facts:
         ("z local", _with_error(row)),
         ("z nominal", z_nominal),
         ("p local", p_of(row, "p_local")),
-        ("p of this cell" if row.kind == "symmetry" else "p of this spectrum", p_of(row, "p_cell", count=True)),
+        ("p of this spectrum" if row.kind == "spectrum" else "p of this cell", p_of(row, "p_cell", count=True)),
         ("toys above it", toys_of(row)),
-        ("p of this symmetry", p_of(row, "p_symmetry", count=True)),
+        (
+            "p of this comparison" if row.kind == "comparison" else "p of this symmetry",
+            p_of(row, "p_symmetry", count=True),
+        ),
         ("p global", p_of(row, "p_global", count=True)),
         ("z global", minus_in(z_global_of(row))),
         ("z and p are", convention_of(row)),
@@ -192,6 +201,9 @@ def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titl
     if choices:
         columns = [("what", "text"), ("branch that was used", "text")]
         found.append(Titled("Branches, where formats and versions differ", Grid.of(columns, choices)))
+    samples = sample_lines(report.inputs)
+    if samples:
+        found.append(Titled("Simulation, as it was normalised", Grid.of(COLUMNS, samples)))
     closes = closure_lines(report.inputs)
     if closes:
         columns = [("variable", "text"), ("bins", "num"), ("chi2 without", "num"), ("chi2", "num"), ("p", "num")]

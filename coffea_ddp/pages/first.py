@@ -19,6 +19,7 @@ from coffea_ddp.pages.words import minus_in
 from coffea_ddp.report.cell_words import symbols
 from coffea_ddp.report.dataset_words import dataset_words
 from coffea_ddp.report.finding import cautions, finding
+from coffea_ddp.scanning.simulation import as_told
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -57,7 +58,8 @@ def first_screen(report: ScanReport, hists: Histograms | None, pages: Pages) -> 
     return FirstScreen(
         raised(dataset_words(report.inputs)), found.sentence.replace(" sigma", _SIGMA),
         minus_in(found.significance), found.how, (*told[:_MOST], *more),
-        thumbnail(found.row, hists), None if found.row is None else pages.get(found.row.number),
+        thumbnail(found.row, hists, as_told(report.inputs.get("simulation"))),
+        None if found.row is None else pages.get(found.row.number),
     )  # fmt: skip
 
 

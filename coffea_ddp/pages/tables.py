@@ -128,7 +128,8 @@ def _symmetry_entry(entry: Entry, pages: Pages, naming: Naming) -> DrawnEntry | 
         if others is None:
             return None
         return DrawnEntry(f"({also})", "", naming.cell(others.cell).words, also_title, also_page)
-    small = f"{amount(alone.n_a)} : {amount(alone.n_b)}"
+    expected = alone.kind == "comparison" and alone.n_a is not None
+    small = f"{f'{alone.n_a:.3g}' if expected else amount(alone.n_a)} : {amount(alone.n_b)}"
     page = pages.get(alone.number)
     return DrawnEntry(
         _z_global_or_local(alone), level(_shown_z(alone)), small, _title(alone), page, also, also_page, also_title

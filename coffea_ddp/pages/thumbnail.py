@@ -14,9 +14,11 @@ import numpy as np
 
 from coffea_ddp.errors import DDPError
 from coffea_ddp.histograms.axes import quantity
+from coffea_ddp.histograms.comparison_layout import SIDES
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.cell_words import symbols
 from coffea_ddp.report.parts import BumpPart, RatioPart
+from coffea_ddp.scanning.compared_cell import compared_cell
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.scanning.simulation import Simulation
 
 WIDTH, HEIGHT = 350, 175
 """Of the picture, in pixels."""
@@ -49,7 +52,7 @@ class Thumbnail(NamedTuple):
     text: str
 
 
-def thumbnail(row: Row | None, hists: Histograms | None) -> Thumbnail | None:
+def thumbnail(row: Row | None, hists: Histograms | None, simulation: Simulation | None = None) -> Thumbnail | None:
     """Return the thumbnail of a region.
 
     ``None`` without histograms, or where they lack the region or there is nothing to draw.
@@ -60,10 +63,14 @@ def thumbnail(row: Row | None, hists: Histograms | None) -> Thumbnail | None:
         Of a report.
     hists
         The output of the pass that was scanned.
+    simulation
+        What the scan was told of the normalisation of simulation.
     """
     if row is None or hists is None or row.observable in (None, EVENTS):
         return None
     try:
+        if row.kind == "comparison":
+            return _comparison(row, hists, simulation)
         return _spectrum(row, hists) if row.kind == "spectrum" else _pair(row, hists)
     except DDPError:  # of an observable or a cell that these histograms do not have
         return None
@@ -81,6 +88,17 @@ def _pair(row: Row, hists: Histograms) -> Thumbnail | None:
     return _drawn(
         kappa * a, b, np.asarray(axis.edges, dtype=np.float64), (symbols(sides[0]), symbols(sides[1])),
         None if bins is None else bins[0], f"{symbols(quantity(axis).label)}{where}", quantity(axis).unit,
+    )  # fmt: skip
+
+
+def _comparison(row: Row, hists: Histograms, simulation: Simulation | None) -> Thumbnail | None:
+    found = compared_cell(hists, str(row.symmetry), str(row.observable), row.cell, simulation=simulation)
+    bins, axis = _bins(row, found.axes), found.axes[0]
+    expected, data = (_along_first(values, bins) for values in (np.maximum(found.expected, 0.0), found.data))
+    where = "" if len(found.axes) == 1 or bins is None else " (region of the other axis)"
+    return _drawn(
+        expected, data, np.asarray(axis.edges, dtype=np.float64), SIDES, None if bins is None else bins[0],
+        f"{symbols(quantity(axis).label)}{where}", quantity(axis).unit,
     )  # fmt: skip
 
 

@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING
 from coffea_ddp.report.closure import calibration_sentences
 from coffea_ddp.report.common import explanations
 from coffea_ddp.report.display import more_would_take, number, probability, summary_text, z_global_of
+from coffea_ddp.report.simulated import sentences
 
 if TYPE_CHECKING:
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.report.rows import Row
+
+
+_SIMULATED = (
+    "Data are compared with simulation: what the simulation does not know (an efficiency, a background from "
+    "misidentified objects, a cross section) makes as high a z as anything new. A variation that was not given counts "
+    "as known exactly; one that was given has its say in every p. Where few simulated events are, the test of regions "
+    "is conservative."
+)
 
 
 def minus(text: str) -> str:
@@ -68,7 +77,11 @@ def place(row: Row) -> str:
 
 def paragraphs(report: ScanReport) -> list[str]:
     """Return the paragraphs of the headline."""
-    found = calibration_sentences(report.inputs) + [f"{one.text}." for one in report.common_asymmetries]
+    found = (
+        sentences(report.inputs)
+        + calibration_sentences(report.inputs)
+        + [f"{one.text}." for one in report.common_asymmetries]
+    )
     found += [f"{one}." for one in explanations(report.rows)]
     found += [
         f"Best of the whole report ({one.what}): {'; '.join(filter(None, (summary_text(one), more_would_take(one))))}; "
@@ -76,7 +89,7 @@ def paragraphs(report: ScanReport) -> list[str]:
         for one in report.global_p
         if one.scope is None and one.what == "min-p"
     ]
-    if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
+    if report.rows and not report.global_p and any(row.kind != "spectrum" for row in report.rows):
         found.append(
             "No pseudo-experiments were made: global p-values of symmetries are the Sidak bound over all trials, which "
             "is conservative as cells overlap. coffea-ddp scan --toys 1000 counts them."
@@ -89,12 +102,13 @@ def caveats(report: ScanReport) -> list[str]:
     rows, inputs = report.rows, report.inputs
     tests = {row.test for row in rows}
     found = [
+        *([_SIMULATED] if any(row.kind == "comparison" for row in rows) else []),
         (
             "A high z marks a region to study, not a discovery. Many symmetries of the Standard Model are "
             "approximate: electrons and muons differ in efficiency, isolation and radiation. The asymmetry says "
             "which relative difference of efficiency would explain a row alone; one of 2 % makes z = 0.02 sqrt(N/2), "
             "which grows with the data without limit."
-        )
+        ),
     ]
     if report.partial:
         found.insert(

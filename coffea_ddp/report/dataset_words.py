@@ -36,6 +36,8 @@ def dataset_words(inputs: Mapping[str, Any]) -> str:
     told = inputs.get("choices")
     choices = {str(role): _texts(used) for role, used in told.items()} if isinstance(told, Mapping) else {}
     luminosities = {role: used for role, used in choices.items() if role.startswith(LUMINOSITY_ROLE)}
+    if isinstance(inputs.get("simulation"), Mapping):  # numbers are in the unit that they were used in
+        luminosities = {role: [_with_unit(one) for one in used] for role, used in luminosities.items()}
     found = [
         " and ".join(sorted(choices.get(KIND_ROLE, []))),
         " and ".join(choices.get(ENERGY_ROLE, [])[:_MOST]),
@@ -47,6 +49,13 @@ def dataset_words(inputs: Mapping[str, Any]) -> str:
         _size(inputs),
     ]
     return ", ".join(filter(None, found))
+
+
+def _with_unit(text: str) -> str:
+    try:
+        return f"{float(text):g} fb^-1"
+    except ValueError:
+        return text
 
 
 def _part(split: Any) -> str:

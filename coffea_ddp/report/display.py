@@ -46,6 +46,27 @@ def amount(value: float | None) -> str:
     return f"{int(value):,}" if abs(value) < _EXACT and value == int(value) else f"{value:,.7g}"
 
 
+def expectation(value: float, error: float | None) -> str:
+    """Return an expected number of events with its uncertainty, to two digits of that.
+
+    Examples
+    --------
+    >>> expectation(0.67690, 0.70002), expectation(709.69, 12.3), expectation(3.0, 0.0)
+    ('0.68 ± 0.70', '710 ± 12', '3 ± 0')
+    """
+    if error is None or not error > 0:
+        return f"{value:.4g}" + ("" if error is None else " \N{PLUS-MINUS SIGN} 0")
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    return f"{value:,.{digits}f} \N{PLUS-MINUS SIGN} {error:,.{digits}f}"
+
+
+def side_a_of(row: Row) -> str:
+    """Return the contents of side A as text: events, or what simulation leads to expect; nothing for ``None``."""
+    if row.kind != "comparison" or row.n_a is None:
+        return amount(row.n_a)
+    return expectation(row.n_a, row.n_a_error)
+
+
 def probability(p: float | None) -> str:
     """Return a probability with two digits; nothing for ``None``."""
     return "" if p is None else f"{p:.2g}" if p >= SMALLEST_P else _SMALLEST

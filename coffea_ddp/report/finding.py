@@ -21,8 +21,9 @@ from scipy import special
 from coffea_ddp.report.cell_words import cell_words, symbols
 from coffea_ddp.report.closure import open_variables
 from coffea_ddp.report.common import leading_rows
-from coffea_ddp.report.display import amount, p_of, where_of, z_global_of
+from coffea_ddp.report.display import amount, p_of, side_a_of, where_of, z_global_of
 from coffea_ddp.report.parts import BumpPart, RatioPart
+from coffea_ddp.report.simulated import not_simulated
 from coffea_ddp.stats.trials import bound, z_from_p
 
 if TYPE_CHECKING:
@@ -108,12 +109,16 @@ def _global_z(row: Row) -> float | None:
 def region_words(report: ScanReport, row: Row) -> str:
     """Return a region in words: the place, and the events of the sides against what is expected."""
     events = "all events" if row.cell in (None, "inclusive") else f"events with {cell_words(row.cell)}"
-    region = f" at {where_of(row)}" if row.region is not None and row.kind == "symmetry" else ""
+    region = f" at {where_of(row)}" if row.region is not None and row.kind != "spectrum" else ""
     if row.kind == "spectrum":
         return f"{_bump(row)} in {events}" if row.cell else _bump(row)
     place = f"{row.symmetry} in {events}{region}"
     if row.n_a is None or row.n_b is None:
         return place
+    if row.kind == "comparison":
+        observable = f"{row.observable} of " if row.region is None else ""
+        counts = f"{amount(row.n_b)} events of data, {side_a_of(row)} expected from simulation"
+        return f"{row.symmetry} in {observable}{events}{region}: {counts}"
     if row.test in _UNBINNED:
         return f"{place}: {amount(row.n_a)} and {amount(row.n_b)} events differ in shape ({row.test})"
     sides = next((one.sides for one in report.summaries if one.symmetry == row.symmetry), ("side A", "side B"))
@@ -164,7 +169,7 @@ def significance_words(row: Row) -> str:
     z = f"global z {z if z.startswith(('>', '<')) else f'= {z}'}, " if z else "global "
     if row.is_bound:
         return f"{z}p {bound(row.n or 0)}: a bound, 0 of {row.n:,} pseudo-experiments reach it"
-    if row.n_ge and row.n and row.kind == "symmetry" and _is_count(row):
+    if row.n_ge and row.n and row.kind != "spectrum" and _is_count(row):
         up, down = resolution(row.n_ge, row.n, two_sided=bool(row.two_sided))
         error = f"\N{PLUS-MINUS SIGN} {up:.2f}" if up == down else f"+{up:.2f} -{down:.2f}"
         return f"{z.rstrip(', ')} {error}, p {p}: {row.n_ge:,} of {row.n:,} pseudo-experiments reach it"
@@ -191,6 +196,7 @@ def cautions(report: ScanReport) -> list[str]:
         f"{one.n_compatible:,} of {one.n_cells:,} cells is not calibrated."
         for one in report.common_asymmetries
     ]
-    if report.rows and not report.global_p and any(row.kind == "symmetry" for row in report.rows):
+    if report.rows and not report.global_p and any(row.kind != "spectrum" for row in report.rows):
         found.append("No pseudo-experiments: global p-values of symmetries are the Sidak bound.")
+    found += not_simulated(report.inputs)
     return found

@@ -11,6 +11,7 @@ coffea_ddp.errors.InputError: row 1: the report has no rows
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from coffea_ddp.errors import InputError
@@ -37,3 +38,26 @@ def numbered_row(report: ScanReport, number: int) -> Row:
     if row.statistic is None:
         raise InputError(f"row {place}: it was not tested ({row.reason or row.status}); name another")
     return row
+
+
+def refuse_compared(rows: Iterable[Row], instead: str) -> None:
+    """Stop where a row is of a comparison of data with simulation, of which something is not made.
+
+    Parameters
+    ----------
+    rows
+        Of a report.
+    instead
+        What can be done.
+
+    Raises
+    ------
+    InputError
+        Naming the row.
+    """
+    for row in rows:
+        if row.kind == "comparison":
+            raise InputError(
+                f"row {row.number} is of {row.symmetry!r}, a comparison of data with simulation, of which this is not "
+                f"made; {instead}"
+            )

@@ -234,7 +234,7 @@ def symmetry_table(report: ScanReport | str | Path) -> SymmetryTable:
     entries: dict[tuple[str, str], Entry] = {}
     for row in report.rows:
         if (
-            row.kind != "symmetry"
+            row.kind == "spectrum"
             or row.symmetry in beyond
             or row.symmetry is None
             or row.asks is None

@@ -314,7 +314,7 @@ class ScanReport:
         first: dict[tuple[str | None, str], Row] = {}
         for row in self.rows:
             first.setdefault((row.symmetry, row.test), row)
-        tests = list(dict.fromkeys(row.test for row in self.rows if row.kind == "symmetry"))
+        tests = list(dict.fromkeys(row.test for row in self.rows if row.kind != "spectrum"))
         asked = self.options.get("tests")
         wanted = [str(name) for name in asked] if isinstance(asked, list | tuple) else tests
         places = {

@@ -183,7 +183,7 @@ def _counts(row: Mapping[str, Any]) -> Problems:
 
 
 def _p_and_z(row: Mapping[str, Any]) -> Problems:
-    two_sided = row["kind"] == "symmetry" if row.get("two_sided") is None else row["two_sided"]
+    two_sided = row["kind"] != "spectrum" if row.get("two_sided") is None else row["two_sided"]
     for p, z in _PAIRS:
         too_small = row[p] is None or row[p] < SMALLEST_P
         if row[z] is not None and too_small and p_from_z(row[z], two_sided=two_sided) > 2.0 * SMALLEST_P:
@@ -196,7 +196,7 @@ def _order(row: Mapping[str, Any]) -> Problems:
     for inner, outer in itertools.pairwise(given):
         if row[outer] < row[inner] * _ROUNDING:
             yield outer, f"is below {inner} = {row[inner]}"
-    if row["kind"] == "symmetry" and None not in (row["n_ge"], row.get("n"), row["p_global"]):
+    if row["kind"] != "spectrum" and None not in (row["n_ge"], row.get("n"), row["p_global"]):
         counted = (row["n_ge"] + 1) / (row["n"] + 1)
         if row["p_global"] < counted * _ROUNDING:
             yield "p_global", f"is below (n_ge + 1)/(n + 1) = {counted:.6g}"
@@ -210,7 +210,7 @@ def _order(row: Mapping[str, Any]) -> Problems:
 
 
 def _contents(row: Mapping[str, Any], weighted: bool | None) -> Problems:
-    if weighted or row["status"] == Status.NEGATIVE.name:
+    if weighted or row["kind"] == "comparison" or row["status"] == Status.NEGATIVE.name:
         return
     for name in ("n_a", "n_b"):
         if row[name] is not None and row[name] < 0:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from coffea_ddp.report.display import amount, number, p_of, region_of, tail_text, toys_of, z_global_of
+from coffea_ddp.report.display import amount, number, p_of, region_of, side_a_of, tail_text, toys_of, z_global_of
 from coffea_ddp.report.parts import BumpPart, RatioPart
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def _row_cells(row: Row) -> list[str]:
     """Return the columns :data:`SHOWN` of a row, but its place and the last."""
     # Nothing on side A: no difference of efficiencies explains that.
     ratio = row.ratio or RatioPart()
-    asymmetry = _percent(math.inf if not row.n_a and row.n_b else ratio.asymmetry)
+    nothing = row.kind == "symmetry" and not row.n_a and row.n_b
+    asymmetry = _percent(math.inf if nothing else ratio.asymmetry)
     z = number(row.z_local) + ("" if ratio.z_nominal is None else f" ({number(ratio.z_nominal)})")
     places = [row.test, row.symmetry or "", row.observable or "", _place(row)]
     sided = "2" if row.two_sided else "1"
@@ -142,7 +143,7 @@ def _place(row: Row) -> str:
 
 
 def _contents(row: Row) -> list[str]:
-    return [amount(row.n_a), amount(row.n_b)]
+    return [side_a_of(row), amount(row.n_b)]
 
 
 def _percent(asymmetry: float | None) -> str:

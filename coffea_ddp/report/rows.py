@@ -47,7 +47,7 @@ class Row:
     Attributes
     ----------
     kind
-        ``"symmetry"`` or ``"spectrum"``.
+        ``"symmetry"``, ``"spectrum"``, or ``"comparison"`` of data (B) with simulation (A).
     symmetry, observable, cell
         The place: the cell by its shortest name.
     asks
@@ -66,7 +66,9 @@ class Row:
     reason
         Of what was not tested: why, in words.
     n_a, n_b
-        In-range contents of A and of B: events, or sums of weights.
+        In-range contents of A and of B: events, or sums of weights; of a comparison what is expected, and events.
+    n_a_error
+        Standard deviation of what is expected in a comparison, statistics and variations; ``None`` elsewhere.
     statistic
         Of the test; positive where B is in excess.
     p_local, z_local, p_global, z_global
@@ -138,6 +140,7 @@ class Row:
     n: int | None = None
     n_ge_cell: int | None = None
     n_cell: int | None = None
+    n_a_error: float | None = None
     two_sided: bool | None = None
 
     @property

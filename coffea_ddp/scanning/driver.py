@@ -15,7 +15,9 @@ Examples
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +26,24 @@ from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.cluster_engine import engine_of
 from coffea_ddp.scanning.common_cause import common_asymmetries
+from coffea_ddp.scanning.compared_cells import tests_of
+from coffea_ddp.scanning.comparison_scan import ComparisonTests, scan_comparisons
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
-from coffea_ddp.scanning.options import channels_of, check_numbers, check_used, find_tests, null_of, shares_of
+from coffea_ddp.scanning.options import (
+    channels_of,
+    check_compared,
+    check_numbers,
+    check_used,
+    find_tests,
+    null_of,
+    shares_of,
+)
 from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spectra_test
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.scanned import Draw
+from coffea_ddp.scanning.simulation import Simulation
 from coffea_ddp.scanning.symmetry_scan import Progress, SymmetryTests, scan_symmetries
 from coffea_ddp.stats.defaults import TOYS
 
@@ -57,6 +70,7 @@ def scan(
     symmetries: Sequence[str] | None = None,
     observables: Sequence[str] | None = None,
     expectation: Expectation | None = None,
+    simulation: Simulation | None = None,
     jobs: int | None = None,
     client: Any = None,
     progress: Progress | None = None,
@@ -71,7 +85,9 @@ def scan(
         Names of tests, or tests with their options, as ``["nsigma", Submatrix(), NPLM(fits=3)]``; by default
         ``"nsigma"`` of symmetries and ``"bump"`` of spectra, as the plan has them. ``"nsigma"`` compares the in-range
         bins of A and B (:func:`coffea_ddp.stats.n_sigma`); ``"submatrix"`` finds the best of all rectangles by its
-        summed counts, ``"submatrix_nsigma"`` by its N_sigma (:func:`coffea_ddp.stats.scan_submatrices`). ``"nplm"`` and
+        summed counts, ``"submatrix_nsigma"`` by its N_sigma (:func:`coffea_ddp.stats.scan_submatrices`). Where data
+        are compared with simulation ``"nsigma"``, ``"submatrix"`` and ``"roi"``, the region of interest of general
+        searches, do so with the statistics of the simulation and its variations. ``"nplm"`` and
         ``"classifier"`` compare the shapes of the stored events: :class:`~coffea_ddp.scanning.nplm_cells.NPLM` in all
         cells, of every observable and of all stored features together; a classifier of all features in cells that ask
         at most one question (:class:`~coffea_ddp.scanning.classifier_cells.Classifier`). ``"bump"`` searches for bumps
@@ -99,6 +115,9 @@ def scan(
     expectation
         What is expected of side B (:class:`coffea_ddp.scanning.expectation.Expectation`): by default the plan's kappa,
         taken as exact. With another, rows also have z without it.
+    simulation
+        The luminosity, cross sections and their uncertainties, where data are compared with simulation
+        (:class:`~coffea_ddp.scanning.simulation.Simulation`): by default those that the datasets' metadata tell.
     jobs
         Threads for the pseudo-experiments; all cores by default. No result depends on it.
     client
@@ -143,37 +162,49 @@ def scan(
     expectation = Expectation() if expectation is None else expectation
     check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
     check_numbers(min_events, best, toys)
-    channels = channels_of(hists, symmetries, observables)
+    every = channels_of(hists, symmetries, observables)
+    channels = [one for one in every if one[0] in hists.symmetries]
+    compared = [one for one in every if one[0] not in hists.symmetries]
+    check_compared(chosen, compared, channels, expectation=expectation, simulation=simulation, null=null)
     expectation.check(hists.layout, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
     engine = engine_of(client, jobs, chosen)  # fails before any work is done
     spectra = [test for test in chosen if is_spectra_test(test)]
-    of_spectra = [test.scan(hists, best=best, toys=toys, seed=seed, progress=progress) for test in spectra]
-    counts = tuple(test for test in chosen if is_counts_test(test))
-    events = tuple(test for test in chosen if is_events_test(test))
-    draw = Draw(toys, kind, seed, jobs)
-    shares = None
-    if counts or events:
-        hists, shares = shares_of(hists, expectation, channels, kind)
-    made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, engine, shares)
-    found = scan_symmetries(hists, made, progress)
-    report = ScanReport(
+    others = [test.scan(hists, best=best, toys=toys, seed=seed, progress=progress) for test in spectra]
+    beside = tests_of(chosen)
+    if compared and beside:
+        asked = ComparisonTests(beside, compared, simulation or Simulation(), min_events, best, toys, seed, engine)
+        others.insert(0, scan_comparisons(hists, asked, progress))
+    if channels or not others:
+        draw = Draw(toys, kind, seed, jobs)
+        counts = tuple(test for test in chosen if is_counts_test(test))
+        events = tuple(test for test in chosen if is_events_test(test))
+        made = SymmetryTests(counts, events, channels, expectation, min_events, best, draw, engine)
+        others.insert(0, _of_symmetries(hists, made, progress))
+    return functools.reduce(joined, others)
+
+
+def _of_symmetries(hists: Histograms, made: SymmetryTests, progress: Progress | None) -> ScanReport:
+    """Return the report on the symmetries of an output; without any on nothing but where its numbers come from."""
+    draw, expectation, shares = made.draw, made.expectation, None
+    if made.counts or made.events:
+        hists, shares = shares_of(hists, expectation, made.channels, draw.null)
+    found = scan_symmetries(hists, replace(made, shares=shares), progress)
+    return ScanReport(
         plan=hists.layout.plan,
         fingerprint=hists.layout.fingerprint,
-        seed=seed,
+        seed=draw.seed,
         inputs=inputs(hists) | ({} if shares is None else {"calibration": shares.told}),
         options={
-            "tests": [test.name for test in (*counts, *events)], "min_events": min_events, "best": best, "toys": toys,
-            "null": kind if toys else None, "expectation": expectation.method,
-            **next(({"fits": fits_of(test, toys)} for test in events if isinstance(test, NPLM)), {}),
+            "tests": [test.name for test in (*made.counts, *made.events)], "min_events": made.min_events,
+            "best": made.best, "toys": draw.toys, "null": draw.null if draw.toys else None,
+            "expectation": expectation.method,
+            **next(({"fits": fits_of(test, draw.toys)} for test in made.events if isinstance(test, NPLM)), {}),
         },
         trials=sum(summary.n_tested for summary in found.summaries),
         rows=found.rows,
         summaries=found.summaries,
         z_histogram=found.z_histogram,
         global_p=found.global_p,
-        common_asymmetries=common_asymmetries(hists, found.rows, channels, expectation),
+        common_asymmetries=common_asymmetries(hists, found.rows, made.channels, expectation),
     )  # fmt: skip
-    for other in of_spectra:
-        report = joined(report, other)
-    return report

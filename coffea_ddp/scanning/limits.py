@@ -125,7 +125,14 @@ def limits(
     """
     hists, expectation = as_histograms("limits", hists), expectation or Expectation()
     wanted, all_cells = level_of(level), checks.flag(all_cells, "all_cells")
-    channels = channels_of(hists, symmetries, [EVENTS])
+    every = channels_of(hists, symmetries, [EVENTS])
+    channels = [one for one in every if one[0] in hists.symmetries]
+    if symmetries is not None and len(channels) < len(every):
+        named = next(name for name, _ in every if name not in hists.symmetries)
+        raise InputError(
+            f"{named!r} compares data with simulation; limits are those of symmetries: leave it out, or make a model "
+            "of its cell for another tool with compared_cell"
+        )
     if not channels:
         raise InputError(
             f"the plan {hists.layout.plan!r} has no symmetry; limits are those of symmetries, fill with one"

@@ -25,6 +25,7 @@ from coffea_ddp.scanning.calibrating import ExchangedEvents, calibrate
 from coffea_ddp.scanning.closure import closure
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.shares import ScanShares, told
+from coffea_ddp.scanning.simulation import Simulation
 from coffea_ddp.stats.relabelling import NullKind, check_null
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     Tests = Iterable[str | ScanTest] | str | ScanTest | None
     """Tests as they are given: names, objects, or one of them; none: those of the plan."""
+
+
+COMPARED = ("nsigma", "submatrix", "roi")
+"""Names of the tests of a comparison of data with simulation."""
 
 
 def null_of(null: str | None, expectation: Expectation, symmetries: Sequence[str]) -> NullKind:
@@ -99,6 +104,48 @@ def _check_calibrated(hists: Histograms, expectation: Expectation, channels: Cha
             )
 
 
+def check_compared(
+    tests: Sequence[ScanTest],
+    compared: Channels,
+    channels: Channels,
+    *,
+    expectation: Expectation,
+    simulation: Simulation | None,
+    null: str | None,
+) -> None:
+    """Stop where something is said that holds for nothing among the symmetries and comparisons of a scan.
+
+    Parameters
+    ----------
+    tests
+        Of the scan.
+    compared, channels
+        The comparisons and the symmetries that are scanned.
+    expectation, simulation, null
+        What is said of symmetries (the expectation, and how labels are drawn) and of comparisons.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    beside = bool(compared) and any(test.name in COMPARED for test in tests)
+    if simulation is not None and not isinstance(simulation, Simulation):
+        raise InputError(f"simulation={simulation!r:.60}; give Simulation(luminosity=..., cross_sections=...)")
+    if simulation is not None and simulation.given and not beside:
+        raise InputError(
+            "simulation: no comparison of data with simulation is scanned, so that a luminosity and cross sections "
+            "have no effect; leave it out"
+        )
+    if beside and not channels:
+        for name, given in (("null", null is not None), ("expectation", expectation != Expectation())):
+            if given:
+                raise InputError(
+                    f"{name}: of symmetries, and none is scanned; what is expected of a comparison are the samples of "
+                    "simulation, with Simulation(luminosity=..., cross_sections=...)"
+                )
+
+
 def check_numbers(min_events: int, best: int, toys: int) -> None:
     """Stop where a number of a scan is too small or too large.
 
@@ -132,7 +179,7 @@ def check_used(
         Naming the option, and the test that it needs.
     """
     of_symmetries = "a test of symmetries", any(test.kind != "spectra" for test in tests)
-    counts = "a test of counts, as nsigma or submatrix", any(test.kind == "counts" for test in tests)
+    counts = "a test of counts, as nsigma or submatrix", any(test.kind in ("counts", "comparison") for test in tests)
     default = Expectation()
     given = {
         "symmetries": (symmetries is not None, of_symmetries),
@@ -166,7 +213,7 @@ def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
         If there is no such test, none is named, two have one name, or there is nothing that it could test.
     """
     if tests is None:
-        symmetric = "nsigma" if hists.symmetries or not hists.spectra else None
+        symmetric = "nsigma" if hists.symmetries or hists.layout.comparisons or not hists.spectra else None
         return tuple(registry.find(name) for name in (symmetric, "bump" if hists.spectra else None) if name)
     given = tests if isinstance(tests, Iterable) and not isinstance(tests, str) else (tests,)
     chosen = tuple(registry.find(test) for test in dict.fromkeys(given))
@@ -177,7 +224,18 @@ def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
         if test.name in seen:
             raise InputError(f"two tests are called {test.name!r}; a scan makes each once, make another scan")
         seen.add(test.name)
-        if test.kind != "spectra" and not hists.symmetries:
+        compared = bool(hists.layout.comparisons) and test.name in COMPARED
+        if test.kind == "comparison" and not compared:
+            raise InputError(
+                f"the plan {hists.layout.plan!r} compares no data with simulation for {test.name!r} to test; leave it "
+                "out (the best region of a symmetry is that of submatrix)"
+            )
+        if hists.layout.comparisons and not hists.symmetries and test.kind in ("counts", "events") and not compared:
+            raise InputError(
+                f"{test.name!r} tests symmetries, and the plan {hists.layout.plan!r} has none: its comparison of data "
+                f"with simulation keeps sums of weights by bin, which {', '.join(COMPARED)} test; leave it out"
+            )
+        if test.kind in ("counts", "events") and not hists.symmetries and not compared:
             raise InputError(f"the plan {hists.layout.plan!r} has no symmetry for {test.name!r} to test; leave it out")
         if test.kind == "spectra" and not hists.spectra:
             raise InputError(
@@ -187,7 +245,7 @@ def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:
 
 
 def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables: Sequence[str] | None) -> Channels:
-    """Return the observables to scan of every symmetry, in the order of the plan.
+    """Return the observables to scan of every symmetry and comparison, in the order of the plan.
 
     Raises
     ------
@@ -195,13 +253,17 @@ def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables
         If a symmetry or an observable does not exist, or a symmetry that is named has none of the observables.
     """
     wanted = _names(symmetries)
+    layout = hists.layout
+    observed = {one.name: [name for name, _ in one.observables] for one in layout.symmetries}
+    observed |= {one.name: [name for name, _ in one.observables] for one in layout.comparisons}
     for name in wanted or ():
-        hists.layout.symmetry(name)
-    chosen = [name for name in hists.symmetries if wanted is None or name in wanted]
+        if name not in observed:
+            layout.symmetry(name)
+    chosen = [name for name in observed if wanted is None or name in wanted]
     named = _names(observables)
     if named is None:
-        return [(name, list(hists.observables(name))) for name in chosen]
-    existing = {symmetry: [EVENTS, *hists.observables(symmetry)] for symmetry in chosen}
+        return [(name, observed[name]) for name in chosen]
+    existing = {symmetry: [EVENTS, *observed[symmetry]] for symmetry in chosen}
     known = dict.fromkeys(observable for names in existing.values() for observable in names)
     for name in named:
         if name not in known:

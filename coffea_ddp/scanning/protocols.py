@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Single = NDArray[np.float32]
 
-KINDS = ("counts", "events", "spectra")
-"""Kinds of tests: of histograms of A and B, of stored events of A and B, of mass spectra."""
+KINDS = ("counts", "events", "spectra", "comparison")
+"""Kinds of tests: of histograms of A and B, of stored events of A and B, of mass spectra, of data with simulation."""
 
 
 @runtime_checkable

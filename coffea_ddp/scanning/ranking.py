@@ -8,6 +8,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -56,6 +57,8 @@ class ScanFamily(Generic[TestT_co]):
         What is expected of side B.
     axes
         Of the observable; none where events are tested, or their number.
+    kind
+        Of the rows.
     """
 
     test: TestT_co
@@ -64,6 +67,7 @@ class ScanFamily(Generic[TestT_co]):
     cells: DistinctCells
     expected: ChannelExpectation
     axes: tuple[Any, ...] = ()
+    kind: str = "symmetry"
 
     @property
     def key(self) -> Family:
@@ -87,6 +91,7 @@ class Deviation(NamedTuple):
     n_regions: int
     region: tuple[int, ...] | None
     order: float
+    error: float = math.nan
 
 
 def _order(deviation: Deviation) -> float:
@@ -143,7 +148,10 @@ class BestDeviations:
                 if found.rectangle is None
                 else [tuple(span) for span in found.rectangle[rows].tolist()]
             )
-            return [Deviation(family, *row) for row in zip(*values, regions, order[chosen].tolist(), strict=True)]
+            errors = [math.nan] * len(rows) if found.error is None else found.error[rows].tolist()
+            return [
+                Deviation(family, *row) for row in zip(*values, regions, order[chosen].tolist(), errors, strict=True)
+            ]
 
         first = made(ranked[:1])[0]
         if family.key not in self.leaders or first.order > self.leaders[family.key].order:
@@ -311,7 +319,7 @@ def _row(
         n_ge, n_ge_cell = int(significance.n_ge[place]), int(significance.n_ge_cell[place])
         counts = {"n_ge": n_ge, "n": significance.n, "n_ge_cell": n_ge_cell, "n_cell": significance.n}
     return Row(
-        kind="symmetry",
+        kind=family.kind,
         symmetry=family.symmetry,
         observable=family.observable,
         cell=str(family.cells.cell(deviation.cell)),
@@ -320,6 +328,7 @@ def _row(
         test=family.test.name,
         n_a=kind(deviation.n_a),
         n_b=kind(deviation.n_b),
+        n_a_error=deviation.error,
         statistic=statistic,
         p_local=p_local,
         z_local=statistic,
@@ -332,7 +341,7 @@ def _row(
         rank=ranks[0],
         number=number,
         n_bins=deviation.n_bins,
-        ratio=_ratio(deviation),
+        ratio=_ratio(deviation) if family.kind == "symmetry" else None,
         aliases=int(family.cells.aliases[deviation.cell]),
         similar_to=ranks[1],
         n_regions=None if deviation.region is None else deviation.n_regions,

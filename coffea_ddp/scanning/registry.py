@@ -8,7 +8,7 @@ A package adds a test by an entry point of the group ``coffea_ddp.tests``, which
 Examples
 --------
 >>> sorted(BUILT_IN)
-['bump', 'classifier', 'nplm', 'nsigma', 'submatrix', 'submatrix_nsigma']
+['bump', 'classifier', 'nplm', 'nsigma', 'roi', 'submatrix', 'submatrix_nsigma']
 >>> find("submatrix")
 Submatrix(score='counts')
 """
@@ -25,6 +25,7 @@ from coffea_ddp.scanning.bump_cells import Bump
 from coffea_ddp.scanning.classifier_cells import Classifier
 from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.protocols import KINDS, ScanTest
+from coffea_ddp.scanning.region_of_interest import RegionOfInterest
 
 GROUP = "coffea_ddp.tests"
 """The group of entry points."""
@@ -36,6 +37,7 @@ BUILT_IN: dict[str, Callable[[], ScanTest]] = {
     "nplm": NPLM,
     "classifier": Classifier,
     "bump": Bump,
+    "roi": RegionOfInterest,
 }
 """Makers of the tests of this package with their default options, by name."""
 

@@ -28,6 +28,8 @@ class CellResults(NamedTuple):
         Number of regions of the cell that were tested.
     rectangle
         The best one (first and one-past-last row, then column); shape (n_cells, 4), ``None`` for whole cells.
+    error
+        Standard deviation of ``n_a`` where that is an expectation; ``None`` where it is a count.
     """
 
     statistic: FloatArray
@@ -41,3 +43,4 @@ class CellResults(NamedTuple):
     scale: FloatArray
     trials: IntArray
     rectangle: IntArray | None
+    error: FloatArray | None = None

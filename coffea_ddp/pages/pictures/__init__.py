@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 from coffea_ddp.errors import DDPError
 from coffea_ddp.pages.pictures.bumps import spectrum_pictures
 from coffea_ddp.pages.pictures.cells import cell_pictures
+from coffea_ddp.pages.pictures.comparisons import comparison_pictures
 from coffea_ddp.pages.pictures.drawn import Drawn, Permuting
 from coffea_ddp.pages.pictures.events import event_pictures
 from coffea_ddp.report.rows import Row
@@ -52,8 +53,8 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Perm
     """Return the figures that belong to a row.
 
     Of symmetries: the matrices of A and B with the significance of every bin and the best rectangle, and A and B
-    overlaid with ratio and pull. Of tests on events: the learned log-ratio, its null, and the features. Of spectra: the
-    counts with z of every bin.
+    overlaid with ratio and pull. Of comparisons: data and simulation with its uncertainty. Of tests on events: the
+    learned log-ratio, its null, and the features. Of spectra: the counts with z of every bin.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ def pictures_of(row: Row, hists: Histograms, *, label: str = "", permuting: Perm
     try:
         if row.kind == "spectrum":
             return Drawn(spectrum_pictures(row, hists, label))
+        if row.kind == "comparison":
+            return Drawn(comparison_pictures(row, hists, label, None if permuting is None else permuting.simulation))
         if row.test in ("nplm", "classifier"):
             return Drawn(event_pictures(row, hists, label, permuting or Permuting()))
         return Drawn(cell_pictures(row, hists, label))

@@ -195,13 +195,13 @@ def _overlaid(both: _Pair, number: int, region: Region | None) -> Figure:
     texts = Texts(
         f"overlay-{number}", both.title, both.label, caption.rstrip(), f"{caption} {_largest(pulls, hist_axis)}"
     )
-    spans = _region_on(region, axis.edges, number)
+    spans = region_on(region, axis.edges, number)
     if both.rectangle is not None and not spans:
         spans = [_projected(both, number)]
     return compared_figure(sides, axis, texts, spans)
 
 
-def _region_on(region: Region | None, edges: FloatArray, number: int) -> list[Span]:
+def region_on(region: Region | None, edges: FloatArray, number: int) -> list[Span]:
     """Return the range of a row's region on one axis; nothing where it has none there."""
     if region is None or number >= len(region.axes):
         return []

@@ -22,6 +22,7 @@ from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
     from coffea_ddp.pages.pictures.figure import Figure
+    from coffea_ddp.scanning.simulation import Simulation
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ class Permuting:
         Of the scan.
     toys
         Permutations of the labels; of very many events fewer are made, and captions say how many.
+    simulation
+        What the scan was told of the normalisation of simulation.
     """
 
     seed: int = 0
     toys: int = TOYS
+    simulation: Simulation | None = None
 
 
 @dataclass(frozen=True, eq=False)
