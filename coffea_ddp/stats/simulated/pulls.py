@@ -108,7 +108,7 @@ def n_sigma_expected(
         Of the expectation, independent from bin to bin: sums of squared weights of simulation.
     shifts
         What variations add to the expectation at one standard deviation, all bins together; shape
-        (n_variations, *bins).
+        ``(n_variations, *bins)``.
 
     Returns
     -------
