@@ -17,6 +17,7 @@ from typing import Any
 
 import cloudpickle
 
+_Cached = type(functools.cache(len))
 _PACKAGE = __name__.split(".", maxsplit=1)[0]
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +80,39 @@ def _installed() -> frozenset[Path]:
 
 def _is_packages(path: str) -> bool:
     return Path(path).name in ("site-packages", "dist-packages")
+
+
+def _reduced(function: Any) -> str | tuple[Any, ...]:
+    """Return how a function with a cache travels: like the function inside, with an empty cache.
+
+    By name, as Python has it, it could not go where its module is not.
+    """
+    inner = function.__wrapped__
+    module, name = _home(inner), str(getattr(inner, "__qualname__", ""))
+    by_value = {"__main__", *cloudpickle.list_registry_pickle_by_value()}
+    found: Any = None if module in by_value else sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is function else (_cached, (inner, function.cache_parameters()))
+
+
+def _cached(function: Any, parameters: Mapping[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def _reduced_property(value: functools.cached_property[Any]) -> tuple[Any, ...]:
+    """Return how a cached property of a class travels: without its lock."""
+    return _property, (value.func, value.attrname)
+
+
+def _property(function: Any, name: str | None) -> functools.cached_property[Any]:
+    found = functools.cached_property(function)
+    if name is not None:
+        found.__set_name__(object, name)
+    return found
+
+
+cloudpickle.CloudPickler.dispatch_table.update({_Cached: _reduced, functools.cached_property: _reduced_property})
 
 
 def travel_by_value(*values: Any) -> None:

@@ -123,8 +123,9 @@ def _known() -> str:
 def _import(path: Path) -> ModuleType:
     text = path.read_bytes()
     # The content is part of the name: an edited plan is another module, and none of the old one's state is met again.
+    # A file that it reads (a network, a list of runs) may be another one by now, so that it is run at every loading.
     name = f"coffea_ddp_plan_{path.stem}_{hashlib.sha256(str(path).encode() + text).hexdigest()[:12]}"
-    if name in sys.modules:
+    if name in sys.modules and path in {shipped.resolve() for shipped in shipped_plans().values()}:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
