@@ -35,6 +35,7 @@ from .histograms.pairs import MatrixPair as MatrixPair
 from .histograms.samples import SamplePair as SamplePair
 from .histograms.samples import sample_pair as sample_pair
 from .pages import write_report as write_report
+from .plan import models as models
 from .plan import nanoaod as nanoaod
 from .plan import observables as observables
 from .plan import selections as selections

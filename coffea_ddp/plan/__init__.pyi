@@ -1,3 +1,4 @@
+from . import models as models
 from . import nanoaod as nanoaod
 from . import observables as observables
 from . import selections as selections

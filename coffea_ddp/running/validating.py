@@ -15,8 +15,10 @@ from coffea_ddp._text_tables import text_table
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
+from coffea_ddp.histograms.shaping import Bump, shapes_of_cut
 from coffea_ddp.histograms.simulated import filled_codes, lacking
 from coffea_ddp.plan.datasets import check_triggers, datasets
+from coffea_ddp.plan.models import ScoreAbove
 from coffea_ddp.plan.plan import ScanPlan
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running.chunks import find_chunks, with_datasets, with_preload
@@ -44,6 +46,10 @@ _SAMPLES: Mapping[str, Literal["left", "right"]] = {
     "dataset": "left", "kind": "left", "cross section [pb]": "right", "luminosity [1/fb]": "right",
     "sum of generator weights": "right", "negative weights": "right",
 }  # fmt: skip
+_SHAPES: Mapping[str, Literal["left", "right"]] = {
+    "observable or spectrum": "left", "before": "right", "z": "left", "after": "right", "z after": "left",
+    "z of the share that passes": "left",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,13 @@ class Validation:
         Of the events that were read.
     problems
         One line for every file that the plan cannot use; empty when all is well.
+    cuts
+        Names of the axes of the cells that are cuts on the score of a model.
     """
 
     histograms: Histograms
     problems: tuple[str, ...]
+    cuts: tuple[str, ...] = ()
 
     @property
     def empty_bins(self) -> dict[str, list[str]]:
@@ -88,7 +97,20 @@ class Validation:
             "axis of the cells": "left",
             "bins without any event": "left",
         }
-        return [*first, used, text_table("empty bins", "", columns, empty)]
+        return [*first, *map(self._shapes, self.cuts), used, text_table("empty bins", "", columns, empty)]
+
+    def _shapes(self, cut: str) -> Table:
+        """Return the largest bumps before and after a cut, those first of which it makes most."""
+        shapes = shapes_of_cut(self.histograms, cut)
+        lines = [
+            [one.name, f"{one.before:,.0f}", _bump(one.bump_before, one.edges[0]), f"{one.after:,.0f}",
+             _bump(one.bump_after, one.edges[1]), _bump(one.made, one.edges[2])]
+            for one in shapes[:_SHOWN]
+        ]  # fmt: skip
+        more = f"{len(shapes) - _SHOWN} more" if len(shapes) > _SHOWN else ""
+        return text_table(
+            f"the cut {cut}: largest excess over neighbouring bins, and what the cut makes", more, _SHAPES, lines
+        )
 
     def _samples(self) -> Table:
         """Return the datasets of a comparison; the caption says what they lack."""
@@ -173,7 +195,12 @@ def validate(
             EVERYTHING
         ]
     problems = dict.fromkeys(missing.reason for missing in (*lost, *found.missing))  # once, of however many steps
-    return Validation(found, tuple(problems))
+    cuts = tuple(axis.name for axis in loaded.cells if isinstance(getattr(axis, "predicate", None), ScoreAbove))
+    return Validation(found, tuple(problems), cuts)
+
+
+def _bump(found: Bump, span: tuple[float, float]) -> str:
+    return f"{found.z:+.1f} at {span[0]:.4g} to {span[1]:.4g}" if found.stop else "too few events"
 
 
 def _counting(chunks: Sequence[WorkItem], progress: Progress | None) -> Callable[[int], None]:
