@@ -22,9 +22,8 @@ def test_a_file_tells_its_sum_and_whether_it_is_simulation(tmp_path, container, 
 
 def test_the_scan_of_both_formats_is_the_same(tmp_path):
     base = load_plan("symmetries")
-    plan = dataclasses.replace(
-        base, name="mc", symmetries=(), comparisons=(Comparison("data/sim", observables=base.symmetries[0].observables[:2]),)
-    )  # fmt: skip
+    compared = Comparison("data/sim", observables=base.symmetries[0].observables[:2])
+    plan = dataclasses.replace(base, name="mc", symmetries=(), comparisons=(compared,))
     reports = []
     for make in (make_nanoaod, make_physlite):
         weights = {"weights": 1.0} if make is make_nanoaod else {"simulation": True}
