@@ -38,7 +38,7 @@ from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.stats.bumphunt.finder import BumpFinder
-    from coffea_ddp.stats.bumphunt.peaks import Peak
+    from coffea_ddp.stats.bumphunt.peak_shape import Peak
 
 _NOT_SMOOTH = "NOT_SMOOTH"
 

@@ -217,7 +217,11 @@ class _Spectrum:
         self._edges = np.asarray(self._layout.axis.edges, dtype=np.float64)
         self._all = hists.spectrum_counts(name)
         self._having = {known: hists.spectrum_counts(name, known=known) for known in hists.layout.known}
+        counted = (self._all, *self._having.values())
+        self._codes = np.unique(np.concatenate([counts.codes for counts in counted]))
+        self._places = {id(counts): np.searchsorted(self._codes, counts.codes) for counts in counted}
         self._cell: str | None = None
+        self._inside = np.zeros(len(self._codes), dtype=bool)
         self._sums: dict[int, FloatArray] = {}
 
     def cause(self, row: Row) -> CausePart | None:
@@ -254,9 +258,9 @@ class _Spectrum:
         """Return the events of a cell in every bin; those of the last cell are kept."""
         if cell != self._cell:
             self._cell, self._sums = cell, {}
+            self._inside = self._grid.contains(cell, self._codes)
         if id(counts) not in self._sums:
-            inside = self._grid.contains(self._grid.cell(cell), counts.codes)
-            self._sums[id(counts)] = counts.entries[inside, 0].sum(axis=0)
+            self._sums[id(counts)] = counts.entries[self._inside[self._places[id(counts)]], 0].sum(axis=0)
         return self._sums[id(counts)]
 
     def _densities(self, row: Row, windows: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.spectra.resolution import Resolution
 
+_WHOLE = {"Int64", "AtomicInt64"}
+"""Storages of whole numbers, whose variances are their contents."""
+
 
 @dataclass(frozen=True, eq=False)
 class MassSpectrum:
@@ -78,6 +81,8 @@ class MassSpectrum:
 
         Errors that are nothing but the square roots of the contents say nothing that the contents do not.
         """
+        if self.hist.storage_type.__name__ in _WHOLE:
+            return None
         variances = self.hist.variances()
         if variances is None or same(self.counts, np.asarray(variances)):
             return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.stats.bumphunt.finder import Estimates
     from coffea_ddp.stats.bumphunt.hunt import Hunted
-    from coffea_ddp.stats.bumphunt.peaks import Peak
+    from coffea_ddp.stats.bumphunt.peak_shape import Peak
 
 EVENTS = (30.0, 1e8)
 """Range of the numbers of events in training, and a little beyond."""

@@ -24,7 +24,8 @@ import numpy as np
 
 from coffea_ddp.stats.bumphunt.flags import NOT_SMOOTH
 from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt
-from coffea_ddp.stats.bumphunt.peaks import Peak, Profiled, profiled
+from coffea_ddp.stats.bumphunt.peak_shape import Peak
+from coffea_ddp.stats.bumphunt.peaks import Profiled, profiled, profiled_together
 from coffea_ddp.stats.bumphunt.toys import DOUBTLESS
 from coffea_ddp.stats.trials import p_from_z
 
@@ -142,7 +143,7 @@ def all_bumps(
     ]
     going = searches
     while going:
-        fitted = [profiled(one.counts, one.use, one.peaks) for one in going]
+        fitted = profiled_together([(one.counts, one.use, one.peaks) for one in going])
         rests, closed = (np.array([getattr(one, name) for one in fitted]) for name in ("rest", "closed"))
         hunted = hunt(finder, rests, sigma, np.array([one.use for one in going]), backend=backend, closed=closed)
         for one, peaks, found in zip(going, fitted, hunted.each(), strict=True):

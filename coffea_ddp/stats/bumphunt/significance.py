@@ -19,7 +19,7 @@ from coffea_ddp.stats.bumphunt.checks import Spectra, given_spectra, uneven_bins
 from coffea_ddp.stats.bumphunt.finder import BumpFinder, shipped
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
 from coffea_ddp.stats.bumphunt.hunt import Hunted, hunt, toys_beyond
-from coffea_ddp.stats.bumphunt.peaks import Peak
+from coffea_ddp.stats.bumphunt.peak_shape import Peak
 from coffea_ddp.stats.bumphunt.several import CHANCE, MOST, AllBumps, Beside, all_bumps, calibrated_z_of
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffea_ddp.stats.bumphunt.peaks import Peak, profiled
+from coffea_ddp.stats.bumphunt.peak_shape import Peak
+from coffea_ddp.stats.bumphunt.peaks import profiled
 
 X = np.arange(120.0)
 FALLING = 400.0 * np.exp(-X / 80.0)
