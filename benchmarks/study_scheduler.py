@@ -207,8 +207,9 @@ class Asleep:
     name: str
     content: bytes
     seconds: float
+    parts: Any
 
-    def blocks(self, numbers: Any) -> Any:
+    def results(self, numbers: Any) -> Any:
         """Return scores of two tests and 40 kept cells."""
         time.sleep(self.seconds)
         scores = [(np.zeros(64, np.float32), np.zeros((20, 64), np.float32)) for _ in range(2)]
@@ -225,7 +226,8 @@ def scans(folder: Path) -> None:
             before = one.seconds
             client, most = time.process_time(), 0.0
             engine = ClusterWorkers(one.client)
-            for found in engine.scores((Asleep(f"o{i}", content, seconds) for i in range(n)), parts, lambda *_: None):
+            works = (Asleep(f"o{i}", content, seconds, parts) for i in range(n))
+            for found in engine.results(works, lambda *_: None):
                 assert len(found) == 2 * n_parts
                 most = max(most, one.memory)
             used = one.seconds - before
@@ -244,9 +246,9 @@ def doubled(folder: Path) -> None:
     with cluster(folder, 1, 1) as first, cluster(folder, 2, 1) as second:
         for _ in range(TURNS):
             for workers, one in ((1, first), (2, second)):
-                works = (Asleep(f"o{i}", os.urandom(MB), 0.1) for i in range(12))
+                works = (Asleep(f"o{i}", os.urandom(MB), 0.1, [range(2)] * 10) for i in range(12))
                 start = time.perf_counter()
-                list(ClusterWorkers(one.client).scores(works, [range(2)] * 10, lambda *_: None))
+                list(ClusterWorkers(one.client).results(works, lambda *_: None))
                 took[workers].append(time.perf_counter() - start)
     for workers, seconds in took.items():
         show(f"120 tasks of 0.1 s in 12 observables, {workers} worker(s), median", statistics.median(seconds), "s")

@@ -85,9 +85,9 @@ if TYPE_CHECKING:
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are fitted."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Threads of the pseudo-experiments [default: all cores].")
+@click.option("--jobs", type=click.IntRange(min=1), help="Threads [default: all cores].")
 @cluster_options(
-    "Address of a running Dask scheduler, tcp:// or tls://: its workers make pseudo-experiments of tests of counts.",
+    "Address of a running Dask scheduler, tcp:// or tls://: its workers make the tests of counts.",
     "Dask's report on what they did, an HTML file.",
 )
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry or comparison; can be repeated.")
@@ -166,7 +166,8 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any], layout: Layo
         **dict.fromkeys(("kappa_errors", "leave_out"), counts),
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
         "scheduler": (
-            (counts[0] or compared) and options["toys"] > 0, "pseudo-experiments (--toys) of a test of counts (--tests)"
+            counts[0] or (compared and options["toys"] > 0),
+            "a test of counts (--tests), or pseudo-experiments of a comparison (--toys)",
         ),
         "performance_report": (bool(options["scheduler"]), "--scheduler ADDRESS"),
         **needs_of_certificates(options["scheduler"]),

@@ -159,6 +159,11 @@ class ZHistogram:
         more = np.bincount(places, minlength=len(self.counts))
         return dataclasses.replace(self, counts=tuple((np.array(self.counts, dtype=np.int64) + more).tolist()))
 
+    def with_counts(self, other: ZHistogram) -> ZHistogram:
+        """Return the histogram with the values of another one, of the same bins, in it."""
+        both = np.add(self.counts, other.counts, dtype=np.int64)
+        return dataclasses.replace(self, counts=tuple(both.tolist()))
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ZHistogram:
         """Return the histogram that ``dataclasses.asdict`` described; the empty one of no data at all.

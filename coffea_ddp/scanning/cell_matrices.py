@@ -147,8 +147,13 @@ class CellBlocks:
 
     def __iter__(self) -> Iterator[Block]:
         """Yield the cells with enough entries, in the order of the distinct cells."""
+        return self.within(0, len(self._cells))
+
+    def within(self, first: int, stop: int) -> Iterator[Block]:
+        """Yield those of a range of the distinct cells."""
         totals = self._cells.sums(self._totals)
         enough = np.flatnonzero(self._enough(totals[:, 0] + totals[:, 1], totals[:, 2:]))
+        enough = enough[(enough >= first) & (enough < stop)]
         trail = self._walk.trail(self._entries.shape[1])
         for start in range(0, len(enough), self._size):
             cells = enough[start : start + self._size]

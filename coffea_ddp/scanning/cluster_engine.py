@@ -1,9 +1,10 @@
-"""Pseudo-experiments on the workers of a Dask cluster: every two blocks of an observable one task.
+"""The works of a scan on the workers of a Dask cluster: every part of an observable one task.
 
 An observable goes to the scheduler once, as bytes, and from there or from another worker once to every worker that does
-a part of it: as the result of a task it can be had again where a worker is lost. Tasks are numbers of blocks, results
-some kilobytes that come back as they are made. So many tasks are sent that no worker waits, of as many observables as
-that takes, and no more: nothing grows with the number of observables or pseudo-experiments.
+a part of it: as the result of a task it can be had again where a worker is lost. Tasks are numbers, of blocks of
+pseudo-experiments or of cells, results some kilobytes that come back as they are made. So many tasks are sent that no
+worker waits, of as many observables as that takes, and no more: nothing grows with the number of observables or
+pseudo-experiments.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from coffea_ddp._local_modules import travel_by_value
 from coffea_ddp.cluster.code_digest import call, here, packed, unpacked
 from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code, sending_much
 from coffea_ddp.cluster.workers import FitWorkers, check_workers
 from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
-from coffea_ddp.scanning.engines import Threads
+from coffea_ddp.scanning.engines import ResultT, Threads
 
 if TYPE_CHECKING:
-    from coffea_ddp.scanning.engines import BlockScores, Done, Engine, Work
+    from coffea_ddp.scanning.engines import Done, Engine, Work
     from coffea_ddp.scanning.protocols import ScanTest
 
 SCANS = "coffea_ddp.scanning.driver"
@@ -75,20 +76,20 @@ class ClusterWorkers:
                 ) from error
         check_workers(self.client, SCANS)
 
-    def scores(self, works: Iterable[Work], parts: Sequence[Sequence[int]], done: Done) -> Iterator[list[BlockScores]]:
-        """Yield the scores of all blocks of every observable; see :meth:`coffea_ddp.scanning.engines.Engine.scores`.
+    def results(self, works: Iterable[Work[ResultT]], done: Done) -> Iterator[list[ResultT]]:
+        """Yield the results of all parts of every work; see :meth:`coffea_ddp.scanning.engines.Engine.results`.
 
         Raises
         ------
         ClusterError
             If the scheduler is lost, or all workers for long, or they die of the work.
         """
-        sending = _Sending(self, iter(works), parts, done)
+        sending: _Sending[ResultT] = _Sending(self, iter(works), done)
         try:
             yield from sending.results()
         except SchedulerLostError as lost:
             raise ClusterError(
-                f"{lost}; pseudo-experiments are not kept: connect to a cluster again and repeat the scan, which does "
+                f"{lost}; what was found is not kept: connect to a cluster again and repeat the scan, which does "
                 "not depend on it, or scan without one"
             ) from lost
         finally:
@@ -96,7 +97,7 @@ class ClusterWorkers:
 
 
 def engine_of(client: Any, jobs: int | None, tests: Sequence[ScanTest]) -> Engine:
-    """Return what makes pseudo-experiments: a cluster's workers, once they are known to be fit; or threads.
+    """Return what does the works of a scan: a cluster's workers, once they are known to be fit; or threads.
 
     Parameters
     ----------
@@ -125,40 +126,39 @@ def engine_of(client: Any, jobs: int | None, tests: Sequence[ScanTest]) -> Engin
 
 
 @dataclass(eq=False)
-class _Sent:
+class _Sent(Generic[ResultT]):
     """One observable that was sent, with what has come back of it, by parts."""
 
     number: int
     name: str
     content: Future
     size: int
-    found: list[list[BlockScores]]
+    parts: Sequence[Sequence[int]]
+    found: list[Sequence[ResultT]]
     missing: int
 
 
-class _Sending:
+class _Sending(Generic[ResultT]):
     """One scan's tasks: those that are made, those that wait, and the observables that they belong to."""
 
-    def __init__(
-        self, workers: ClusterWorkers, works: Iterator[Work], parts: Sequence[Sequence[int]], done: Done
-    ) -> None:
-        self._client, self._works, self._parts, self._done = workers.client, works, parts, done
+    def __init__(self, workers: ClusterWorkers, works: Iterator[Work[ResultT]], done: Done) -> None:
+        self._client, self._works, self._done = workers.client, works, done
         self.watch = Watch(workers.client, workers.patience)
         self._team = FitWorkers(workers.client, workers.patience, SCANS)
         self._name = uuid.uuid4().hex[:8]
-        self._work = partial(call, here(), packed(_blocks_of))
-        self._sent: deque[_Sent] = deque()
+        self._work = partial(call, here(), packed(_results_of))
+        self._sent: deque[_Sent[ResultT]] = deque()
         self._n_sent = 0
-        self._waiting: deque[tuple[_Sent, int]] = deque()
-        self._tasks: dict[Any, tuple[_Sent, int]] = {}
+        self._waiting: deque[tuple[_Sent[ResultT], int]] = deque()
+        self._tasks: dict[Any, tuple[_Sent[ResultT], int]] = {}
         self._tries: Counter[tuple[int, int]] = Counter()
 
-    def results(self) -> Iterator[list[BlockScores]]:
-        """Yield the scores of every observable, in their order."""
+    def results(self) -> Iterator[list[ResultT]]:
+        """Yield the results of every observable, in their order."""
         while self._fill():
             self._take()
             while self._sent and not self._sent[0].missing:
-                yield [block for part in self._sent.popleft().found for block in part]
+                yield [result for part in self._sent.popleft().found for result in part]
 
     def end(self) -> None:
         """Leave nothing of it on the cluster, however it ended."""
@@ -171,7 +171,7 @@ class _Sending:
         """Send as many tasks as the workers have use for; return False when all is done."""
         try:
             room = 2 * sum(self._client.nthreads().values()) + _MORE
-            some: list[tuple[_Sent, int]] = []
+            some: list[tuple[_Sent[ResultT], int]] = []
             while len(self.watch) + len(some) < room and (self._waiting or self._next()):
                 some.append(self._waiting.popleft())
             self._send(some)
@@ -191,18 +191,18 @@ class _Sending:
         content = packed(work)
         with sending_much():
             future = self._client.submit(bytes, content, key=f"observable-{self._name}-{self._n_sent}", pure=False)
-        n = len(self._parts)
-        one = _Sent(self._n_sent, work.name, future, len(content), [[] for _ in range(n)], n)
+        n = len(work.parts)
+        one = _Sent[ResultT](self._n_sent, work.name, future, len(content), work.parts, [[] for _ in range(n)], n)
         self._n_sent += 1
         self._sent.append(one)
         self._waiting.extend((one, part) for part in range(n))
         return True
 
-    def _send(self, some: Sequence[tuple[_Sent, int]]) -> None:
+    def _send(self, some: Sequence[tuple[_Sent[ResultT], int]]) -> None:
         if not some:
             return
-        keys = [(f"blocks-{self._name}-{self._tries[one.number, part]}", one.number, part) for one, part in some]
-        contents, numbers = [one.content for one, _ in some], [self._parts[part] for _, part in some]
+        keys = [(f"part-{self._name}-{self._tries[one.number, part]}", one.number, part) for one, part in some]
+        contents, numbers = [one.content for one, _ in some], [one.parts[part] for one, part in some]
         options = {"pure": False, "retries": 0, **self._team.preferred()}
         futures = self._client.map(self._work, contents, numbers, key=keys, **options)
         self._tasks.update(zip(keys, some, strict=True))
@@ -217,14 +217,14 @@ class _Sending:
                 good.append(future)
             else:
                 strangers |= self._failed(self._tasks.pop(future.key), error)
-        for future, blocks in zip(good, self.watch.gathered(good), strict=True):
+        for future, results in zip(good, self.watch.gathered(good), strict=True):
             one, part = self._tasks.pop(future.key)
-            one.found[part], one.missing = blocks, one.missing - 1
-            self._done(one.name, len(blocks))
+            one.found[part], one.missing = results, one.missing - 1
+            self._done(one.name, len(results))
         if strangers:
             self._find_strangers()
 
-    def _failed(self, task: tuple[_Sent, int], error: BaseException) -> bool:
+    def _failed(self, task: tuple[_Sent[ResultT], int], error: BaseException) -> bool:
         """Have a task done again, if it is not at fault; return whether other code was."""
         one, part = task
         self._tries[one.number, part] += 1
@@ -233,7 +233,7 @@ class _Sending:
             understood = _understood(error, one.name)
             raise understood from (None if understood is error else error)
         if not other:
-            _LOG.warning("workers died while they made pseudo-experiments of %s; they are made again", one.name)
+            _LOG.warning("workers died while they were at work on %s; it is done again", one.name)
             if one.content.status == "error":
                 one.content.retry()
         self._waiting.appendleft(task)
@@ -250,11 +250,11 @@ class _Sending:
             )
 
 
-def _blocks_of(content: bytes, numbers: Sequence[int]) -> list[BlockScores]:
-    """Return the scores of some blocks of an observable, on a worker."""
+def _results_of(content: bytes, numbers: Sequence[int]) -> Sequence[object]:
+    """Return the results of a part of an observable, on a worker."""
     with _UNPACKING:
-        work: Work = _unpacked(content)
-    return work.blocks(numbers)
+        work: Work[object] = _unpacked(content)
+    return work.results(numbers)
 
 
 _UNPACKING = threading.Lock()
@@ -268,7 +268,7 @@ def _understood(error: BaseException, name: str) -> BaseException:
         return type(error)(str(error))
     if killed(error) or isinstance(error, MemoryError):
         return ClusterError(
-            f"{name}: the workers that made its pseudo-experiments died, again and again (killed, or out of memory?); "
+            f"{name}: the workers that were at work on it died, again and again (killed, or out of memory?); "
             "give them more memory or fewer threads, or scan without them"
         )
     if isinstance(error, ImportError):

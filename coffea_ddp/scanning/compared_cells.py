@@ -246,6 +246,8 @@ class ComparedWork:
         Of its exclusive cells.
     tests
         The cells of every test.
+    toys
+        Their number.
     seed
         Of the scan.
     """
@@ -254,9 +256,15 @@ class ComparedWork:
     key: str
     expected: Expected
     tests: tuple[KeptCells, ...]
+    toys: int
     seed: int
 
-    def blocks(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
+    @property
+    def parts(self) -> list[list[int]]:
+        """Blocks of toys, each a part."""
+        return [[number] for number in range(-(-self.toys // TOYS))]
+
+    def results(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
         """Return the scores of some blocks of toys, by their numbers."""
         return [self._block(number) for number in numbers]
 

@@ -29,9 +29,10 @@ from coffea_ddp.scanning.compared_cells import (
     KeptCells,
 )
 from coffea_ddp.scanning.compared_counts import ComparedCounts, compared_counts
+from coffea_ddp.scanning.deviations import BestDeviations, Deviation, ScanFamily
 from coffea_ddp.scanning.global_p import GlobalSignificance, bounds, from_nulls
 from coffea_ddp.scanning.provenance import inputs
-from coffea_ddp.scanning.ranking import BestDeviations, Deviation, ScanFamily
+from coffea_ddp.scanning.ranking import ranked_rows
 from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.scanning.simulation import Normalised, Simulation, normalised
 from coffea_ddp.stats._compiled import TOYS
@@ -129,7 +130,7 @@ def scan_comparisons(hists: Histograms, asked: ComparisonTests, progress: Progre
         found = known or compared_counts(hists, scaled, asked.simulation, comparison, observable)
         return found.as_counts()
 
-    rows = deviations.rows(counts_of, everything, significance)
+    rows = ranked_rows(deviations, counts_of, everything, significance)
     steps.end()
     return ScanReport(
         plan=hists.layout.plan,
@@ -229,13 +230,12 @@ def _toys(
         for one in observed:
             used = [number for number, tested in enumerate(one.tested) if len(tested)]
             if used:
-                work = _work(one, used, kept, asked.seed)
+                work = _work(one, used, kept, asked)
                 begun.append(([one.families[number].key for number in used], work))
                 yield work
 
     found: dict[Family, NullScores] = {}
-    parts = [[number] for number in range(-(-asked.toys // TOYS))]
-    for results in asked.engine.scores(works(), parts, steps.blocks):
+    for results in asked.engine.results(works(), steps.blocks):
         names, work = begun.popleft()
         for number, (name, test) in enumerate(zip(names, work.tests, strict=True)):
             best = np.concatenate([result[number][0] for result in results])[: asked.toys].astype(np.float64)
@@ -245,7 +245,9 @@ def _toys(
     return found
 
 
-def _work(one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], seed: int) -> ComparedWork:
+def _work(
+    one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], asked: ComparisonTests
+) -> ComparedWork:
     tests = []
     for number in used:
         family, tested = one.families[number], one.tested[number]
@@ -256,7 +258,7 @@ def _work(one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], 
         tests.append(KeptCells(family.test.name, prepared, keep, tuple(mine)))
     name = f"{one.counts.comparison}: {one.counts.observable}"
     key = f"{one.counts.comparison}|{one.counts.observable}"
-    return ComparedWork(name, key, one.cells.expected, tuple(tests), seed)
+    return ComparedWork(name, key, one.cells.expected, tuple(tests), asked.toys, asked.seed)
 
 
 @dataclass

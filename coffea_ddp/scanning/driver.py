@@ -119,12 +119,12 @@ def scan(
         The luminosity, cross sections and their uncertainties, where data are compared with simulation
         (:class:`~coffea_ddp.scanning.simulation.Simulation`): by default those that the datasets' metadata tell.
     jobs
-        Threads for the pseudo-experiments; all cores by default. No result depends on it.
+        Threads for tests of counts and for pseudo-experiments; all cores by default. No result depends on it.
     client
-        A ``distributed.Client``: the pseudo-experiments of tests of counts are made by the workers of its cluster,
-        instead of threads; they may come and go, and no result depends on them. All else is done here: the tests of the
-        data, those of stored events and of mass spectra with their pseudo-experiments, and the ranking. Workers need
-        this version of the package; tests of your own travel with their functions.
+        A ``distributed.Client``: the tests of counts, of the data and in pseudo-experiments, are made by the workers of
+        its cluster, instead of threads; they may come and go, and no result depends on them. All else is done here: the
+        tests of stored events and of mass spectra with their pseudo-experiments, and the ranking. Workers need this
+        version of the package; tests of your own travel with their functions.
     progress
         Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
@@ -142,7 +142,7 @@ def scan(
         no effect: it is of a test that is not made, or of a symmetry without any of the observables; if a test of your
         own cannot be sent to the workers of a cluster.
     ClusterError
-        If a cluster has no workers or such of other code, or is lost before all pseudo-experiments are made.
+        If a cluster has no workers or such of other code, or is lost before its work is done.
 
     Notes
     -----
@@ -165,7 +165,10 @@ def scan(
     every = channels_of(hists, symmetries, observables)
     channels = [one for one in every if one[0] in hists.symmetries]
     compared = [one for one in every if one[0] not in hists.symmetries]
-    check_compared(chosen, compared, channels, expectation=expectation, simulation=simulation, null=null)
+    check_compared(
+        chosen, compared, channels, expectation=expectation, simulation=simulation, null=null,
+        idle=client is not None and not toys,
+    )  # fmt: skip
     expectation.check(hists.layout, channels)
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
     engine = engine_of(client, jobs, chosen)  # fails before any work is done

@@ -1,62 +1,59 @@
-"""Engines of pseudo-experiments: threads of this process.
+"""Engines of a scan: threads of this process.
 
-An engine is given observables, ready for their pseudo-experiments, and blocks of these; it makes every block of every
-observable. What a block holds depends on nothing but its number, so engines differ in speed alone. The other one, the
-workers of a Dask cluster, is in :mod:`coffea_ddp.scanning.cluster_engine`.
+An engine is given works, such as the tests of one observable, or the pseudo-experiments of one, each in parts; it does
+every part of every work. What a part gives depends on nothing but its work and its numbers, so engines differ in speed
+alone. The other one, the workers of a Dask cluster, is in :mod:`coffea_ddp.scanning.cluster_engine`.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Single = NDArray[np.float32]
-    BlockScores = list[tuple[Single, Single]]
-    """Scores of one block of pseudo-experiments: of each test the largest of all cells, shape (TOYS,), and those of the
-    cells to keep, shape (n_kept, TOYS)."""
+ResultT = TypeVar("ResultT")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 Done = Callable[[str, int], None]
-"""Called with the name of an observable and the number of its blocks that have just been made."""
+"""Called with the name of a work and the number of its results that have just been made."""
 
 
-class Work(Protocol):
-    """One observable, ready for its pseudo-experiments."""
+class Work(Protocol[ResultT_co]):
+    """Something to do in parts, ready for them: it needs nothing else."""
 
     @property
     def name(self) -> str:
         """As progress names it."""
 
-    def blocks(self, numbers: Sequence[int], /) -> list[BlockScores]:
-        """Return the scores of some blocks, by their numbers."""
+    @property
+    def parts(self) -> Sequence[Sequence[int]]:
+        """The numbers of what is made together, of every part."""
+
+    def results(self, numbers: Sequence[int], /) -> Sequence[ResultT_co]:
+        """Return what the numbers of a part stand for, one result each."""
 
 
 class Engine(Protocol):
-    """Maker of the pseudo-experiments of a scan."""
+    """What does the works of a scan."""
 
-    def scores(self, works: Iterable[Work], parts: Sequence[Sequence[int]], done: Done) -> Iterator[list[BlockScores]]:
-        """Yield the scores of all blocks of every observable, in the order of the observables and of the parts.
+    def results(self, works: Iterable[Work[ResultT]], done: Done) -> Iterator[list[ResultT]]:
+        """Yield the results of all parts of every work, in the order of the works and of their parts.
 
         Parameters
         ----------
         works
-            The observables, taken one at a time, as there is room for them.
-        parts
-            Numbers of the blocks that are made together.
+            Taken one at a time, as there is room for them.
         done
-            Called as blocks are made, in any order.
+            Called as results are made, in any order.
         """
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads of this process: one observable after another.
+    """Threads of this process; a work is begun when there are threads without any.
 
     Attributes
     ----------
@@ -66,12 +63,46 @@ class Threads:
 
     jobs: int | None = None
 
-    def scores(self, works: Iterable[Work], parts: Sequence[Sequence[int]], done: Done) -> Iterator[list[BlockScores]]:
-        """Yield the scores of all blocks of every observable; see :meth:`Engine.scores`."""
-        with ThreadPoolExecutor(self.jobs or os.cpu_count() or 1) as pool:
-            for work in works:
-                found = []
-                for blocks in pool.map(work.blocks, parts):
-                    found += blocks
-                    done(work.name, len(blocks))
-                yield found
+    def results(self, works: Iterable[Work[ResultT]], done: Done) -> Iterator[list[ResultT]]:
+        """Yield the results of all parts of every work; see :meth:`Engine.results`."""
+        jobs = self.jobs or os.cpu_count() or 1
+        begun: deque[_Begun[ResultT]] = deque()
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                for work in works:
+                    begun.append(_Begun(work.name, [pool.submit(work.results, part) for part in work.parts]))
+                    while len(going := _going(begun)) >= jobs or len(begun) > jobs:
+                        wait(going, return_when=FIRST_COMPLETED)
+                        yield from _ended(begun, done)
+                while begun:
+                    wait(_going(begun), return_when=FIRST_COMPLETED)
+                    yield from _ended(begun, done)
+            finally:
+                for future in _going(begun):
+                    future.cancel()
+
+
+@dataclass
+class _Begun(Generic[ResultT]):
+    """A work, its parts, and what they have given so far, in their order."""
+
+    name: str
+    parts: list[Future[Sequence[ResultT]]]
+    found: list[ResultT] = field(default_factory=list)
+    n_ended: int = 0
+
+
+def _going(begun: Iterable[_Begun[ResultT]]) -> list[Future[Sequence[ResultT]]]:
+    return [future for one in begun for future in one.parts if not future.done()]
+
+
+def _ended(begun: deque[_Begun[ResultT]], done: Done) -> Iterator[list[ResultT]]:
+    """Take the results of parts that have come to an end; yield those of works, from the first on, that have."""
+    for one in begun:
+        while one.n_ended < len(one.parts) and one.parts[one.n_ended].done():
+            results = one.parts[one.n_ended].result()
+            one.found += results
+            one.n_ended += 1
+            done(one.name, len(results))
+    while begun and begun[0].n_ended == len(begun[0].parts):
+        yield begun.popleft().found

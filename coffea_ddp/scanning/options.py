@@ -112,6 +112,7 @@ def check_compared(
     expectation: Expectation,
     simulation: Simulation | None,
     null: str | None,
+    idle: bool = False,
 ) -> None:
     """Stop where something is said that holds for nothing among the symmetries and comparisons of a scan.
 
@@ -123,6 +124,8 @@ def check_compared(
         The comparisons and the symmetries that are scanned.
     expectation, simulation, null
         What is said of symmetries (the expectation, and how labels are drawn) and of comparisons.
+    idle
+        True for a cluster and no toys.
 
     Raises
     ------
@@ -138,6 +141,8 @@ def check_compared(
             "have no effect; leave it out"
         )
     if beside and not channels:
+        if idle:
+            raise InputError("client: of a comparison its workers make the toys, and there are none (toys=0)")
         for name, given in (("null", null is not None), ("expectation", expectation != Expectation())):
             if given:
                 raise InputError(
@@ -199,9 +204,8 @@ def check_used(
             raise InputError(f"{name} has no effect on {which}: it needs {needed}; leave it out, or name one")
     if client is not None:
         check_client(client, "scan(hists, client={})")
-    for name, value in (("null", null), ("client", client)):
-        if value is not None and not toys:
-            raise InputError(f"{name}={value!r}: no pseudo-experiments are made (toys=0); give toys, or leave it out")
+    if null is not None and not toys:
+        raise InputError(f"null={null!r}: no pseudo-experiments are made (toys=0); give toys, or leave it out")
 
 
 def find_tests(tests: Tests, hists: Histograms) -> tuple[ScanTest, ...]:

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from coffea_ddp.stats.submatrix.maxima import BoundedCells
 
     Single = NDArray[np.float32]
+    BlockScores = list[tuple[Single, Single]]
+    """Scores of one block of pseudo-experiments: of each test the largest of all cells, shape (TOYS,), and those of the
+    cells to keep, shape (n_kept, TOYS)."""
 
 
 def pseudo_experiments(
@@ -76,8 +79,6 @@ def pseudo_experiments(
         One :class:`NullScores` per test, symmetry and observable that tested any cell.
     """
     found: dict[Family, NullScores] = {}
-    n_blocks = -(-draw.toys // TOYS)
-    parts = [range(first, min(first + TOGETHER, n_blocks)) for first in range(0, n_blocks, TOGETHER)]
     begun: deque[tuple[_Channel, bool]] = deque()
 
     def works() -> Iterator[_Work]:
@@ -91,11 +92,11 @@ def pseudo_experiments(
             for _ in range(n):
                 progress(name)
 
-    for results in engine.scores(works(), parts, done):
+    for blocks in engine.results(works(), done):
         of, keyed = begun.popleft()
         for i, tested in enumerate(of.tested):
-            best = np.concatenate([result[i][0] for result in results])[: draw.toys]
-            kept = np.concatenate([result[i][1] for result in results], axis=1)[:, : draw.toys]
+            best = np.concatenate([block[i][0] for block in blocks])[: draw.toys]
+            kept = np.concatenate([block[i][1] for block in blocks], axis=1)[:, : draw.toys]
             found[tested.test.name, of.symmetry, of.observable] = NullScores(
                 best.astype(np.float64),
                 {cell: kept[k].astype(np.float64) for k, cell in enumerate(tested.kept.tolist())},
@@ -205,7 +206,13 @@ class _Work:
         apart = tuple((cells,) for cells in members)
         return cls(channel, entries, (expected,), apart, bounded, weights, events, draw, n_b, n_other)
 
-    def blocks(self, numbers: Sequence[int]) -> list[list[tuple[Single, Single]]]:
+    @property
+    def parts(self) -> list[range]:
+        """The blocks that tests with bounds take together."""
+        n_blocks = -(-self.draw.toys // TOYS)
+        return [range(first, min(first + TOGETHER, n_blocks)) for first in range(0, n_blocks, TOGETHER)]
+
+    def results(self, numbers: Sequence[int]) -> list[BlockScores]:
         """Return the largest score of all cells, and the scores of those that are kept, of every block and test."""
         tests = self.of.tested
         found = [

@@ -8,6 +8,7 @@ histogram of all z are kept, so memory is bounded by the block and not by the la
 from __future__ import annotations
 
 import functools
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,11 +20,13 @@ from coffea_ddp.histograms.samples import SymmetryEvents
 from coffea_ddp.report.ordering import consistent, ranked
 from coffea_ddp.report.summaries import SymmetrySummary
 from coffea_ddp.scanning.cell_matrices import CellBlocks
+from coffea_ddp.scanning.data_tests import CellsTested, DataTests
+from coffea_ddp.scanning.deviations import BestDeviations, Deviation, ScanFamily
 from coffea_ddp.scanning.full_fits import with_full_fits
 from coffea_ddp.scanning.global_p import GlobalSignificance, bounds, from_nulls
 from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.pseudo_experiments import pseudo_experiments
-from coffea_ddp.scanning.ranking import BestDeviations, Deviation, ScanFamily
+from coffea_ddp.scanning.ranking import ranked_rows
 from coffea_ddp.scanning.scanned import ScannedCells, ScannedObservable
 from coffea_ddp.scanning.unbinned_scan import (
     ScannedEvents,
@@ -37,7 +40,6 @@ from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.protocols import CountsTest, EventsTest
     from coffea_ddp.scanning.scanned import Draw, Family
     from coffea_ddp.scanning.shares import ScanShares
+
+PART = 4096
+"""Distinct cells of an observable that are tested together, on one thread or worker."""
 
 Progress = Callable[[int, int, str], None]
 """Called with the steps that are done, the steps in all, and the name of the next one."""
@@ -91,7 +96,7 @@ class SymmetryTests:
     draw
         The pseudo-experiments.
     engine
-        What makes those of tests of counts.
+        What makes the tests of counts, of the data and in pseudo-experiments.
     shares
         Expected shares of calibrated events; ``None`` without a calibration.
     """
@@ -146,14 +151,6 @@ class _Steps:
             self.progress(self.total, self.total, "")
 
 
-class _Tested(NamedTuple):
-    """Cells that a test could test; all of shape (n_tested,)."""
-
-    cells: IntArray
-    kappa: FloatArray
-    scale: FloatArray
-
-
 @dataclass(frozen=True, eq=False)
 class _Observed:
     """Results of the data, before any pseudo-experiment.
@@ -169,7 +166,7 @@ class _Observed:
     """
 
     deviations: BestDeviations
-    counts: list[list[tuple[ScanFamily[CountsTest], _Tested]]] = field(default_factory=list)
+    counts: list[list[tuple[ScanFamily[CountsTest], CellsTested]]] = field(default_factory=list)
     events: dict[Family, ScannedEvents] = field(default_factory=dict)
 
 
@@ -192,18 +189,15 @@ def scan_symmetries(hists: Histograms, tests: SymmetryTests, progress: Progress 
     )
     steps = _Steps(progress, n_observables, -(-tests.draw.toys // TOYS))
     observed = _Observed(BestDeviations(tests.best))
-    summaries = []
-    for symmetry, names in tests.channels:
-        events = hists.cell_counts(symmetry)
-        cells = distinct_cells(hists.layout.grid, events.codes)
-        statuses = dict.fromkeys((status.name for status in Status), 0)
-        if tests.counts:
-            _scan_counts(hists, tests, (events, cells, names), observed, statuses, steps)
-        _scan_stored(hists, tests, (events, cells, names), observed, statuses, steps)
-        summaries.append(_summary(hists, symmetry, cells, statuses))
+    scanned = [_Scanned.of(hists, symmetry, names) for symmetry, names in tests.channels]
+    if tests.counts:
+        _scan_counts(hists, tests, scanned, observed, steps)
+    for one in scanned:
+        _scan_stored(hists, tests, one, observed, steps)
+    summaries = [_summary(hists, one) for one in scanned]
     deviations = observed.deviations.everything()
     significance = _significance(hists, observed, deviations, tests, steps)
-    rows = list(observed.deviations.rows(hists.cell_counts, deviations, significance))
+    rows = list(ranked_rows(observed.deviations, hists.cell_counts, deviations, significance))
     rows = with_results(rows, deviations, observed.events)
     for test in tests.events:
         if isinstance(test, NPLM):
@@ -217,71 +211,65 @@ def scan_symmetries(hists: Histograms, tests: SymmetryTests, progress: Progress 
     )
 
 
+class _Scanned(NamedTuple):
+    """One symmetry: its events, its distinct cells, its observables, and what became of its trials."""
+
+    events: CellCounts
+    cells: DistinctCells
+    names: Sequence[str]
+    statuses: Counter[str]
+
+    @classmethod
+    def of(cls, hists: Histograms, symmetry: str, names: Sequence[str]) -> _Scanned:
+        events = hists.cell_counts(symmetry)
+        return cls(events, distinct_cells(hists.layout.grid, events.codes), names, Counter())
+
+
 def _scan_counts(
-    hists: Histograms,
-    tests: SymmetryTests,
-    where: tuple[CellCounts, DistinctCells, Sequence[str]],
-    observed: _Observed,
-    statuses: dict[str, int],
-    steps: _Steps,
+    hists: Histograms, tests: SymmetryTests, scanned: Sequence[_Scanned], observed: _Observed, steps: _Steps
 ) -> None:
-    """Make the tests of counts of all observables of one symmetry."""
-    events, cells, names = where
-    symmetry = events.symmetry
-    for observable in names:
-        steps.begin(f"{symmetry}: {observable}")
-        counts = hists.cell_counts(symmetry, observable)
-        expected = tests.expected(counts, events, hists.layout.symmetry(symmetry).kappa)
-        blocks = CellBlocks(
-            counts, cells, min_events=tests.min_events, side_ratio=expected.side_ratio,
-            with_members=expected.shares is not None,
-        )  # fmt: skip
-        families = [ScanFamily(test, symmetry, observable, cells, expected, counts.axes) for test in tests.counts]
-        observed.counts.append([(one, _tested(one, blocks, observed.deviations, statuses)) for one in families])
+    """Make the tests of counts of all observables."""
+    begun: deque[tuple[_Scanned, DataTests]] = deque()
+
+    def works() -> Iterator[DataTests]:
+        for one in scanned:
+            for observable in one.names:
+                work = _data_tests(hists, tests, one, observable)
+                begun.append((one, work))
+                yield work
+
+    names = deque(f"{one.events.symmetry}: {observable}" for one in scanned for observable in one.names)
+    steps.begin(names.popleft() if names else "")
+    for parts in tests.engine.results(works(), lambda _name, _n: None):
+        one, work = begun.popleft()
+        found = []
+        for family, outcomes in zip(work.families, zip(*parts, strict=True), strict=True):
+            for outcome in outcomes:
+                observed.deviations.merge(outcome.deviations.with_family(family))
+                one.statuses.update(outcome.statuses)
+            found.append((family, CellsTested.joined([outcome.tested for outcome in outcomes])))
+        observed.counts.append(found)
         steps.done += 1
+        if names:
+            steps.begin(names.popleft())
 
 
-def _tested(
-    family: ScanFamily[CountsTest], blocks: CellBlocks, deviations: BestDeviations, statuses: dict[str, int]
-) -> _Tested:
-    """Test all cells of one family, keeping the largest deviations and counting the outcomes."""
-    tested = 0
-    parts = []
-    no_ratio = family.expected.per_cell or family.expected.status
-    for whole in blocks:
-        for rows, expected in family.expected.parts(whole.cells):
-            block = whole if len(rows) == len(whole.cells) else whole.take(rows)
-            found = family.test.observed(block, expected)
-            finite = np.isfinite(found.statistic)
-            tested += len(finite)
-            statuses[Status.OK.name] += int(finite.sum())
-            statuses[(Status.NO_RATIO if no_ratio else Status.NOT_FINITE).name] += int((~finite).sum())
-            deviations.add(family, block.cells, found, finite)
-            parts.append(_Tested(block.cells[finite], found.kappa[finite], found.scale[finite]))
-    statuses[Status.TOO_FEW_ENTRIES.name] += len(family.cells) - tested
-    if not parts:
-        return _Tested(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    cells, kappa, scale = (column[order] for column in columns)
-    return _Tested(cells.astype(np.int32), _once(kappa), _once(scale))
+def _data_tests(hists: Histograms, tests: SymmetryTests, one: _Scanned, observable: str) -> DataTests:
+    """Return the tests of the counts of one observable."""
+    symmetry = one.events.symmetry
+    counts = hists.cell_counts(symmetry, observable)
+    expected = tests.expected(counts, one.events, hists.layout.symmetry(symmetry).kappa)
+    blocks = CellBlocks(
+        counts, one.cells, min_events=tests.min_events, side_ratio=expected.side_ratio,
+        with_members=expected.shares is not None,
+    )  # fmt: skip
+    families = [ScanFamily(test, symmetry, observable, one.cells, expected, counts.axes) for test in tests.counts]
+    return DataTests(tuple(families), blocks, tests.best, PART)
 
 
-def _once(column: FloatArray) -> FloatArray:
-    """Return an array that holds its value once where all of its values are the same."""
-    return np.broadcast_to(column[0], column.shape) if len(column) and (column == column[0]).all() else column
-
-
-def _scan_stored(
-    hists: Histograms,
-    tests: SymmetryTests,
-    where: tuple[CellCounts, DistinctCells, Sequence[str]],
-    observed: _Observed,
-    statuses: dict[str, int],
-    steps: _Steps,
-) -> None:
+def _scan_stored(hists: Histograms, tests: SymmetryTests, one: _Scanned, observed: _Observed, steps: _Steps) -> None:
     """Make the tests of stored events of one symmetry."""
-    events, cells, names = where
+    events, cells, names, statuses = one
     symmetry = events.symmetry
     if not tests.events:
         return
@@ -342,14 +330,15 @@ def _to_relabel(hists: Histograms, observed: _Observed, deviations: Sequence[Dev
 
 
 def _scanned(
-    family: ScanFamily[CountsTest], tested: _Tested, kept: Mapping[Family, Mapping[int, float]]
+    family: ScanFamily[CountsTest], tested: CellsTested, kept: Mapping[Family, Mapping[int, float]]
 ) -> ScannedCells:
     mine = dict(sorted(kept[family.key].items()))
     cells, observed = np.array(list(mine), dtype=np.int64), np.array(list(mine.values()), dtype=np.float64)
     return ScannedCells(family.test, tested.cells, cells, observed, tested.kappa, tested.scale)
 
 
-def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: dict[str, int]) -> SymmetrySummary:
+def _summary(hists: Histograms, one: _Scanned) -> SymmetrySummary:
+    symmetry, cells = one.events.symmetry, one.cells
     layout = hists.layout.symmetry(symmetry)
     return SymmetrySummary(
         symmetry=symmetry,
@@ -358,5 +347,5 @@ def _summary(hists: Histograms, symmetry: str, cells: DistinctCells, statuses: d
         n_cells=cells.n_total,
         n_empty=cells.n_empty,
         n_distinct=len(cells),
-        statuses=statuses,
+        statuses={status.name: one.statuses[status.name] for status in Status},
     )

@@ -29,9 +29,9 @@ from coffea_ddp.stats.status import Status
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.scanning.deviations import Deviation, ScanFamily
     from coffea_ddp.scanning.expectation import Expectation
     from coffea_ddp.scanning.protocols import EventsTest
-    from coffea_ddp.scanning.ranking import Deviation, ScanFamily
     from coffea_ddp.scanning.scanned import Draw, Family
     from coffea_ddp.scanning.shares import ScanShares
     from coffea_ddp.scanning.unbinned_input import UnbinnedResults

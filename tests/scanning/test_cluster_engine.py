@@ -19,7 +19,7 @@ from toys import scan_expecting
 
 from coffea_ddp.cluster.connecting import connect
 from coffea_ddp.errors import ClusterError, DDPError, InputError
-from coffea_ddp.scanning import cluster_engine
+from coffea_ddp.scanning import cluster_engine, symmetry_scan
 from coffea_ddp.scanning.binned_tests import NSigma, Submatrix
 from coffea_ddp.scanning.cluster_engine import ClusterWorkers
 from coffea_ddp.scanning.driver import scan
@@ -171,9 +171,9 @@ def test_few_observables_are_on_their_way_at_a_time(hists, threads, client, monk
     """They go one by one where they are large, and are made when there is room for them."""
     monkeypatch.setattr(cluster_engine, "_MOST_BYTES", 0)
     under_way, most = 0, 0
-    scores = ClusterWorkers.scores
+    results = ClusterWorkers.results
 
-    def counted(self, works, parts, done):
+    def counted(self, works, done):
         def some():
             nonlocal under_way, most
             for work in works:
@@ -182,13 +182,25 @@ def test_few_observables_are_on_their_way_at_a_time(hists, threads, client, monk
                 yield work
 
         nonlocal under_way
-        for found in scores(self, some(), parts, done):
+        for found in results(self, some(), done):
             under_way -= 1
             yield found
 
-    monkeypatch.setattr(ClusterWorkers, "scores", counted)
+    monkeypatch.setattr(ClusterWorkers, "results", counted)
     assert text(scan(hists, TESTS, client=client, **OPTIONS)) == threads
     assert most == 1
+
+
+def test_tests_of_the_data_are_made_by_the_workers(hists, client, seen, monkeypatch):
+    """Also without pseudo-experiments, and in as many parts as the cells need."""
+    for one in seen.iterdir():
+        one.unlink()
+    given = {"tests": (NSigma(), Submatrix(), OWN), "toys": 0, "min_events": 10}
+    here = text(scan(hists, **given))
+    for cells in (4096, 7):
+        monkeypatch.setattr(symmetry_scan, "PART", cells)
+        assert text(scan(hists, client=client, **given)) == here
+    assert len(list(seen.iterdir())) == 2
 
 
 # -- workers that come and go ----------------------------------------------------------------------------------------
@@ -232,9 +244,7 @@ def test_all_workers_are_killed_and_start_again(hists, threads, client, cluster)
 
 def test_workers_that_die_of_the_work_are_an_error(hists, client, monkeypatch):
     monkeypatch.setattr(cluster_engine, "_DEATHS", 1)
-    with pytest.raises(
-        ClusterError, match=r"the workers that made its pseudo-experiments died, again and again .*memory"
-    ):
+    with pytest.raises(ClusterError, match=r"the workers that were at work on it died, again and again .*memory"):
         scan(hists, CellTest("deadly", deadly), client=client, **OPTIONS)
     deadline = time.monotonic() + 300.0
     while any(client.processing().values()):  # what was under way is let go of; nothing of it begins anew
@@ -273,13 +283,13 @@ def test_a_lost_scheduler_is_an_error(hists, tmp_path, capfd, monkeypatch, on_co
             found.scheduler.kill()
 
         if not on_command_line:
-            said = r"scheduler at tcp.* was lost.*; pseudo-experiments are not kept: connect"
+            said = r"scheduler at tcp.* was lost.*; what was found is not kept: connect"
             with connect(found.address) as client, pytest.raises(ClusterError, match=said):
                 scan(hists, TESTS, client=client, progress=Telling(kill), **OPTIONS)
             return
         path = hists.save(tmp_path / "h.ddp")
-        scores = ClusterWorkers.scores
-        monkeypatch.setattr(ClusterWorkers, "scores", lambda self, works, parts, _: scores(self, works, parts, kill))
+        results = ClusterWorkers.results
+        monkeypatch.setattr(ClusterWorkers, "results", lambda self, works, _: results(self, works, kill))
         given = ("--tests", "nsigma", "--toys", 20_000, "--min-events", 10, "--scheduler", found.address)
         code, out, err = invoke(capfd, "scan", path, *given, "-o", tmp_path / "r.json")
         assert (code, out) == (1, "")
@@ -292,7 +302,7 @@ def test_no_worker_is_left(hists, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster_engine, "ClusterWorkers", lambda client: ClusterWorkers(client, patience=3.0))
     with facility(tmp_path / "facility", workers=1, SCAN_SLEEP="0.01") as found, connect(found.address) as client:
         gone = Telling(lambda: found.kill_a_worker(for_good=True))
-        with pytest.raises(ClusterError, match=r"has had no worker for \d+ s; pseudo-experiments are not kept"):
+        with pytest.raises(ClusterError, match=r"has had no worker for \d+ s; what was found is not kept"):
             scan(hists, OWN, client=client, progress=gone, **OPTIONS)
 
 
@@ -364,7 +374,6 @@ def test_faults_of_functions_are_those_of_threads(hists, client):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"toys": 0}, r"no pseudo-experiments are made \(toys=0\)"),
         ({"tests": NPLM(fits=0)}, "client has no effect on nplm: it needs a test of counts"),
         (
             {"client": "tcp://host:8786"},

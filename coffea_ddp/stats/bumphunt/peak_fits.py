@@ -137,7 +137,8 @@ class _Filled(NamedTuple):
 def _fit(windows: Sequence[Window], n_bins: int) -> list[FittedWindow]:
     """Return the fits of windows of one number of peaks, filled up to one length."""
     n, n_parameters = len(windows), _TERMS + _OF_PEAK * len(windows[0].peaks)
-    filled = _Filled(*np.zeros((4, n, n_bins)), np.zeros((n, _TERMS, n_bins)))
+    bins, inside, use, seen = np.zeros((4, n, n_bins))
+    filled = _Filled(bins, inside, use, seen, np.zeros((n, _TERMS, n_bins)))
     begin, low, high = np.zeros((3, n, n_parameters))
     for i, one in enumerate(windows):
         length = len(one.counts)

@@ -46,7 +46,7 @@ class Peak:
     def shape(self, bins: FloatArray) -> FloatArray:
         """Return the share of its events in each bin, which adds up to 1 over the bins; shape of ``bins``."""
         of_one = (np.array([value]) for value in (self.place, self.sigma, self.left, self.right))
-        return shares(bins, np.ones(len(bins), dtype=bool), *of_one)[0][0]
+        return np.asarray(shares(bins, np.ones(len(bins), dtype=bool), *of_one)[0][0])
 
 
 def shares(

@@ -64,7 +64,7 @@ def test_a_fit_depends_on_no_other_and_on_no_order(seed, random):
 
 
 def test_minima_are_no_worse_than_scipys(monkeypatch):
-    """Sums of squares of 60 fits beside those of scipy's trust region from the same start: few are in a worse minimum."""
+    """Sums of squares of 60 fits beside those of scipy's trust region: few are in a worse minimum."""
     seen = []
 
     def beside(model, begin, low, high, **options):

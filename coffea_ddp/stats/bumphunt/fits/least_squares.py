@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.stats.bumphunt.fits.loglinear import rows_of
+
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
@@ -99,7 +101,7 @@ def least_squares(
         found[state.rows] = state.theta
         if done.all():
             break
-        state = _State(*(values[~done] for values in state))
+        state = rows_of(state, np.flatnonzero(~done))
     return found
 
 

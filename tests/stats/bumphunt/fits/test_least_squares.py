@@ -39,7 +39,8 @@ def test_the_sum_of_squares_is_that_of_scipy(seed):
         row = np.array([i])
         by_scipy = scipy.optimize.least_squares(
             lambda theta, row=row: model(theta[None], row)[0][0], begin[i],
-            jac=lambda theta, row=row: model(theta[None], row)[1][0].T, bounds=(low[i], high[i]), xtol=1e-12, ftol=1e-12,
+            jac=lambda theta, row=row: model(theta[None], row)[1][0].T, bounds=(low[i], high[i]), xtol=1e-12,
+            ftol=1e-12,
         )  # fmt: skip
         assert 0.5 * (model(found[i : i + 1], row)[0] ** 2).sum() <= by_scipy.cost * (1.0 + 1e-5)
     assert ((found >= low) & (found <= high)).all()
@@ -67,9 +68,13 @@ def test_linear_problems_have_their_closed_form():
 def test_parameters_without_effect_or_freedom_stay():
     model, begin, low, high = problems(5, 0)
     low[:, 2] = high[:, 2] = begin[:, 2] = -2.0
+
+    def with_one_more(theta, rows):
+        residuals, slopes = model(theta[:, :4], rows)
+        return residuals, np.concatenate([slopes, np.zeros_like(slopes[:, :1])], axis=1)
+
     found = least_squares(
-        lambda theta, rows: (lambda r, s: (r, np.concatenate([s, np.zeros_like(s[:, :1])], axis=1)))(*model(theta[:, :4], rows)),
-        np.column_stack([begin, np.full(5, 7.0)]), np.column_stack([low, np.full(5, -np.inf)]),
+        with_one_more, np.column_stack([begin, np.full(5, 7.0)]), np.column_stack([low, np.full(5, -np.inf)]),
         np.column_stack([high, np.full(5, np.inf)]),
     )  # fmt: skip
     assert (found[:, 2] == -2.0).all()
