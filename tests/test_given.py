@@ -64,6 +64,7 @@ TAKES: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "bump_hunt": (lambda x: ddp.bump_hunt(x, toys=0), {"spectrum"}),
     "calibrate": (ddp.calibrate, {"hists", "hists path"}),
     "Calibration.load": (ddp.Calibration.load, set()),
+    "compared_cell": (lambda x: ddp.compared_cell(x, "data/simulation", "m_ll"), set()),
     "confirm": (lambda x: ddp.confirm(x, EMPTY), set()),
     "confirm, hists": (lambda x: ddp.confirm(NOTHING, x), set()),
     "export_region": (lambda x: ddp.export_region(x, 1, EMPTY), set()),

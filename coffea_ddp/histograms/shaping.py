@@ -44,7 +44,7 @@ class Bump(NamedTuple):
 
 @dataclass(frozen=True)
 class CutShape:
-    """What a cut does to one histogram.
+    """The effect of a cut on one histogram.
 
     Attributes
     ----------

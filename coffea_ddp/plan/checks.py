@@ -78,6 +78,11 @@ def all_of(what: str, name: str, values: Any, *kinds: type) -> tuple[Any, ...]:
     ------
     PlanError
         If it is one of them instead of a tuple, or one of another kind is among them.
+
+    Examples
+    --------
+    >>> all_of("the plan", "widths", [1.5, 2.0], float)
+    (1.5, 2.0)
     """
     wanted = " or ".join(kind.__name__ for kind in kinds)
     if isinstance(values, kinds):

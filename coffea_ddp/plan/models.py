@@ -147,6 +147,12 @@ class ScoreAbove:
         The score.
     cut
         What it is above of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ScoreAbove(lambda events: np.array([0.95, 0.2, np.nan]), 0.9)(None)
+    array([ True, False, False])
     """
 
     score: OnnxScore

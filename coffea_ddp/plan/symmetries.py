@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.events.selected import Particles, pair_sum
+from coffea_ddp.events.particles import Particles, pair_sum
 from coffea_ddp.plan.exchange import FlavourExchange
 from coffea_ddp.plan.symmetry import NEITHER, SIDE_A, SIDE_B, Symmetry
 

@@ -245,9 +245,7 @@ def _toys(
     return found
 
 
-def _work(
-    one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], asked: ComparisonTests
-) -> ComparedWork:
+def _work(one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], asked: ComparisonTests) -> ComparedWork:
     tests = []
     for number in used:
         family, tested = one.families[number], one.tested[number]

@@ -37,7 +37,7 @@ class Work(Protocol[ResultT_co]):
 
 
 class Engine(Protocol):
-    """What does the works of a scan."""
+    """A maker of the works of a scan."""
 
     def results(self, works: Iterable[Work[ResultT]], done: Done) -> Iterator[list[ResultT]]:
         """Yield the results of all parts of every work, in the order of the works and of their parts.

@@ -36,7 +36,7 @@ _SURE = 4.0
 _BINS = 32
 """Windows are filled up to a multiple of this, with bins that count for nothing, so that many are of one length."""
 _CLOSE, _MOST = 1e-8, 100
-"""Where a fit ends: the gain of a step, and the number of steps."""
+"""The end of a fit: the gain of a step, and the number of steps."""
 _AT_ONCE = 128
 """Windows that are fitted together: their arrays stay in the cache."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
 
 BEGINS = 2.5
-"""Where tails begin, in sigma, as long as nothing else is known."""
+"""The beginning of tails, in sigma, as long as nothing else is known."""
 _POWER = 2.0
 """The power of the tails: that of a Breit-Wigner, and about that of radiation."""
 
