@@ -178,7 +178,7 @@ def scan(
     if compared and beside:
         asked = ComparisonTests(beside, compared, simulation or Simulation(), min_events, best, toys, seed, engine)
         others.insert(0, scan_comparisons(hists, asked, progress))
-    if channels or not others:
+    if channels or not (compared and beside):  # of spectra alone it says where they come from
         draw = Draw(toys, kind, seed, jobs)
         counts = tuple(test for test in chosen if is_counts_test(test))
         events = tuple(test for test in chosen if is_events_test(test))

@@ -316,8 +316,8 @@ class _Spectrum:
         bump = row.bump or BumpPart()
         position, width = bump.position or 0.0, bump.width or 0.0
         for mass, words in self._layout.end_points:
-            if not mass / _AROUND <= position <= mass + width:
-                continue
+            if not mass / _AROUND <= position <= mass + width or self._bin_width(position) > width:
+                continue  # a peak within one bin bends the spectrum as an end point does
             z = max(self._kink(row, mass + moved * width) for moved in _MOVED)
             narrow, part = self._standing_out(row, away)
             if z > _KINK and (narrow <= _NARROW or self._going_on(row, away) <= _ENDS):
@@ -327,6 +327,11 @@ class _Spectrum:
                 )
                 return CausePart(f"end point of {words}", None, said)
         return None
+
+    def _bin_width(self, position: float) -> float:
+        """Return the width of the bin at a mass."""
+        place = int(np.clip(np.searchsorted(self._edges, position, side="right"), 1, len(self._edges) - 1))
+        return float(self._edges[place] - self._edges[place - 1])
 
     def _kink(self, row: Row, mass: float) -> float:
         """Return z of a kink at a mass."""

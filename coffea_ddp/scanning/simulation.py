@@ -241,6 +241,7 @@ def as_told(data: Any) -> Simulation:
 
     Examples
     --------
+    >>> import dataclasses
     >>> asked = Simulation(luminosity=41.5, cross_section_errors={"dy": 0.03})
     >>> as_told({"asked": dataclasses.asdict(asked)}) == asked, as_told("") == Simulation()
     (True, True)

@@ -158,7 +158,8 @@ def test_the_fingerprint_knows_the_model(plan_file):
     assert load_plan(plan_file).fingerprint != one
 
 
-def test_validate_shows_what_a_cut_does_to_spectra(plan_file, tmp_path, capfd):
+def test_validate_shows_what_a_cut_does_to_spectra(plan_file, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     files = testing.make_dataset(tmp_path / "data", files=1, events=3_000, seed=3)
     code, out, err = invoke(capfd, "validate", plan_file, *files)
     assert code == 0, err

@@ -226,6 +226,7 @@ EXAMPLES = {
 RESULTS = {
     "AsymmetryLimit", "BestRectangles", "Bump", "BumpFitResult", "BumpHuntResult", "BumpScores", "ClassifierResult",
     "CommonRatio", "DispersionResult",
+    "ExpectedNSigma",
     "KappaResult", "LikelihoodResult", "NPLMResult", "NSigmaResult", "PermutationP", "Sensitivity", "SensitivityRow",
     "SignalLimit",
     "Status", "SubmatrixResult",

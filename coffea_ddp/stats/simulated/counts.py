@@ -7,7 +7,7 @@ toys.
 Examples
 --------
 >>> round(float(expected_p(10, 3.2)), 5), round(float(expected_p(10, 3.2, error=2.0)), 5)
-(0.0024, 0.04115)
+(0.00176, 0.0296)
 """
 
 from __future__ import annotations
