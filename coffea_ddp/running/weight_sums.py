@@ -62,7 +62,11 @@ def sum_of_weights(path: str, timeout: float = TIMEOUT) -> float | None:
         If it is not finite.
     """
     with open_root(path, timeout) as file:
-        found = sum_of_runs(file)
+        return _finite_sum(file, path)
+
+
+def _finite_sum(file: Any, path: str) -> float | None:
+    found = sum_of_runs(file)
     if found is not None and not math.isfinite(found):
         raise FileError(f"{path}: the sum of generator weights in {RUNS} is {found}")
     return found
@@ -85,7 +89,7 @@ def with_sum(path: str, holding: Holding, timeout: float = TIMEOUT) -> Holding:
     else:
         with open_root(path, timeout) as file:
             generated = GENERATOR_WEIGHT in set(file[holding.tree].keys())
-        found = sum_of_weights(path, timeout)
+            found = _finite_sum(file, path)
     return dataclasses.replace(holding, sum_of_weights=found, generated=generated)
 
 
