@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +35,7 @@ from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.ranking import ranked_rows
 from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.scanning.simulation import Normalised, Simulation, normalised
+from coffea_ddp.scanning.steps import Progress, Steps
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.status import Status
 
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.scanned import Family
 
 HOW = "toys of the data, each sample of simulation drawn within its statistics"
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def scan_comparisons(hists: Histograms, asked: ComparisonTests, progress: Progre
         If the simulation cannot be normalised (:func:`coffea_ddp.scanning.simulation.normalised`).
     """
     scaled = normalised(hists, asked.simulation)
-    steps = _Steps(progress, sum(len(names) for _, names in asked.channels), -(-asked.toys // TOYS))
+    steps = Steps(progress, sum(len(names) for _, names in asked.channels), -(-asked.toys // TOYS))
     deviations = BestDeviations(asked.best)
     observed: list[_Observable] = []
     summaries = []
@@ -207,7 +207,7 @@ def _significance(
     everything: list[Deviation],
     deviations: BestDeviations,
     asked: ComparisonTests,
-    steps: _Steps,
+    steps: Steps,
 ) -> GlobalSignificance:
     """Return the global significance of the deviations: counted among toys, or a bound without any."""
     families = [deviation.family.key for deviation in everything]
@@ -222,7 +222,7 @@ def _significance(
 
 
 def _toys(
-    observed: Sequence[_Observable], kept: dict[Family, list[int]], asked: ComparisonTests, steps: _Steps
+    observed: Sequence[_Observable], kept: dict[Family, list[int]], asked: ComparisonTests, steps: Steps
 ) -> dict[Family, NullScores]:
     begun: deque[tuple[list[Family], ComparedWork]] = deque()
 
@@ -235,7 +235,7 @@ def _toys(
                 yield work
 
     found: dict[Family, NullScores] = {}
-    for results in asked.engine.results(works(), steps.blocks):
+    for results in asked.engine.results(works(), steps.block):
         names, work = begun.popleft()
         for number, (name, test) in enumerate(zip(names, work.tests, strict=True)):
             best = np.concatenate([result[number][0] for result in results])[: asked.toys].astype(np.float64)
@@ -257,26 +257,3 @@ def _work(one: _Observable, used: Sequence[int], kept: dict[Family, list[int]], 
     name = f"{one.counts.comparison}: {one.counts.observable}"
     key = f"{one.counts.comparison}|{one.counts.observable}"
     return ComparedWork(name, key, one.cells.expected, tuple(tests), asked.toys, asked.seed)
-
-
-@dataclass
-class _Steps:
-    """Progress in steps of one: observables first, then blocks of toys."""
-
-    progress: Progress | None
-    n_observables: int
-    n_blocks: int
-    done: int = 0
-
-    def begin(self, what: str) -> None:
-        if self.progress is not None:
-            self.progress(self.done, self.n_observables * (1 + self.n_blocks), what)
-
-    def blocks(self, what: str, number: int) -> None:
-        self.done += number
-        self.begin(what)
-
-    def end(self) -> None:
-        total = self.n_observables * (1 + self.n_blocks)
-        if self.progress is not None and total:
-            self.progress(total, total, "")

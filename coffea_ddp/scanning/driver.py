@@ -44,7 +44,8 @@ from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spe
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.scanned import Draw
 from coffea_ddp.scanning.simulation import Simulation
-from coffea_ddp.scanning.symmetry_scan import Progress, SymmetryTests, scan_symmetries
+from coffea_ddp.scanning.steps import Progress
+from coffea_ddp.scanning.symmetry_scan import SymmetryTests, scan_symmetries
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:

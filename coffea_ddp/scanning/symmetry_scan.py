@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +28,7 @@ from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.pseudo_experiments import pseudo_experiments
 from coffea_ddp.scanning.ranking import ranked_rows
 from coffea_ddp.scanning.scanned import ScannedCells, ScannedObservable
+from coffea_ddp.scanning.steps import Progress, Steps
 from coffea_ddp.scanning.unbinned_scan import (
     ScannedEvents,
     check_stored,
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
 
 PART = 4096
 """Distinct cells of an observable that are tested together, on one thread or worker."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with the steps that are done, the steps in all, and the name of the next one."""
 
 
 class SymmetryRows(NamedTuple):
@@ -118,39 +116,6 @@ class SymmetryTests:
         return found if calibrated is None else replace(found, shares=calibrated)
 
 
-@dataclass
-class _Steps:
-    """Progress in steps of one: observables first, then blocks of pseudo-experiments."""
-
-    progress: Progress | None
-    n_observables: int
-    n_blocks: int
-    done: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.n_observables * (1 + self.n_blocks)
-
-    def begin(self, what: str) -> None:
-        if self.progress is not None:
-            self.progress(self.done, self.total, what)
-
-    def block(self, what: str) -> None:
-        self.done += 1
-        self.begin(what)
-
-    def part(self, what: str, done: int, of: int) -> None:
-        """Report a part of the blocks of one test on events."""
-        already = self.done
-        self.done += self.n_blocks * done // of
-        self.begin(what)
-        self.done = self.done if done == of else already
-
-    def end(self) -> None:
-        if self.progress is not None and self.total:
-            self.progress(self.total, self.total, "")
-
-
 @dataclass(frozen=True, eq=False)
 class _Observed:
     """Results of the data, before any pseudo-experiment.
@@ -187,7 +152,7 @@ def scan_symmetries(hists: Histograms, tests: SymmetryTests, progress: Progress 
         (len(names) if tests.counts else 0) + sum(len(observables_of(test, names)) for test in tests.events)
         for _, names in tests.channels
     )
-    steps = _Steps(progress, n_observables, -(-tests.draw.toys // TOYS))
+    steps = Steps(progress, n_observables, -(-tests.draw.toys // TOYS))
     observed = _Observed(BestDeviations(tests.best))
     scanned = [_Scanned.of(hists, symmetry, names) for symmetry, names in tests.channels]
     if tests.counts:
@@ -226,7 +191,7 @@ class _Scanned(NamedTuple):
 
 
 def _scan_counts(
-    hists: Histograms, tests: SymmetryTests, scanned: Sequence[_Scanned], observed: _Observed, steps: _Steps
+    hists: Histograms, tests: SymmetryTests, scanned: Sequence[_Scanned], observed: _Observed, steps: Steps
 ) -> None:
     """Make the tests of counts of all observables."""
     begun: deque[tuple[_Scanned, DataTests]] = deque()
@@ -267,7 +232,7 @@ def _data_tests(hists: Histograms, tests: SymmetryTests, one: _Scanned, observab
     return DataTests(tuple(families), blocks, tests.best, PART)
 
 
-def _scan_stored(hists: Histograms, tests: SymmetryTests, one: _Scanned, observed: _Observed, steps: _Steps) -> None:
+def _scan_stored(hists: Histograms, tests: SymmetryTests, one: _Scanned, observed: _Observed, steps: Steps) -> None:
     """Make the tests of stored events of one symmetry."""
     events, cells, names, statuses = one
     symmetry = events.symmetry
@@ -293,7 +258,7 @@ def _scan_stored(hists: Histograms, tests: SymmetryTests, one: _Scanned, observe
 
 
 def _significance(
-    hists: Histograms, observed: _Observed, deviations: list[Deviation], tests: SymmetryTests, steps: _Steps
+    hists: Histograms, observed: _Observed, deviations: list[Deviation], tests: SymmetryTests, steps: Steps
 ) -> GlobalSignificance:
     """Return the global significance of the deviations: counted among pseudo-experiments, or a bound without any."""
     families, draw = [deviation.family.key for deviation in deviations], tests.draw
