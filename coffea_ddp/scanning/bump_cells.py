@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.effective import same
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import ranked
 from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
+from coffea_ddp.scanning.bump_contents import Binning, Contents
 from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, hunted
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
-    from coffea_ddp.spectra.spectrum import MassSpectrum
 
 _BLOCK = 512
 """Cells whose spectra are added up together."""
@@ -138,7 +139,7 @@ def bump_hunt_in_cells(
         If there is no spectrum of a name.
     """
     names = list(hists.spectra) if spectra is None else list(spectra)
-    found: list[MassSpectrum] = []
+    found: list[Contents] = []
     by_name: dict[str, _Cells] = {}
     statuses = dict.fromkeys((status.name for status in Status), 0)
     for name in names:
@@ -197,7 +198,7 @@ def _name_of(row: Row) -> tuple[str | None, str | None, int | None]:
     return row.observable, row.cell, row.bump.bump_number if row.bump else None
 
 
-def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, list[MassSpectrum], int]:
+def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, list[Contents], int]:
     """Return a spectrum in all distinct cells with enough events, and how many have too few."""
     layout = hists.layout.spectrum(name)
     counts = hists.spectrum_counts(name, flow=True)
@@ -207,23 +208,29 @@ def _spectra_of(hists: Histograms, name: str, min_events: int) -> tuple[_Cells, 
     enough = np.flatnonzero(cells.sums(inside.sum(axis=1)[:, None])[:, 0] >= min_events)
     codes, bins = np.nonzero(contents if squares is None else squares)
     walk = cells.walk(codes, bins)
+    binning = Binning.of(as_spectrum(layout, "", np.zeros(contents.shape[1]), None, partial=False))
     entries = np.column_stack([values[codes, bins] for values in (contents, squares) if values is not None])
     trail, found = walk.trail(entries.shape[1]), []
     for start in range(0, len(enough), _BLOCK):
         block = enough[start : start + _BLOCK]
         both = np.zeros((len(block), contents.shape[1], entries.shape[1]))
         both[:, walk.bins] = walk.sums(entries, block, trail)
-        sums, variances = both[:, :, 0], None if squares is None else both[:, :, 1]
+        sums, variances = both[:, 1:-1, 0], None if squares is None else both[:, 1:-1, 1]
         found += [
-            as_spectrum(
-                layout, str(cells.cell(int(index))), sums[row], None if variances is None else variances[row],
-                partial=hists.partial,
+            Contents(
+                layout.exchange_name, str(cells.cell(index)), binning, sums[row], _kept(sums, variances, row),
+                layout.name, layout.decays_to, hists.partial,
             )
-            for row, index in enumerate(block)
+            for row, index in enumerate(block.tolist())
         ]  # fmt: skip
     numbers = {one.cell: int(index) for one, index in zip(found, enough, strict=True)}
     edges = np.asarray(layout.axis.edges, dtype=np.float64)
     return _Cells(cells, inside, edges, numbers), found, len(cells) - len(enough)
+
+
+def _kept(sums: FloatArray, variances: FloatArray | None, row: int) -> FloatArray | None:
+    """Return the variances of a spectrum; ``None`` for counts, and where they are the contents themselves."""
+    return None if variances is None or same(sums[row], variances[row]) else variances[row]
 
 
 def _with_asks(row: Row, by_name: dict[str, _Cells]) -> Row:

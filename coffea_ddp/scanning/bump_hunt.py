@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare
+from coffea_ddp.scanning.bump_contents import Contents, contents_of
+from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare_all
 from coffea_ddp.scanning.bump_rows import lost_row, rows_of
 from coffea_ddp.scanning.bump_search import Found, Settings, hunted_together, in_order, searched_on, with_toys
 from coffea_ddp.spectra.given import as_spectra
@@ -104,14 +105,12 @@ def bump_hunt(
     'bump'
     """
     options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
-    return hunted(
-        as_spectra("bump_hunt", spectra), options, seed=seed, finder=finder, backend=backend, progress=progress,
-        title=title,
-    )  # fmt: skip
+    contents = contents_of(as_spectra("bump_hunt", spectra))
+    return hunted(contents, options, seed=seed, finder=finder, backend=backend, progress=progress, title=title)
 
 
 def hunted(
-    spectra: Sequence[MassSpectrum],
+    spectra: Sequence[Contents],
     options: Mapping[str, Any],
     *,
     seed: int,
@@ -125,7 +124,9 @@ def hunted(
 
     Parameters
     ----------
-    spectra, seed, finder, backend, progress, title
+    spectra
+        The contents of all.
+    seed, finder, backend, progress, title
         Of :func:`bump_hunt`.
     options
         Its ``toys``, ``toys_for``, ``min_events`` and ``whole``.
@@ -137,9 +138,9 @@ def hunted(
         raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
     from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
 
-    prepared = [prepare(one, min_events=options["min_events"], whole=options["whole"]) for one in spectra]
+    prepared = prepare_all(spectra, min_events=options["min_events"], whole=options["whole"])
     if spectra and all(one.status is Status.BAD_WIDTH for one in prepared):
-        raise InputError(f"{spectra[0].title or spectra[0].combination}: width: {prepared[0].reason}")
+        raise InputError(f"{spectra[0].name}: width: {prepared[0].reason}")
     settings = Settings(finder or shipped(), backend, toys, seed)
     usable = [one for one in prepared if one.status is Status.OK]
     found, searches = _all_found(usable, settings, progress or _silent)
@@ -182,12 +183,11 @@ def _groups(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
     """Return the spectra of one length and width together."""
     groups: dict[Any, list[Prepared]] = {}
     for one in prepared:
-        sigma = one.sigma
-        groups.setdefault((one.stop - one.first, None if sigma is None else sigma.tobytes()), []).append(one)
+        groups.setdefault(one.bins.alike, []).append(one)
     return list(groups.values())
 
 
-def _inputs(spectra: Sequence[MassSpectrum]) -> dict[str, Any]:
+def _inputs(spectra: Sequence[Contents]) -> dict[str, Any]:
     try:
         package = version("coffea-ddp")
     except PackageNotFoundError:  # run from a source tree that was never installed

@@ -41,11 +41,11 @@ def rows_of(found: Sequence[Found], trials: int) -> list[Row]:
 
 
 def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
-    spectrum, edges = found.prepared.spectrum, found.prepared.edges
+    spectrum, edges = found.prepared.contents, found.prepared.edges
     position, width = found.position, found.width
     nowhere = "NO_DOMAIN" in found.flags
     return Row(
-        kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
+        kind="spectrum", symmetry=None, observable=spectrum.name, cell=spectrum.cell,
         region=Region((Range("", position - 2 * width, position + 2 * width, "GeV"),)),
         decays_to=spectrum.decays_to, test="bump", n_a=None, n_b=float(found.prepared.counts.sum()),
         statistic=values.z_local,
@@ -90,9 +90,9 @@ def _p_method(found: Found) -> str:
 
 def lost_row(one: Prepared) -> Row:
     """Return the row of a spectrum that was not tested."""
-    spectrum, edges = one.spectrum, one.edges
+    spectrum, edges = one.contents, one.edges
     return Row(
-        kind="spectrum", symmetry=None, observable=spectrum.title or spectrum.combination, cell=spectrum.cell,
+        kind="spectrum", symmetry=None, observable=spectrum.name, cell=spectrum.cell,
         decays_to=spectrum.decays_to, region=None, test="bump", n_a=None, n_b=spectrum.entries, statistic=None,
         p_local=None, z_local=None, p_global=None, z_global=None, method="bump network", status=one.status.name,
         reason=one.reason or one.status.value, bump=BumpPart(low=float(edges[0]), high=float(edges[-1])),

@@ -164,11 +164,11 @@ def common_factor(counts: ArrayLike) -> int:
     >>> common_factor(3 * np.arange(40, 90))
     3
     """
-    return _factors(_one_spectrum(counts)[None])[0]
+    return common_factors(_one_spectrum(counts)[None])[0]
 
 
-def _factors(counts: FloatArray) -> list[int]:
-    """Return the common factor of each of several spectra, 1 where it may be an accident."""
+def common_factors(counts: FloatArray) -> list[int]:
+    """Return the common factor of each of several spectra, shape (n_spectra, n_bins); 1 where it may be an accident."""
     whole = (counts == np.rint(counts)).all(axis=1) & (counts.max(axis=1) < _LARGEST)
     factors = np.gcd.reduce(np.where(whole[:, None], counts, 1.0).astype(np.int64), axis=1)
     filled = np.count_nonzero(counts, axis=1)
@@ -187,7 +187,7 @@ def scatter_flags(counts: FloatArray) -> list[tuple[str, ...]]:
     [('SCALED', 'UNDERDISPERSED'), ('NOT_COUNTS',)]
     """
     _, verdicts = _verdicts(counts)
-    broken, factors = (counts != np.rint(counts)).any(axis=1).tolist(), _factors(counts)
+    broken, factors = (counts != np.rint(counts)).any(axis=1).tolist(), common_factors(counts)
     return [
         (*("NOT_COUNTS",) * fractional, *("SCALED",) * (factor > 1), *(verdict,) * bool(verdict))
         for fractional, factor, verdict in zip(broken, factors, verdicts, strict=True)

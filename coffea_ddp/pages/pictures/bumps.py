@@ -137,6 +137,6 @@ def _hunted(prepared: Prepared) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def _outside_nan(values: FloatArray, prepared: Prepared) -> FloatArray:
     """Return values of the fit range as those of all bins."""
-    whole = np.full(len(prepared.spectrum.counts), np.nan)
+    whole = np.full(len(prepared.contents.counts), np.nan)
     whole[prepared.span] = values
     return whole

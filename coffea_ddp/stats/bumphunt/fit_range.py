@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import BoolArray, FloatArray, IntArray
 
 _WINDOW = 8.0
 """A peak is what is narrower than this many sigma."""
@@ -64,52 +64,66 @@ def behind_turn_on(counts: FloatArray, sigma: float, *, at_maximum: bool = False
     return start + int(behind.argmax())
 
 
-def begins_at(counts: FloatArray, sigma: float) -> int:
-    """Return the bin at which a spectrum begins: before it there are no more than single events far apart.
+def begins_at(counts: FloatArray, sigma: float) -> IntArray:
+    """Return the bin at which each spectrum begins: before it there are no more than single events far apart.
 
     Parameters
     ----------
     counts
-        Shape (n_bins,).
+        Shape (..., n_bins).
     sigma
         Width of a signal in bins.
+
+    Returns
+    -------
+    ndarray
+        Shape (...).
 
     Examples
     --------
     >>> import numpy as np
     >>> counts = np.zeros(200)
     >>> counts[10], counts[150:] = 1.0, 3.0
-    >>> begins_at(counts, 2.0)
+    >>> int(begins_at(counts, 2.0))
     148
     """
-    return len(counts) - ends_at(counts[::-1], sigma)
+    return np.asarray(counts.shape[-1] - ends_at(counts[..., ::-1], sigma))
 
 
-def ends_at(counts: FloatArray, sigma: float) -> int:
-    """Return the bin at which a spectrum ends: behind it there are no more than single events far apart.
+def ends_at(counts: FloatArray, sigma: float) -> IntArray:
+    """Return the bin at which each spectrum ends: behind it there are no more than single events far apart.
 
     Parameters
     ----------
     counts
-        Shape (n_bins,).
+        Shape (..., n_bins).
     sigma
         Width of a signal in bins.
+
+    Returns
+    -------
+    ndarray
+        Shape (...); the number of bins where nothing is filled.
 
     Examples
     --------
     >>> import numpy as np
     >>> counts = np.zeros(200)
     >>> counts[:50], counts[180] = 3.0, 1.0
-    >>> ends_at(counts, 2.0)
+    >>> int(ends_at(counts, 2.0))
     52
     """
-    n_bins = len(counts)
+    n_bins = counts.shape[-1]
     window = max(round(_TAIL * sigma), 2)
-    total = np.concatenate([[0.0], np.cumsum(counts)])
-    stop = np.minimum(np.arange(n_bins) + window, n_bins)
-    filled = np.flatnonzero(total[stop] - total[:n_bins] >= _LEAST)
-    if not len(filled):
-        return n_bins
+    bins = np.arange(n_bins)
+    total = np.zeros((*counts.shape[:-1], n_bins + 1))
+    np.cumsum(counts, axis=-1, out=total[..., 1:])
+    filled = total[..., np.minimum(bins + window, n_bins)] - total[..., :n_bins] >= _LEAST
     # Where the last such stretch begins, up to its last event, and a little behind it.
-    last = np.flatnonzero(counts[: filled[-1] + window] > 0)[-1]
-    return int(min(last + 1 + round(sigma), n_bins))
+    last = _last((counts > 0) & (bins < (_last(filled) + window)[..., None]))
+    return np.where(filled.any(axis=-1), np.minimum(last + 1 + round(sigma), n_bins), n_bins)
+
+
+def _last(mask: BoolArray) -> IntArray:
+    """Return the last place along the last axis that is true; the last of all where none is."""
+    return np.asarray(mask.shape[-1] - 1 - mask[..., ::-1].argmax(axis=-1))
