@@ -65,25 +65,30 @@ def consistent(row: Row) -> Row:
     return dataclasses.replace(row, **changed) if changed else row
 
 
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows in their order with the ranks that they have; those without a rank as they are, last."""
+    having = sorted(
+        (row for row in rows if row.rank is not None),
+        key=lambda row: (row.is_explained, *sort_key(row.p_global, row.z_local)),
+    )
+    return [*having, *(row for row in rows if row.rank is None)]
+
+
 def ranked(rows: Sequence[Row]) -> list[Row]:
     """Return the rows in their order with ranks from 1: those that have a rank first, then the others as they are.
 
     Groups of rows about mostly the same events (:attr:`~coffea_ddp.report.rows.Row.similar_to`) stay together under the
     new rank of their first one.
     """
-    having = sorted(
-        (row for row in rows if row.rank is not None),
-        key=lambda row: (row.is_explained, *sort_key(row.p_global, row.z_local)),
-    )
+    order = in_order(rows)
     first: dict[int, int] = {}
-    for rank, row in enumerate(having, 1):
-        if row.similar_to is not None:
+    for rank, row in enumerate(order, 1):
+        if row.rank is not None and row.similar_to is not None:
             first.setdefault(row.similar_to, rank)
-    new = [
-        _with_rank(row, rank, None if row.similar_to is None else first[row.similar_to])
-        for rank, row in enumerate(having, 1)
+    return [
+        row if row.rank is None else _with_rank(row, rank, None if row.similar_to is None else first[row.similar_to])
+        for rank, row in enumerate(order, 1)
     ]
-    return [*new, *(row for row in rows if row.rank is None)]
 
 
 def _with_rank(row: Row, rank: int, similar_to: int | None) -> Row:

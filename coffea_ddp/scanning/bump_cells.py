@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from coffea_ddp.effective import same
 from coffea_ddp.errors import InputError
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
-from coffea_ddp.report.ordering import ranked
+from coffea_ddp.report.ordering import in_order, ranked
 from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Binning, Contents
@@ -159,9 +159,9 @@ def bump_hunt_in_cells(
         # Of cells: a bump beside another one is of the same.
         statuses[row.status] += (row.bump is None) or (row.bump.bump_number or 1) == 1
     kept, others = _strongest(causes.of(report.rows), best)
-    rows = (*_with_leaders(kept, by_name), *_besides(kept, others))
+    rows = [_with_asks(row, by_name) for row in (*_with_leaders(kept, by_name), *_besides(kept, others))]
     return ScanReport(
-        hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, rows,
+        hists.layout.plan, hists.layout.fingerprint, seed, report.inputs, report.trials, tuple(rows),
         {**options, "statuses": statuses},
     )  # fmt: skip
 
@@ -173,15 +173,18 @@ class _Causes:
     hists: Histograms
     by_name: dict[str, _Cells]
     best: int
-    known: dict[tuple[str | None, str | None, int | None], CausePart | None] = field(default_factory=dict)
+    known: dict[tuple[str | None, str | None, int | None], CausePart] | None = None
 
     def of(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows with the axes that their cells ask about, and with their causes."""
-        asking = [_with_asks(row, self.by_name) for row in rows]
-        if not self.known:
-            explained = with_same_objects(self.hists.layout, with_causes(self.hists, asking), self._under_bump)
-            self.known = {_name_of(row): row.cause for row in explained}
-        return [dataclasses.replace(row, cause=self.known.get(_name_of(row))) for row in asking]
+        """Return rows with their causes."""
+        if self.known is None:
+            explained = with_same_objects(self.hists.layout, with_causes(self.hists, rows), self._under_bump)
+            self.known = {_name_of(row): row.cause for row in explained if row.cause is not None}
+        causes = (self.known.get(_name_of(row)) for row in rows)
+        return [
+            row if cause is None else dataclasses.replace(row, cause=cause)
+            for row, cause in zip(rows, causes, strict=True)
+        ]
 
     def chosen(self, rows: Sequence[Row]) -> list[int]:
         """Return the numbers of the rows that lead, in their order: without a cause, and not like a stronger one."""
@@ -262,7 +265,7 @@ def _strongest(rows: Sequence[Row], best: int) -> tuple[list[Row], list[Row]]:
     Explained rows take at most half of the places, as long as there are others: of many rows neither those that nothing
     explains nor the explanations are lost.
     """
-    order = ranked(rows)  # those without a rank are last
+    order = in_order(rows)  # those without a rank are last
     plain = [row for row in order if row.rank is not None and not row.is_explained]
     explained = [row for row in order if row.rank is not None and row.is_explained]
     of_plain = min(len(plain), best - min(len(explained), best // 2))

@@ -97,14 +97,16 @@ def reflection(
     events, having = (sum(one[number] for one in beside) for number in (0, 1))
     if not under.having or not events:
         return None
-    p_value = min(1.0, trials * float(stats.hypergeom.sf(
-        round(under.having) - 1, round(under.events + events), round(under.having + having), round(under.events)
-    )))  # fmt: skip
     z_without = min(excess(under.without, *(one.without for one in beside)), z_next)
-    if p_value > _ENRICHED or z_without > _LEFT or excess(under.events, *(one.events for one in beside)) < _EXCESS:
+    if z_without > _LEFT or excess(under.events, *(one.events for one in beside)) < _EXCESS:
         return None
     more, having_more = (under[number] - expected(*(one[number] for one in beside)) for number in (0, 1))
     if having_more < _MOST * more:
+        return None
+    p_value = min(1.0, trials * float(stats.hypergeom.sf(
+        round(under.having) - 1, round(under.events + events), round(under.having + having), round(under.events)
+    )))  # fmt: skip
+    if p_value > _ENRICHED:
         return None
     return Reflection(under.having / under.events, having / events, z_without, p_value)
 
@@ -194,12 +196,14 @@ def with_causes(hists: Histograms, rows: Sequence[Row]) -> list[Row]:
         Of its spectra.
     """
     found = list(rows)
-    wanted = [number for number, row in enumerate(rows) if _needs_a_cause(row)]
-    for name in dict.fromkeys(str(rows[number].observable) for number in wanted):
+    wanted: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        if _needs_a_cause(row):
+            wanted.setdefault(str(row.observable), []).append(number)
+    for name, numbers in wanted.items():
         spectrum = _Spectrum(hists, name)  # one at a time: all of them would fill the memory
-        for number in wanted:
-            if rows[number].observable == name:
-                found[number] = dataclasses.replace(rows[number], cause=spectrum.cause(rows[number]))
+        for number in sorted(numbers, key=lambda one: str(rows[one].cell)):  # what is read of a cell is read once
+            found[number] = dataclasses.replace(rows[number], cause=spectrum.cause(rows[number]))
     return found
 
 

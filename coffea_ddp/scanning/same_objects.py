@@ -17,8 +17,10 @@ array([0.86, 0.17])
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +40,8 @@ CHANCE = 0.05
 """Bumps with a larger global p explain nothing, and those with a larger p of their spectrum need no explanation."""
 _CLOSE = 1.5
 """Masses are further apart than by this factor for other reasons than a neutrino, or a mass that is set."""
+_KEPT = 256
+"""Bumps whose events in all exclusive cells are kept while others are compared with them."""
 _OBJECT = re.compile(r"[a-z]\d")
 
 
@@ -84,16 +88,24 @@ def with_same_objects(layout: Layout, rows: Sequence[Row], under_bump: UnderBump
         Gives the events under the bump of a row.
     """
     names = {spectrum.name: spectrum.exchange_name for spectrum in layout.spectra}
-    direct: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
+    direct: dict[tuple[str, ...], list[int]] = {}
+    for number, row in enumerate(rows):
         if is_direct(names[str(row.observable)]) and _is_found(row):
-            direct.setdefault(visible(names[str(row.observable)]), []).append(row)
+            direct.setdefault(visible(names[str(row.observable)]), []).append(number)
+
+    @lru_cache(maxsize=_KEPT)
+    def under(number: int) -> tuple[IntArray, FloatArray]:
+        return under_bump(rows[number])
+
     found = list(rows)
     for number, row in enumerate(rows):
         name = names[str(row.observable)]
         strongest = direct.get(visible(name), [])
         if strongest and not is_direct(name) and _needs_a_cause(row):
-            found[number] = dataclasses.replace(row, cause=_cause(row, strongest, under_bump))
+            close = [one for one in strongest if _is_close(row, rows[one])]
+            if close:
+                cause = _cause(under_bump(row), [rows[one] for one in close], [under(one) for one in close])
+                found[number] = dataclasses.replace(row, cause=cause)
     return found
 
 
@@ -111,20 +123,22 @@ def _is_bump(row: Row) -> bool:
     return row.cause is None and row.z_local is not None and row.bump is not None and bool(row.bump.position)
 
 
-def _cause(row: Row, direct: Sequence[Row], under_bump: UnderBump) -> CausePart | None:
-    assert row.bump is not None
-    mass = row.bump.position or 0.0
-    masses = np.array([one.bump.position if one.bump else None for one in direct], dtype=np.float64)
-    close = [direct[number] for number in np.flatnonzero(np.abs(np.log(masses / mass)) < np.log(_CLOSE)).tolist()]
-    if not close:
-        return None
-    codes, events = under_bump(row)
-    others = np.array([_placed(codes, *under_bump(one)) for one in close])
-    shares = in_common(np.append(events, 0.0), others)
+def _is_close(row: Row, other: Row) -> bool:
+    """Return whether the masses of two bumps are close."""
+    mass, of_other = (one.bump.position or 0.0 if one.bump else 0.0 for one in (row, other))
+    return min(mass, of_other) > 0.0 and abs(math.log(of_other / mass)) < math.log(_CLOSE)
+
+
+def _cause(
+    here: tuple[IntArray, FloatArray], direct: Sequence[Row], there: Sequence[tuple[IntArray, FloatArray]]
+) -> CausePart | None:
+    """Return which of some bumps explains one, by the events under it and under them; ``None`` where none does."""
+    codes, events = here
+    shares = in_common(np.append(events, 0.0), np.array([_placed(codes, *one) for one in there]))
     best = int(shares.argmax())
     if shares[best] <= OVERLAP:
         return None
-    one = close[best]
+    one = direct[best]
     at = one.bump.position if one.bump else None
     said = (
         f"the same objects have a bump in {one.observable} at {at:.4g} GeV in {one.cell}; about as many events are "

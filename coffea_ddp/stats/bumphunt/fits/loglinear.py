@@ -17,6 +17,7 @@ Examples
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -75,10 +76,18 @@ def rows_of(arrays: _Arrays, rows: IntArray) -> _Arrays:
 
 def legendre(n_bins: int, terms: int) -> FloatArray:
     """Return orthogonal polynomials over the bins, each of mean square 1; shape (terms, n_bins)."""
+    # A copy: compiled functions would be compiled anew for an array that cannot be written to.
+    return _legendre(n_bins, terms).copy()
+
+
+@lru_cache(maxsize=256)
+def _legendre(n_bins: int, terms: int) -> FloatArray:
     x = (np.arange(n_bins) + 0.5) / n_bins * 2.0 - 1.0
     powers = np.polynomial.legendre.legvander(x, terms - 1)
     orthogonal, upper = np.linalg.qr(powers)
-    return np.ascontiguousarray((orthogonal * np.sign(np.diag(upper))).T * np.sqrt(n_bins))
+    found = np.ascontiguousarray((orthogonal * np.sign(np.diag(upper))).T * np.sqrt(n_bins))
+    found.flags.writeable = False
+    return found
 
 
 @compiled
