@@ -19,7 +19,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Contents, contents_of
 from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare_all
 from coffea_ddp.scanning.bump_rows import lost_row, rows_of
-from coffea_ddp.scanning.bump_search import Found, Settings, hunted_together, in_order, searched_on, with_toys
+from coffea_ddp.scanning.bump_search import Found, Settings, in_order, searched, with_toys
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.defaults import TOYS
@@ -43,6 +43,8 @@ Progress = Callable[[int, int, str], None]
 
 TOYS_FOR = 20
 """Number of the best spectra whose p-value is made with toys."""
+_AT_ONCE = 4_096
+"""Spectra that are searched together: what was found at every bin is in memory for so many, or twice as many."""
 
 
 def bump_hunt(
@@ -166,12 +168,12 @@ def _all_found(usable: Sequence[Prepared], settings: Settings, progress: Progres
     """Return the bumps of all spectra, or the strongest candidate of those without; and the number of searches."""
     found: list[Found] = []
     searches = done = 0
-    for group in _groups(usable):
+    for groups in _batches(usable):
         progress(done, len(usable), "")
-        for bumps, times in searched_on(hunted_together(group, settings), settings):
+        for bumps, times in searched(groups, settings):
             found += bumps
             searches += times
-        done += len(group)
+        done += sum(map(len, groups))
     return found, searches
 
 
@@ -179,12 +181,21 @@ def _silent(_done: int, _total: int, _what: str) -> None:
     pass
 
 
-def _groups(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
-    """Return the spectra of one length and width together."""
+def _batches(prepared: Sequence[Prepared]) -> Iterator[list[list[Prepared]]]:
+    """Go through spectra, so many at once that peaks are fitted together; in lists of one length and width."""
     groups: dict[Any, list[Prepared]] = {}
     for one in prepared:
         groups.setdefault(one.bins.alike, []).append(one)
-    return list(groups.values())
+    batch, size = list[list[Prepared]](), 0
+    for group in groups.values():
+        for start in range(0, len(group), _AT_ONCE):
+            batch.append(group[start : start + _AT_ONCE])
+            size += len(batch[-1])
+            if size >= _AT_ONCE:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _inputs(spectra: Sequence[Contents]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Examples
 >>> axis = hist.axis.Regular(80, 0.0, 80.0, name="mass")
 >>> spectrum = MassSpectrum("m0m1", "", hist.Hist(axis, data=np.random.default_rng(1).poisson(expected)), width=2.0)
 >>> settings = Settings(shipped())
->>> ((bumps, searches),) = searched_on(hunted_together([prepare(spectrum)], settings), settings)
+>>> ((bumps, searches),) = searched([[prepare(spectrum)]], settings)
 >>> [round(one.peak.place) for one in bumps], searches
 ([20, 55], 3)
 """
@@ -24,15 +24,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coffea_ddp.report.ordering import sort_key
 from coffea_ddp.scanning.bump_range import Prepared, without_turn_on
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
-from coffea_ddp.stats.bumphunt.hunt import Hunted, calibrated_z, hunt, together, toys_beyond
-from coffea_ddp.stats.bumphunt.several import CHANCE, AllBumps, all_bumps
+from coffea_ddp.stats.bumphunt.hunt import calibrated_z, hunt, toys_beyond
+from coffea_ddp.stats.bumphunt.several import CHANCE, AllBumps, Together, all_bumps
 from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
 
 if TYPE_CHECKING:
@@ -61,10 +61,14 @@ class Found:
     ----------
     prepared
         The spectrum and its range.
-    hunted
-        What was found, of one spectrum.
-    counts
-        The counts in which it was found: those without stronger bumps; shape (1, n_bins).
+    best
+        The bin of the bump, counted from the first of the range.
+    peak_z, error
+        The significance at the bump as it was found, and its uncertainty.
+    sigma
+        The standard deviation of the signal there, in bins.
+    significance
+        The z of its evidence, which toys are compared with.
     smooth
         What toys are drawn from: the background of the spectrum without any bump, shape (n_bins,).
     z_spectrum
@@ -87,8 +91,11 @@ class Found:
     """
 
     prepared: Prepared
-    hunted: Hunted
-    counts: FloatArray
+    best: int
+    peak_z: float
+    error: float
+    sigma: float
+    significance: float
     smooth: FloatArray
     z_spectrum: float
     flags: tuple[str, ...]
@@ -101,19 +108,9 @@ class Found:
     n: int | None = None
 
     @property
-    def best(self) -> int:
-        """The bin of the bump, counted from the first of the range."""
-        return int(self.hunted.best[0])
-
-    @property
     def z(self) -> float:
         """The significance at the bump."""
-        return float(self.hunted.estimates.peak[0, self.best]) / self.scale
-
-    @property
-    def error(self) -> float:
-        """The uncertainty of z."""
-        return float(self.hunted.estimates.error[0, self.best])
+        return self.peak_z / self.scale
 
     @property
     def position(self) -> float:
@@ -126,7 +123,7 @@ class Found:
     def width(self) -> float:
         """The standard deviation of the signal there, in GeV."""
         edges = self.prepared.edges
-        return float(self.hunted.sigma[0, self.best] * (edges[self.best + 1] - edges[self.best]))
+        return float(self.sigma * (edges[self.best + 1] - edges[self.best]))
 
     @property
     def is_bump(self) -> bool:
@@ -147,69 +144,101 @@ def in_order(found: Sequence[Found], trials: int) -> list[Found]:
     return [found[i] for i in sorted(range(len(found)), key=lambda i: sort_key(p[i], found[i].z))]
 
 
-def hunted_together(group: Sequence[Prepared], settings: Settings) -> list[Found]:
-    """Return the strongest candidate of each of several spectra of one length and width."""
-    counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
-    sigma = group[0].sigma
-    hunted = hunt(settings.finder, counts, sigma, use, backend=settings.backend)
-    calibrated, flags = calibrated_z(hunted, sigma), flags_of(counts, hunted, use)
-    return [
-        _found(one, hunted.only(row), counts[row : row + 1], float(calibrated[row]), flags[row])
-        for row, one in enumerate(group)
-    ]
-
-
-def _found(prepared: Prepared, hunted: Hunted, counts: FloatArray, calibrated: float, flags: tuple[str, ...]) -> Found:
-    found = Found(prepared, hunted, counts, hunted.estimates.smooth[0], calibrated, flags)
-    # Many bins are not more significant than the best of them.
-    return dataclasses.replace(found, z_spectrum=min(calibrated, found.z))
-
-
-def searched_on(first: Sequence[Found], settings: Settings) -> list[tuple[list[Found], int]]:
-    """Return all bumps of spectra of one length and width, the strongest first, and how many searches that took.
+def searched(groups: Sequence[Sequence[Prepared]], settings: Settings) -> list[tuple[list[Found], int]]:
+    """Return all bumps of spectra, the strongest first, and how many searches that took, for each spectrum.
 
     The strongest candidate is returned whether it is a bump or not. Where no smooth shape describes what is left
     without bumps, and the spectrum has a turn-on, it is searched behind that, if this is smooth.
+
+    Parameters
+    ----------
+    groups
+        Spectra of one length and width each; the outcome is in their order.
+    settings
+        The network.
     """
-    return [_behind_turn_on(*found, settings) for found in zip(first, _with_others(first, settings), strict=True)]
+    found, first = _searched(groups, settings)
+    cuts = {number: cut for number, one in enumerate(found) if (cut := _behind_turn_on(one[0][0], first[number]))}
+    alike: dict[Any, list[int]] = {}
+    for number, cut in cuts.items():
+        alike.setdefault(cut.bins.alike, []).append(number)
+    again, _ = _searched([[cuts[number] for number in numbers] for numbers in alike.values()], settings)
+    for number, (bumps, searches) in zip((one for some in alike.values() for one in some), again, strict=True):
+        before, so_far = found[number]
+        found[number] = (before if _NOT_SMOOTH in bumps[0].flags else bumps), so_far + searches
+    return found
 
 
-def _behind_turn_on(first: Found, found: tuple[list[Found], int], settings: Settings) -> tuple[list[Found], int]:
-    bumps, searches = found
-    if _NOT_SMOOTH not in bumps[0].flags:
-        return found
-    place = first.best if first.is_bump else None
-    cut = without_turn_on(first.prepared, place, float(first.hunted.sigma[0, first.best]))
-    if cut is None:
-        return found
-    ((again, more),) = _with_others(hunted_together([cut], settings), settings)
-    return (again, searches + more) if _NOT_SMOOTH not in again[0].flags else (bumps, searches + more)
+def _behind_turn_on(found: Found, first: Found) -> Prepared | None:
+    """Return the range behind the turn-on of a spectrum whose rest is not smooth; ``None``: there is none.
+
+    Parameters
+    ----------
+    found, first
+        Its strongest candidate, after and before bumps beside it were searched.
+    """
+    if _NOT_SMOOTH not in found.flags:
+        return None
+    return without_turn_on(first.prepared, first.best if first.is_bump else None, first.sigma)
 
 
-def _with_others(first: Sequence[Found], settings: Settings) -> list[tuple[list[Found], int]]:
-    """Return the bumps of spectra of one length and width, each with those beside it, and the number of searches."""
-    counts, use = np.concatenate([one.counts for one in first]), np.array([one.prepared.use for one in first])
-    hunted = together([one.hunted for one in first])
-    found = all_bumps(settings.finder, counts, first[0].prepared.sigma, use, hunted, backend=settings.backend)
-    return [_bumps(*pair) for pair in zip(first, found, strict=True)]
+def _searched(
+    groups: Sequence[Sequence[Prepared]], settings: Settings
+) -> tuple[list[tuple[list[Found], int]], list[Found]]:
+    """Return the bumps of spectra, each with those beside it, and the number of searches; and the first candidates."""
+    together = [_together(group, settings) for group in groups]
+    first = [found for group, one in zip(groups, together, strict=True) for found in _candidates(group, one)]
+    beside = [one for of_group in all_bumps(settings.finder, together, backend=settings.backend) for one in of_group]
+    return [_bumps(*pair) for pair in zip(first, beside, strict=True)], first
+
+
+def _together(group: Sequence[Prepared], settings: Settings) -> Together:
+    counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
+    sigma = group[0].sigma
+    return Together(counts, use, sigma, hunt(settings.finder, counts, sigma, use, backend=settings.backend))
+
+
+def _candidates(group: Sequence[Prepared], together: Together) -> list[Found]:
+    """Return the strongest candidate of each spectrum."""
+    hunted, rows = together.first, np.arange(len(group))
+    best, calibrated = hunted.best, calibrated_z(hunted, together.sigma)
+    peak, error = hunted.estimates.peak[rows, best], hunted.estimates.error[rows, best]
+    # Many bins are not more significant than the best of them.
+    numbers = np.column_stack(
+        [peak, error, hunted.sigma[rows, best], hunted.significance, np.minimum(calibrated, peak)]
+    )
+    flags, smooth = flags_of(together.counts, hunted, together.use), hunted.estimates.smooth
+    return [
+        Found(one, place, z, error, sigma, significance, background, z_spectrum, words)
+        for one, place, (z, error, sigma, significance, z_spectrum), background, words in zip(
+            group, best.tolist(), numbers.tolist(), smooth, flags, strict=True
+        )
+    ]
 
 
 def _bumps(first: Found, found: AllBumps | None) -> tuple[list[Found], int]:
     if found is None:
         return [first], 1
-    prepared = first.prepared
     flags, smooth = first.flags, found.rest.estimates.smooth[0]
     if found.complete and found.beyond_doubt:
-        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, prepared.use[None], found.peaks)[0])
-    z = min(found.z_spectrum, first.z)
+        use = first.prepared.use[None]
+        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, use, found.peaks)[0])
+    z = min(found.z_spectrum, first.peak_z)
     bumps = [
         dataclasses.replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z, by_fit=found.by_fit)
     ]
     for number, (one, peak) in enumerate(zip(found.beside, found.peaks[1:], strict=True), 2):
-        beside = Found(
-            prepared, one.hunted, one.counts, smooth, one.z_spectrum, flags, number, one.scale, one.closed, peak
+        best = int(one.hunted.best[0])
+        z, error, sigma = (
+            float(values[0, best])
+            for values in (one.hunted.estimates.peak, one.hunted.estimates.error, one.hunted.sigma)
         )
-        bumps.append(dataclasses.replace(beside, z_spectrum=min(one.z_spectrum, beside.z)))
+        bumps.append(
+            Found(
+                first.prepared, best, z, error, sigma, float(one.hunted.significance[0]), smooth,
+                min(one.z_spectrum, z / one.scale), flags, number, one.scale, one.closed, peak,
+            )
+        )  # fmt: skip
     return bumps, found.searches
 
 
@@ -219,7 +248,7 @@ def with_toys(found: Found, settings: Settings) -> Found:
         return found
     one = found.prepared
     n_ge = toys_beyond(
-        settings.finder, found.smooth, float(found.hunted.significance[0]), one.sigma, one.use,
+        settings.finder, found.smooth, found.significance, one.sigma, one.use,
         toys=settings.toys, seed=settings.seed, backend=settings.backend, closed=found.closed,
     )  # fmt: skip
     z = found.z_spectrum

@@ -12,7 +12,7 @@ Examples
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,16 +53,6 @@ class Hunted:
     def each(self) -> Iterator[Hunted]:
         """Go through what was found in each of the spectra."""
         return (self.only(row) for row in range(len(self.significance)))
-
-
-def together(found: Sequence[Hunted]) -> Hunted:
-    """Return what was found in spectra of one length, each alone, as that in all of them."""
-    return Hunted(
-        put_together([one.estimates for one in found], np.concatenate),
-        np.concatenate([one.sigma for one in found]),
-        np.concatenate([one.significance for one in found]),
-        np.concatenate([one.spread for one in found]),
-    )
 
 
 def hunt(

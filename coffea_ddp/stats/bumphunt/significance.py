@@ -20,7 +20,7 @@ from coffea_ddp.stats.bumphunt.finder import BumpFinder, shipped
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
 from coffea_ddp.stats.bumphunt.hunt import Hunted, hunt, toys_beyond
 from coffea_ddp.stats.bumphunt.peak_shape import Peak
-from coffea_ddp.stats.bumphunt.several import CHANCE, MOST, AllBumps, Beside, all_bumps, calibrated_z_of
+from coffea_ddp.stats.bumphunt.several import CHANCE, MOST, AllBumps, Beside, Together, all_bumps, calibrated_z_of
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.trials import p_from_z
@@ -213,7 +213,8 @@ def bump_significance(
     hunted = hunt(settings.finder, spectra.counts, spectra.sigma, use, backend=backend)
     bumps: list[AllBumps | None] = [None] * len(spectra.counts)
     if most > 1:
-        bumps = all_bumps(settings.finder, spectra.counts, spectra.sigma, use, hunted, most=most, backend=backend)
+        together = Together(spectra.counts, use, spectra.sigma, hunted)
+        (bumps,) = all_bumps(settings.finder, [together], most=most, backend=backend)
     found = [_all_of(spectra, hunted, use, row, settings, one) for row, one in enumerate(bumps)]
     method = f"{toys} toys from the spectrum's own smooth background" if toys else _CALIBRATED
     if any(one.by_fit for one in found):
