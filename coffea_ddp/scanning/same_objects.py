@@ -40,7 +40,7 @@ CHANCE = 0.05
 """Bumps with a larger global p explain nothing, and those with a larger p of their spectrum need no explanation."""
 _CLOSE = 1.5
 """Masses are further apart than by this factor for other reasons than a neutrino, or a mass that is set."""
-_KEPT = 256
+_KEPT = 1024
 """Bumps whose events in all exclusive cells are kept while others are compared with them."""
 _OBJECT = re.compile(r"[a-z]\d")
 
@@ -95,10 +95,14 @@ def with_same_objects(layout: Layout, rows: Sequence[Row], under_bump: UnderBump
 
     @lru_cache(maxsize=_KEPT)
     def under(number: int) -> tuple[IntArray, FloatArray]:
-        return under_bump(rows[number])
+        codes, events = under_bump(rows[number])
+        filled = np.flatnonzero(events)
+        return codes[filled], events[filled]
 
     found = list(rows)
-    for number, row in enumerate(rows):
+    # Neighbours in mass are compared with the same bumps, which are kept.
+    for number in sorted(range(len(rows)), key=lambda one: _position(rows[one])):
+        row = rows[number]
         name = names[str(row.observable)]
         strongest = direct.get(visible(name), [])
         if strongest and not is_direct(name) and _needs_a_cause(row):
@@ -123,9 +127,14 @@ def _is_bump(row: Row) -> bool:
     return row.cause is None and row.z_local is not None and row.bump is not None and bool(row.bump.position)
 
 
+def _position(row: Row) -> float:
+    """Return the mass of a bump; 0 where there is none."""
+    return row.bump.position or 0.0 if row.bump else 0.0
+
+
 def _is_close(row: Row, other: Row) -> bool:
     """Return whether the masses of two bumps are close."""
-    mass, of_other = (one.bump.position or 0.0 if one.bump else 0.0 for one in (row, other))
+    mass, of_other = _position(row), _position(other)
     return min(mass, of_other) > 0.0 and abs(math.log(of_other / mass)) < math.log(_CLOSE)
 
 
