@@ -34,7 +34,6 @@ from coffea_ddp.report.parts import SMALLEST_P, BumpPart, CausePart
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
-    from coffea_ddp.histograms.cell_counts import CellCounts
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
 
@@ -219,28 +218,27 @@ class _Spectrum:
     def __init__(self, hists: Histograms, name: str) -> None:
         self._layout, self._grid = hists.layout.spectrum(name), hists.layout.grid
         self._edges = np.asarray(self._layout.axis.edges, dtype=np.float64)
-        self._all = hists.spectrum_counts(name)
-        self._having = {known: hists.spectrum_counts(name, known=known) for known in hists.layout.known}
-        counted = (self._all, *self._having.values())
-        self._codes = np.unique(np.concatenate([counts.codes for counts in counted]))
-        self._places = {id(counts): np.searchsorted(self._codes, counts.codes) for counts in counted}
+        self._known = tuple(hists.layout.known)
+        having = (hists.spectrum_counts(name, known=known) for known in self._known)
+        # All events first, then those with each known resonance.
+        self._counted = (hists.spectrum_counts(name), *having)
+        self._codes = np.unique(np.concatenate([counts.codes for counts in self._counted]))
+        self._places = [np.searchsorted(self._codes, counts.codes) for counts in self._counted]
         self._cell: str | None = None
-        self._inside = np.zeros(len(self._codes), dtype=bool)
-        self._sums: dict[int, FloatArray] = {}
+        self._events = np.zeros((len(self._counted), len(self._edges) - 1))
 
     def cause(self, row: Row) -> CausePart | None:
         """Return what explains a row; ``None`` where nothing does."""
         away = self._away(row)
         beside = (np.abs(away) > _NEAR) & (np.abs(away) < _FAR)
         windows = [_under(away), beside & (away < 0), beside & (away > 0)]
-        events = self._numbers(self._all, row, windows)
+        events, *having = self._numbers(row, windows).tolist()
         found = []
-        for known, counts in self._having.items():
-            having = self._numbers(counts, row, windows)
-            under, *sides = (Split(*pair) for pair in zip(events, having, strict=True))
-            test = partial(reflection, under, (sides[0], sides[1]), trials=len(self._having))
+        for number, (known, those) in enumerate(zip(self._known, having, strict=True), 1):
+            under, *sides = (Split(*pair) for pair in zip(events, those, strict=True))
+            test = partial(reflection, under, (sides[0], sides[1]), trials=len(self._known))
             # Rarely is it but for what is left without the resonance.
-            if test(z_next=-math.inf) and (one := test(z_next=self._standing_out(row, away, known)[0])):
+            if test(z_next=-math.inf) and (one := test(z_next=self._standing_out(row, away, number)[0])):
                 found.append((one.p_value, -one.share, known, one))
         if found:
             *_, known, best = min(found)
@@ -253,37 +251,36 @@ class _Spectrum:
         centres = 0.5 * (self._edges[1:] + self._edges[:-1])
         return np.asarray((centres - (bump.position or 0.0)) / max(bump.width or 0.0, 1e-9))
 
-    def _numbers(self, counts: CellCounts, row: Row, windows: Sequence[BoolArray]) -> list[float]:
-        """Return the number of events of the row's cell in every window."""
-        entries = self._of_cell(str(row.cell), counts)
-        return [float(entries[window].sum()) for window in windows]
+    def _numbers(self, row: Row, windows: Sequence[BoolArray]) -> FloatArray:
+        """Return the events of the row's cell in every window, and those of them with each known resonance.
 
-    def _of_cell(self, cell: str, counts: CellCounts) -> FloatArray:
-        """Return the events of a cell in every bin; those of the last cell are kept."""
-        if cell != self._cell:
-            self._cell, self._sums = cell, {}
-            self._inside = self._grid.contains(cell, self._codes)
-        if id(counts) not in self._sums:
-            self._sums[id(counts)] = counts.entries[self._inside[self._places[id(counts)]], 0].sum(axis=0)
-        return self._sums[id(counts)]
+        Shape (1 + n_known, n_windows). What is read of a cell is kept until the next one.
+        """
+        if row.cell != self._cell:
+            self._cell = row.cell
+            inside = self._grid.contains(str(row.cell), self._codes)
+            for events, counts, places in zip(self._events, self._counted, self._places, strict=True):
+                events[:] = counts.entries[inside[places], 0].sum(axis=0)
+        return np.array([self._events[:, window].sum(axis=1) for window in windows]).T
 
-    def _densities(self, row: Row, windows: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
-        """Return the numbers of events in windows, and how many GeV their bins are; both of shape (n_windows,)."""
-        widths = np.diff(self._edges)
-        return np.array(self._numbers(self._all, row, windows)), np.array([widths[one].sum() for one in windows])
+    def _densities(self, row: Row, windows: Sequence[BoolArray], known: int = 0) -> tuple[FloatArray, FloatArray]:
+        """Return the numbers of events in windows, and how many GeV their bins are; both of shape (n_windows,).
 
-    def _standing_out(self, row: Row, away: FloatArray, known: str | None = None) -> tuple[float, float]:
+        With the number of a known resonance, from 1, of the events without it.
+        """
+        numbers, widths = self._numbers(row, windows), np.diff(self._edges)
+        events = numbers[0] - numbers[known] if known else numbers[0]
+        return events, np.array([widths[one].sum() for one in windows])
+
+    def _standing_out(self, row: Row, away: FloatArray, known: int = 0) -> tuple[float, float]:
         """Return z of the events under a bump beyond those next to it, and which part of them that is.
 
-        Expected is the mean of both sides per GeV, or that of the one side that there is. With the name of a known
+        Expected is the mean of both sides per GeV, or that of the one side that there is. With the number of a known
         resonance, of the events without it.
         """
         beside = (np.abs(away) > _UNDER) & (np.abs(away) < _NEAR)
         windows = [_under(away), beside & (away < 0), beside & (away > 0)]
-        events, spans = self._densities(row, windows)
-        if known is not None:
-            events -= self._numbers(self._having[known], row, windows)
-        return standing_out(events, spans)
+        return standing_out(*self._densities(row, windows, known))
 
     def _going_on(self, row: Row, away: FloatArray, *, straight: bool = False) -> float:
         """Return z of the events under a bump beyond what is below it; infinite where that is not in the spectrum."""
@@ -302,7 +299,7 @@ class _Spectrum:
         within = (edges[:-1] > position / _AROUND) & (edges[1:] < position * _AROUND)
         around = (within | (np.abs(away) < _FAR)) & (np.abs(away) > _NEAR)
         windows = [around & (away < 0), around & (away > 0)]
-        below, above = self._numbers(self._all, row, windows)
+        below, above = self._numbers(row, windows)[0].tolist()
         spans = (float(widths[windows[0]].sum()), float(widths[windows[1]].sum()))
         z, _ = self._standing_out(row, away)
         stands_out = z > _NARROW and self._going_on(row, away, straight=True) > _GOES_ON
