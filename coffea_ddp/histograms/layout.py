@@ -5,7 +5,7 @@ An output carries its layout, so that it can be read, merged and scanned without
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,9 @@ __all__ = ["EVENTS", "MAX_SYMMETRIES", "MOST_BINS", "CalibrationLayout", "Featur
 
 EVENTS = "events"
 """The observable that every symmetry has: one bin, which counts the events of each side and cell."""
+
+_NAMED = 40
+"""Names that an error lists."""
 
 MOST_BINS = 10**6
 """The largest number of bins of an axis."""
@@ -142,14 +145,7 @@ class Layout:
         UnknownNameError
             If the plan has none of that name.
         """
-        for comparison in self.comparisons:
-            if comparison.name == name:
-                return comparison
-        known = [comparison.name for comparison in self.comparisons]
-        there = ", ".join(map(repr, known)) or "none"
-        raise UnknownNameError(
-            f"no comparison {name!r} in plan {self.plan!r}; it has: {there}{did_you_mean(name, known)}"
-        )
+        return self.comparisons[self._number("comparison", name, self.comparisons)]
 
     def comparison_channel(self, comparison: str, observable: str = EVENTS) -> Channel:
         """Return the channel of an observable of a comparison.
@@ -176,7 +172,7 @@ class Layout:
         UnknownNameError
             If the plan has no spectrum, or no known resonance, of that name.
         """
-        spectrum = self.spectrum_channels[self._spectrum_number(name)]
+        spectrum = self.spectrum_channels[self._number("spectrum", name, self.spectra)]
         return replace(spectrum, base=spectrum.base + self.keys_behind(known))
 
     def keys_behind(self, known: str) -> int:
@@ -215,7 +211,7 @@ class Layout:
         UnknownNameError
             If the plan has none of that name.
         """
-        return self.spectra[self._spectrum_number(name)]
+        return self.spectra[self._number("spectrum", name, self.spectra)]
 
     def spectrum_channel(self, name: str) -> Channel:
         """Return the channel of a spectrum by name.
@@ -225,14 +221,15 @@ class Layout:
         UnknownNameError
             If the plan has none of that name.
         """
-        return self.spectrum_channels[self._spectrum_number(name)]
+        return self.spectrum_channels[self._number("spectrum", name, self.spectra)]
 
-    def _spectrum_number(self, name: str) -> int:
-        for number, spectrum in enumerate(self.spectra):
-            if spectrum.name == name:
-                return number
-        known = ", ".join(repr(spectrum.name) for spectrum in self.spectra[:40])
-        raise UnknownNameError(f"no spectrum {name!r} in plan {self.plan!r}; it has: {known or 'none'}")
+    def _number(self, what: str, name: str, among: Sequence[SpectrumLayout | SymmetryLayout | ComparisonLayout]) -> int:
+        """Return the number of the one of a name."""
+        known = [one.name for one in among]
+        if name in known:
+            return known.index(name)
+        there = ", ".join(map(repr, known[:_NAMED])) or "none"
+        raise UnknownNameError(f"no {what} {name!r} in plan {self.plan!r}; it has: {there}{did_you_mean(name, known)}")
 
     def symmetry(self, name: str) -> SymmetryLayout:
         """Return a symmetry by name.
@@ -242,12 +239,7 @@ class Layout:
         UnknownNameError
             If the plan has none of that name.
         """
-        for symmetry in self.symmetries:
-            if symmetry.name == name:
-                return symmetry
-        known = ", ".join(repr(symmetry.name) for symmetry in self.symmetries)
-        near = did_you_mean(name, [symmetry.name for symmetry in self.symmetries])
-        raise UnknownNameError(f"no symmetry {name!r} in plan {self.plan!r}; it has: {known or 'none'}{near}")
+        return self.symmetries[self._number("symmetry", name, self.symmetries)]
 
     def channel_number(self, symmetry: str, observable: str) -> int:
         """Return the number of a channel.
