@@ -87,7 +87,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads [default: all cores].")
 @cluster_options(
-    "Address of a running Dask scheduler, tcp:// or tls://: its workers make the tests of counts.",
+    "Address of a running Dask scheduler, tcp:// or tls://: its workers make the tests of counts and the bump hunt.",
     "Dask's report on what they did, an HTML file.",
 )
 @click.option("--symmetry", "symmetries", multiple=True, help="Only this symmetry or comparison; can be repeated.")

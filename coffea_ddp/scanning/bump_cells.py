@@ -21,7 +21,7 @@ from coffea_ddp.report.ordering import in_order, ranked
 from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Binning, Contents
-from coffea_ddp.scanning.bump_hunt import TOYS_FOR, Progress, hunted
+from coffea_ddp.scanning.bump_hunt import ONE, TOYS_FOR, Progress, hunted
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
 from coffea_ddp.scanning.same_objects import with_same_objects
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray, IntArray
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.rows import Row
+    from coffea_ddp.scanning.engines import Engine
 
 _BLOCK = 512
 """Cells whose spectra are added up together."""
@@ -75,7 +76,14 @@ class Bump:
                 raise InputError(f"Bump({name}={value}): give 0 or more")
 
     def scan(
-        self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Progress | None = None
+        self,
+        hists: Histograms,
+        *,
+        best: int,
+        toys: int,
+        seed: int,
+        engine: Engine = ONE,
+        progress: Progress | None = None,
     ) -> ScanReport:
         """Return the report on all spectra of an output (:func:`bump_hunt_in_cells`)."""
         return bump_hunt_in_cells(
@@ -85,6 +93,7 @@ class Bump:
             toys=toys if self.toys is None else self.toys,
             toys_for=self.toys_for,
             seed=seed,
+            engine=engine,
             progress=progress,
         )
 
@@ -110,6 +119,7 @@ def bump_hunt_in_cells(
     toys: int = TOYS,
     toys_for: int = TOYS_FOR,
     seed: int = 0,
+    engine: Engine = ONE,
     progress: Progress | None = None,
 ) -> ScanReport:
     """Search the spectra of all cells for bumps.
@@ -126,6 +136,8 @@ def bump_hunt_in_cells(
         How many rows the report keeps; the best of every spectrum is kept besides, without a rank.
     toys, toys_for, seed, progress
         Of :func:`coffea_ddp.scanning.bump_hunt.bump_hunt`.
+    engine
+        What searches: threads, or the workers of a cluster. Nothing depends on it.
 
     Returns
     -------
@@ -154,7 +166,7 @@ def bump_hunt_in_cells(
         )
     causes = _Causes(hists, by_name, best)
     asked = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": False}
-    report = hunted(found, asked, seed=seed, progress=progress, choose=causes.chosen)
+    report = hunted(found, asked, seed=seed, progress=progress, choose=causes.chosen, engine=engine)
     for row in report.rows:
         # Of cells: a bump beside another one is of the same.
         statuses[row.status] += (row.bump is None) or (row.bump.bump_number or 1) == 1

@@ -19,7 +19,9 @@ Examples
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +29,16 @@ from typing import TYPE_CHECKING, Any
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Contents, contents_of
+from coffea_ddp.scanning.bump_found import Found, found_in, in_order
 from coffea_ddp.scanning.bump_range import MIN_EVENTS, Prepared, prepare_all
 from coffea_ddp.scanning.bump_rows import lost_row, rows_of
-from coffea_ddp.scanning.bump_search import Found, Settings, in_order, searched, with_toys
+from coffea_ddp.scanning.bump_search import Settings
+from coffea_ddp.scanning.bump_works import SpectraSearch, SpectraToys, WithToys, searches_of
+from coffea_ddp.scanning.engines import Engine, Threads
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.defaults import TOYS
+from coffea_ddp.stats.samples.threads import one_thread
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -43,8 +49,8 @@ Progress = Callable[[int, int, str], None]
 
 TOYS_FOR = 20
 """Number of the best spectra whose p-value is made with toys."""
-_AT_ONCE = 4_096
-"""Spectra that are searched together: what was found at every bin is in memory for so many, or twice as many."""
+ONE: Engine = Threads(1)
+"""One thread of this process."""
 
 
 def bump_hunt(
@@ -121,6 +127,7 @@ def hunted(
     progress: Progress | None = None,
     title: str = "spectra",
     choose: Callable[[list[Row]], Sequence[int]] | None = None,
+    engine: Engine = ONE,
 ) -> ScanReport:
     """Return the report of :func:`bump_hunt`.
 
@@ -134,68 +141,103 @@ def hunted(
         Its ``toys``, ``toys_for``, ``min_events`` and ``whole``.
     choose
         Gives of ranked rows the numbers of those that get toys; by default the first ones.
+    engine
+        What searches: threads, or the workers of a cluster.
     """
     toys, toys_for = int(options["toys"]), int(options["toys_for"])
     if toys < 0 or toys_for < 0:
         raise InputError(f"toys={toys}, toys_for={toys_for}: give 0 or more")
-    from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
-
     prepared = prepare_all(spectra, min_events=options["min_events"], whole=options["whole"])
     if spectra and all(one.status is Status.BAD_WIDTH for one in prepared):
         raise InputError(f"{spectra[0].name}: width: {prepared[0].reason}")
-    settings = Settings(finder or shipped(), backend, toys, seed)
+    settings = Settings(finder, backend, toys, seed)
     usable = [one for one in prepared if one.status is Status.OK]
-    found, searches = _all_found(usable, settings, progress or _silent)
+    told = _Told(progress, len(usable))
+    with one_thread():  # each of the engine's threads makes small products
+        found, searches = _all_found(usable, settings, engine, told)
     found = in_order(found, searches)
     checked: Sequence[int] = []
     if toys and toys_for:
         checked = range(len(found)) if choose is None else choose(rows_of(found, searches))
-    for place, number in enumerate(checked[:toys_for], 1):
-        if progress is not None:
-            progress(len(usable), len(usable), f"toys of {place} of the best")
-        found[number] = with_toys(found[number], settings)
+    with one_thread():
+        found = _with_toys(found, checked[:toys_for], settings, engine, told)
     rows = rows_of(in_order(found, searches), searches)
     rows += [lost_row(one) for one in prepared if one.status is not Status.OK]
-    if progress is not None:
-        progress(len(usable), len(usable), "")
+    told.end()
     return ScanReport(
         plan=title, fingerprint="", seed=seed, inputs=_inputs(spectra), trials=searches, rows=tuple(rows),
         options={"tests": ["bump"], **options},
     )  # fmt: skip
 
 
-def _all_found(usable: Sequence[Prepared], settings: Settings, progress: Progress) -> tuple[list[Found], int]:
+@dataclass
+class _Told:
+    """Progress: spectra that were searched, then toys of the best."""
+
+    progress: Progress | None
+    total: int
+    done: int = 0
+
+    def begin(self) -> None:
+        """Tell that nothing is done yet."""
+        self._tell("")
+
+    def spectra(self, _name: str, number: int) -> None:
+        """Count spectra."""
+        self.done += number
+        self._tell("")
+
+    def end(self) -> None:
+        """Tell that all is done."""
+        self.done = self.total
+        self._tell("")
+
+    def toys(self, number: int) -> Callable[[str, int], None]:
+        """Return what counts the bumps whose toys are made, of a number."""
+        done = 0
+
+        def count(_name: str, more: int) -> None:
+            nonlocal done
+            done += more
+            self._tell(f"toys of the best: {done} of {number}")
+
+        return count
+
+    def _tell(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total, what)
+
+
+def _all_found(usable: Sequence[Prepared], settings: Settings, engine: Engine, told: _Told) -> tuple[list[Found], int]:
     """Return the bumps of all spectra, or the strongest candidate of those without; and the number of searches."""
-    found: list[Found] = []
-    searches = done = 0
-    for groups in _batches(usable):
-        progress(done, len(usable), "")
-        for bumps, times in searched(groups, settings):
-            found += bumps
-            searches += times
-        done += sum(map(len, groups))
+    found, searches, numbers = list[Found](), 0, deque[list[int]]()
+
+    def works() -> Iterator[SpectraSearch]:
+        for some, work in searches_of(usable, settings):
+            numbers.append(some)
+            yield work
+
+    told.begin()
+    for outcomes in engine.results(works(), told.spectra):
+        for number, one in zip(numbers.popleft(), outcomes, strict=True):
+            found += found_in(usable[number], one)
+            searches += one.searches
     return found, searches
 
 
-def _silent(_done: int, _total: int, _what: str) -> None:
-    pass
-
-
-def _batches(prepared: Sequence[Prepared]) -> Iterator[list[list[Prepared]]]:
-    """Go through spectra, so many at once that peaks are fitted together; in lists of one length and width."""
-    groups: dict[Any, list[Prepared]] = {}
-    for one in prepared:
-        groups.setdefault(one.bins.alike, []).append(one)
-    batch, size = list[list[Prepared]](), 0
-    for group in groups.values():
-        for start in range(0, len(group), _AT_ONCE):
-            batch.append(group[start : start + _AT_ONCE])
-            size += len(batch[-1])
-            if size >= _AT_ONCE:
-                yield batch
-                batch, size = [], 0
-    if batch:
-        yield batch
+def _with_toys(
+    found: Sequence[Found], numbers: Sequence[int], settings: Settings, engine: Engine, told: _Told
+) -> list[Found]:
+    """Return all bumps, those of some numbers with toys, which say nothing of bumps that are known by their fit."""
+    changed = list(found)
+    checked = [number for number in numbers if not found[number].candidate.by_fit]
+    if not checked:
+        return changed
+    bumps = tuple(WithToys(found[number].candidate, found[number].prepared.bins) for number in checked)
+    (reached,) = engine.results([SpectraToys(bumps, settings)], told.toys(len(checked)))
+    for number, n_ge in zip(checked, reached, strict=True):
+        changed[number] = found[number].with_toys(n_ge, settings.toys)
+    return changed
 
 
 def _inputs(spectra: Sequence[Contents]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from coffea_ddp.report.parts import BumpPart
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.report.rows import Row
+from coffea_ddp.scanning.bump_found import Found, z_after
 from coffea_ddp.scanning.bump_range import Prepared
-from coffea_ddp.scanning.bump_search import Found, z_after
 from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import p_from_z
 
@@ -30,7 +30,7 @@ def rows_of(found: Sequence[Found], trials: int) -> list[Row]:
     """Return the rows of bumps, or of the strongest candidates of spectra, in order, after a number of searches."""
     if not found:
         return []
-    z_local, z_cell = np.array([one.z for one in found]), np.array([one.z_spectrum for one in found])
+    z_local, z_cell = np.array([one.candidate.z for one in found]), np.array([one.z_spectrum for one in found])
     z_global = z_after(found, trials)
     p_local, p_cell, p_global = (p_from_z(z, two_sided=False) for z in (z_local, z_cell, z_global))
     columns = (part.tolist() for part in (z_local, p_local, p_cell, z_global, p_global))
@@ -41,9 +41,9 @@ def rows_of(found: Sequence[Found], trials: int) -> list[Row]:
 
 
 def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
-    spectrum, edges = found.prepared.contents, found.prepared.edges
+    spectrum, edges, candidate = found.prepared.contents, found.prepared.edges, found.candidate
     position, width = found.position, found.width
-    nowhere = "NO_DOMAIN" in found.flags
+    nowhere = "NO_DOMAIN" in candidate.flags
     return Row(
         kind="spectrum", symmetry=None, observable=spectrum.name, cell=spectrum.cell,
         region=Region((Range("", position - 2 * width, position + 2 * width, "GeV"),)),
@@ -63,8 +63,9 @@ def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
         n_bins=int(found.prepared.use.sum()),
         p_cell=values.p_cell,
         bump=BumpPart(
-            position, width, found.error, float(edges[0]), float(edges[-1]), " ".join(found.flags),
-            None if found.peak is None else found.number, None if found.peak is None else found.peak.events,
+            position, width, candidate.error, float(edges[0]), float(edges[-1]), " ".join(candidate.flags),
+            None if candidate.peak is None else candidate.number,
+            None if candidate.peak is None else candidate.peak.events,
         ),
         n_ge=found.n_ge,
         n=found.n,
@@ -73,14 +74,15 @@ def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
 
 def _p_method(found: Found) -> str:
     """Return how the p-values of a bump were made, in words."""
-    if found.by_fit:
+    candidate = found.candidate
+    if candidate.by_fit:
         return "one-sided; p spectrum: by what the fit of the peak gains in deviance, without which alone it is smooth"
     spectrum = "calibrated on background-only spectra"
-    if found.number > 1:
-        spectrum += f", {found.number - 1} stronger bump{'s' * (found.number > 2)} taken out"
-    if found.scale > 1.0:
+    if candidate.number > 1:
+        spectrum += f", {candidate.number - 1} stronger bump{'s' * (candidate.number > 2)} taken out"
+    if candidate.scale > 1.0:
         spectrum += (
-            f", z divided by {found.scale:.2g} as the pulls around them are that much larger than those of chance"
+            f", z divided by {candidate.scale:.2g} as the pulls around them are that much larger than those of chance"
         )
     if found.n_ge is not None:
         toys = f"{found.n} toys of a smooth estimate of it"

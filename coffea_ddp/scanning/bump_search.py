@@ -6,34 +6,30 @@ Examples
 >>> import numpy as np
 >>> from coffea_ddp.scanning.bump_range import prepare
 >>> from coffea_ddp.spectra.spectrum import MassSpectrum
->>> from coffea_ddp.stats.bumphunt.finder import shipped
 >>> x = np.arange(80)
 >>> expected = 5e3 * np.exp(-x / 40.0)
 >>> for place, height in ((20, 3e3), (55, 900.0)):
 ...     expected += height * np.exp(-0.5 * ((x - place) / 2.0) ** 2)
 >>> axis = hist.axis.Regular(80, 0.0, 80.0, name="mass")
 >>> spectrum = MassSpectrum("m0m1", "", hist.Hist(axis, data=np.random.default_rng(1).poisson(expected)), width=2.0)
->>> settings = Settings(shipped())
->>> ((bumps, searches),) = searched([[prepare(spectrum)]], settings)
->>> [round(one.peak.place) for one in bumps], searches
+>>> (found,) = searched([[prepare(spectrum)]], Settings())
+>>> [round(one.peak.place) for one in found.bumps], found.searches
 ([20, 55], 3)
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.report.ordering import sort_key
 from coffea_ddp.scanning.bump_range import Prepared, without_turn_on
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
-from coffea_ddp.stats.bumphunt.hunt import calibrated_z, hunt, toys_beyond
+from coffea_ddp.stats.bumphunt.hunt import calibrated_z, hunt
 from coffea_ddp.stats.bumphunt.several import CHANCE, AllBumps, Together, all_bumps
-from coffea_ddp.stats.trials import p_from_z, sidak_z, z_from_p
+from coffea_ddp.stats.trials import p_from_z
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
@@ -45,25 +41,40 @@ _NOT_SMOOTH = "NOT_SMOOTH"
 
 @dataclass(frozen=True)
 class Settings:
-    """The network, where it runs, and the toys."""
+    """The network, where it runs, and the toys.
 
-    finder: BumpFinder
+    Attributes
+    ----------
+    finder
+        ``None``: the network of the package.
+    backend
+        ``"numpy"`` or ``"torch"``.
+    toys, seed
+        Background-only toys of the best spectra.
+    """
+
+    finder: BumpFinder | None = None
     backend: str = "numpy"
     toys: int = 0
     seed: int = 0
 
+    @property
+    def network(self) -> BumpFinder:
+        """The network that is used."""
+        from coffea_ddp.stats.bumphunt.finder import shipped  # numba, when used only
+
+        return self.finder or shipped()
+
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Candidate:
     """A bump of a spectrum, or its strongest candidate.
 
     Attributes
     ----------
-    prepared
-        The spectrum and its range.
     best
         The bin of the bump, counted from the first of the range.
-    peak_z, error
+    found_z, error
         The significance at the bump as it was found, and its uncertainty.
     sigma
         The standard deviation of the signal there, in bins.
@@ -86,13 +97,10 @@ class Found:
     by_fit
         Whether its z is what its fit gains in deviance (:class:`~coffea_ddp.stats.bumphunt.several.AllBumps`), of which
         toys say nothing.
-    n_ge, n
-        Toys that reach it, and all; ``None`` without toys.
     """
 
-    prepared: Prepared
     best: int
-    peak_z: float
+    found_z: float
     error: float
     sigma: float
     significance: float
@@ -104,26 +112,11 @@ class Found:
     closed: BoolArray | None = None
     peak: Peak | None = None
     by_fit: bool = False
-    n_ge: int | None = None
-    n: int | None = None
 
     @property
     def z(self) -> float:
         """The significance at the bump."""
-        return self.peak_z / self.scale
-
-    @property
-    def position(self) -> float:
-        """The mass: the mean of the peak as fitted, or the centre of the bin of a candidate."""
-        edges = self.prepared.edges
-        place = self.best if self.peak is None else self.peak.place
-        return float(np.interp(place + 0.5, np.arange(len(edges)), edges))
-
-    @property
-    def width(self) -> float:
-        """The standard deviation of the signal there, in GeV."""
-        edges = self.prepared.edges
-        return float(self.sigma * (edges[self.best + 1] - edges[self.best]))
+        return self.found_z / self.scale
 
     @property
     def is_bump(self) -> bool:
@@ -131,21 +124,27 @@ class Found:
         return float(p_from_z(self.z_spectrum, two_sided=False)) < CHANCE
 
 
-def z_after(found: Sequence[Found], trials: int) -> FloatArray:
-    """Return the global z of bumps after a number of searches, shape (n_bumps,)."""
-    return np.asarray(sidak_z(np.array([one.z_spectrum for one in found]), trials, two_sided=False))
+class Searched(NamedTuple):
+    """Outcome of the search in one spectrum.
+
+    Attributes
+    ----------
+    bumps
+        The strongest candidate, and the bumps beside it.
+    searches
+        How many searches that took.
+    cut
+        The range that they were found in, where it is not the one that was given: its first bin, that behind its last,
+        and why.
+    """
+
+    bumps: tuple[Candidate, ...]
+    searches: int
+    cut: tuple[int, int, str] | None = None
 
 
-def in_order(found: Sequence[Found], trials: int) -> list[Found]:
-    """Return bumps in the order of their ranks after a number of searches."""
-    if not found:
-        return []
-    p = p_from_z(z_after(found, trials), two_sided=False).tolist()
-    return [found[i] for i in sorted(range(len(found)), key=lambda i: sort_key(p[i], found[i].z))]
-
-
-def searched(groups: Sequence[Sequence[Prepared]], settings: Settings) -> list[tuple[list[Found], int]]:
-    """Return all bumps of spectra, the strongest first, and how many searches that took, for each spectrum.
+def searched(groups: Sequence[Sequence[Prepared]], settings: Settings) -> list[Searched]:
+    """Return all bumps of each of several spectra, the strongest first.
 
     The strongest candidate is returned whether it is a bump or not. Where no smooth shape describes what is left
     without bumps, and the spectrum has a turn-on, it is searched behind that, if this is smooth.
@@ -157,101 +156,79 @@ def searched(groups: Sequence[Sequence[Prepared]], settings: Settings) -> list[t
     settings
         The network.
     """
+    given = [one for group in groups for one in group]
     found, first = _searched(groups, settings)
-    cuts = {number: cut for number, one in enumerate(found) if (cut := _behind_turn_on(one[0][0], first[number]))}
-    alike: dict[Any, list[int]] = {}
+    cuts = {
+        number: cut
+        for number, one in enumerate(given)
+        if _NOT_SMOOTH in found[number].bumps[0].flags and (cut := _behind_turn_on(one, first[number]))
+    }
+    alike: dict[tuple[int, bytes], list[int]] = {}
     for number, cut in cuts.items():
         alike.setdefault(cut.bins.alike, []).append(number)
     again, _ = _searched([[cuts[number] for number in numbers] for numbers in alike.values()], settings)
-    for number, (bumps, searches) in zip((one for some in alike.values() for one in some), again, strict=True):
-        before, so_far = found[number]
-        found[number] = (before if _NOT_SMOOTH in bumps[0].flags else bumps), so_far + searches
+    for number, behind in zip((one for some in alike.values() for one in some), again, strict=True):
+        cut, before = cuts[number], found[number]
+        searches = before.searches + behind.searches
+        if _NOT_SMOOTH in behind.bumps[0].flags:
+            found[number] = before._replace(searches=searches)
+        else:
+            found[number] = Searched(behind.bumps, searches, (cut.first, cut.stop, cut.reason))
     return found
 
 
-def _behind_turn_on(found: Found, first: Found) -> Prepared | None:
-    """Return the range behind the turn-on of a spectrum whose rest is not smooth; ``None``: there is none.
-
-    Parameters
-    ----------
-    found, first
-        Its strongest candidate, after and before bumps beside it were searched.
-    """
-    if _NOT_SMOOTH not in found.flags:
-        return None
-    return without_turn_on(first.prepared, first.best if first.is_bump else None, first.sigma)
+def _behind_turn_on(prepared: Prepared, first: Candidate) -> Prepared | None:
+    """Return the range of a spectrum behind its turn-on; ``None``: there is none."""
+    return without_turn_on(prepared, first.best if first.is_bump else None, first.sigma)
 
 
-def _searched(
-    groups: Sequence[Sequence[Prepared]], settings: Settings
-) -> tuple[list[tuple[list[Found], int]], list[Found]]:
-    """Return the bumps of spectra, each with those beside it, and the number of searches; and the first candidates."""
+def _searched(groups: Sequence[Sequence[Prepared]], settings: Settings) -> tuple[list[Searched], list[Candidate]]:
+    """Return the bumps of spectra, each with those beside it; and the strongest candidates before these were found."""
     together = [_together(group, settings) for group in groups]
-    first = [found for group, one in zip(groups, together, strict=True) for found in _candidates(group, one)]
-    beside = [one for of_group in all_bumps(settings.finder, together, backend=settings.backend) for one in of_group]
-    return [_bumps(*pair) for pair in zip(first, beside, strict=True)], first
+    first = [candidate for one in together for candidate in _candidates(one)]
+    beside = [one for of_group in all_bumps(settings.network, together, backend=settings.backend) for one in of_group]
+    use = (row for one in together for row in one.use)
+    return [_bumps(*one) for one in zip(first, beside, use, strict=True)], first
 
 
 def _together(group: Sequence[Prepared], settings: Settings) -> Together:
     counts, use = np.array([one.counts for one in group]), np.array([one.use for one in group])
     sigma = group[0].sigma
-    return Together(counts, use, sigma, hunt(settings.finder, counts, sigma, use, backend=settings.backend))
+    return Together(counts, use, sigma, hunt(settings.network, counts, sigma, use, backend=settings.backend))
 
 
-def _candidates(group: Sequence[Prepared], together: Together) -> list[Found]:
+def _candidates(together: Together) -> list[Candidate]:
     """Return the strongest candidate of each spectrum."""
-    hunted, rows = together.first, np.arange(len(group))
+    hunted, rows = together.first, np.arange(len(together.counts))
     best, calibrated = hunted.best, calibrated_z(hunted, together.sigma)
     peak, error = hunted.estimates.peak[rows, best], hunted.estimates.error[rows, best]
     # Many bins are not more significant than the best of them.
-    numbers = np.column_stack(
-        [peak, error, hunted.sigma[rows, best], hunted.significance, np.minimum(calibrated, peak)]
-    )
+    numbers = [peak, error, hunted.sigma[rows, best], hunted.significance, np.minimum(calibrated, peak)]
     flags, smooth = flags_of(together.counts, hunted, together.use), hunted.estimates.smooth
     return [
-        Found(one, place, z, error, sigma, significance, background, z_spectrum, words)
-        for one, place, (z, error, sigma, significance, z_spectrum), background, words in zip(
-            group, best.tolist(), numbers.tolist(), smooth, flags, strict=True
+        Candidate(place, z, error, sigma, significance, background, z_spectrum, words)
+        for place, (z, error, sigma, significance, z_spectrum), background, words in zip(
+            best.tolist(), np.column_stack(numbers).tolist(), smooth, flags, strict=True
         )
     ]
 
 
-def _bumps(first: Found, found: AllBumps | None) -> tuple[list[Found], int]:
+def _bumps(first: Candidate, found: AllBumps | None, use: FloatArray) -> Searched:
     if found is None:
-        return [first], 1
+        return Searched((first,), 1)
     flags, smooth = first.flags, found.rest.estimates.smooth[0]
     if found.complete and found.beyond_doubt:
-        use = first.prepared.use[None]
-        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, use, found.peaks)[0])
-    z = min(found.z_spectrum, first.peak_z)
-    bumps = [
-        dataclasses.replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z, by_fit=found.by_fit)
-    ]
+        flags = without_bumps(flags, flags_of(found.rest_counts, found.rest, use[None], found.peaks)[0])
+    z = min(found.z_spectrum, first.found_z)
+    bumps = [replace(first, flags=flags, smooth=smooth, peak=found.peaks[0], z_spectrum=z, by_fit=found.by_fit)]
     for number, (one, peak) in enumerate(zip(found.beside, found.peaks[1:], strict=True), 2):
-        best = int(one.hunted.best[0])
-        z, error, sigma = (
-            float(values[0, best])
-            for values in (one.hunted.estimates.peak, one.hunted.estimates.error, one.hunted.sigma)
-        )
+        best, estimates = int(one.hunted.best[0]), one.hunted.estimates
+        arrays = (estimates.peak, estimates.error, one.hunted.sigma)
+        z, error, sigma = (float(values[0, best]) for values in arrays)
         bumps.append(
-            Found(
-                first.prepared, best, z, error, sigma, float(one.hunted.significance[0]), smooth,
-                min(one.z_spectrum, z / one.scale), flags, number, one.scale, one.closed, peak,
+            Candidate(
+                best, z, error, sigma, float(one.hunted.significance[0]), smooth, min(one.z_spectrum, z / one.scale),
+                flags, number, one.scale, one.closed, peak,
             )
         )  # fmt: skip
-    return bumps, found.searches
-
-
-def with_toys(found: Found, settings: Settings) -> Found:
-    """Return a bump with its toys counted; where they give the larger p, they replace the calibration."""
-    if found.by_fit:
-        return found
-    one = found.prepared
-    n_ge = toys_beyond(
-        settings.finder, found.smooth, found.significance, one.sigma, one.use,
-        toys=settings.toys, seed=settings.seed, backend=settings.backend, closed=found.closed,
-    )  # fmt: skip
-    z = found.z_spectrum
-    if n_ge:
-        z = min(z, float(z_from_p((n_ge + 1) / (settings.toys + 1), two_sided=False)))
-    return dataclasses.replace(found, z_spectrum=z, n_ge=n_ge, n=settings.toys)
+    return Searched(tuple(bumps), found.searches)

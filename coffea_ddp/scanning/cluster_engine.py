@@ -118,8 +118,8 @@ def engine_of(client: Any, jobs: int | None, tests: Sequence[ScanTest]) -> Engin
     if client is None:
         return Threads(jobs)
     found = ClusterWorkers(client)
-    found.check([test for test in tests if test.kind == "counts"])
-    here_made = [test.name for test in tests if test.kind != "counts"]
+    found.check([test for test in tests if test.kind != "events"])
+    here_made = [test.name for test in tests if test.kind == "events"]
     if here_made:
         _LOG.info("%s: made by this process, not by the workers of the cluster", ", ".join(here_made))
     return found

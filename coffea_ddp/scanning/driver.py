@@ -120,12 +120,13 @@ def scan(
         The luminosity, cross sections and their uncertainties, where data are compared with simulation
         (:class:`~coffea_ddp.scanning.simulation.Simulation`): by default those that the datasets' metadata tell.
     jobs
-        Threads for tests of counts and for pseudo-experiments; all cores by default. No result depends on it.
+        Threads for tests of counts, for pseudo-experiments and for mass spectra; all cores by default. No result
+        depends on it.
     client
-        A ``distributed.Client``: the tests of counts, of the data and in pseudo-experiments, are made by the workers of
-        its cluster, instead of threads; they may come and go, and no result depends on them. All else is done here: the
-        tests of stored events and of mass spectra with their pseudo-experiments, and the ranking. Workers need this
-        version of the package; tests of your own travel with their functions.
+        A ``distributed.Client``: the tests of counts, of the data and in pseudo-experiments, and the bump hunt with its
+        toys are made by the workers of its cluster, instead of threads; they may come and go, and no result depends on
+        them. All else is done here: the tests of stored events with their pseudo-experiments, and the ranking. Workers
+        need this version of the package; tests of your own travel with their functions.
     progress
         Called before each (symmetry, observable), after each block of pseudo-experiments, and at the end.
 
@@ -174,7 +175,7 @@ def scan(
     kind = null_of(null, expectation, [symmetry for symmetry, _ in channels])
     engine = engine_of(client, jobs, chosen)  # fails before any work is done
     spectra = [test for test in chosen if is_spectra_test(test)]
-    others = [test.scan(hists, best=best, toys=toys, seed=seed, progress=progress) for test in spectra]
+    others = [test.scan(hists, best=best, toys=toys, seed=seed, engine=engine, progress=progress) for test in spectra]
     beside = tests_of(chosen)
     if compared and beside:
         asked = ComparisonTests(beside, compared, simulation or Simulation(), min_events, best, toys, seed, engine)

@@ -185,6 +185,7 @@ def check_used(
     """
     of_symmetries = "a test of symmetries", any(test.kind != "spectra" for test in tests)
     counts = "a test of counts, as nsigma or submatrix", any(test.kind in ("counts", "comparison") for test in tests)
+    shared = "a test of counts or of mass spectra", any(test.kind != "events" for test in tests)
     default = Expectation()
     given = {
         "symmetries": (symmetries is not None, of_symmetries),
@@ -196,7 +197,7 @@ def check_used(
         "calibration": (expectation.calibration is not None, of_symmetries),
         "leave_out": (expectation.leave_out, counts),
         "null": (null is not None, of_symmetries),
-        "client": (client is not None, counts),
+        "client": (client is not None, shared),
     }
     for name, (wanted, (needed, made)) in given.items():
         if wanted and not made:

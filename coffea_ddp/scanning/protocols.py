@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.report.report import ScanReport
     from coffea_ddp.scanning.cell_matrices import Block
+    from coffea_ddp.scanning.engines import Engine
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.results import CellResults
     from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput, UnbinnedResults
@@ -122,8 +123,9 @@ class SpectraTest(ScanTest, Protocol):
     """A test of mass spectra in all cells, with a separate ranking."""
 
     def scan(
-        self, hists: Histograms, *, best: int, toys: int, seed: int, progress: Callable[[int, int, str], None] | None
-    ) -> ScanReport:
+        self, hists: Histograms, *, best: int, toys: int, seed: int, engine: Engine,
+        progress: Callable[[int, int, str], None] | None,
+    ) -> ScanReport:  # fmt: skip
         """Return the report on all spectra of an output."""
 
 

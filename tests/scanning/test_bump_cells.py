@@ -7,57 +7,22 @@ from pathlib import Path
 import hist
 import numpy as np
 import pytest
+from mass_spectra import GRID, spectra_in_cells
 
 import coffea_ddp as ddp
 from coffea_ddp.errors import InputError, UnknownNameError
-from coffea_ddp.histograms.cells import CellGrid, Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.report.joining import joined
+from coffea_ddp.scanning import bump_works
 from coffea_ddp.scanning.bump_cells import bump_hunt_in_cells
-from coffea_ddp.spectra.resolution import Resolution, resolution_axis
-
-RESOLUTION = Resolution(0.02)
-AXIS = resolution_axis(RESOLUTION, 60.0, 400.0)
-GRID = CellGrid((Multiplicity("j", last=3), Multiplicity("b", last=2)))
-
-
-def falling(events):
-    shape = np.exp(-AXIS.centers / 60.0)
-    return events * shape / shape.sum()
-
-
-def peak(events, mass):
-    shape = np.exp(-0.5 * ((AXIS.centers - mass) / RESOLUTION.sigma(mass)) ** 2)
-    return events * shape / shape.sum()
-
-
-def made(*, signal_code=5, signal=120.0, seed=1, symmetries=()):
-    """Spectra in all exclusive cells, a resonance at 200 GeV in one of them."""
-    spectra = tuple(SpectrumLayout(name, AXIS, RESOLUTION, (), name, (name[1:],) * 2) for name in ("2mu", "2e"))
-    layout = Layout("made", "0" * 16, GRID, symmetries, spectra=spectra)
-    rng = np.random.default_rng(seed)
-    keys, counts = [], []
-    for channel in layout.spectrum_channels:
-        for code in range(GRID.n_exclusive):
-            expected = falling(3e4 / (1 + code) ** 1.5)
-            if channel.name == "2mu" and code == signal_code:
-                expected = expected + peak(signal, 200.0)
-            drawn = rng.poisson(expected)
-            filled = np.flatnonzero(drawn)
-            keys.append(channel.key(np.full(len(filled), code), 0, filled + 1))
-            counts.append(drawn[filled])
-    empty = Histograms.empty(layout)
-    return Histograms(
-        layout, SparseCounts(np.concatenate(keys), np.concatenate(counts)), empty.not_filled, empty.events
-    )
+from coffea_ddp.scanning.engines import Threads
 
 
 @pytest.fixture(scope="module")
 def hists():
-    return made()
+    return spectra_in_cells()
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +39,17 @@ def test_the_cell_with_the_resonance_comes_first(report):
     assert (best.n_ge, best.n, best.two_sided) == (0, 100, False)
     assert best.p_local <= best.p_cell <= best.p_global
     assert best.rank == best.similar_to == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_result_depends_on_threads(hists, report, jobs, monkeypatch):
+    monkeypatch.setattr(bump_works, "AT_ONCE", 8)
+    threads = Threads(jobs)
+    few = bump_hunt_in_cells(hists, toys=100, toys_for=3, seed=1, engine=threads)
+    again = bump_hunt_in_cells(hists, toys=100, toys_for=3, seed=1, engine=Threads(2))
+    assert few == again
+    assert [row.cell for row in few.rows] == [row.cell for row in report.rows]
+    assert [row.z_local for row in few.rows] == pytest.approx([row.z_local for row in report.rows], abs=1e-4)
 
 
 def test_every_distinct_cell_is_looked_at_once(hists, report):
@@ -122,7 +98,7 @@ def test_scan_takes_the_tests_that_the_plan_has(hists):
 def test_symmetries_and_spectra_are_ranked_together():
     axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
     symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))
-    with_both = made(symmetries=(symmetry,), signal=50.0)
+    with_both = spectra_in_cells(symmetries=(symmetry,), signal=50.0)
     channel = with_both.layout.channels[1]
     keys = np.sort(
         np.concatenate([channel.key(np.zeros(4, int), np.full(4, side), np.arange(1, 5)) for side in (0, 1)])

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from clusters import edited, facility
 from console import invoke
+from mass_spectra import spectra_in_cells
 from stored_toys import make_events
 from toys import scan_expecting
 
 from coffea_ddp.cluster.connecting import connect
 from coffea_ddp.errors import ClusterError, DDPError, InputError
-from coffea_ddp.scanning import cluster_engine, symmetry_scan
+from coffea_ddp.scanning import bump_works, cluster_engine, symmetry_scan
 from coffea_ddp.scanning.binned_tests import NSigma, Submatrix
 from coffea_ddp.scanning.cluster_engine import ClusterWorkers
 from coffea_ddp.scanning.driver import scan
@@ -90,6 +91,11 @@ def cluster(tmp_path_factory, seen):
 
 
 @pytest.fixture
+def _few_spectra_at_a_time(monkeypatch):
+    monkeypatch.setattr(bump_works, "AT_ONCE", 8)
+
+
+@pytest.fixture
 def client(cluster):
     """Connect; whoever sends much is not advised against it (a warning is an error here)."""
     few = dask.config.set({"distributed.admin.large-graph-warning-threshold": "100kB"})
@@ -152,6 +158,26 @@ def test_tests_of_events_are_made_here(hists, client, caplog):
     with caplog.at_level("INFO", logger="coffea_ddp"):
         assert text(scan(hists, client=client, **given)) == text(scan(hists, **given))
     assert "nplm: made by this process, not by the workers" in caplog.text
+
+
+@pytest.mark.usefixtures("_few_spectra_at_a_time")
+def test_spectra_are_searched_by_the_workers(client, monkeypatch):
+    hists, told = spectra_in_cells(), []
+    options = {"tests": "bump", "toys": 100, "seed": 2}
+    here = text(scan(hists, jobs=1, **options))
+
+    def nowhere(*_args):
+        raise AssertionError("searched by this process")
+
+    for name in ("searched", "toys_beyond"):
+        monkeypatch.setattr(bump_works, name, nowhere)
+    report = scan(hists, client=client, progress=lambda *step: told.append(step), **options)
+    assert text(report) == here
+    assert not client.who_has()
+    done = [step for step, _, _ in told]
+    assert done[0] == 0 < done[1] < done[-1] == told[-1][1]
+    assert done == sorted(done)
+    assert any("toys of the best" in what for _, _, what in told)
 
 
 def test_on_the_command_line(hists, cluster, tmp_path, capfd):
@@ -374,7 +400,7 @@ def test_faults_of_functions_are_those_of_threads(hists, client):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tests": NPLM(fits=0)}, "client has no effect on nplm: it needs a test of counts"),
+        ({"tests": NPLM(fits=0)}, "client has no effect on nplm: it needs a test of counts or of mass spectra"),
         (
             {"client": "tcp://host:8786"},
             r"scan\(hists, client=client\): got the text .*client=Client\('tcp://host:8786'\)",
