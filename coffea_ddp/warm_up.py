@@ -29,7 +29,8 @@ from coffea_ddp.stats.simulated.cells import (
     toy_pulls,
     toy_regions,
 )
-from coffea_ddp.stats.simulated.expected import SimulatedCounts, draw, expect
+from coffea_ddp.stats.simulated.expected import draw, expect
+from coffea_ddp.stats.simulated.rates import SimulatedCounts
 from coffea_ddp.testing import make_nanoaod
 
 _EVENTS, _SYMMETRY = 12_000, "e/mu"

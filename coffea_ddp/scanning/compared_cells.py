@@ -23,8 +23,8 @@ from coffea_ddp.stats.simulated.cells import (
     toy_pulls,
     toy_regions,
 )
-from coffea_ddp.stats.simulated.counts import expected_p
 from coffea_ddp.stats.simulated.expected import draw
+from coffea_ddp.stats.simulated.mixed import mixed_p
 from coffea_ddp.stats.simulated.pulls import weighted_pulls
 from coffea_ddp.stats.trials import z_from_p
 
@@ -42,7 +42,8 @@ BLOCK = 512
 """Cells whose matrices are made together."""
 METHOD = "asymptotic normal, two-sided, with the statistics of each sample and the variations"
 REGION_METHOD = (
-    "Poisson with a gamma-distributed expectation, statistics and variations together, of the region, two-sided"
+    "Poisson with the expectation of the region, of the mean, variance and third moment of its samples and with its "
+    "variations, two-sided"
 )
 
 
@@ -60,6 +61,7 @@ class Matrices(NamedTuple):
     data: FloatArray
     mean: FloatArray
     variance: FloatArray
+    third: FloatArray
     steady: FloatArray
     own: FloatArray
     shifts: FloatArray
@@ -81,7 +83,7 @@ class ComparedCells:
     def __init__(self, expected: Expected, cells: DistinctCells, n_bins: int) -> None:
         self.expected, self.cells, self.n_bins = expected, cells, n_bins
         self._walk = cells.walk(expected.cells, expected.bins)
-        columns = [getattr(expected, name) for name in Matrices._fields[:5]]
+        columns = [getattr(expected, name) for name in Matrices._fields[:-1]]
         self._columns = np.column_stack([*columns, *expected.shifts])
         totals = np.column_stack([expected.data, expected.mean])
         sums = [np.bincount(expected.cells, column, minlength=len(expected.starts) - 1) for column in totals.T]
@@ -94,8 +96,8 @@ class ComparedCells:
             some = index[start : start + BLOCK]
             whole = np.zeros((self._columns.shape[1], len(some), self.n_bins))
             whole[:, :, self._walk.bins] = np.moveaxis(self._walk.sums(self._columns, some, trail), 2, 0)
-            data, mean, variance, steady, own = whole[:5]
-            yield some, Matrices(data, mean, variance, steady, own, whole[5:])
+            data, mean, variance, third, steady, own = whole[:6]
+            yield some, Matrices(data, mean, variance, third, steady, own, whole[6:])
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ class ComparedRegions:
         found = best_regions(block.data, block.mean, block.variance, block.own, block.shifts, shape)
         tested = found.trials > 0
         mean = np.where(tested, found.mean, 1.0)
-        p = np.minimum(2.0 * expected_p(found.data, mean, error=np.sqrt(found.variance), excess=None), 1.0)
+        third = _inside(block.third, found.region, shape)
+        p = np.minimum(2.0 * mixed_p(found.data, mean, found.variance, third), 1.0)
         statistic = np.where(tested, found.score, np.nan)
         bound = np.where(tested, np.copysign(np.maximum(z_from_p(p, two_sided=True), 0.0), found.score), np.nan)
         ones = np.ones(len(p))
@@ -183,6 +186,14 @@ class ComparedRegions:
     def p_method(self, expected: object) -> str:  # noqa: ARG002 (as of other tests)
         """Return how the local p-value is made, in words."""
         return REGION_METHOD
+
+
+def _inside(values: FloatArray, region: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """Return the sums over one region of every cell."""
+    sums = np.zeros((len(values), shape[0] + 1, shape[1] + 1))
+    sums[:, 1:, 1:] = values.reshape(-1, *shape).cumsum(axis=1).cumsum(axis=2)
+    cell, (i, k, j, m) = np.arange(len(values)), region.T
+    return np.asarray(sums[cell, k, m] - sums[cell, i, m] - sums[cell, k, j] + sums[cell, i, j])
 
 
 class PreparedPulls(NamedTuple):

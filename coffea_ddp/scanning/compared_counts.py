@@ -9,7 +9,8 @@ import numpy as np
 
 from coffea_ddp.histograms.cell_counts import CellCounts, cell_counts
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.stats.simulated.expected import Expected, SimulatedCounts, expect
+from coffea_ddp.stats.simulated.expected import Expected, expect
+from coffea_ddp.stats.simulated.rates import SimulatedCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,8 @@ class ComparedCounts:
         Their datasets.
     variations
         Name, and what is added to their sum up and down; shape (n_codes, n_bins) each.
+    places
+        Of the exclusive cells on the axes of the grid; shape (n_axes, n_codes).
     """
 
     comparison: str
@@ -56,6 +59,7 @@ class ComparedCounts:
     samples: tuple[SimulatedCounts, ...]
     names: tuple[str, ...]
     variations: Variations
+    places: IntArray
 
     @property
     def mean(self) -> FloatArray:
@@ -65,7 +69,7 @@ class ComparedCounts:
     @property
     def expected(self) -> Expected:
         """Expectation of the data, with the statistics of the samples."""
-        return expect(self.samples, self.data, self.shape, self.variations)
+        return expect(self.samples, self.data, self.shape, self.variations, self.places)
 
     def as_counts(self) -> CellCounts:
         """Return simulation and data as sides A and B."""
@@ -120,8 +124,10 @@ def compared_counts(
     names = tuple(one.sample.dataset for one in normalised.simulated)
     variations = _variations(hists.layout.comparison(comparison).variations, found, scales)
     variations += _normalisations(samples, names, asked)
-    events = np.sum(data, axis=0)
-    return ComparedCounts(comparison, observable, channel.axes, codes, shape, events, samples, names, variations)
+    events, places = np.sum(data, axis=0), hists.layout.grid.decode(codes)
+    return ComparedCounts(
+        comparison, observable, channel.axes, codes, shape, events, samples, names, variations, places
+    )
 
 
 def _between(sample: Sample, channel: Channel, hists: Histograms, codes: IntArray | None = None) -> CellCounts:

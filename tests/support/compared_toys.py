@@ -35,9 +35,13 @@ SPARSE = (Process(0.6, 0.25, 1.0), Process(0.3, 0.12, 3.0), Process(0.1, 0.08, 0
 NEGATIVE = (Process(0.6, 0.25, 0.2, 0.2), Process(0.3, 0.12, 0.5), Process(0.1, 0.08, 0.05, 0.05))
 
 
-def layout_of(variations: Sequence[str] = ()) -> Layout:
+FEW_CELLS = CellGrid((Multiplicity("j", last=3), Multiplicity("b", last=2), Multiplicity("lepton", last=1)))
+MANY_CELLS = CellGrid(tuple(Multiplicity(name, last=last) for name, last in (("j", 5), ("b", 3), ("e", 3))))
+"""96 exclusive cells, of which samples of a few hundred events miss many."""
+
+
+def layout_of(variations: Sequence[str] = (), grid: CellGrid = FEW_CELLS) -> Layout:
     axis = hist.axis.Regular(N_BINS, 0.0, 200.0, name="m")
-    grid = CellGrid((Multiplicity("j", last=3), Multiplicity("b", last=2), Multiplicity("lepton", last=1)))
     comparison = ComparisonLayout(NAME, (("m", (axis,)),), tuple(variations))
     return Layout("toy", "0" * 16, grid, (), comparisons=(comparison,))
 
@@ -99,9 +103,11 @@ def output(layout: Layout, samples: dict[str, Sample]) -> Histograms:
     return dataclasses.replace(Histograms.empty(layout), samples=dict(sorted(samples.items())))
 
 
-def null_output(seed: int, processes: Sequence[Process] = WELL, total: float = 2000.0, extra=None) -> Histograms:
+def null_output(
+    seed: int, processes: Sequence[Process] = WELL, total: float = 2000.0, extra=None, grid: CellGrid = FEW_CELLS
+) -> Histograms:
     """Return one output in which data and simulation have one truth, the same for every seed."""
-    layout = layout_of()
+    layout = layout_of(grid=grid)
     rates, rng = rates_of(layout, processes, total), np.random.default_rng(seed)
     samples = simulated(layout, processes, rates, rng)
     return output(layout, samples | data(layout, rates, rng, extra))

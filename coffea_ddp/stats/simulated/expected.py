@@ -19,7 +19,8 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import stream
-from coffea_ddp.stats.simulated.rates import Rates, smoothed_rates
+from coffea_ddp.stats.simulated.rates import Rates, SimulatedCounts, smoothed_rates
+from coffea_ddp.stats.simulated.totals import cell_totals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,23 +31,6 @@ if TYPE_CHECKING:
 
 LEAST = 1e-3
 """Events of data: a bin in which less is expected, and nothing was seen or simulated, is left out."""
-
-
-class SimulatedCounts(NamedTuple):
-    """One simulated sample in units of events of data; arrays of shape (n_cells, n_bins).
-
-    Attributes
-    ----------
-    w, w2, n
-        Sums of weights and of squared weights, and numbers of events.
-    negative
-        Whether some weights are negative.
-    """
-
-    w: FloatArray
-    w2: FloatArray
-    n: FloatArray
-    negative: bool = False
 
 
 class GammaPart(NamedTuple):
@@ -72,6 +56,8 @@ class Expected:
         Events of data.
     mean, variance
         Of the expectation; the variance is that of the samples' statistics.
+    third
+        Third central moment of the expectation, of the samples' statistics.
     steady
         Of a pull, smooth: what its weight is made of.
     own
@@ -89,6 +75,7 @@ class Expected:
     data: FloatArray
     mean: FloatArray
     variance: FloatArray
+    third: FloatArray
     steady: FloatArray
     own: FloatArray
     up: FloatArray
@@ -112,6 +99,7 @@ def expect(
     data: FloatArray,
     shape: tuple[int, int],
     variations: Sequence[tuple[str, FloatArray, FloatArray]] = (),
+    places: IntArray | None = None,
 ) -> Expected:
     """Return the expectation that samples lead to.
 
@@ -126,8 +114,14 @@ def expect(
     variations
         Name, and what is added to the sum of all samples by one standard deviation up and down; shape (n_cells, n_bins)
         each.
+    places
+        Of the cells on the axes of their grid, shape (n_axes, n_cells), which say what a sample may have in cells that
+        it misses; by default they have no axes.
     """
-    rates = [smoothed_rates(one.w, one.w2, one.n, shape=shape) for one in samples]
+    rates = [
+        smoothed_rates(one.w, one.w2, one.n, shape=shape, totals=totals)
+        for one, totals in zip(samples, cell_totals(samples, places), strict=True)
+    ]
     nothing = np.zeros(data.shape)
     mean, variance, steady = (sum((getattr(one, name) for one in rates), nothing) for name in Rates._fields[:3])
     simulated = sum((one.n for one in samples), nothing)
@@ -144,8 +138,8 @@ def expect(
     up = np.array([one[1][keep] for one in variations]).reshape(len(variations), len(bins))
     down = np.array([one[2][keep] for one in variations]).reshape(len(variations), len(bins))
     return Expected(
-        np.searchsorted(cells, np.arange(len(data) + 1)), bins, data[keep], mean[keep], variance[keep], steady[keep],
-        own, up, down, tuple(one[0] for one in variations), tuple(parts),
+        np.searchsorted(cells, np.arange(len(data) + 1)), bins, data[keep], mean[keep], variance[keep],
+        _third(parts, len(bins)), steady[keep], own, up, down, tuple(one[0] for one in variations), tuple(parts),
     )  # fmt: skip
 
 
@@ -163,6 +157,13 @@ def _parts(rate: Rates, number: IntArray, *, negative: bool) -> list[GammaPart]:
     half = 0.5 * mean / size
     added, taken = np.maximum(0.5 * events + half, 0.0), np.maximum(0.5 * events - half, 0.0)
     return [GammaPart(rows, added, size, 1.0), GammaPart(rows, taken, size, -1.0)]
+
+
+def _third(parts: Sequence[GammaPart], n_entries: int) -> FloatArray:
+    found = np.zeros(n_entries)
+    for one in parts:
+        found[one.rows] += one.sign * 2.0 * one.shape * one.scale**3
+    return found
 
 
 def draw(expected: Expected, *, seed: int, key: str, block: int) -> Single:

@@ -42,6 +42,23 @@ _NEIGHBOURS = 2.0
 """Events that neighbouring bins have together before they say what a bin among them may hold."""
 
 
+class SimulatedCounts(NamedTuple):
+    """One simulated sample in units of events of data; arrays of shape (n_cells, n_bins).
+
+    Attributes
+    ----------
+    w, w2, n
+        Sums of weights and of squared weights, and numbers of events.
+    negative
+        Whether some weights are negative.
+    """
+
+    w: FloatArray
+    w2: FloatArray
+    n: FloatArray
+    negative: bool = False
+
+
 class Rates(NamedTuple):
     """Rates of one sample; arrays of shape (n_cells, n_bins).
 
@@ -65,7 +82,9 @@ class Rates(NamedTuple):
     shape: float
 
 
-def smoothed_rates(w: FloatArray, w2: FloatArray, n: FloatArray, *, shape: tuple[int, int]) -> Rates:
+def smoothed_rates(
+    w: FloatArray, w2: FloatArray, n: FloatArray, *, shape: tuple[int, int], totals: FloatArray | None = None
+) -> Rates:
     """Return the rates of one sample.
 
     Parameters
@@ -75,6 +94,8 @@ def smoothed_rates(w: FloatArray, w2: FloatArray, n: FloatArray, *, shape: tuple
         (n_cells, n_bins).
     shape
         Rows and columns of the bins; one row for one axis.
+    totals
+        Events of the cells, shape (n_cells,); by default those that are there.
     """
     total = n.sum()
     if not total:
@@ -82,7 +103,7 @@ def smoothed_rates(w: FloatArray, w2: FloatArray, n: FloatArray, *, shape: tuple
         return Rates(nothing, nothing, nothing, nothing, 0.0)
     common = _product(n, shape)
     product = common * _nearby(n, common) if 1 in shape else common
-    width = _shape(n, product)
+    width = mixture_shape(n, product)
     share = width / (width + product)
     product = _with_sums(product, share, n)
     mean_weight, mean_square = (_weights_of(values, n, product, share) for values in (w, w2))
@@ -92,7 +113,25 @@ def smoothed_rates(w: FloatArray, w2: FloatArray, n: FloatArray, *, shape: tuple
     mean, variance, events = (
         (1.0 - share) * own + share * other for own, other in ((w, mean_weight), (w2, mean_square), (n, product))
     )
-    return Rates(mean, variance, np.maximum(steady_w, 0.0) + steady_w2, events, width)
+    found = Rates(mean, variance, np.maximum(steady_w, 0.0) + steady_w2, events, width)
+    return found if totals is None else _of_totals(found, totals, (w, w2, n), common)
+
+
+def _of_totals(
+    found: Rates, totals: FloatArray, sums: tuple[FloatArray, FloatArray, FloatArray], common: FloatArray
+) -> Rates:
+    """Return rates of other events of the cells; in a cell without any, those of all cells together."""
+    w, w2, n = sums
+    cells, wanted = n.sum(axis=1, keepdims=True), totals[:, None]
+    empty = cells == 0
+    level = np.divide(wanted, cells, out=np.zeros_like(cells), where=~empty)
+    events = np.where(empty, wanted * (common.sum(axis=0) / common.sum()), level * found.events)
+    weight, square = w.sum() / n.sum(), w2.sum() / n.sum()
+    mean, variance, steady = (
+        np.where(empty, events * of_all, level * own)
+        for own, of_all in ((found.mean, weight), (found.variance, square), (found.steady, max(weight, 0.0) + square))
+    )
+    return Rates(mean, variance, steady, events, found.shape)
 
 
 def _nearby(n: FloatArray, product: FloatArray) -> FloatArray:
@@ -123,7 +162,7 @@ def _product(n: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """Return the numbers of events that cells and bins would share out if they were independent."""
     bins = n.sum(axis=0)
     expected = _neighbouring(bins) if 1 in shape else _outer(bins.reshape(shape)).reshape(-1)
-    width = _shape(bins, expected)
+    width = mixture_shape(bins, expected)
     share = width / (width + expected)
     bins = (1.0 - share) * bins + share * expected
     return np.asarray(n.sum(axis=1)[:, None] * bins / bins.sum())
@@ -149,7 +188,7 @@ def _neighbouring(counts: FloatArray) -> FloatArray:
     return np.asarray(found * (counts.sum() / found.sum()))
 
 
-def _shape(n: FloatArray, expected: FloatArray) -> float:
+def mixture_shape(n: FloatArray, expected: FloatArray) -> float:
     """Return the shape that makes the numbers of events most likely, as a Poisson-gamma mixture around others."""
     inside = expected > 0
     own, around = n[inside], expected[inside]

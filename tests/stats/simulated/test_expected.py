@@ -14,8 +14,9 @@ from coffea_ddp.stats.simulated.cells import (
     toy_pulls,
     toy_regions,
 )
-from coffea_ddp.stats.simulated.expected import SimulatedCounts, draw, expect
+from coffea_ddp.stats.simulated.expected import draw, expect
 from coffea_ddp.stats.simulated.pulls import weighted_pulls
+from coffea_ddp.stats.simulated.rates import SimulatedCounts
 
 SHAPE = (1, 10)
 
