@@ -36,6 +36,7 @@ PERFORMANCE, CALIBRATION = "a performance report", "a calibration"
 CONFIRMATION, REGION, LIMITS = "a confirmation of `coffea-ddp confirm`", "an exported region", "a table of limits"
 EVENT_LIST, SKIM = "a list of events", "a file of chosen events"
 CHANGES = "a result of `coffea-ddp compare-reports`"
+MENU = "a trigger menu that a run has kept"
 """Names of the kinds of files in messages."""
 
 TEXTS = frozenset(
@@ -60,6 +61,7 @@ _MARKS: dict[str, re.Pattern[bytes]] = {
     COMPARISON: re.compile(_format("comparison")),
     CONFIRMATION: re.compile(_format("confirmation")),
     CHANGES: re.compile(_format("report-changes")),
+    MENU: re.compile(_format("menu")),
     EVENT_LIST: re.compile(rb"run,luminosityBlock,event,side|# coffea-ddp/events"),
     SPECTRA: re.compile(_format("spectra") + rb"|spectrum,low,high,count(,variance)?\nROI_mass_"),
     TABLE: re.compile(rb"kind,symmetry,observable,cell,"),

@@ -19,6 +19,7 @@ import platform
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ from coffea_ddp.running.guarding import wait_at_most
 from coffea_ddp.running.metadata import menu_of
 from coffea_ddp.running.options import Reading
 from coffea_ddp.running.reader import Holding, NotATreeError, is_parquet, look, structure
+from coffea_ddp.running.shards import Shards
 from coffea_ddp.running.sources import Source, asked_twice
 from coffea_ddp.running.weight_sums import check_sum, with_sum
 
@@ -257,15 +259,16 @@ def with_datasets(
     return told, [one for one in elsewhere if isinstance(one, Missing)]
 
 
-def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem]) -> list[WorkItem]:
+def with_preload(plan: ScanPlan, chunks: Sequence[WorkItem], shards: Shards | None = None) -> list[WorkItem]:
     """Have coffea read all branches of a chunk at once; which ones, the first file of every dataset tells.
 
-    A file of another version reads what differs when it is asked for.
+    A file of another version reads what differs when it is asked for. Trigger menus are kept beside finished chunks.
     """
     names: dict[str, frozenset[str] | None] = {}
     for item in chunks:
         if item.dataset not in names:
-            names[item.dataset] = _branches(plan, item)
+            with shards.at_hand(item) if shards else nullcontext():
+                names[item.dataset] = _branches(plan, item)
     return [dataclasses.replace(item, preload=names[item.dataset]) for item in chunks]
 
 

@@ -292,7 +292,8 @@ def _run_chunks(
 ) -> dict[str, Histograms]:
     if not chunks:
         return {}
-    work, shards = with_preload(plan, chunks), keeping.shards
+    shards = keeping.shards
+    work = with_preload(plan, chunks, shards)
     if shards is not None and keeping.resume:
         _LOG.info("resuming from %s: %d of %d chunks are there", shards.folder, shards.count(work), len(work))
     mine, theirs = (None, shards) if keeping.by_workers else (shards, None)

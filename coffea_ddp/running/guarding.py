@@ -12,6 +12,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,10 @@ class _Guarded:
         return found
 
     def _once(self, item: Any, work: WorkItem) -> Output | DDPError:
+        shards = self.guard.shards
         try:
-            output = self.function(item)
+            with shards.at_hand(work) if shards else nullcontext():
+                output = self.function(item)
         except Exception as error:  # noqa: BLE001 (whatever it is, it becomes one of ours)
             problem = explain(error, work.filename)
             found: Output | DDPError = type(problem)(str(problem))

@@ -1,6 +1,7 @@
 """Metadata of ATLAS's files: trigger menus, and sums of the weights of all events that were generated.
 
-Read once a file and process; a menu that several files have is parsed once.
+Read once a file and process, and once a file where a run keeps its chunks (:mod:`coffea_ddp.running.kept_menus`). A
+menu that several files have is parsed once.
 
 Examples
 --------
@@ -15,6 +16,7 @@ Examples
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +27,7 @@ import uproot
 from coffea_ddp.errors import FileError, describe
 from coffea_ddp.events.dialects.dialect import spelled
 from coffea_ddp.events.dialects.menu import Menu, chains
+from coffea_ddp.running.kept_menus import Place, place
 from coffea_ddp.running.trees import identity_of, open_root
 
 TREE = "MetaData"
@@ -122,11 +125,39 @@ def menu_of(path: str) -> Menu | None:
     FileError
         If it has one that cannot be read.
     """
-    return _menu(path, identity_of(path))
+    found, kept_at = _menu(path, identity_of(path)), place()
+    if kept_at is not None and not kept_at.taken:  # it was read before there was a place for it
+        _keep(path, kept_at, found)
+    return found
 
 
 @lru_cache(maxsize=8)
 def _menu(path: str, _identity: object) -> Menu | None:
+    kept_at = place()
+    kept = None if kept_at is None else kept_at.load()
+    if kept is not None:
+        return kept.menu
+    found = _menu_in(path)
+    if kept_at is not None:
+        _keep(path, kept_at, found)
+    return found
+
+
+def _keep(path: str, kept_at: Place, menu: Menu | None) -> None:
+    if uuid_of(path) == kept_at.uuid:  # not of a file that took its place meanwhile
+        kept_at.save(menu)
+
+
+def uuid_of(path: str) -> str:
+    """Return the uuid of a ROOT file; empty where it cannot be opened any more."""
+    try:
+        with open_root(path) as file:
+            return str(uuid.UUID(bytes=bytes(file.file.fUUID)))
+    except Exception:  # noqa: BLE001 (uproot, the file system and the network have their own)
+        return ""
+
+
+def _menu_in(path: str) -> Menu | None:
     told = _columns(path, {f"{_MENU}.key": 0, f"{_MENU}.payload": 0})
     keys, payloads = told.get(f"{_MENU}.key"), told.get(f"{_MENU}.payload")
     if keys is not None and payloads is not None and len(keys) == len(payloads):

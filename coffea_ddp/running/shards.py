@@ -12,16 +12,18 @@ import re
 import uuid
 import zlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coffea_ddp._files import write_text
+from coffea_ddp._files import MENU, what_is, write_text
 from coffea_ddp.cluster.code_digest import here
 from coffea_ddp.errors import FileError
 from coffea_ddp.histograms.archive import write
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.plan.datasets import KEY
+from coffea_ddp.running.kept_menus import NAME, kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 FORMAT = "coffea-ddp/shards"
 _MANIFEST = "manifest.json"
 _SHARD = re.compile(r".+-\d+-\d+(-\w+)*\.ddp")
+_MENU = re.compile(re.escape(NAME))
 _UNFINISHED = re.compile(r"\.coffea-ddp-\w+\.tmp|seen-[0-9a-f]{8}")
 
 
@@ -102,6 +105,10 @@ class Shards:
         tree = re.sub(r"[^A-Za-z0-9_.]", "_", item.treename)[:80]
         chunk = f"{tree}-{item.entrystart}-{item.entrystop}-{whose:08x}{special}.ddp"
         return self.folder / (file_uuid(item) or "no-uuid") / chunk
+
+    def at_hand(self, item: WorkItem) -> AbstractContextManager[None]:
+        """Return what keeps the trigger menu of a chunk's file beside its finished chunks, while it is read."""
+        return kept_in(self.path(item).parent, file_uuid(item))
 
     def count(self, items: Sequence[WorkItem]) -> int:
         """Return how many of these chunks were done before."""
@@ -207,6 +214,7 @@ def remove(folder: str | Path) -> None:
 def _remove_from(place: Path) -> None:
     for chunks in [found for found in place.iterdir() if found.is_dir() and not found.is_symlink()]:
         _remove_files(chunks, _SHARD, _UNFINISHED)
+        _remove_menu(chunks)
         _remove_empty(chunks)
     _remove_files(place, _UNFINISHED)
     if {path.name for path in place.iterdir()} == {_MANIFEST}:  # last, so that what is left is known
@@ -228,6 +236,11 @@ def _remove_files(folder: Path, *names: re.Pattern[str]) -> None:
         if any(name.fullmatch(path.name) for name in names) and path.is_file() and not path.is_symlink():
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _remove_menu(folder: Path) -> None:
+    if what_is(folder / NAME) == MENU:
+        _remove_files(folder, _MENU)
 
 
 def _remove_empty(folder: Path) -> None:
