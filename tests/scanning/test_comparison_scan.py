@@ -149,3 +149,13 @@ def test_no_event_is_no_row():
     report = scan(output(layout, samples), ["nsigma", "roi"], toys=64)
     assert not report.rows
     assert report.trials == 0
+
+
+def test_a_simulation_that_is_wrong_by_orders_of_magnitude_is_a_row_and_no_error():
+    """Of a luminosity in other units, for example."""
+    layout = layout_of()
+    rates, rng = rates_of(layout, WELL, 20_000.0), np.random.default_rng(17)
+    hists = output(layout, simulated(layout, WELL, rates, rng) | data(layout, 50.0 * rates, rng))
+    report = scan(hists, ["nsigma", "roi"], toys=64)
+    assert report.rows[0].z_local > 37
+    assert all(row.p_local is None or row.p_local > 0 for row in report.rows)

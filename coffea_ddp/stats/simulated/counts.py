@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SURE = 1e-9
 """A relative variance of the expectation beside that of Poisson, below which it is taken as known."""
+_LEAST = float(np.finfo(np.float64).tiny)
+"""A p-value has a z, however small it is."""
 _FLAT = 0.05
 """A deviation below which the formula says nothing, and the score is 0."""
 
@@ -53,7 +55,7 @@ def expected_p(
     Returns
     -------
     ndarray of float64
-        Of the common shape; above 0, where a double can hold it.
+        Of the common shape; never 0: the smallest double of full precision, 2.2e-308, where it is smaller.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def expected_p(
             "together"
         ) from None
     above = n > mean if excess is None else np.full(n.shape, bool(excess))
-    return np.asarray(np.where(above, _tail(n, mean, spread**2), _head(n, mean, spread**2)))
+    found = np.where(above, _tail(n, mean, spread**2), _head(n, mean, spread**2))
+    return np.asarray(np.maximum(found, _LEAST))
 
 
 def _tail(n: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:

@@ -75,3 +75,9 @@ def test_what_cannot_be_is_an_error():
         expected_p(1, 1.0, error=-1.0)
     with pytest.raises(InputError, match="go together"):
         expected_p([1, 2, 3], [1.0, 2.0])
+
+
+def test_a_p_that_no_double_holds_is_not_0():
+    found = expected_p([100_000, 0, 5_000], [100.0, 5_000.0, 50.0], error=[0.0, 0.0, 1.0])
+    assert (found > 0).all()
+    assert (found < 1e-300).all()
