@@ -90,7 +90,7 @@ def test_the_pages_show_data_and_simulation(made):
     assert "ddp.compared_cell(hists" in region
     assert "Not drawn" not in region
     maps = [path.read_text() for path in (made / "pages" / "regions").glob("*.html")]
-    assert any("pull of data" in text for text in maps)
+    assert any("z of data" in text for text in maps)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

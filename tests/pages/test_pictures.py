@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 from toys import GRID, make_histograms, make_layout
 
 import coffea_ddp as ddp
@@ -12,6 +14,7 @@ from coffea_ddp.pages.pictures import Permuting, pictures_of
 from coffea_ddp.pages.pictures.cells import rectangle_of
 from coffea_ddp.report.regions import Range, Region
 from coffea_ddp.testing import LFVSignal, make_dataset
+from tests.support.compared_toys import null_output
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +105,17 @@ def test_cells_of_any_plan(observable, weighted):
 )
 def test_no_rectangle_without_bins_of_the_matrix(region):
     assert rectangle_of(region, (10, 5)) is None
+
+
+def test_the_figure_of_a_comparison_has_the_z_of_the_p_of_every_bin_and_no_pull():
+    hists = null_output(1, total=300.0)
+    row = max(ddp.scan(hists, ["nsigma"], toys=0).rows, key=lambda one: len(one.cell))  # a sparse cell
+    (figure,) = pictures_of(row, hists).pictures
+    z, data, expected = (figure.column(name) for name in ("z", "data", "expected"))
+    error = figure.column("expected_high") - expected
+    assert [panel.label for panel in figure.panels][-1] == "z"
+    p = ddp.stats.expected_p(data, expected, error=error)
+    assert z == pytest.approx(np.sign(data - expected) * np.maximum(scipy_stats.norm.isf(p), 0.0), abs=1e-6)
+    pulls = (data - expected) / np.sqrt(expected + error**2)
+    assert np.abs(pulls - z).max() > 0.2
+    assert "pull" not in figure.caption + figure.text

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp.errors import InputError
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.compared_cell import compared_cell
+from coffea_ddp.scanning.compared_cell import compared_cell, z_of_bins
 from coffea_ddp.scanning.driver import scan
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.simulation import Simulation
@@ -149,6 +149,26 @@ def test_no_event_is_no_row():
     report = scan(output(layout, samples), ["nsigma", "roi"], toys=64)
     assert not report.rows
     assert report.trials == 0
+
+
+def test_z_of_a_bin_is_that_of_its_p_and_of_a_row_of_this_bin():
+    hists, n_single = null_output(16), 0
+    for row in scan(hists, ["roi"], toys=0).rows:
+        inside = compared_cell(hists, NAME, "m", row.cell)
+        ((first, stop),) = row.region.bins
+        if stop - first == 1:
+            n_single += 1
+            assert inside.z[first] == pytest.approx(row.z_local, rel=0.02)  # a score, within a few per cent of its p
+    assert n_single > 5
+    data_of, expected, error = np.array([3.0, 0.0, 7.0, 1e5, 2.0]), np.array([0.01, 8.0, 7.0, 1e3, 0.0]), np.zeros(5)
+    z = z_of_bins(data_of, expected, error)
+    assert z[0] == pytest.approx(scipy_stats.norm.isf(scipy_stats.poisson.sf(2, 0.01)))
+    assert z[1] == pytest.approx(-scipy_stats.norm.isf(np.exp(-8.0)))
+    assert z[2] == 0.0  # where as many are expected, more than half of all experiments have as many or fewer
+    assert 37 < z[3] < 38  # no double holds its p
+    assert np.isnan(z[4])
+    wide = z_of_bins(data_of[:1], expected[:1], np.array([0.02]))
+    assert 0 < wide[0] < z[0]
 
 
 def test_a_simulation_that_is_wrong_by_orders_of_magnitude_is_a_row_and_no_error():

@@ -1,4 +1,4 @@
-"""Figures of data beside simulation in a cell: what is expected with its uncertainty, the samples, data, and pulls."""
+"""Figures of data beside simulation in a cell: what is expected with its uncertainty, the samples, data, and z."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coffea_ddp.pages.pictures.figure import Column, Figure, Layer, Map, Panel, 
 from coffea_ddp.plotting.intervals import poisson_interval
 from coffea_ddp.plotting.ranges import close_in, contents_scale, per_bin, ratio_scale
 from coffea_ddp.report.cell_words import symbols
-from coffea_ddp.scanning.compared_cell import compared_cell
+from coffea_ddp.scanning.compared_cell import compared_cell, z_of_bins
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -72,7 +72,7 @@ def _overlaid(found: ComparedCell, row: Row, label: str, number: int) -> Figure:
             np.where(expected > 0, values / np.where(expected > 0, expected, 1.0), np.nan)
             for values in (data, interval.low, interval.high, error)
         )
-        pulls = np.where(expected > 0, (data - expected) / np.sqrt(np.maximum(expected, 0) + error**2), np.nan)
+    z = z_of_bins(data, expected, error)
     columns = [
         Column("expected", "simulation", expected),
         Column("expected_low", "simulation: 68 % from", np.maximum(expected - error, 0.0)),
@@ -85,7 +85,7 @@ def _overlaid(found: ComparedCell, row: Row, label: str, number: int) -> Figure:
         Column("ratio_high", "ratio: 68 % to", ratio_high),
         Column("band_low", "simulation, relative: from", 1.0 - band),
         Column("band_high", "simulation, relative: to", 1.0 + band),
-        Column("pull", "pull", pulls),
+        Column("z", "z", z),
         *(
             Column(f"sample_{place}", name, _along(values, number))
             for place, (name, values) in enumerate(_samples(found))
@@ -93,7 +93,7 @@ def _overlaid(found: ComparedCell, row: Row, label: str, number: int) -> Figure:
     ]
     shown = contents_scale(np.concatenate([expected + error, data, interval.high]), room=1.15)
     of_ratio = ratio_scale(ratio, type(interval)(ratio_low, ratio_high))
-    reach = 1.15 * close_in(pulls, at_least=2.9)
+    reach = 1.15 * close_in(z, at_least=2.9)
     panels = (
         Panel(
             f"events / {per_bin(axis.edges, axis.named)}", shown.low, shown.high, shown.log,
@@ -112,11 +112,11 @@ def _overlaid(found: ComparedCell, row: Row, label: str, number: int) -> Figure:
             ),
             levels=(1.0,),
         ),
-        Panel("pull", -reach, reach, layers=(Layer("bars", "b", "pull"),), levels=(0.0,), bands=(2.0, 1.0)),
+        Panel("z", -reach, reach, layers=(Layer("bars", "b", "z"),), levels=(0.0,), bands=(2.0, 1.0)),
     )  # fmt: skip
     spans = region_on(row.region, axis.edges, number)
     return Figure(
-        *_texts(found, label, f"overlay-{number}", pulls), (with_range(axis, expected + data, spans),), tuple(columns),
+        *_texts(found, label, f"overlay-{number}", z), (with_range(axis, expected + data, spans),), tuple(columns),
         panels, tuple(spans),
     )  # fmt: skip
 
@@ -139,14 +139,14 @@ def _samples(found: ComparedCell) -> list[tuple[str, FloatArray]]:
     return [*ordered[:_MOST], *others]
 
 
-def _texts(found: ComparedCell, label: str, name: str, pulls: FloatArray) -> Texts:
+def _texts(found: ComparedCell, label: str, name: str, z: FloatArray) -> Texts:
     total, seen = float(found.expected.sum()), float(found.data.sum())
     parts = ", ".join(f"{symbols(sample)} {float(values.sum()):,.4g}" for sample, values in _samples(found))
     caption = (
-        "Data and simulation, their ratio, and the pull of every bin. The band is the uncertainty of the simulation: "
-        f"the statistics of its samples and all variations. In the cell: {parts}."
+        "Data and simulation, their ratio, and z of every bin, that of its p-value. The band is the uncertainty of the "
+        f"simulation: the statistics of its samples and all variations. In the cell: {parts}."
     )
-    largest = "" if np.isnan(pulls).all() else f" The largest pull is {pulls.flat[np.nanargmax(np.abs(pulls))]:+.1f}."
+    largest = "" if np.isnan(z).all() else f" The largest z is {z.flat[np.nanargmax(np.abs(z))]:+.1f}."
     text = f"{caption} {seen:,.0f} events of data, {total:,.4g} expected.{largest}"
     return Texts(name, title_of(found.comparison, found.cell), label, caption, text)
 
@@ -157,11 +157,11 @@ def _maps(found: ComparedCell, row: Row, label: str) -> Figure:
     ends = (float(filled.min()), float(filled.max())) if len(filled) else (1.0, 1.0)
     columns = (
         Column("expected", "simulation", found.expected), Column("data", "data", found.data),
-        Column("pull", "pull", found.pulls),
+        Column("z", "z", found.z),
     )  # fmt: skip
     panels = (
         Map("simulation", "expected", "contents", *ends), Map("data", "data", "contents", *ends),
-        Map("pull of data", "pull", "sides", wide=True),
+        Map("z of data", "z", "sides", wide=True),
     )  # fmt: skip
     rectangle = rectangle_of(row.region, found.data.shape)
     spans: tuple[Span, ...] = ()
@@ -177,4 +177,4 @@ def _maps(found: ComparedCell, row: Row, label: str) -> Figure:
         with_range(axis, _along(found.expected + found.data, number), region_on(row.region, axis.edges, number))
         for number, axis in enumerate((x, y))
     )
-    return Figure(*_texts(found, label, "matrices", found.pulls), axes, columns, panels, spans)
+    return Figure(*_texts(found, label, "matrices", found.z), axes, columns, panels, spans)
