@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,73 @@ def test_the_figure_has_pulls_where_both_have_a_point_and_one_colour_for_each_te
     (drawn,) = (line for line in below.lines if line.get_color() == beside.COLOURS[name])
     assert np.c_[drawn.get_xdata(), drawn.get_ydata()].tolist() == [[1.0, 1.0], [2.0, 0.0], [2.0, -4.0]]
     assert main.get_legend_handles_labels()[1] == ["published network (made)", name]
+
+
+WEAK = FOLDER / "09_weak_supervision.ipynb"
+SETTINGS = {
+    "RESOLUTION", "axis", "FEATURES", "hemispheres", "plan", "MASS", "SIGNAL", "WINDOW", "INDEPENDENT", "MOMENTA",
+    "edges", "centres", "sigma", "CUTS", "temporary", "rng",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def weak():
+    """Return what the notebook of weak supervision defines, with nothing computed."""
+
+    def kept(node: ast.stmt) -> bool:
+        if isinstance(node, ast.Assign):
+            return {one.id for to in node.targets for one in ast.walk(to) if isinstance(one, ast.Name)} <= SETTINGS
+        return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
+
+    tree = _tree(WEAK)
+    tree.body = [node for node in tree.body if kept(node)]
+    names: dict[str, Any] = {}
+    exec(compile(tree, WEAK.name, "exec"), names)
+    assert names.keys() >= SETTINGS
+    yield names
+    names["temporary"].cleanup()
+
+
+@pytest.fixture(scope="module")
+def empty_sample(weak):
+    return weak["stored"](weak["made"](31))  # a seed that the notebook has not
+
+
+def test_weak_supervision_finds_the_company_of_a_signal_and_makes_no_bump_of_nothing(weak, empty_sample):
+    with_signal = [weak["stored"](weak["made"](2_000 + seed, weak["SIGNAL"])) for seed in range(3)]
+    z = {name: weak["hunted"](one)[0] for name, one in weak["cut"](with_signal, weak["INDEPENDENT"]).items()}
+    assert np.median(z["best 5 %"]) > np.median(z["all events"]) + 2
+    for selected in weak["cut"]([empty_sample], weak["INDEPENDENT"]).values():
+        assert weak["hunted"](selected)[0].max() < 3
+
+
+def test_a_cut_on_momenta_makes_a_bump_of_nothing_and_each_cut_keeps_its_share(weak, empty_sample):
+    behind = weak["cut"]([empty_sample], weak["MOMENTA"])
+    for name, (one,) in behind.items():
+        assert len(one) / len(empty_sample) == pytest.approx(weak["CUTS"][name], abs=0.01)
+    network, fit = weak["hunted"](behind["best 5 %"])
+    assert min(network[0], fit[0]) > 3
+
+
+def test_the_features_of_weak_supervision_do_not_know_the_mass_and_exchanges_keep_them_together(weak, empty_sample):
+    rho = empty_sample.corr(method="spearman")["m_jj"]
+    error = 1 / np.sqrt(len(empty_sample))
+    assert rho[weak["INDEPENDENT"]].abs().max() < 0.01 + 3.5 * error  # false taus: 0.01
+    assert rho[weak["MOMENTA"]].min() > 0.3
+    exchanged = weak["exchanged"](empty_sample)
+    assert exchanged["m_jj"].equals(empty_sample["m_jj"])
+    mine, before = (one[weak["INDEPENDENT"]].to_numpy() for one in (exchanged, empty_sample))
+    assert not np.array_equal(mine, before)
+    assert np.array_equal(*(one[np.lexsort(one.T)] for one in (mine, before)))
+
+
+def test_the_documentation_says_what_the_notebook_of_weak_supervision_measured():
+    outputs = [one for cell in nbformat.read(WEAK, as_version=4).cells for one in cell.get("outputs", [])]
+    (table,) = (text for one in outputs if "84 %" in (text := one.get("data", {}).get("text/plain", "")))
+    medians = re.findall(r"(?:all events|best \d+ %) +([\d.]+)", table)[:3]  # the first column, with the signal
+    page = (FOLDER.parent / "docs" / "explanation" / "paradigm.md").read_text()
+    said = re.search(
+        r"a median z of ([\d.]+) to ([\d.]+) \(best 20 %\) and ([\d.]+) \(best 5 %", " ".join(page.split())
+    )
+    assert said is not None
+    assert [float(one) for one in said.groups()] == pytest.approx([float(one) for one in medians], abs=0.051)
