@@ -79,7 +79,10 @@ class ComparedCell:
 
 
 def z_of_bins(data: FloatArray, expected: FloatArray, error: FloatArray) -> FloatArray:
-    """Return the signed z of counts: that of :func:`coffea_ddp.stats.expected_p`, as rows of regions have.
+    """Return the signed z of counts: that of :func:`coffea_ddp.stats.expected_p`, two-sided.
+
+    Rows of regions have it of the third moment of the expectation, too, which matters beyond z of 3 or so where samples
+    have very different weights.
 
     Parameters
     ----------

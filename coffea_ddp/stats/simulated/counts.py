@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SURE = 1e-9
 """A relative variance of the expectation beside that of Poisson, below which it is taken as known."""
-_LEAST = float(np.finfo(np.float64).tiny)
+LEAST_P = float(np.finfo(np.float64).tiny)
 """A p-value has a z, however small it is."""
 _FLAT = 0.05
 """A deviation below which the formula says nothing, and the score is 0."""
@@ -85,7 +85,7 @@ def expected_p(
         ) from None
     above = n > mean if excess is None else np.full(n.shape, bool(excess))
     found = np.where(above, _tail(n, mean, spread**2), _head(n, mean, spread**2))
-    return np.asarray(np.maximum(found, _LEAST))
+    return np.asarray(np.maximum(found, LEAST_P))
 
 
 def _tail(n: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:

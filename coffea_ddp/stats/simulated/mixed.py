@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from coffea_ddp.stats.simulated.counts import expected_p
+from coffea_ddp.stats.simulated.counts import LEAST_P, expected_p
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,9 +39,13 @@ def mixed_p(counts: ArrayLike, expected: ArrayLike, variance: ArrayLike, third: 
     counts
         Numbers of events, any shape.
     expected, variance, third
-        Mean, variance and third central moment of the expectation, of shapes that go
-        together with it; below ``2 variance^2 / expected``
-        the last is that of one gamma distribution.
+        Mean, variance and third central moment of the expectation, of shapes that go together with it; below
+        ``2 variance^2 / expected`` the last is that of one gamma distribution.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the common shape; never 0, as those of :func:`coffea_ddp.stats.expected_p`.
     """
     given = np.broadcast_arrays(*(np.asarray(one, dtype=np.float64) for one in (counts, expected, variance, third)))
     n, mean, spread, skew = (one.reshape(-1) for one in given)
@@ -55,7 +59,7 @@ def mixed_p(counts: ArrayLike, expected: ArrayLike, variance: ArrayLike, third: 
     for chosen, tail in ((few, _summed), (many, _saddle)):
         if chosen.any():
             p[chosen] = tail(n[chosen], known[chosen], spread[chosen], scale[chosen], above[chosen])
-    return p.reshape(given[0].shape)
+    return np.maximum(p, LEAST_P).reshape(given[0].shape)
 
 
 def _summed(n: FloatArray, known: FloatArray, variance: FloatArray, scale: FloatArray, above: BoolArray) -> FloatArray:

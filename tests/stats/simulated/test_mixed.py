@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 
 from coffea_ddp.stats import expected_p
 from coffea_ddp.stats.simulated.mixed import MOST, mixed_p
+from coffea_ddp.stats.trials import z_from_p
 
 MIXED = [((12.0, 3.0), (0.2, 3.0)), ((40.0, 6.0, 2.0), (0.1, 1.0, 3.0)), ((200.0, 1.5), (0.05, 2.0))]
 """Events and weights of samples."""
@@ -92,3 +93,10 @@ def test_many_events_are_as_few():
 
 def test_nothing_known_of_variance_is_poisson():
     assert mixed_p([3, 0], [1.0, 2.0], [0.0, 0.0], [0.0, 0.0]) == pytest.approx(expected_p([3, 0], [1.0, 2.0]))
+
+
+@pytest.mark.parametrize("counts", [0, 400, 5_000, 10**6])
+def test_a_p_value_has_a_z_however_small_it_is(counts: int) -> None:
+    p = float(mixed_p(counts, 800.0 if not counts else 3.0, 1.0, 30.0))
+    assert 0.0 < p < 1e-10
+    assert np.isfinite(z_from_p(p, two_sided=False))
