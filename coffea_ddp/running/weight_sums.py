@@ -5,10 +5,12 @@ Where a file has them depends on its format: NanoAOD in a tree ``Runs``, PHYSLIT
 Examples
 --------
 >>> import tempfile
+>>> from coffea_ddp.running.trees import open_root
 >>> from coffea_ddp.testing import make_nanoaod
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = make_nanoaod(f"{folder}/nano.root", events=100, seed=1, weights=2.0)
-...     sum_of_weights(str(path))
+...     with open_root(str(path)) as file:
+...         finite_sum(file, str(path))
 200.0
 """
 
@@ -53,19 +55,14 @@ def sum_of_runs(file: Any) -> float | None:
     return None if found is None else math.fsum(np.asarray(tree[found].array(library="np"), dtype=np.float64))
 
 
-def sum_of_weights(path: str, timeout: float = TIMEOUT) -> float | None:
-    """Return the sum of generator weights that a NanoAOD file tells; ``None`` where it tells none.
+def finite_sum(file: Any, path: str) -> float | None:
+    """Return the sum of generator weights that an open NanoAOD file tells; ``None`` where it tells none.
 
     Raises
     ------
     FileError
         If it is not finite.
     """
-    with open_root(path, timeout) as file:
-        return _finite_sum(file, path)
-
-
-def _finite_sum(file: Any, path: str) -> float | None:
     found = sum_of_runs(file)
     if found is not None and not math.isfinite(found):
         raise FileError(f"{path}: the sum of generator weights in {RUNS} is {found}")
@@ -89,7 +86,7 @@ def with_sum(path: str, holding: Holding, timeout: float = TIMEOUT) -> Holding:
     else:
         with open_root(path, timeout) as file:
             generated = GENERATOR_WEIGHT in set(file[holding.tree].keys())
-            found = _finite_sum(file, path)
+            found = finite_sum(file, path)
     return dataclasses.replace(holding, sum_of_weights=found, generated=generated)
 
 

@@ -179,18 +179,18 @@ class _Told:
     done: int = 0
 
     def begin(self) -> None:
-        """Tell that nothing is done yet."""
-        self._tell("")
+        """Report that nothing is done yet."""
+        self._report("")
 
     def spectra(self, _name: str, number: int) -> None:
         """Count spectra."""
         self.done += number
-        self._tell("")
+        self._report("")
 
     def end(self) -> None:
-        """Tell that all is done."""
+        """Report that all is done."""
         self.done = self.total
-        self._tell("")
+        self._report("")
 
     def toys(self, number: int) -> Callable[[str, int], None]:
         """Return what counts the bumps whose toys are made, of a number."""
@@ -199,11 +199,11 @@ class _Told:
         def count(_name: str, more: int) -> None:
             nonlocal done
             done += more
-            self._tell(f"toys of the best: {done} of {number}")
+            self._report(f"toys of the best: {done} of {number}")
 
         return count
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         if self.progress is not None:
             self.progress(self.done, self.total, what)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.bump_range import Prepared
 
 AT_ONCE = 1024
-"""Spectra that are searched together: what was found at every bin is in memory for so many, or twice as many."""
+"""Spectra that are searched together: what was found at every bin is in memory for this number, or twice it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class SpectraToys:
 
 
 def searches_of(prepared: Sequence[Prepared], settings: Settings) -> Iterator[tuple[list[int], SpectraSearch]]:
-    """Go through spectra, so many at once that peaks are fitted together: their numbers, and the search in them.
+    """Go through spectra, a thousand or so at once: their numbers, and the search in them.
 
     Parameters
     ----------

@@ -13,10 +13,16 @@ from coffea_ddp import Comparison, Multiplicity, Reading, ScanPlan, Shift, obser
 from coffea_ddp.errors import FileError, InputError, MergeError
 from coffea_ddp.histograms.merging import merge_files
 from coffea_ddp.plan.observables import m_ll
-from coffea_ddp.running.weight_sums import sum_of_weights
+from coffea_ddp.running.trees import open_root
+from coffea_ddp.running.weight_sums import finite_sum
 from coffea_ddp.testing import make_nanoaod
 
 N = 1_500
+
+
+def told_by(path):
+    with open_root(str(path)) as file:
+        return finite_sum(file, str(path))
 
 
 def two_leptons(ev):
@@ -52,9 +58,9 @@ def fileset(files):
 
 
 def test_sums_of_both_names(files):
-    assert sum_of_weights(str(files / "z1.root")) == 2.0 * N
-    assert sum_of_weights(str(files / "z2.root")) == 2.0 * N
-    assert sum_of_weights(str(files / "data.root")) is None
+    assert told_by(files / "z1.root") == 2.0 * N
+    assert told_by(files / "z2.root") == 2.0 * N
+    assert told_by(files / "data.root") is None
     with uproot.open(files / "z2.root") as file:
         assert "genEventSumw_" in file["Runs"].keys()  # noqa: SIM118 - of a tree
 
@@ -62,11 +68,11 @@ def test_sums_of_both_names(files):
 def test_a_sum_over_several_runs_and_one_that_cannot_be(tmp_path):
     with uproot.recreate(tmp_path / "runs.root") as file:
         file["Runs"] = {"genEventSumw": np.array([1.5, 2.5])}
-    assert sum_of_weights(str(tmp_path / "runs.root")) == 4.0
+    assert told_by(tmp_path / "runs.root") == 4.0
     with uproot.recreate(tmp_path / "nan.root") as file:
         file["Runs"] = {"genEventSumw": np.array([np.nan])}
     with pytest.raises(FileError, match="sum of generator weights in Runs is nan"):
-        sum_of_weights(str(tmp_path / "nan.root"))
+        told_by(tmp_path / "nan.root")
 
 
 def test_files_count_once_whatever_the_chunks_and_the_executor(fileset, tmp_path):
