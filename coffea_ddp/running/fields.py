@@ -1,7 +1,7 @@
 """Branches of files of another format than NanoAOD, by their one spelling, in a TTree or an RNTuple.
 
-A TTree is read as it is stored (:mod:`coffea_ddp.running.baskets`). Of an RNTuple uproot's own list of all names takes
-seconds; here only the fields at the top are listed, and those that are wanted are read one by one.
+A TTree is read as it is stored (:mod:`coffea_ddp.running.baskets`). Of an RNTuple the fields that are wanted are
+read one by one; what fields there are :mod:`coffea_ddp.running.ntuples` has at hand.
 
 Examples
 --------

@@ -31,6 +31,7 @@ from coffea_ddp.events.dialects.dialect import NANOAOD, spelled
 from coffea_ddp.events.dialects.known import dialect_of
 from coffea_ddp.events.flat import FlatBranch, FlatEvents
 from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.ntuples import SortedFields
 from coffea_ddp.running.options import TIMEOUT
 from coffea_ddp.running.schema import OPENING
 
@@ -45,11 +46,12 @@ _lock = threading.Lock()
 
 
 def opening(path: str) -> dict[str, Any]:
-    """Return how uproot opens a file."""
+    """Return how uproot opens a file, once: of that file alone its RNTuples are kept while it is open."""
+    mine = {**OPENING, "object_cache": SortedFields()}
     if is_remote(path):
-        return dict(OPENING)
+        return mine
     # Read, and not mapped into memory: a mapped file that shrinks meanwhile kills the process.
-    return {**OPENING, "handler": uproot.MultithreadedFileSource, "use_threads": False}
+    return {**mine, "handler": uproot.MultithreadedFileSource, "use_threads": False}
 
 
 def open_root(path: str, timeout: float = TIMEOUT) -> Any:
@@ -221,7 +223,7 @@ def tree_of(path: str, tree: str) -> Iterator[tuple[Tree | None, Fetch]]:
     """Yield a tree, ``None`` if it is no TTree, and what fetches bytes of its file."""
     if is_remote(path):
         with open_root(path) as file:
-            model = file[tree]
+            model = _model(file, tree)
             yield keep(path, tree, model, None), lambda ranges: _requested(model, ranges)
         return
     with open(path, "rb") as raw:  # noqa: PTH123 (no Path for names as they are)
@@ -232,8 +234,14 @@ def tree_of(path: str, tree: str) -> Iterator[tuple[Tree | None, Fetch]]:
                 _kept.move_to_end((path, tree, identity))
         if found is None:
             with open_root(path) as file:
-                found = keep(path, tree, file[tree], identity)
+                found = keep(path, tree, _model(file, tree), identity)
         yield found, lambda _ranges: lambda wanted: _bytes(raw, found, wanted)
+
+
+def _model(file: Any, tree: str) -> Any:
+    """Return uproot's tree; ``None`` for an RNTuple, of which nothing need be read to tell."""
+    ntuple = "/" not in tree and "RNTuple" in file.classname_of(tree)
+    return None if ntuple else file[tree]
 
 
 def _requested(model: Any, ranges: list[Range]) -> Callable[[Range], Any]:
