@@ -56,13 +56,13 @@ class BinRange:
 
     @cached_property
     def alike(self) -> tuple[int, bytes]:
-        """What is equal for ranges that can be searched together: number of bins and width of the signal."""
+        """Number of bins and width of the signal, which are equal for ranges that can be searched together."""
         return len(self.use), b"" if self.sigma is None else self.sigma.tobytes()
 
 
 @dataclass(frozen=True, eq=False)
 class Binning:
-    """What spectra of one axis share.
+    """Bins, masks and width of the signal that spectra of one axis share.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Binning:
 
     @cached_property
     def unfit(self) -> str:
-        """Why a signal cannot be searched for in these bins, in words; empty where it can."""
+        """Reason why a signal cannot be searched for in these bins, in words; empty where it can."""
         return unfit_width(self.sigma, self.edges)
 
     def range(self, first: int, stop: int) -> BinRange:

@@ -195,6 +195,7 @@ class _Told:
     def toys(self, number: int) -> Callable[[str, int], None]:
         """Return what counts the bumps whose toys are made, of a number."""
         done = 0
+        self._report(f"toys of the best: 0 of {number}")
 
         def count(_name: str, more: int) -> None:
             nonlocal done
