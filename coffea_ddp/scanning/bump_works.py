@@ -1,4 +1,4 @@
-"""What an engine does of a bump hunt: searches in some spectra at a time, and the toys of the best.
+"""Works of a bump hunt for an engine: searches in some spectra at a time, and the toys of the best.
 
 Spectra are put together by their number alone, so that what is found depends on no engine.
 """
