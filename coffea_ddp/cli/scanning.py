@@ -117,6 +117,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     coffea-ddp scan hists.ddp --kappa 'e/mu=1.15' --kappa-error 'e/mu=0.02' --correction 'e/mu:pt_l0=ratio.npz'
     """
     from coffea_ddp.histograms.io import load
+    from coffea_ddp.report.finding import untested
     from coffea_ddp.scanning.driver import scan as scan_all
     from coffea_ddp.scanning.options import find_tests
 
@@ -141,7 +142,10 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         result(report.to_dict)
     code = tell_missing(histograms)
     if not report.trials:
-        alert(f"nothing was tested: nothing has {options['min_events']:,} events, which --min-events asks for")
+        few = f"nothing has {options['min_events']:,} events, which --min-events asks for"
+        if {test.kind for test in chosen} == {"spectra"}:
+            few = "no spectrum has enough events to be searched"
+        alert(f"nothing was tested: {'; '.join(untested(report)) or few}")
         code = SOMETHING_MISSING
     return code
 
@@ -166,8 +170,8 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any], layout: Layo
         **dict.fromkeys(("kappa_errors", "leave_out"), counts),
         "null": (symmetric[0] and options["toys"] > 0, "pseudo-experiments with relabelled events (--toys)"),
         "scheduler": (
-            counts[0] or (compared and options["toys"] > 0),
-            "a test of counts (--tests), or pseudo-experiments of a comparison (--toys)",
+            counts[0] or "spectra" in kinds or (compared and options["toys"] > 0),
+            "a test of counts or of mass spectra (--tests), or pseudo-experiments of a comparison (--toys)",
         ),
         "performance_report": (bool(options["scheduler"]), "--scheduler ADDRESS"),
         **needs_of_certificates(options["scheduler"]),

@@ -241,6 +241,17 @@ class Layout:
         """
         return self.symmetries[self._number("symmetry", name, self.symmetries)]
 
+    def symmetry_or_comparison(self, name: str) -> SymmetryLayout | ComparisonLayout:
+        """Return a symmetry or a comparison by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the plan has none of that name.
+        """
+        both: list[SymmetryLayout | ComparisonLayout] = [*self.symmetries, *self.comparisons]
+        return both[self._number("symmetry or comparison" if self.comparisons else "symmetry", name, both)]
+
     def channel_number(self, symmetry: str, observable: str) -> int:
         """Return the number of a channel.
 

@@ -24,6 +24,7 @@ from coffea_ddp.report.common import leading_rows
 from coffea_ddp.report.display import amount, p_of, side_a_of, where_of, z_global_of
 from coffea_ddp.report.parts import BumpPart, RatioPart
 from coffea_ddp.report.simulated import not_simulated
+from coffea_ddp.stats.status import Status
 from coffea_ddp.stats.trials import bound, z_from_p
 
 if TYPE_CHECKING:
@@ -74,10 +75,7 @@ def finding(report: ScanReport, *, symbolic: bool = False) -> Finding:
     written = symbols if symbolic else str
     row = leading_row(report)
     if row is None:
-        explained = any(one.is_explained for one in report.rows)
-        return Finding(
-            "Nothing but what kinematics explain." if explained else "Nothing was tested: no cell has enough events."
-        )
+        return Finding(_nothing(report))
     z = _global_z(row)
     trials = f"{report.trials:,} trials" if report.trials != 1 else "one trial"
     where = written(region_words(report, row))
@@ -99,6 +97,20 @@ def leading_row(report: ScanReport) -> Row | None:
     """Return the first row that kinematics do not explain; ``None`` where there is none with a z."""
     rows = leading_rows(report.rows, report.common_asymmetries)
     return next((row for row in rows if row.rank is not None and row.z_local is not None), None)
+
+
+def _nothing(report: ScanReport) -> str:
+    """Return in a sentence why no row leads."""
+    if any(one.is_explained for one in report.rows):
+        return "Nothing but what kinematics explain."
+    return f"Nothing was tested: {'; '.join(untested(report)) or 'no cell has enough events'}."
+
+
+def untested(report: ScanReport) -> list[str]:
+    """Return in words why spectra that have enough events were not tested."""
+    without = {Status.OK.name, Status.TOO_FEW_ENTRIES.name}
+    rows = (row for row in report.rows if row.kind == "spectrum" and row.status not in without)
+    return list(dict.fromkeys(row.reason or row.status for row in rows))
 
 
 def _global_z(row: Row) -> float | None:

@@ -21,10 +21,11 @@ from coffea_ddp.report.ordering import in_order, ranked
 from coffea_ddp.report.parts import BumpPart, CausePart
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Binning, Contents
-from coffea_ddp.scanning.bump_hunt import ONE, TOYS_FOR, Progress, hunted
+from coffea_ddp.scanning.bump_hunt import ONE, TOYS_FOR, hunted
 from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
 from coffea_ddp.scanning.same_objects import with_same_objects
+from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status

@@ -35,6 +35,7 @@ from coffea_ddp.scanning.bump_rows import lost_row, rows_of
 from coffea_ddp.scanning.bump_search import Settings
 from coffea_ddp.scanning.bump_works import SpectraSearch, SpectraToys, WithToys, searches_of
 from coffea_ddp.scanning.engines import Engine, Threads
+from coffea_ddp.scanning.steps import Progress, check_progress
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.defaults import TOYS
@@ -44,8 +45,6 @@ from coffea_ddp.stats.status import Status
 if TYPE_CHECKING:
     from coffea_ddp.report.rows import Row
     from coffea_ddp.stats.bumphunt.finder import BumpFinder
-
-Progress = Callable[[int, int, str], None]
 
 TOYS_FOR = 20
 """Number of the best spectra whose p-value is made with toys."""
@@ -113,6 +112,7 @@ def bump_hunt(
     'bump'
     """
     options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
+    check_progress("bump_hunt", progress)
     contents = contents_of(as_spectra("bump_hunt", spectra))
     return hunted(contents, options, seed=seed, finder=finder, backend=backend, progress=progress, title=title)
 

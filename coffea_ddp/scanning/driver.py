@@ -44,7 +44,7 @@ from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spe
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.scanned import Draw
 from coffea_ddp.scanning.simulation import Simulation
-from coffea_ddp.scanning.steps import Progress
+from coffea_ddp.scanning.steps import Progress, check_progress
 from coffea_ddp.scanning.symmetry_scan import SymmetryTests, scan_symmetries
 from coffea_ddp.stats.defaults import TOYS
 
@@ -164,6 +164,7 @@ def scan(
     expectation = Expectation() if expectation is None else expectation
     check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
     check_numbers(min_events, best, toys)
+    check_progress("scan", progress)
     every = channels_of(hists, symmetries, observables)
     channels = [one for one in every if one[0] in hists.symmetries]
     compared = [one for one in every if one[0] not in hists.symmetries]

@@ -263,7 +263,7 @@ def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables
     observed |= {one.name: [name for name, _ in one.observables] for one in layout.comparisons}
     for name in wanted or ():
         if name not in observed:
-            layout.symmetry(name)
+            layout.symmetry_or_comparison(name)
     chosen = [name for name in observed if wanted is None or name in wanted]
     named = _names(observables)
     if named is None:

@@ -14,10 +14,12 @@ from coffea_ddp.errors import InputError, UnknownNameError
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.layout import Layout, SymmetryLayout
 from coffea_ddp.histograms.sparse import SparseCounts
+from coffea_ddp.report.finding import finding
 from coffea_ddp.report.joining import joined
 from coffea_ddp.scanning import bump_works
 from coffea_ddp.scanning.bump_cells import bump_hunt_in_cells
 from coffea_ddp.scanning.engines import Threads
+from coffea_ddp.spectra.spectrum import MassSpectrum
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +180,13 @@ def test_real_dimuons_through_the_whole_road(shared):
         assert rows[name].bump.position == pytest.approx(mass, abs=near)
         assert rows[f"{name} masked"].z_local < 4
         assert rows[f"{name} masked"].p_cell > 0.01
+
+
+def test_why_nothing_was_tested_is_said():
+    hists = spectra_in_cells()
+    few = bump_hunt_in_cells(hists, toys=0, min_events=10**7)
+    assert finding(few).sentence == "Nothing was tested: no cell has enough events."
+    lost = ddp.bump_hunt([hists.spectrum("2mu", "inclusive")], toys=0, min_events=10**7)
+    assert finding(lost).sentence == "Nothing was tested: no cell has enough events."
+    scaled = ddp.bump_hunt(MassSpectrum("2mu", "all", 3 * hists.spectrum("2mu", "inclusive").hist, width=4.0), toys=0)
+    assert finding(scaled).sentence.startswith("Nothing was tested: all contents are multiples of 3")

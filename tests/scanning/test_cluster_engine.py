@@ -180,6 +180,15 @@ def test_spectra_are_searched_by_the_workers(client, monkeypatch):
     assert any("toys of the best" in what for _, _, what in told)
 
 
+@pytest.mark.usefixtures("_few_spectra_at_a_time")
+def test_spectra_on_the_command_line(cluster, tmp_path, capfd):
+    path = spectra_in_cells().save(tmp_path / "spectra.ddp")
+    given = ("scan", path, "--tests", "bump", "--toys", 50, "-o")
+    assert invoke(capfd, *given, tmp_path / "here.json")[0] == 0
+    assert invoke(capfd, *given, tmp_path / "there.json", "--scheduler", cluster.address)[0] == 0
+    assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
+
+
 def test_on_the_command_line(hists, cluster, tmp_path, capfd):
     pytest.importorskip("bokeh", reason="draws Dask's report")
     path = hists.save(tmp_path / "h.ddp")

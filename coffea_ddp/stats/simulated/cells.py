@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LEAST_OWN = 1.0
 """Effective simulated events of a region; of fewer nothing is known but by the shape of other cells."""
+_CANCELLED = 2.0
+"""Statistical errors, in units of the expectation, beyond which samples of both signs cancel: nothing is known, too."""
 _SURE = 2.0
 """The score of an excess is below its pull, where either is as large."""
 
@@ -179,10 +181,19 @@ def _best_regions(data: FloatArray, cells: RegionCells, shape: tuple[int, int], 
 
 
 @compiled
+def _is_known(sums: _Sums, place: tuple[int, int, int, int], expected: float) -> bool:
+    """Return whether enough was simulated in a region, and its samples do not cancel."""
+    i, k, j, m = place
+    if expected <= 0.0 or _between(sums.own, i, k, j, m) < LEAST_OWN:
+        return False
+    return _between(sums.variance, i, k, j, m) <= (_CANCELLED * expected) ** 2
+
+
+@compiled
 def _take_best(n: FloatArray, sums: _Sums, place: tuple[int, int, int, int], cell: int, found: _Found) -> None:
     i, k, j, m = place
     expected = _between(sums.mean, i, k, j, m)
-    if expected <= 0.0 or _between(sums.own, i, k, j, m) < LEAST_OWN:
+    if not _is_known(sums, place, expected):
         return
     found.trials[cell] += 1
     seen, spread = _between(n, i, k, j, m), _spread(sums.variance, sums.shifts, i, k, j, m)
@@ -321,7 +332,7 @@ def _fill(matrix: Single, toys: Toys, cells: Lists, cell: int, shape: tuple[int,
 def _take_region(matrix: Single, place: tuple[int, int, int, int], sums: _Sums, mine: Single) -> None:
     i, k, j, m = place
     expected = _between(sums.mean, i, k, j, m)
-    if expected <= 0.0 or _between(sums.own, i, k, j, m) < LEAST_OWN:
+    if not _is_known(sums, place, expected):
         return
     spread = _spread(sums.variance, sums.shifts, i, k, j, m)
     width = np.sqrt(expected + spread)

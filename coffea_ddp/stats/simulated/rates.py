@@ -38,6 +38,8 @@ _ROUNDS = 10
 """In which the product is given the sums of what it takes the place of."""
 _AROUND = 8.0
 """Events of a cell around a bin that say how it compares with the product there."""
+_WEIGHTS = 10.0
+"""Effective events beyond one, of all cells, of which half of the mean weight of a bin is its own."""
 _NEIGHBOURS = 2.0
 """Events that neighbouring bins have together before they say what a bin among them may hold."""
 
@@ -106,7 +108,8 @@ def smoothed_rates(
     width = mixture_shape(n, product)
     share = width / (width + product)
     product = _with_sums(product, share, n)
-    mean_weight, mean_square = (_weights_of(values, n, product, share) for values in (w, w2))
+    sure = _sure(w, w2)
+    mean_weight, mean_square = (_weights_of(values, n, product, share, sure) for values in (w, w2))
     # Of the product alone: a weight that knows how the events of a bin fluctuated would bias the sum of pulls.
     few = FEW / (n + FEW)
     steady_w, steady_w2 = ((1.0 - few) * own + few * common * (own.sum() / total) for own in (w, w2))
@@ -203,10 +206,19 @@ def mixture_shape(n: FloatArray, expected: FloatArray) -> float:
     return float(np.exp(minimize_scalar(surprise, bounds=(_LEAST, _MOST), method="bounded").x))
 
 
-def _weights_of(w: FloatArray, n: FloatArray, product: FloatArray, share: FloatArray) -> FloatArray:
+def _sure(w: FloatArray, w2: FloatArray) -> FloatArray:
+    """Return how far the mean weight of a bin, over all cells, is known, from 0 to 1; shape (n_bins,)."""
+    squares = w2.sum(axis=0)
+    effective = np.divide(w.sum(axis=0) ** 2, squares, out=np.zeros_like(squares), where=squares > 0)
+    beyond_one = np.maximum(effective - 1.0, 0.0)
+    return np.asarray(beyond_one / (beyond_one + _WEIGHTS))
+
+
+def _weights_of(w: FloatArray, n: FloatArray, product: FloatArray, share: FloatArray, sure: FloatArray) -> FloatArray:
     """Return sums of weights of as many events as the product has: weights depend on the cell and on the bin.
 
-    Where some weights are negative, and a cell's or a bin's may add up to nothing, that of the whole sample is taken.
+    A cell keeps its sum, so that a large weight in one says nothing of others. Where some weights are negative, and a
+    cell's or a bin's may add up to nothing, that of the whole sample is taken.
     """
     overall = w.sum() / n.sum()
     cells, bins = n.sum(axis=1), n.sum(axis=0)
@@ -214,6 +226,8 @@ def _weights_of(w: FloatArray, n: FloatArray, product: FloatArray, share: FloatA
     of_bins = np.divide(w.sum(axis=0), bins, out=np.full(len(bins), overall), where=bins > 0)
     found = product * overall
     if overall > 0 and of_cells.min() > 0 and of_bins.min() > 0:
-        found = product * of_cells[:, None] * (of_bins / overall)
+        found = product * of_cells[:, None] * (sure * of_bins / overall + 1.0 - sure)
+        wanted, have = ((share * values).sum(axis=1, keepdims=True) for values in (w, found))
+        return np.asarray(found * np.divide(wanted, have, out=np.ones_like(have), where=wanted * have > 0))
     wanted, have = float((share * w).sum()), float((share * found).sum())
     return np.asarray(found * (wanted / have) if wanted * have > 0 else found)

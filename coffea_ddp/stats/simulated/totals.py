@@ -1,7 +1,9 @@
 """Numbers of events of simulated samples in exclusive cells, of which a sample may hold few events or none.
 
 A sample that has no event in a cell does not expect 0 there. It borrows half an event, of the cells that all samples
-together populate, and of the product of the axes where these have few events, too. A cell of many events keeps them.
+together populate, and of the product of the axes where these have few events, too. A cell of many events keeps them:
+none loses more than the square root of its events. All are counted with the mean weight of their sample, so that a
+single large weight says nothing of other cells.
 
 Examples
 --------
@@ -55,7 +57,7 @@ def _totals(n: FloatArray, common: FloatArray) -> FloatArray:
 
     def events(logarithm: float) -> FloatArray:
         moved = np.exp(logarithm) * around
-        return np.asarray((n + borrowed) * moved / (moved + borrowed))
+        return np.asarray(np.maximum((n + borrowed) * moved / (moved + borrowed), n - np.sqrt(n)))
 
     # What all say together is brought to the level at which the sample keeps its sum: cells of many events keep theirs.
     return events(brentq(lambda one: float(events(one).sum() - total), -_REACH, _REACH))
@@ -63,8 +65,9 @@ def _totals(n: FloatArray, common: FloatArray) -> FloatArray:
 
 def _common(samples: Sequence[SimulatedCounts], places: IntArray) -> FloatArray:
     """Return the shares of cells in all samples together, of the sum 1."""
-    w = np.sum([np.maximum(one.w.sum(axis=1), 0.0) for one in samples], axis=0)
-    squares = np.sum([one.w2.sum() for one in samples])
+    sizes = [max(float(one.w.sum()), 0.0) / max(float(one.n.sum()), 1.0) for one in samples]
+    w = np.sum([size * one.n.sum(axis=1) for size, one in zip(sizes, samples, strict=True)], axis=0)
+    squares = np.sum([size**2 * one.n.sum() for size, one in zip(sizes, samples, strict=True)])
     if not w.sum():
         return np.full(len(w), 1.0 / max(len(w), 1))
     events = w * (w.sum() / squares)

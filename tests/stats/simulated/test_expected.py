@@ -152,3 +152,13 @@ def test_the_best_region_by_exhaustive_search():
     assert tuple(found.region[0, 2:]) == best
     assert found.score[0] == pytest.approx(scores[best])
     assert found.trials[0] == len(scores)
+
+
+def test_regions_in_which_samples_cancel_are_left_out():
+    data, mean, own = np.full((1, 2), 10.0), np.array([[8.0, 9.0]]), np.full((1, 2), 50.0)
+    nothing = np.zeros((0, 1, 2))
+    known = best_regions(data, mean, np.full((1, 2), 4.0), own, nothing, (1, 2))
+    assert known.trials.tolist() == [3]
+    cancelled = best_regions(data, np.array([[8.0, -7.99]]), np.full((1, 2), 4.0), own, nothing, (1, 2))
+    assert cancelled.trials.tolist() == [1]
+    assert cancelled.region[0].tolist() == [0, 1, 0, 1]

@@ -37,6 +37,18 @@ def test_the_unit_of_weights_does_not_matter(seed, factor):
     assert other.shape == one.shape
 
 
+@given(SEEDS, st.floats(1.0, 1e5))
+def test_a_large_weight_changes_no_sum_of_another_cell(seed, weight):
+    n = sample(seed)
+    n[0, 3] += 1.0
+    w, squares = n.copy(), n.copy()
+    w[0, 3] += weight
+    squares[0, 3] += weight**2
+    found, alone = (smoothed_rates(*one, n, shape=(1, 12)) for one in ((w, squares), (n, n)))
+    assert found.mean.sum(axis=1) == pytest.approx(w.sum(axis=1), rel=1e-3)
+    assert found.mean[1:].sum(axis=1) == pytest.approx(alone.mean[1:].sum(axis=1), rel=1e-3)
+
+
 def test_many_events_are_what_they_are():
     n = 1e7 * np.exp(-0.2 * np.arange(10) * np.array([[1.0], [2.0], [0.3]]))
     found = smoothed_rates(n, n, n, shape=(1, 10))

@@ -116,3 +116,30 @@ def test_what_a_sample_borrows_is_up_to_what_it_misses(grid):
     assert (truth > 80).all()
     assert (found / truth > 0.3).all()
     assert (found / truth < 1.0).all()
+
+
+@pytest.mark.parametrize("weight", [20.0, 200.0, 2_000.0, 1e6])
+def test_a_single_large_weight_says_nothing_of_other_cells(weight: float) -> None:
+    rng = np.random.default_rng(4)
+    n = rng.poisson([[400.0], [168.0], [30.0], [6.0], [0.2]], (5, 1)).astype(float)
+    outlier = n.copy()
+    outlier[0] += weight
+    squares = n.copy()
+    squares[0] += weight**2
+    other = SimulatedCounts(3.0 * n, 9.0 * n, n)
+    for sample in (SimulatedCounts(n, n, n), SimulatedCounts(outlier, squares, n)):
+        found = cell_totals([sample, other])[0]
+        assert found == pytest.approx(n[:, 0], abs=0.6)
+
+
+@given(
+    st.lists(st.integers(0, 500), min_size=2, max_size=8),
+    st.lists(st.floats(0.01, 1e4), min_size=8, max_size=8),
+)
+def test_no_cell_loses_more_than_its_error(events: list[int], weights: list[float]) -> None:
+    n = np.array(events, dtype=float)[:, None]
+    w = np.array(weights)[: len(n), None]
+    samples = [SimulatedCounts(n, n, n), SimulatedCounts(n * w, n * w**2, n)]
+    for sample, found in zip(samples, cell_totals(samples), strict=True):
+        assert (found >= sample.n[:, 0] - np.sqrt(sample.n[:, 0]) - 1e-9).all()
+        assert found.sum() == pytest.approx(sample.n.sum(), rel=1e-6)
