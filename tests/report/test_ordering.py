@@ -161,7 +161,7 @@ def test_every_row_of_a_bump_hunt(bumps):
 
 
 def test_where_toys_say_more_than_the_calibration_they_stand(monkeypatch):
-    from coffea_ddp.scanning import bump_search as module
+    from coffea_ddp.scanning import bump_works as module
 
     monkeypatch.setattr(module, "toys_beyond", lambda *_, **__: 30)
     report = bump_hunt(list(spectra([400.0, 0.0])), toys=100, toys_for=2)
