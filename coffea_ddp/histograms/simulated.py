@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 DATA, SIMULATION = "data", "simulation"
 OF_DATASET = ("", "")
 """In place of a file: the sum of generator weights is that of the whole dataset, as its metadata tell it."""
+_WRONG = ("no_cross_section", "no_luminosity")
+_LONGEST = 200
+"""More characters no text of those has."""
 File = tuple[str, str]
 """The uuid of a file, and its tree."""
 
@@ -56,16 +59,20 @@ class Normalisation:
         On every event's weight, as a k-factor: the dataset's ``weight``.
     era
         Datasets of data of one era share a luminosity, those of different ones add theirs.
+    no_cross_section, no_luminosity
+        The value that the metadata have in place of one, and what is wrong with it, in words; empty where nothing is.
     """
 
     cross_section: float | None = None
     luminosity: float | None = None
     factor: float = 1.0
     era: str = ""
+    no_cross_section: str = field(default="", compare=False)
+    no_luminosity: str = field(default="", compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data."""
-        return asdict(self)
+        """Return it as JSON-ready data; what is wrong only where something is."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _WRONG}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Normalisation:
@@ -73,7 +80,8 @@ class Normalisation:
         cross_section, luminosity = (
             None if data[name] is None else float(data[name]) for name in ("cross_section", "luminosity")
         )
-        return cls(cross_section, luminosity, float(data["factor"]), str(data["era"]))
+        wrong = (str(data.get(name, ""))[:_LONGEST] for name in _WRONG)
+        return cls(cross_section, luminosity, float(data["factor"]), str(data["era"]), *wrong)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,11 +253,21 @@ def lacking(samples: Samples) -> list[str]:
     found = [f"there is no dataset of {kind}" for kind in (DATA, SIMULATION) if samples and kind not in kinds]
     for name, one in samples.items():
         if not one.is_data and one.normalisation.cross_section is None:
-            found.append(f"dataset {name!r} has no cross section: a scan needs --cross-section '{name}=NUMBER'")
+            wrong = one.normalisation.no_cross_section
+            said = f"dataset {name!r}, metadata: {wrong}" if wrong else f"dataset {name!r} has no cross section"
+            found.append(f"{said}: a scan needs --cross-section '{name}=NUMBER'")
         if not one.is_data and not one.sums:
             found.append(f'dataset {name!r} has no sum of generator weights: "sum_of_weights" in its metadata is one')
-    if any(one.is_data for one in samples.values()) and not any(
-        one.normalisation.luminosity for one in samples.values()
-    ):
-        found.append("no dataset of data has a luminosity: a scan needs --luminosity NUMBER")
-    return found
+    return [*found, *_of_luminosity({name: one for name, one in samples.items() if one.is_data})]
+
+
+def _of_luminosity(data: Samples) -> list[str]:
+    wrong = [
+        f"dataset {name!r}, metadata: {one.normalisation.no_luminosity}: write a number above 0 in 1/fb, or in text "
+        'with its unit ("59.8 /fb"), or a scan needs --luminosity NUMBER'
+        for name, one in data.items()
+        if one.normalisation.no_luminosity
+    ]
+    if not data or wrong or any(one.normalisation.luminosity for one in data.values()):
+        return wrong
+    return ["no dataset of data has a luminosity: a scan needs --luminosity NUMBER"]

@@ -310,7 +310,9 @@ def described(name: str, metadata: Mapping[str, Any]) -> Dataset:
     return Dataset(
         name, kind, era, float(weight), good_runs, tuple(triggers),
         energy=_energy(_own_words(metadata, _ENERGY)), luminosity=_words(_own_words(metadata, _LUMINOSITY)),
-        normalisation=Normalisation(found.cross_section, found.luminosity, float(weight), era),
+        normalisation=Normalisation(
+            found.cross_section, found.luminosity, float(weight), era, found.no_cross_section, found.no_luminosity
+        ),
         generator_weight=found.generator_weight, sum_of_weights=found.sum_of_weights,
     )  # fmt: skip
 

@@ -201,9 +201,12 @@ def _luminosity(hists: Histograms, data: tuple[Sample, ...]) -> float:
                 'datasets of other data another "era" in their metadata, or give --luminosity for all together'
             )
         if not known:
+            wrong = next((one for one in samples if one.normalisation.no_luminosity), None)
+            said = "no luminosity; add" if wrong is None else f"metadata: {wrong.normalisation.no_luminosity}; give"
             raise InputError(
-                f'dataset {samples[0].dataset!r}{whose}: no luminosity; add "luminosity": NUMBER in 1/fb to its '
-                "metadata, or give it to the scan: --luminosity NUMBER, Simulation(luminosity=NUMBER)"
+                f"dataset {(wrong or samples[0]).dataset!r}{whose}: {said} "
+                '"luminosity": NUMBER in 1/fb to its metadata, or give it to the scan: --luminosity NUMBER, '
+                "Simulation(luminosity=NUMBER)"
             )
         found = float(known.pop() or 0.0)
         if found > _MOST_FB:
@@ -220,9 +223,10 @@ def _scaled(hists: Histograms, sample: Sample, luminosity: float, asked: Simulat
     said = sample.normalisation
     cross_section = asked.cross_sections.get(sample.dataset, said.cross_section)
     if cross_section is None:
+        wrong = f" (metadata: {said.no_cross_section})" if said.no_cross_section else ""
         raise InputError(
-            f'dataset {sample.dataset!r}: simulation without a cross section; add "cross_section": NUMBER in pb to its '
-            f"metadata, or give it to the scan: --cross-section '{sample.dataset}=NUMBER', "
+            f'dataset {sample.dataset!r}: simulation without a cross section{wrong}; add "cross_section": NUMBER in pb '
+            f"to its metadata, or give it to the scan: --cross-section '{sample.dataset}=NUMBER', "
             "Simulation(cross_sections=...)"
         )
     total = sum_of_counted(sample, hists.ledger)

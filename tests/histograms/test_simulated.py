@@ -129,6 +129,25 @@ def test_what_is_lacking_is_told():
     assert any("--luminosity" in one for one in lacking({"data": data}))
 
 
+def test_a_wrong_value_is_named_and_not_said_to_be_absent(tmp_path):
+    hists = null_output(4)
+    wrong = {
+        "data": Normalisation(no_luminosity="luminosity=-1 is not above 0"),
+        "mc0": Normalisation(no_cross_section="xsec='abc' is no number"),
+    }
+    samples = {
+        name: dataclasses.replace(one, normalisation=wrong.get(name, one.normalisation))
+        for name, one in hists.samples.items()
+    }
+    path = dataclasses.replace(hists, samples=samples).save(tmp_path / "h.ddp")
+    told = lacking(Histograms.load(path).samples)
+    assert len(told) == 2
+    assert "'mc0', metadata: xsec='abc' is no number: a scan needs --cross-section 'mc0=NUMBER'" in told[0]
+    assert "'data', metadata: luminosity=-1 is not above 0" in told[1]
+    assert "--luminosity NUMBER" in told[1]
+    assert set(Normalisation().to_dict()) == {"cross_section", "luminosity", "factor", "era"}
+
+
 def test_filled_cells():
     hists = null_output(5)
     found = filled_codes(hists.layout, hists.samples["data"])

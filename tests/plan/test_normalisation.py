@@ -25,6 +25,22 @@ def test_spellings_and_units(metadata, cross_section, luminosity):
     assert found.luminosity == (None if luminosity is None else pytest.approx(luminosity))
 
 
+@pytest.mark.parametrize(("value", "wrong"), [
+    (0, "luminosity=0 is not above 0"), (-1, "luminosity=-1 is not above 0"),
+    ("3 /parsec", "luminosity='3 /parsec' has none of the units /fb, /pb"),
+    ("-3 /fb", "luminosity='-3 /fb' is not above 0"),
+    ("many", "luminosity='many' is no number"), ("1.2.3", "luminosity='1.2.3' is no number"),
+    (float("inf"), "luminosity=inf is not finite"), (True, "luminosity=True is no number"),
+    ({"2018": 1.0}, "luminosity={'2018': 1.0} is no number"), (None, ""), (59.8, ""),
+])  # fmt: skip
+def test_a_wrong_luminosity_is_kept_in_words(value, wrong):
+    assert normalised("d", {"luminosity": value}).no_luminosity == wrong
+    assert described("d", {"luminosity": value}).normalisation.no_luminosity == wrong
+    assert normalised("d", {"xsec": 10**400}).no_cross_section.endswith(" ... is not finite")
+    assert len(normalised("d", {"xsec": "x" * 10**6}).no_cross_section) < 100
+    assert normalised("d", {"luminosity": value, "lumi": 3}).no_luminosity == ""
+
+
 @pytest.mark.parametrize(("metadata", "branch", "total"), [
     ({}, "genWeight", None), ({"generator_weight": False}, "", None), ({"generator_weight": "w"}, "w", None),
     ({"sum_of_weights": 1e9}, "genWeight", 1e9), ({"sumw": -5}, "genWeight", -5.0),

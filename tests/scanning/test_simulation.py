@@ -87,6 +87,14 @@ def test_of_files_that_were_counted_in_part_the_sum_is_that_of_the_part():
     ("mc1", {"sums": {}}, r"dataset 'mc1'.*no sum of generator weights.*\"sum_of_weights\""),
     ("mc2", {"sums": {("a", "b"): -3.0}}, r"dataset 'mc2'.*-3"),
     ("data", {"normalisation": Normalisation()}, r"dataset 'data'.*no luminosity.*--luminosity"),
+    (
+        "data", {"normalisation": Normalisation(no_luminosity="lumi=0 is not above 0")},
+        r"dataset 'data': metadata: lumi=0 is not above 0; give .*--luminosity",
+    ),
+    (
+        "mc1", {"normalisation": Normalisation(no_cross_section="xs=0 is not above 0")},
+        r"dataset 'mc1'.*cross section \(metadata: xs=0 is not above 0\); add",
+    ),
     ("data", {"normalisation": Normalisation(luminosity=35900.0)}, r"35900 1/fb; is it in 1/pb\?"),
 ])  # fmt: skip
 def test_what_is_missing_is_named_with_what_to_add(name, fields, message):
