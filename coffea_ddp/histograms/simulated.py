@@ -41,6 +41,11 @@ OF_DATASET = ("", "")
 _WRONG = ("no_cross_section", "no_luminosity")
 _LONGEST = 200
 """More characters no text of those has."""
+SUM_ABOVE_0 = (
+    "it has to be above 0, as the weights are scaled by the cross section over it: correct a wrong "
+    '"sum_of_weights" in the metadata, or leave out a sample whose weights are negative in sum'
+)
+"""What there is to say of another sum of generator weights."""
 File = tuple[str, str]
 """The uuid of a file, and its tree."""
 
@@ -258,6 +263,8 @@ def lacking(samples: Samples) -> list[str]:
             found.append(f"{said}: a scan needs --cross-section '{name}=NUMBER'")
         if not one.is_data and not one.sums:
             found.append(f'dataset {name!r} has no sum of generator weights: "sum_of_weights" in its metadata is one')
+        elif not one.is_data and not one.sum_of_weights > 0:
+            found.append(f"dataset {name!r} has a sum of generator weights of {one.sum_of_weights:g}: {SUM_ABOVE_0}")
     return [*found, *_of_luminosity({name: one for name, one in samples.items() if one.is_data})]
 
 

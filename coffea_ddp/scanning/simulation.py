@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
-from coffea_ddp.histograms.simulated import counted_share, sum_of_counted
+from coffea_ddp.histograms.simulated import SUM_ABOVE_0, counted_share, sum_of_counted
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
@@ -230,11 +230,16 @@ def _scaled(hists: Histograms, sample: Sample, luminosity: float, asked: Simulat
             "Simulation(cross_sections=...)"
         )
     total = sum_of_counted(sample, hists.ledger)
-    if not sample.sums or not total > 0:
-        found = f"a sum of generator weights of {total:g}" if sample.sums else "no sum of generator weights"
+    if not sample.sums:
         raise InputError(
-            f'dataset {sample.dataset!r}: simulation with {found}; add "sum_of_weights": NUMBER to its metadata, the '
-            "sum over all of its files before any selection, and run it again"
+            f"dataset {sample.dataset!r}: simulation with no sum of generator weights; add "
+            '"sum_of_weights": NUMBER to its metadata, the sum over all of its files before any selection, and run it '
+            "again"
+        )
+    if not total > 0:
+        raise InputError(
+            f"dataset {sample.dataset!r}: simulation with a sum of generator weights of {total:g}; {SUM_ABOVE_0}, and "
+            "run it again"
         )
     scale = _FB_PER_PB * cross_section * luminosity * said.factor / total
     return ScaledSample(sample, scale, float(cross_section), total)

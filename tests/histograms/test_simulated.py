@@ -148,6 +148,14 @@ def test_a_wrong_value_is_named_and_not_said_to_be_absent(tmp_path):
     assert set(Normalisation().to_dict()) == {"cross_section", "luminosity", "factor", "era"}
 
 
+@pytest.mark.parametrize("sums", [{OF_DATASET: -400.0}, {("a", "b"): 1.0, ("c", "b"): -3.0}, {("a", "b"): 0.0}])
+def test_a_sum_of_weights_that_cannot_scale_is_told_by_the_pass(sums):
+    hists = null_output(4)
+    (told,) = lacking({**hists.samples, "mc0": dataclasses.replace(hists.samples["mc0"], sums=sums)})
+    assert f"dataset 'mc0' has a sum of generator weights of {sum(sums.values()):g}: it has to be above 0" in told
+    assert "leave out a sample" in told
+
+
 def test_filled_cells():
     hists = null_output(5)
     found = filled_codes(hists.layout, hists.samples["data"])

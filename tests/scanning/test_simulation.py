@@ -85,7 +85,8 @@ def test_of_files_that_were_counted_in_part_the_sum_is_that_of_the_part():
 @pytest.mark.parametrize(("name", "fields", "message"), [
     ("mc1", {"normalisation": Normalisation()}, r"dataset 'mc1'.*cross section.*--cross-section 'mc1=NUMBER'"),
     ("mc1", {"sums": {}}, r"dataset 'mc1'.*no sum of generator weights.*\"sum_of_weights\""),
-    ("mc2", {"sums": {("a", "b"): -3.0}}, r"dataset 'mc2'.*-3"),
+    ("mc2", {"sums": {("a", "b"): -3.0}}, r"dataset 'mc2'.*of -3; it has to be above 0.*leave out a sample"),
+    ("mc2", {"sums": {OF_DATASET: -400.0}}, r"dataset 'mc2'.*of -400; it has to be above 0.*correct a wrong"),
     ("data", {"normalisation": Normalisation()}, r"dataset 'data'.*no luminosity.*--luminosity"),
     (
         "data", {"normalisation": Normalisation(no_luminosity="lumi=0 is not above 0")},
