@@ -467,6 +467,50 @@ def log_axis_of(n):
     return Axis("y", "y", "GeV", np.geomspace(1.0, 1e4, n + 1), log=True)
 
 
+def drawn_alone(tmp_path, folder, figures):
+    """Return a page of some figures alone."""
+    for name in ("report.css", "figures.js"):
+        (tmp_path / name).write_bytes((folder / "assets" / name).read_bytes())
+    page = tmp_path / "alone.html"
+    page.write_text(
+        '<!DOCTYPE html><html><head><meta charset="utf-8"><link rel="stylesheet" href="report.css"></head><body>'
+        f'{figures}<script src="figures.js"></script></body></html>',
+        encoding="utf-8",
+    )
+    return page
+
+
+@in_a_browser
+def test_points_beyond_the_range_are_not_drawn_and_those_beyond_a_panel_are_at_its_ends(browser, folder, tmp_path):
+    """Markers at the ends of a panel are not clipped: those of bins outside of what is shown are left out."""
+    found = compared_of(np.full(40, 100), np.full(40, 100))
+    (axis,) = found.axes
+    heights = np.where(np.arange(40) % 2, 1e9, -1e9)
+    panels = tuple(
+        dataclasses.replace(one, log=False, low=0.0, high=1.0)
+        for one in found.panels
+        if one.layers[-1].mark == "points"
+    )
+    column = Column("b", "b", heights)
+    columns = tuple(column if one.name == "b" else one for one in found.columns)
+    shown = dataclasses.replace(
+        found, axes=(dataclasses.replace(axis, low=50.0, high=102.0),), columns=columns, panels=panels
+    )
+    figures = (
+        f'<figure class="plot"><div class="canvas">{embedded(shown, drawn=True).drawing}</div>'
+        f'<script type="application/json">{embedded(shown).data}</script></figure>'
+    )
+    opened(browser, drawn_alone(tmp_path, folder, figures))
+    marks = panel(0, ".querySelectorAll('[aria-label=dot] > *')")
+    frame = panel(0, ".querySelector('[aria-label=frame]').getBoundingClientRect()")
+    places = browser.run(
+        f"[...{marks}].map((one) => one.getBoundingClientRect()).map((one) => (one.left + one.right) / 2)"
+    )
+    left, right = browser.run(f"[{frame}.left, {frame}.right]")
+    assert len(places) == 10  # those of the bins from 50 to 100, and not that of 100 to 105
+    assert all(left <= place <= right for place in places)
+
+
 @in_a_browser
 @pytest.mark.parametrize("width", [390, 1440])
 def test_whatever_is_counted_is_drawn(browser, folder, tmp_path, width):
@@ -477,15 +521,7 @@ def test_whatever_is_counted_is_drawn(browser, folder, tmp_path, width):
         for one in strange
     )
     assert "nan" not in figures.replace("inance", "").lower().replace("domi", "")
-    for name in ("report.css", "figures.js"):
-        (tmp_path / name).write_bytes((folder / "assets" / name).read_bytes())
-    page = tmp_path / "strange.html"
-    page.write_text(
-        '<!DOCTYPE html><html><head><meta charset="utf-8"><link rel="stylesheet" href="report.css"></head><body>'
-        f'{figures}<script src="figures.js"></script></body></html>',
-        encoding="utf-8",
-    )
-    opened(browser, page, width=width)
+    opened(browser, drawn_alone(tmp_path, folder, figures), width=width)
     assert browser.run("document.querySelectorAll('figure.plot[data-drawn]').length") == len(strange) > 20
     drawn = browser.run("[...document.querySelectorAll('.canvas')].map((one) => one.innerHTML)")
     for number, text in enumerate(drawn):

@@ -25,6 +25,11 @@ window.DDP_DRAWING = (() => {
   }
 
   const shownOf = (axis) => [axis.low ?? axis.edges[0], axis.high ?? axis.edges.at(-1)];
+  // Tells of a place along an axis whether it is in the frame, as it is zoomed.
+  const inFrame = (range, axis) => {
+    const [low, high] = range ?? shownOf(axis);
+    return (place) => place >= low && place <= high;
+  };
   const middle = (low, high, log) => (log && low > 0 ? Math.sqrt(low * high) : (low + high) / 2);
 
   // -- what is at which place ------------------------------------------------------------------------------------------
@@ -121,7 +126,7 @@ window.DDP_DRAWING = (() => {
     return { low: Math.min(1.15 * (d3.min(values) ?? 0), 0), high: 1.15 * most, log: false };
   }
 
-  function marksOf(figure, panel, range, axis) {
+  function marksOf(figure, panel, range, axis, state) {
     const at = (name, bin) => figure.value(name, bin);
     // What has no place on a logarithmic axis is at its lower end.
     const inside = (value) => (known(value) && range.log ? Math.max(value, range.low) : value);
@@ -147,7 +152,7 @@ window.DDP_DRAWING = (() => {
         const bars = figure.bins.filter((bin) => known(at(layer.y, bin)));
         marks.push(Plot.rect(bars, { x1: "x1", x2: "x2", y1: 0, y2: (bin) => at(layer.y, bin), clip: true,
           fill: (bin) => variable(at(layer.y, bin) < 0 ? "a" : "b") }));
-      } else marks.push(...pointsOf(figure, layer, range, centre));
+      } else marks.push(...pointsOf(figure, layer, range, centre, inFrame(state.x, axis)));
     }
     for (const level of panel.levels) {
       if (level > range.low && level < range.high) {
@@ -157,9 +162,9 @@ window.DDP_DRAWING = (() => {
     return marks;
   }
 
-  function pointsOf(figure, layer, range, centre) {
+  function pointsOf(figure, layer, range, centre, shown) {
     const colour = variable(layer.colour);
-    const points = figure.bins.map((bin) => {
+    const points = figure.bins.filter((bin) => shown(centre(bin))).map((bin) => {
       const [y, low, high] = [layer.y, layer.low, layer.high].map((name) => (name ? figure.value(name, bin) : null));
       // An interval without an upper end goes beyond the panel.
       return { x: centre(bin), y, low, high: known(low) && low > 0 && !known(high) ? range.high : high };
@@ -206,8 +211,8 @@ window.DDP_DRAWING = (() => {
     const { panel, width, height, last } = place;
     const [axis] = figure.axes, first = panel === figure.panels[0];
     const range = rangeOf(figure, panel, state, first);
-    const hover = figure.bins.filter((bin) => figure.columns.some((column) => known(column.values[bin.place]) && column.values[bin.place] !== 0));
-    const centre = (bin) => middle(bin.x1, bin.x2, axis.log);
+    const centre = (bin) => middle(bin.x1, bin.x2, axis.log), shown = inFrame(state.x, axis);
+    const hover = figure.bins.filter((bin) => shown(centre(bin)) && figure.columns.some((column) => known(column.values[bin.place]) && column.values[bin.place] !== 0));
     const lead = panel.layers.at(-1)?.y;
     const value = (bin) => { const y = lead ? figure.value(lead, bin) : null; return known(y) ? Math.min(Math.max(y, range.low), range.high) : range.low; };
     const moving = state.still ? [] : [
@@ -220,7 +225,7 @@ window.DDP_DRAWING = (() => {
       y: { domain: [range.low, range.high], type: range.log ? "log" : "linear", axis: null },
       marks: [
         ...spansOf(figure, axis, first),
-        ...marksOf(figure, panel, range, axis),
+        ...marksOf(figure, panel, range, axis, state),
         Plot.frame({ stroke: variable("faint") }),
         Plot.axisY({ label: panel.label, labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: range.log ? logTicks(range) : Math.max(Math.round(height / 45), 3), color: variable("ink"),
           tickFormat: range.log ? logLabels(range, height) : ticked }),
@@ -271,6 +276,8 @@ window.DDP_DRAWING = (() => {
     const [x, y] = figure.axes;
     const cells = figure.bins.map((bin) => ({ ...bin, level: classOf(panel, figure.value(panel.column, bin)) })).filter((bin) => bin.level);
     const tip = { x: (bin) => middle(bin.x1, bin.x2, x.log), y: (bin) => middle(bin.y1, bin.y2, y.log), title: (bin) => wordsOf(figure, bin) };
+    const across = inFrame(state.x, x), along = inFrame(state.y, y);
+    const hover = cells.filter((bin) => across(tip.x(bin)) && along(tip.y(bin)));
     const regions = figure.spans.filter((span) => known(span.y_low));
     const outline = { x1: "low", x2: "high", y1: "y_low", y2: "y_high", fill: "none", clip: true };
     return Plot.plot({
@@ -284,7 +291,7 @@ window.DDP_DRAWING = (() => {
         Plot.frame({ stroke: variable("faint") }),
         Plot.axisX({ label: named(x), labelAnchor: "right", labelArrow: "none", labelOffset: 36, ticks: Math.max(Math.round(width / 90), 3), tickFormat: x.log ? decades : ticked, color: variable("ink") }),
         Plot.axisY({ label: named(y), labelAnchor: "center", labelArrow: "none", labelOffset: 54, ticks: Math.max(Math.round(height / 60), 2), tickFormat: y.log ? decades : ticked, color: variable("ink") }),
-        ...(state.still ? [] : [Plot.tip(cells, Plot.pointer({ maxRadius: 80, ...tip, fill: variable("paper"), stroke: variable("faint"), fontSize: 12, lineWidth: 40 }))]),
+        ...(state.still ? [] : [Plot.tip(hover, Plot.pointer({ maxRadius: 80, ...tip, fill: variable("paper"), stroke: variable("faint"), fontSize: 12, lineWidth: 40 }))]),
       ],
     });
   }
