@@ -156,6 +156,18 @@ def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
     return f". Did you mean {as_written[near[0]]!r}?" if near else ""
 
 
+def some_of(words: Iterable[str], most: int) -> str:
+    """Return the first words of a list for a message, and how many more there are; empty without any.
+
+    Examples
+    --------
+    >>> some_of(["'a'", "'b'"], 2), some_of("abcdef", 2)
+    ("'a', 'b'", 'a, b, ... and 4 more')
+    """
+    every = list(words)
+    return ", ".join(every[:most]) + (f", ... and {len(every) - most} more" if len(every) > most else "")
+
+
 def hint(error: BaseException) -> str:
     """Return what somebody may have meant whose Python code failed; empty if nothing is near.
 

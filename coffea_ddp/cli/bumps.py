@@ -13,7 +13,7 @@ from coffea_ddp.cli.outputs import Command, OutputFile, delivering, to_stdout
 from coffea_ddp.cli.telling import result
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, alert, note, steps_bar, terminal
 from coffea_ddp.cli.unused import refuse_unused
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, some_of
 from coffea_ddp.stats.defaults import TOYS
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _read(file: str, options: dict[str, Any]) -> Contents:
     others = [one for one in found.skipped if not one.spectrum]
     for reason in dict.fromkeys(one.reason for one in others):
         names = [one.name for one in others if one.reason == reason]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        note(f"no spectra: {', '.join(names[:_SHOWN])}{more}: {reason}")
+        note(f"no spectra: {some_of(names, _SHOWN)}: {reason}")
     return found
 
 

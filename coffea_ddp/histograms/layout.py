@@ -12,7 +12,7 @@ from typing import Any
 
 from coffea_ddp._text import printable
 from coffea_ddp.calibration.record import FitRecord
-from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean
+from coffea_ddp.errors import MergeError, PlanError, UnknownNameError, did_you_mean, some_of
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid
 from coffea_ddp.histograms.channel import Channel
@@ -228,7 +228,7 @@ class Layout:
         known = [one.name for one in among]
         if name in known:
             return known.index(name)
-        there = ", ".join(map(repr, known[:_NAMED])) or "none"
+        there = some_of(map(repr, known), _NAMED) or "none"
         raise UnknownNameError(f"no {what} {name!r} in plan {self.plan!r}; it has: {there}{did_you_mean(name, known)}")
 
     def symmetry(self, name: str) -> SymmetryLayout:

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from coffea_ddp._files import check_input
-from coffea_ddp.errors import FileError, InputError, did_you_mean
+from coffea_ddp.errors import FileError, InputError, did_you_mean, some_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z][A-Za-z0-9+.-]*)*://")
 _TREE = re.compile(r"(?P<file>.+\.root(\.[0-9]+)?):(?P<tree>[^:]+)", re.IGNORECASE | re.DOTALL)
@@ -171,8 +171,7 @@ def check_exist(paths: Iterable[str]) -> None:
         check_input(path)
         if os.path.islink(path):  # noqa: PTH114
             raise FileError(f"{path}: a symbolic link to {Path(path).readlink()}, which leads to no file")
-    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-    raise FileError(f"no such file: {', '.join(lost[:5])}{more}{_what_is_there(lost[0])}")
+    raise FileError(f"no such file: {some_of(lost, 5)}{_what_is_there(lost[0])}")
 
 
 def _files_in(folder: str) -> str:
@@ -189,8 +188,7 @@ def _what_is_there(path: str) -> str:
         return f"; there is no folder {folder} (seen from {Path.cwd()}){did_you_mean(str(folder), _folders(folder))}"
     files = sorted(found.name for found in folder.glob("*.root")) if folder.is_dir() else []
     near = "" if is_glob(path) else did_you_mean(f"{Path(path).stem}.root", files, cutoff=0.8)
-    some = f"{', '.join(files[:5])}{' ...' if len(files) > 5 else ''}"
-    return f"; the folder {folder.resolve()} has {some or 'no .root file'}{near}"
+    return f"; the folder {folder.resolve()} has {some_of(files, 5) or 'no .root file'}{near}"
 
 
 def _folders(beside: Path) -> list[str]:

@@ -28,7 +28,7 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._files import what_is
-from coffea_ddp.errors import DDPError, FileError, InputError, MergeError, describe, did_you_mean
+from coffea_ddp.errors import DDPError, FileError, InputError, MergeError, describe, did_you_mean, some_of
 from coffea_ddp.events.branches import ROWS
 from coffea_ddp.events.dialects.dialect import NANOAOD
 from coffea_ddp.filling import needed_branches
@@ -379,8 +379,7 @@ def _other_trees(source: Source) -> str:
     trees = _named(source.path, "TTree", "RNTuple")
     if not trees:
         spectra = _named(source.path, "TH1")
-        shown = f"{', '.join(spectra[:5])}{' ...' if len(spectra) > 5 else ''}"
-        bumps = f", but histograms ({shown}), in which `coffea-ddp bump {source.path}` looks for bumps"
+        bumps = f", but histograms ({some_of(spectra, 5)}), in which `coffea-ddp bump {source.path}` looks for bumps"
         return f"it has: no tree{bumps if spectra else ''}; a pass needs files of events"
     name = trees[0] if len(trees) == 1 else "NAME"
     return (

@@ -18,7 +18,7 @@ from typing import Any
 import hist
 
 from coffea_ddp._files import OUTPUT, REPORT, ROOT, check_input, what_is
-from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named
+from coffea_ddp.errors import DDPError, FileError, FormatError, InputError, did_you_mean, named, some_of
 from coffea_ddp.spectra.binned import is_binned, read_binned
 from coffea_ddp.spectra.csv_tables import Table, parse_tables
 from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum, scaled
@@ -235,7 +235,7 @@ def _chosen(found: Contents, names: Sequence[str] | None, path: Path) -> tuple[M
             raise FormatError(f"{path}: {name!r} cannot be looked at: {left_out[name]}")
         if name not in known:
             every = _all_names(path, found)
-            has = ", ".join(every[:20]) + (f" and {len(every) - 20} more" if len(every) > 20 else "")
+            has = some_of(every, 20)
             near = did_you_mean(name, every)
             raise InputError(f"{path}: no histogram {name!r}; it has: {has or 'none'}{near}")
     return tuple(known[name] for name in dict.fromkeys(names))
@@ -252,7 +252,7 @@ def _instead(left_out: dict[str, str]) -> str:
     trees = [name for name, reason in left_out.items() if reason.startswith("a tree")]
     if trees:
         return (
-            f"; it has trees of events ({', '.join(trees[:5])}): count masses with a pass over them, `coffea-ddp run "
+            f"; it has trees of events ({some_of(trees, 5)}): count masses with a pass over them, `coffea-ddp run "
             "resonances FILES -o masses.ddp`, then `coffea-ddp scan masses.ddp --tests bump`"
         )
     shown = "; ".join(f"{name!r}: {reason}" for name, reason in list(left_out.items())[:5])

@@ -11,7 +11,7 @@ import hist
 import numpy as np
 from boost_histogram.serialization import from_uhi
 
-from coffea_ddp.errors import DDPError, FormatError
+from coffea_ddp.errors import DDPError, FormatError, some_of
 from coffea_ddp.spectra.found import Contents, Skipped, clean_name, make_spectrum, named
 from coffea_ddp.spectra.hepdata import is_hepdata, read_table
 from coffea_ddp.spectra.resolution import Resolution
@@ -53,7 +53,7 @@ def read_json(path: Path) -> Contents:
         return _each({stem: content}, _of_arrays)
     tables = dict(_by_name(content))
     if not tables and content:
-        keys = ", ".join(repr(clean_name(key)[:30]) for key in list(content)[:5])
+        keys = some_of((repr(clean_name(key)[:30]) for key in content), 5)
         raise FormatError(f"{path}: no 1D histogram in it, under the keys {keys}{_FORMS}")
     return _each(tables, spectrum_of)
 

@@ -15,6 +15,7 @@ from coffea_ddp.errors import PlanError, UnknownNameError
 from coffea_ddp.histograms.axes import axes_from_uhi, axes_to_uhi
 from coffea_ddp.histograms.cells import CellGrid, Multiplicity, Topology
 from coffea_ddp.histograms.layout import EVENTS, FeatureLayout, Layout, SymmetryLayout
+from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 
 numbers = st.floats(-1e6, 1e6)
 edges = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8, unique=True).map(sorted)
@@ -90,6 +91,18 @@ def test_no_two_bins_have_one_key(layout: Layout) -> None:
 def of(n: int, bins: int = 3) -> Layout:
     one = (("o", (hist.axis.Regular(bins, 0, 1, name="x"), hist.axis.Regular(bins, 0, 1, name="y"))),)
     return Layout("p", "0", CellGrid(), tuple(SymmetryLayout(f"s{i}", ("A", "B"), 1.0, one) for i in range(n)))
+
+
+def test_a_list_of_names_that_is_cut_says_how_many_more_there_are() -> None:
+    axis = hist.axis.Regular(3, 0, 1, name="m")
+
+    def many(n: int) -> Layout:
+        return Layout("p", "0", CellGrid(), (), spectra=tuple(SpectrumLayout(f"s{i}", axis) for i in range(n)))
+
+    with pytest.raises(UnknownNameError, match=r"'s38', 's39', \.\.\. and 10 more$"):
+        many(50).spectrum("elephant")
+    with pytest.raises(UnknownNameError, match=r"'s38', 's39'$"):
+        many(40).spectrum("elephant")
 
 
 def test_names_that_do_not_exist_list_those_that_do() -> None:
