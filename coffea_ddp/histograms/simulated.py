@@ -45,7 +45,7 @@ SUM_ABOVE_0 = (
     "it has to be above 0, as the weights are scaled by the cross section over it: correct a wrong "
     '"sum_of_weights" in the metadata, or leave out a sample whose weights are negative in sum'
 )
-"""What there is to say of another sum of generator weights."""
+"""Advice on any other sum of generator weights."""
 File = tuple[str, str]
 """The uuid of a file, and its tree."""
 
