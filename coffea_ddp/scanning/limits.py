@@ -21,6 +21,7 @@ from coffea_ddp.report.limits import LimitRow, Limits
 from coffea_ddp.scanning.cell_matrices import CellBlocks
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.options import channels_of, shares_of
+from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.asymmetry_limits import LEVEL, intervals, level_of
 from coffea_ddp.stats.signal_limits import signal_limit
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.lattice import DistinctCells
     from coffea_ddp.scanning.shares import ScanShares
 
-Progress = Callable[[int, int, str], None]
 METHOD = "exact (Clopper-Pearson on B of A + B)"
 _BLOCK = 20_000
 """Intervals that are made at a time."""

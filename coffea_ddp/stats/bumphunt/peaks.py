@@ -11,7 +11,7 @@ Examples
 --------
 >>> x = np.arange(100)
 >>> expected = 1e3 * np.exp(-x / 50.0) + 2e4 * np.exp(-0.5 * ((x - 40.3) / 2.0) ** 2)
->>> fitted = profiled(np.round(expected), np.ones(100), [Peak(40.0, 2.0)])
+>>> (fitted,) = profiled_together([(np.round(expected), np.ones(100), [Peak(40.0, 2.0)])])
 >>> [(round(one.place, 1), round(one.sigma, 1)) for one in fitted.peaks]
 [(40.3, 2.0)]
 >>> bool(abs(fitted.rest[40] / (1e3 * np.exp(-0.8)) - 1.0) < 0.1), fitted.closed.nonzero()[0][[0, -1]].tolist()
@@ -62,21 +62,15 @@ class Profiled:
     scale: tuple[float, ...]
 
 
-def profiled(counts: FloatArray, use: FloatArray, peaks: Sequence[Peak]) -> Profiled:
-    """Return peaks as fitted to a spectrum, all of those in reach of each other together.
+def profiled_together(spectra: Sequence[tuple[FloatArray, FloatArray, Sequence[Peak]]]) -> list[Profiled]:
+    """Return the peaks of several spectra as fitted, all of those of one that are in reach of each other together.
 
     Parameters
     ----------
-    counts, use
-        Shape (n_bins,); ``use`` is 0 in masked bins.
-    peaks
-        Where they are, and how wide, about.
+    spectra
+        Counts and ``use``, which is 0 in masked bins, of each, shape (n_bins,); and where its peaks are, and how wide,
+        about.
     """
-    return profiled_together([(counts, use, peaks)])[0]
-
-
-def profiled_together(spectra: Sequence[tuple[FloatArray, FloatArray, Sequence[Peak]]]) -> list[Profiled]:
-    """Return the peaks of several spectra as fitted; of each what :func:`profiled` returns."""
     reaches = [[_reach(len(counts), peaks, group) for group in _groups(peaks)] for counts, _, peaks in spectra]
     windows = [
         Window(counts[reach.bins], use[reach.bins], tuple(peaks[i] for i in reach.peaks), reach.bins.start)

@@ -8,11 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffea_ddp.stats.bumphunt.peak_shape import Peak
-from coffea_ddp.stats.bumphunt.peaks import profiled
+from coffea_ddp.stats.bumphunt.peaks import profiled_together
 
 X = np.arange(120.0)
 FALLING = 400.0 * np.exp(-X / 80.0)
 ALL = np.ones(120)
+
+
+def profiled(*spectrum):
+    """Return the peaks of one spectrum as fitted."""
+    return profiled_together([spectrum])[0]
 
 
 def drawn(peaks, background=FALLING, seed=1):
