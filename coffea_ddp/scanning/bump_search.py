@@ -27,7 +27,7 @@ import numpy as np
 
 from coffea_ddp.scanning.bump_range import Prepared, without_turn_on
 from coffea_ddp.stats.bumphunt.flags import flags_of, without_bumps
-from coffea_ddp.stats.bumphunt.hunt import calibrated_z, hunt
+from coffea_ddp.stats.bumphunt.hunt import hunt
 from coffea_ddp.stats.bumphunt.several import CHANCE, AllBumps, Together, all_bumps
 from coffea_ddp.stats.trials import p_from_z
 
@@ -200,10 +200,10 @@ def _together(group: Sequence[Prepared], settings: Settings) -> Together:
 def _candidates(together: Together) -> list[Candidate]:
     """Return the strongest candidate of each spectrum."""
     hunted, rows = together.first, np.arange(len(together.counts))
-    best, calibrated = hunted.best, calibrated_z(hunted, together.sigma)
+    best = hunted.best
     peak, error = hunted.estimates.peak[rows, best], hunted.estimates.error[rows, best]
     # Many bins are not more significant than the best of them.
-    numbers = [peak, error, hunted.sigma[rows, best], hunted.significance, np.minimum(calibrated, peak)]
+    numbers = [peak, error, hunted.sigma[rows, best], hunted.significance, np.minimum(together.calibrated, peak)]
     flags, smooth = flags_of(together.counts, hunted, together.use), hunted.estimates.smooth
     return [
         Candidate(place, z, error, sigma, significance, background, z_spectrum, words)
