@@ -119,13 +119,27 @@ class DistinctCells:
         starts, codes = self.lists(index)
         return sparse.csr_array((np.ones(len(codes)), codes, starts), (len(starts) - 1, len(self.codes)))
 
-    def sums(self, values: FloatArray) -> FloatArray:
-        """Return the sums over every distinct cell of values of the exclusive cells.
+    def sums(self, values: FloatArray, index: IntArray | None = None) -> FloatArray:
+        """Return the sums over distinct cells of values of the exclusive cells.
 
-        Shapes (n_codes, n_columns); (n_distinct, n_columns).
+        Parameters
+        ----------
+        values
+            Of every exclusive cell; shape (n_codes, n_columns).
+        index
+            Numbers of the distinct cells, sorted; all by default.
+
+        Returns
+        -------
+        ndarray, shape (n, n_columns)
         """
+        # No bin where there is no exclusive cell; else one.
+        return np.asarray(self._whole.sums(values, index).sum(axis=1))
+
+    @cached_property
+    def _whole(self) -> Walk:
         everything = np.arange(len(self.codes))
-        return np.asarray(self.walk(everything, np.zeros_like(everything)).sums(values).sum(axis=1))
+        return self.walk(everything, np.zeros_like(everything))
 
     def walk(self, codes: IntArray, bins: IntArray) -> Walk:
         """Return a walk over all distinct cells, of sums in bins.

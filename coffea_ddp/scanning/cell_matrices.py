@@ -151,17 +151,17 @@ class CellBlocks:
 
     def within(self, first: int, stop: int) -> Iterator[Block]:
         """Yield those of a range of the distinct cells."""
-        totals = self._cells.sums(self._totals)
+        totals = self._cells.sums(self._totals, np.arange(first, min(stop, len(self._cells))))
         enough = np.flatnonzero(self._enough(totals[:, 0] + totals[:, 1], totals[:, 2:]))
-        enough = enough[(enough >= first) & (enough < stop)]
         trail = self._walk.trail(self._entries.shape[1])
         for start in range(0, len(enough), self._size):
-            cells = enough[start : start + self._size]
+            rows = enough[start : start + self._size]
+            cells = rows + first
             matrices = self._walk.sums(self._entries, cells, trail)
             yield Block(
                 cells=cells,
-                n_a=totals[cells, 0],
-                n_b=totals[cells, 1],
+                n_a=totals[rows, 0],
+                n_b=totals[rows, 1],
                 a=matrices[:, :, 0],
                 b=matrices[:, :, 1],
                 variance=None if self._variance is None else matrices[:, :, 2],

@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.shares import ScanShares
 
 PART = 4096
-"""Distinct cells of an observable that are tested together, on one thread or worker."""
+"""Distinct cells of an observable that are tested together, on one thread or worker; more of a large lattice."""
+MOST_PARTS = 64
+"""Parts of an observable: each has its largest deviations, which are held until all have been made."""
 
 
 class SymmetryRows(NamedTuple):
@@ -229,7 +231,8 @@ def _data_tests(hists: Histograms, tests: SymmetryTests, one: _Scanned, observab
         with_members=expected.shares is not None,
     )  # fmt: skip
     families = [ScanFamily(test, symmetry, observable, one.cells, expected, counts.axes) for test in tests.counts]
-    return DataTests(tuple(families), blocks, tests.best, PART)
+    size = max(PART, -(-len(one.cells) // MOST_PARTS))
+    return DataTests(tuple(families), blocks, tests.best, size)
 
 
 def _scan_stored(hists: Histograms, tests: SymmetryTests, one: _Scanned, observed: _Observed, steps: Steps) -> None:

@@ -19,8 +19,10 @@ from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.layout import EVENTS, Layout, SymmetryLayout
 from coffea_ddp.histograms.ledger import Missing
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.scanning import cell_matrices
+from coffea_ddp.histograms.walk import Walk
+from coffea_ddp.scanning import cell_matrices, symmetry_scan
 from coffea_ddp.scanning.cell_matrices import CellBlocks
+from coffea_ddp.scanning.data_tests import DataTests
 from coffea_ddp.scanning.driver import MIN_EVENTS, scan
 from coffea_ddp.stats.submatrix.binomial import binomial_p
 
@@ -176,6 +178,48 @@ def test_blocks_are_bounded(with_members):
     assert sum(sizes) == len(cells)
     assert max(sizes) * 8 * (7 * counts.n_bins + 2 * len(cells.codes) * with_members) <= 10_000
     assert cell_matrices.BLOCK_BYTES <= 64 * 2**20
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_part_of_the_cells_costs_no_more_than_it_holds(monkeypatch, weighted):
+    hists = make_histograms(make_layout(weighted=weighted), 500, seed=5)
+    cells, counts = distinct_cells(GRID, hists.occupied("e/mu")), hists.cell_counts("e/mu", "met")
+    asked = []
+
+    def recorded(walk, values, unions=None, trail=None):
+        asked.append(len(walk.choices) if unions is None else len(unions))
+        return sums(walk, values, unions, trail)
+
+    sums = Walk.sums
+    monkeypatch.setattr(Walk, "sums", recorded)
+    blocks = CellBlocks(counts, cells, min_events=5)
+    whole, size = list(blocks), 7
+    n_whole, _ = sum(asked), asked.clear()
+    parts = [block for first in range(0, len(cells), size) for block in blocks.within(first, first + size)]
+    assert sum(asked) == n_whole  # was the number of parts times as many: 65 s in place of 7 where there are 206
+    for name in ("cells", "n_a", "n_b", "a", "b", *(["variance"] if weighted else [])):
+        one, other = (np.concatenate([getattr(block, name) for block in found]) for found in (whole, parts))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_large_lattice_has_few_parts(monkeypatch):
+    """Every part holds its largest deviations until all are made."""
+    monkeypatch.setattr(symmetry_scan, "PART", 1)
+    seen = []
+
+    class Recorded(DataTests):
+        def __init__(self, *given):
+            super().__init__(*given)
+            seen.append(len(self.parts))
+
+    hists = make_histograms(make_layout(), 500, seed=5)
+    n_cells = len(distinct_cells(GRID, hists.occupied("e/mu")))
+    whole = scan(hists, toys=0)
+    monkeypatch.setattr(symmetry_scan, "DataTests", Recorded)
+    monkeypatch.setattr(symmetry_scan, "MOST_PARTS", 4)
+    assert scan(hists, toys=0) == whole
+    assert n_cells > 4
+    assert max(seen) == 4
 
 
 @settings(max_examples=25, deadline=None)
