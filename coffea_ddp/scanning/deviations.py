@@ -232,9 +232,4 @@ def _firsts(family: ScanFamily[AnyTest], ranked: IntArray) -> list[tuple[Column,
 
 def _after_regions(z: FloatArray, trials: IntArray) -> FloatArray:
     """Return the global z within the cell (the Sidak bound of its regions), with its sign."""
-    if (trials == 1).all():
-        return z
-    found = np.empty(len(z))
-    for number in np.unique(trials):
-        found[trials == number] = sidak_z(z[trials == number], int(number))
-    return found
+    return z if (trials == 1).all() else np.asarray(sidak_z(z, trials))

@@ -77,9 +77,7 @@ def bounds(families: Sequence[Family], statistics: FloatArray, trials: Mapping[s
     n_tests = len(trials)
     n_trials = np.array([max(1, n_tests * trials[test]) for test, _, _ in families], dtype=np.float64)
     nothing = np.full(len(statistics), np.nan)
-    z_global = np.array(statistics, dtype=np.float64)
-    for number in np.unique(n_trials).tolist():
-        z_global[n_trials == number] = sidak_z(z_global[n_trials == number], number)
+    z_global = sidak_z(np.array(statistics, dtype=np.float64), n_trials)
     total = " + ".join(f"{number:,} of {test}" for test, number in trials.items()) if n_tests > 1 else ""
     total = f"{total}, times {n_tests} tests" if total else f"{sum(trials.values())} trials"
     return GlobalSignificance(

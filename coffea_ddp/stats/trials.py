@@ -44,8 +44,8 @@ _LOG_TINY = -40.0
 @overload
 def sidak(p: float, trials: float) -> float: ...
 @overload
-def sidak(p: ArrayLike, trials: float) -> Any: ...
-def sidak(p: ArrayLike, trials: float) -> Any:
+def sidak(p: ArrayLike, trials: ArrayLike) -> Any: ...
+def sidak(p: ArrayLike, trials: ArrayLike) -> Any:
     """Return the bound on the global p-value, ``1 - (1 - p)^trials``.
 
     Parameters
@@ -53,7 +53,8 @@ def sidak(p: ArrayLike, trials: float) -> Any:
     p
         Local p-values in [0, 1], any shape.
     trials
-        Number of trials, 1 or more (not necessarily whole: an effective number is fine).
+        Number of trials, 1 or more (not necessarily whole: an effective number is fine): one, or of a shape that goes
+        with that of ``p``.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def sidak(p: ArrayLike, trials: float) -> Any:
     Raises
     ------
     InputError
-        If a p-value is outside [0, 1] or NaN, or ``trials < 1``.
+        If a p-value is outside [0, 1] or NaN, ``trials < 1``, or shapes do not go together.
 
     Examples
     --------
@@ -71,22 +72,22 @@ def sidak(p: ArrayLike, trials: float) -> Any:
     0.09562
     """
     local = _probabilities(p, "p")
-    n_trials = _trials(trials)
+    n_trials = _trials(trials, local)
     with np.errstate(divide="ignore"):
-        return _like(p, -np.expm1(n_trials * np.log1p(-local)))
+        return _number_or_array(-np.expm1(n_trials * np.log1p(-local)))
 
 
 @overload
 def local_p(p_global: float, trials: float) -> float: ...
 @overload
-def local_p(p_global: ArrayLike, trials: float) -> Any: ...
-def local_p(p_global: ArrayLike, trials: float) -> Any:
+def local_p(p_global: ArrayLike, trials: ArrayLike) -> Any: ...
+def local_p(p_global: ArrayLike, trials: ArrayLike) -> Any:
     """Return the local p-value that gives a given global one for this number of trials: the inverse of :func:`sidak`.
 
     Raises
     ------
     InputError
-        If a p-value is outside [0, 1] or NaN, or ``trials < 1``.
+        If a p-value is outside [0, 1] or NaN, ``trials < 1``, or shapes do not go together.
 
     Examples
     --------
@@ -94,16 +95,16 @@ def local_p(p_global: ArrayLike, trials: float) -> Any:
     0.005116
     """
     probability = _probabilities(p_global, "p_global")
-    n_trials = _trials(trials)
+    n_trials = _trials(trials, probability)
     with np.errstate(divide="ignore"):
-        return _like(p_global, -np.expm1(np.log1p(-probability) / n_trials))
+        return _number_or_array(-np.expm1(np.log1p(-probability) / n_trials))
 
 
 @overload
 def sidak_z(z: float, trials: float, *, two_sided: bool = True) -> float: ...
 @overload
-def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any: ...
-def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any:
+def sidak_z(z: ArrayLike, trials: ArrayLike, *, two_sided: bool = True) -> Any: ...
+def sidak_z(z: ArrayLike, trials: ArrayLike, *, two_sided: bool = True) -> Any:
     """Return the global z of local z values for a number of trials.
 
     The same as :func:`sidak` between :func:`p_from_z` and :func:`z_from_p`, but in logarithms: it does not
@@ -114,7 +115,7 @@ def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any:
     z
         Signed local z values, any shape; NaN stays NaN.
     trials
-        Number of trials, 1 or more.
+        Number of trials, 1 or more: one, or of a shape that goes with that of ``z``.
     two_sided
         Which p-values z stands for, as for :func:`p_from_z`; z of both kinds in, z of the same kind out.
 
@@ -127,7 +128,7 @@ def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any:
     Raises
     ------
     InputError
-        If ``trials < 1``.
+        If ``trials < 1``, or shapes do not go together.
 
     Examples
     --------
@@ -135,19 +136,21 @@ def sidak_z(z: ArrayLike, trials: float, *, two_sided: bool = True) -> Any:
     (-3.444, 99.93)
     >>> round(sidak_z(5.0, 1000, two_sided=False), 3)
     3.444
+    >>> sidak_z([4.0, 5.0], [1, 1000]).round(3)
+    array([4.   , 3.444])
     """
     local, two_sided = checks.numbers(z, "z", nan=True, infinite=True), checks.flag(two_sided, "two_sided")
     log_p = np.log(2.0) + special.log_ndtr(-np.abs(local)) if two_sided else special.log_ndtr(-local)
     with np.errstate(divide="ignore", over="ignore"):
         # log(-log(1 - p)), then log(1 - (1 - p)^trials); both are the identity for small arguments.
         log_rate = np.where(log_p < _LOG_TINY, log_p, np.log(-np.log1p(-np.exp(np.minimum(log_p, 0.0)))))
-        log_rate = log_rate + np.log(_trials(trials))
+        log_rate = log_rate + np.log(_trials(trials, local))
         log_global = np.where(log_rate < _LOG_TINY, log_rate, np.log(-np.expm1(-np.exp(log_rate))))
     if not two_sided:
-        return _like(z, np.minimum(-special.ndtri_exp(np.minimum(log_global, 0.0)), local) + 0.0)
+        return _number_or_array(np.minimum(-special.ndtri_exp(np.minimum(log_global, 0.0)), local) + 0.0)
     size = np.maximum(0.0, -special.ndtri_exp(log_global - np.log(2.0)))
     # Rounding must not make the global z larger than the local one.
-    return _like(z, np.copysign(np.minimum(size, np.abs(local)), local) + 0.0)
+    return _number_or_array(np.copysign(np.minimum(size, np.abs(local)), local) + 0.0)
 
 
 @overload
@@ -231,13 +234,31 @@ def _probabilities(p: ArrayLike, name: str) -> FloatArray:
     return values
 
 
-def _trials(trials: float) -> float:
-    return checks.number(trials, "trials", low=1.0)
+def _trials(trials: ArrayLike, local: FloatArray) -> FloatArray:
+    """Return numbers of trials whose shape goes with that of local values."""
+    found = checks.numbers(trials, "trials", nan=True, infinite=True)
+    if np.ndim(found) == 0:
+        return np.asarray(checks.number(trials, "trials", low=1.0))
+    wrong = ~(np.isfinite(found) & (found >= 1.0))
+    if wrong.any():
+        raise InputError(f"trials: {found[wrong][0]:g}; expected numbers, each 1 or more")
+    try:
+        np.broadcast_shapes(found.shape, local.shape)
+    except ValueError as error:
+        raise InputError(
+            f"trials: {found.shape} numbers for values of shape {local.shape}; give one, or one for each value"
+        ) from error
+    return found
 
 
 def _like(given: ArrayLike, values: Any) -> Any:
     """Return a float for a number, an array for an array."""
     return float(values) if np.ndim(given) == 0 else values
+
+
+def _number_or_array(values: Any) -> Any:
+    """Return a float in place of an array of no dimensions."""
+    return _like(values, values)
 
 
 def holm(p: ArrayLike) -> FloatArray:

@@ -113,9 +113,23 @@ def test_numbers_give_numbers_and_arrays_arrays():
     assert stats.z_from_p(np.full((2, 3), 0.1), two_sided=True).shape == (2, 3)
 
 
+@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(-9.0, 9.0), st.floats(1.0, 1e9)), min_size=1, max_size=9))
+def test_every_value_may_have_its_own_number_of_trials(values):
+    p, z, trials = (np.array(one) for one in zip(*values, strict=True))
+    for function, local in ((stats.sidak, p), (stats.local_p, p), (stats.sidak_z, z)):
+        each = [function(x, n) for x, n in zip(local.tolist(), trials.tolist(), strict=True)]
+        np.testing.assert_array_equal(function(local, trials), each)
+        np.testing.assert_array_equal(function(local[:, None], trials), np.array([function(x, trials) for x in local]))
+    one_sided = [stats.sidak_z(x, n, two_sided=False) for x, n in zip(z.tolist(), trials.tolist(), strict=True)]
+    np.testing.assert_array_equal(stats.sidak_z(z, trials, two_sided=False), one_sided)
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "options", "message"),
     [
+        (stats.sidak, ([0.1, 0.2], [3, 0.5]), {}, "0.5; expected numbers, each 1 or more"),
+        (stats.sidak_z, ([1.0, 2.0], [3, math.nan]), {}, "each 1 or more"),
+        (stats.local_p, ([0.1, 0.2], [3, 4, 5]), {}, "one for each value"),
         (stats.sidak, (1.1, 3), {}, "between 0 and 1"),
         (stats.sidak, (-0.1, 3), {}, "between 0 and 1"),
         (stats.sidak, (math.nan, 3), {}, "between 0 and 1"),
@@ -126,7 +140,7 @@ def test_numbers_give_numbers_and_arrays_arrays():
         (stats.z_from_p, (0.0,), {"two_sided": True}, "never 0"),
         (stats.z_from_p, ([0.5, 1.5],), {"two_sided": False}, "between 0 and 1"),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_bad_input(function, arguments, options, message):
     with pytest.raises(InputError, match=message):

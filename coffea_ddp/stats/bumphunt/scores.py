@@ -119,9 +119,7 @@ def bump_scores(counts: ArrayLike, edges: ArrayLike | None = None, width: ArrayL
     best, empty = some.argmax(axis=1), ~inside.any(axis=1)
     z_max = some[np.arange(len(z)), best]
     places = np.maximum(np.rint(_PLACES * n_widths(inside, sigma)), 1.0)
-    z_global = np.empty_like(z_max)
-    for number in np.unique(places):
-        z_global[places == number] = sidak_z(z_max[places == number], int(number), two_sided=False)
+    z_global = sidak_z(z_max, places, two_sided=False)
     batch = spectra.shape[:-1]
 
     def each(values: FloatArray) -> Any:
