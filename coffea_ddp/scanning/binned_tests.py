@@ -19,7 +19,7 @@ from coffea_ddp.scanning.results import CellResults
 from coffea_ddp.scanning.share_tests import drawn_residual, inside_of, nsigma_block, rectangles_block
 from coffea_ddp.stats.nsigma import METHOD, method_text
 from coffea_ddp.stats.pulls import block_n_sigma
-from coffea_ddp.stats.submatrix.best import count_rectangles
+from coffea_ddp.stats.submatrix.best import count_rectangles_of_cells
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, z_table
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
 from coffea_ddp.stats.submatrix.maxima import bounded_cells
@@ -178,10 +178,7 @@ class Submatrix:
         filled = (block.a + block.b if block.variance is None else block.variance) > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             asymmetry = n_b / (block.a * ratio * inside).sum(axis=1) - 1
-        trials = np.array(
-            [count_rectangles(self._whole(row, block).reshape(block.shape)) for row in filled.astype(np.float64)],
-            dtype=np.int64,
-        )
+        trials = count_rectangles_of_cells(self._whole(filled.astype(np.float64), block), block.shape)
         n_bins = (filled & inside).sum(axis=1)
         return CellResults(z, bound, nominal, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), trials, rectangle)
 

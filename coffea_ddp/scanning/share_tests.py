@@ -12,7 +12,7 @@ import numpy as np
 
 from coffea_ddp.scanning.results import CellResults
 from coffea_ddp.stats.pulls import block_n_sigma
-from coffea_ddp.stats.submatrix.best import count_rectangles
+from coffea_ddp.stats.submatrix.best import count_rectangles_of_cells
 from coffea_ddp.stats.submatrix.binomial import binomial_p
 from coffea_ddp.stats.submatrix.overlapping import KnownKappaLabels
 from coffea_ddp.stats.submatrix.share_entries import nsigma_of_shares
@@ -73,7 +73,7 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
     filled = (block.a + block.b if block.variance is None else block.variance) > 0
     whole = np.zeros((len(filled), block.shape[0] * block.shape[1]))
     whole[:, block.used] = filled
-    trials = np.array([count_rectangles(row.reshape(block.shape)) for row in whole], dtype=np.int64)
+    trials = count_rectangles_of_cells(whole, block.shape)
     return CellResults(
         z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
         found.where,

@@ -144,6 +144,15 @@ def count_rectangles(v: FloatArray) -> int:
 
 
 @compiled
+def count_rectangles_of_cells(v: FloatArray, shape: tuple[int, int]) -> IntArray:
+    """Return :func:`count_rectangles` of many matrices, shape (n_cells, rows * columns); shape (n_cells,)."""
+    found = np.zeros(len(v), np.int64)
+    for cell in range(len(v)):
+        found[cell] = count_rectangles(v[cell].reshape(shape))
+    return found
+
+
+@compiled
 def linear_best_cells(
     x: FloatArray, v: FloatArray, e: FloatArray, shape: tuple[int, int], sign: int
 ) -> tuple[FloatArray, IntArray]:

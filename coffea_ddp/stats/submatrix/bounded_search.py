@@ -20,7 +20,7 @@ from coffea_ddp.stats.submatrix.cluster_sums import (
     sum_labels,
 )
 from coffea_ddp.stats.submatrix.limits import limit_index, row_of
-from coffea_ddp.stats.submatrix.listed import Listed, score_listed, sum_listed
+from coffea_ddp.stats.submatrix.listed import Listed, score_cells, sum_listed
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, strip_for
 
 if TYPE_CHECKING:
@@ -134,7 +134,6 @@ class Search:
         self._cluster = cluster_for(cells.entries, cells.shape)
         rectangles, found = np.zeros((LISTED, 4), np.int64), np.zeros((LISTED + 1, LANES), np.int32)
         self._listed = Listed(rectangles, found, np.zeros(len(labels.mean) + 1, np.int64))
-        self._one: Single = np.zeros(LANES, np.float32)
         self._rooms: dict[tuple[Any, bool], Room] = {}
 
     def take_all(self) -> None:
@@ -220,16 +219,10 @@ class Search:
         """Take the scores of the first n rectangles of the list in some cells of a cluster."""
         if not n:
             return
-        of, starts, codes = self._cells, self._cells.membership.starts, self._cells.membership.codes
+        of = self._cells
         sum_listed(self._listed, n, self._cluster.total)
-        for cell in cells.tolist():
-            mine = codes[starts[cell] : starts[cell + 1]]
-            if score_listed(
-                self._listed, n, self._cluster, size, of.entries, self._labels, mine, of.table, reach, self._one
-            ):
-                if (self._one > self._best).any():
-                    np.maximum(self._best, self._one, out=self._best)
-                    self._reached = self._best.copy()
-                k = of.membership.keep[cell]
-                if k >= 0:
-                    np.maximum(self._kept[k], self._one, out=self._kept[k])
+        if score_cells(
+            self._listed, n, self._cluster, size, of.entries, self._labels, of.membership, cells, of.table, reach,
+            self._best, self._kept,
+        ):  # fmt: skip
+            self._reached = self._best.copy()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, IntArray, ShortArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
-    from coffea_ddp.stats.submatrix.overlapping import Entries
+    from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
 
     Single = NDArray[np.float32]
     Whole = NDArray[np.int32]
@@ -60,7 +60,57 @@ def sum_listed(listed: Listed, n: int, total: Whole) -> None:
 
 
 @compiled
-def score_listed(  # noqa: PLR0917 (numba knows no keyword-only arguments)
+def score_cells(  # noqa: PLR0917 (numba knows no keyword-only arguments)
+    listed: Listed,
+    n: int,
+    cluster: Cluster,
+    size: tuple[int, int],
+    entries: Entries,
+    labels: Labels,
+    membership: Membership,
+    cells: IntArray,
+    table: ZTable,
+    reach: Reach,
+    best: Single,
+    kept: Single,
+) -> bool:
+    """Take the scores that the first n rectangles have in some cells of a cluster; return whether any is a new best.
+
+    Parameters
+    ----------
+    listed, n
+        Rectangles.
+    cluster, size
+        The cluster, and the size of its matrix.
+    entries, labels, membership
+        Of all cells.
+    cells
+        Numbers of cells of the cluster.
+    table
+        z of few events.
+    reach
+        What is to be beyond.
+    best
+        The largest score so far, changed in place; shape (LANES,).
+    kept
+        Scores of the cells that are kept, changed in place; shape (n_kept, LANES).
+    """
+    score, is_new = np.zeros(LANES, np.float32), False
+    for cell in cells:
+        codes = membership.codes[membership.starts[cell] : membership.starts[cell + 1]]
+        if not _score_cell(listed, n, cluster, size, entries, labels, codes, table, reach, score):
+            continue
+        k = membership.keep[cell]
+        for t in range(LANES):
+            is_new |= score[t] > best[t]
+            best[t] = max(best[t], score[t])
+            if k >= 0:
+                kept[k, t] = max(kept[k, t], score[t])
+    return bool(is_new)
+
+
+@compiled
+def _score_cell(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     listed: Listed,
     n: int,
     cluster: Cluster,

@@ -164,9 +164,10 @@ def sift(sums: Sums, n_rows: int, reach: Reach, strip: Strip, rectangles: IntArr
 @compiled
 def _sift_strip(sums: Sums, first_row: int, stop_row: int, reach: Reach, strip: Strip) -> int:
     """Return how many rectangles of a strip of rows may be beyond: that many pairs are in the second row then."""
-    n_ends = _fill_prefixes(sums, first_row, stop_row, strip)
-    if strip.hull[n_ends] <= reach.fewest:
+    events = sums.hull[stop_row, sums.n_columns, EVENTS] - sums.hull[first_row, sums.n_columns, EVENTS]
+    if events <= reach.fewest:
         return 0
+    n_ends = _fill_prefixes(sums, first_row, stop_row, strip)
     _fill_blocks(strip.nodes, strip.levels, n_ends)
     n_blocks, pairs = (n_ends >> LEVELS) + 1, strip.pairs[LEVELS % 2]
     for stop in range(n_blocks):

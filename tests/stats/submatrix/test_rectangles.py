@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.submatrix.best import (
     count_rectangles,
+    count_rectangles_of_cells,
     exact_best,
     exact_best_cells,
     linear_best,
@@ -158,3 +159,10 @@ def test_number_of_rectangles():
     # The middle column is empty: rectangles begin and end on the two others.
     assert count_rectangles(np.array([[1.0, 0.0, 1.0]])) == 3
     assert count_rectangles(np.zeros((3, 3))) == 0
+
+
+def test_rectangles_of_many_matrices():
+    v = np.random.default_rng(1).poisson(0.3, (20, 12)).astype(float)
+    found = count_rectangles_of_cells(v, (3, 4))
+    assert found.tolist() == [count_rectangles(one.reshape(3, 4)) for one in v]
+    assert count_rectangles_of_cells(v[:0], (3, 4)).shape == (0,)
