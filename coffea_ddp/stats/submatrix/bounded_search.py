@@ -19,7 +19,7 @@ from coffea_ddp.stats.submatrix.cluster_sums import (
     prepare,
     sum_labels,
 )
-from coffea_ddp.stats.submatrix.limits import limit_index, row_of
+from coffea_ddp.stats.submatrix.limits import fewest_of, move_limits, row_of
 from coffea_ddp.stats.submatrix.listed import Listed, score_cells, sum_listed
 from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, strip_for
 
@@ -92,25 +92,12 @@ class Room:
         self.strip = strip_for(shape[1], dtype)
         self._limits, self._of = limits, limits.narrow if dtype == np.int16 else limits.limit
         self._limit = np.zeros((self._of.shape[1], LANES), dtype)
-        self._index, self._filled = np.full(LANES, -1), 0
-        self._threshold, self._wanted, self._fewest = np.zeros(0, np.float32), self._index, 0
-
-    def fewest(self, threshold: Single) -> int:
-        """Return the number of events that are not beyond thresholds in any pseudo-experiment."""
-        if threshold is not self._threshold:
-            self._threshold, self._wanted = threshold, limit_index(threshold)
-            self._fewest = int(self._limits.fewest[self._wanted].min())
-        return self._fewest
+        self._known = np.append(np.full(LANES, -1), 0)
 
     def reach(self, threshold: Single, events: int) -> Reach:
         """Return what is to be beyond in cells whose core has a number of events."""
-        fewest, n_rows = self.fewest(threshold), row_of(events) + 1
-        if n_rows > self._filled or self._wanted is not self._index:
-            changed = np.flatnonzero(self._wanted != self._index) if n_rows <= self._filled else np.arange(LANES)
-            self._filled = max(n_rows, self._filled)
-            self._limit[: self._filled, changed] = self._of[self._wanted[changed], : self._filled].T
-            self._index = self._wanted
-        return Reach(self._limit, fewest, self._limits.rows)
+        move_limits(threshold, self._of, row_of(events) + 1, self._known, self._limit)
+        return Reach(self._limit, fewest_of(threshold, self._limits.fewest), self._limits.rows)
 
 
 class Search:
@@ -184,10 +171,10 @@ class Search:
         n_rows, n_columns, outer = prepare(
             cluster, of.entries, of.membership, cells, of.shape, labels.mean, p
         )  # fmt: skip
+        if outer <= fewest_of(threshold, of.limits.fewest):
+            return threshold
         for around in (labels.narrow, labels.around):
             room = self._room(around.dtype.type, k < 0)
-            if outer <= room.fewest(threshold):
-                return threshold
             slack = fill_w(cluster, of.entries, around, labels.most, (n_rows, n_columns), p, room.w)
             if slack != TOO_NARROW:
                 break

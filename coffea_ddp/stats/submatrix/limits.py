@@ -27,10 +27,11 @@ from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix.binomial import ZTable, expansion, z_table
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
 
+    Single = NDArray[np.float32]
     Whole = NDArray[np.int32]
 
 STEP = 0.02
@@ -109,10 +110,48 @@ def first_of(row: IntArray) -> IntArray:
     return np.asarray(np.where(row < FINE, row, (_HALF + place) << (octave + 1)))
 
 
-def limit_index(threshold: ArrayLike) -> IntArray:
-    """Return the place of the limits of thresholds: those of the next tabulated one that is smaller."""
-    lowered = np.clip(np.asarray(threshold, dtype=np.float64) - MARGIN, 0.0, HIGHEST)
-    return np.asarray(lowered / STEP).astype(np.int64)
+@compiled
+def limit_index(threshold: float) -> int:
+    """Return the place of the limits of a threshold: those of the next tabulated one that is smaller."""
+    return int(min(max(threshold - MARGIN, 0.0), HIGHEST) / STEP)
+
+
+@compiled
+def fewest_of(thresholds: Single, fewest: IntArray) -> int:
+    """Return the number of events that are beyond none of some thresholds; ``fewest`` as in :class:`ScoreLimits`."""
+    found = fewest[limit_index(float(thresholds[0]))]
+    for threshold in thresholds:
+        found = min(found, fewest[limit_index(float(threshold))])
+    return int(found)
+
+
+@compiled
+def move_limits(thresholds: Single, of: AnyArray, n_rows: int, known: IntArray, limit: AnyArray) -> None:
+    """Fill the limits of thresholds, those that have moved since the last time.
+
+    Parameters
+    ----------
+    thresholds
+        Shape (n,).
+    of
+        Limits of all tabulated thresholds; shape (n_thresholds, all rows).
+    n_rows
+        Number of rows that are wanted.
+    known
+        The places of the limits that are filled, and last in how many rows; -1 and 0 at first. Shape (n + 1,), changed
+        in place.
+    limit
+        Changed in place; shape (all rows, n).
+    """
+    n = len(thresholds)
+    anew = n_rows > known[n]
+    known[n] = max(known[n], n_rows)
+    for t in range(n):
+        place = limit_index(float(thresholds[t]))
+        if anew or place != known[t]:
+            known[t] = place
+            for row in range(known[n]):
+                limit[row, t] = of[place, row]
 
 
 @lru_cache(maxsize=8)

@@ -168,7 +168,7 @@ def test_bins_beyond_single_precision_are_left_to_the_other_way():
 @pytest.mark.parametrize("threshold", [0.3, 2.0, 4.91, 7.3, 20.0])
 def test_no_deviation_within_a_limit_is_beyond_its_threshold(kappa, threshold):
     limits, table, p = score_limits(kappa, 1 << 17), z_table(kappa, 1 << 17), kappa / (1 + kappa)
-    index = int(limit_index(threshold))
+    index = limit_index(threshold)
     least = np.inf
     for n in [*range(1, 3_000), *np.geomspace(3_000, 1 << 17, 300).astype(int).tolist()]:
         b = np.arange(n + 1)
