@@ -293,8 +293,8 @@ def _besides(kept: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     first: dict[str | None, Row] = {}
     for row in others:
         if row.observable not in shown:
-            first.setdefault(row.observable, dataclasses.replace(row, rank=None, similar_to=None))
-    return list(first.values())
+            first.setdefault(row.observable, row)
+    return [dataclasses.replace(row, rank=None, similar_to=None) for row in first.values()]
 
 
 def _under_bump(cells: _Cells, row: Row) -> tuple[IntArray, FloatArray]:

@@ -59,6 +59,7 @@ def _row_of(found: Found, rank: int, trials: int, values: _Significance) -> Row:
         status=Status.NO_DOMAIN.name if nowhere else Status.OK.name,
         reason=found.prepared.reason or None,
         rank=rank,
+        number=rank,
         similar_to=rank,
         n_bins=int(found.prepared.use.sum()),
         p_cell=values.p_cell,
