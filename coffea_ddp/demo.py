@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coffea_ddp._files import OUTPUT, REPORT, check_output
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import FileError, check_progress
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.running.driver import run
@@ -88,6 +88,7 @@ def run_demo(
     FileError
         If the folder cannot be written to, or holds other files of these names.
     """
+    check_progress("run_demo", progress)
     data = folder / "data"
     try:
         data.mkdir(parents=True, exist_ok=True)

@@ -168,6 +168,36 @@ def some_of(words: Iterable[str], most: int) -> str:
     return ", ".join(every[:most]) + (f", ... and {len(every) - most} more" if len(every) > most else "")
 
 
+def check_progress(function: str, progress: object, takes: str = "done, total, what", *, bar: bool = False) -> None:
+    """Stop where progress is to be told to something that cannot be called: before any work, not in its midst.
+
+    Parameters
+    ----------
+    function, progress
+        The name of the function that was called, and what was given to it.
+    takes
+        The arguments of the function that progress is told to.
+    bar
+        The function of the package draws a bar where it is given ``True``, and the message says so.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+
+    Examples
+    --------
+    >>> check_progress("scan", print)
+    >>> check_progress("scan", 3)
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.InputError: scan, progress: got an int; give a function of (done, total, what), or None
+    """
+    if progress is not None and not callable(progress):
+        bars = "True for a bar, " if bar else ""
+        raise InputError(f"{function}, progress: got {named(progress)}; give {bars}a function of ({takes}), or None")
+
+
 def hint(error: BaseException) -> str:
     """Return what somebody may have meant whose Python code failed; empty if nothing is near.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coffea_ddp.errors import check_progress
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.running.driver import run
 from coffea_ddp.running.executors import Iterative
@@ -63,6 +64,7 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
     progress
         Called with the number of parts done, of all, and what is next.
     """
+    check_progress("warm_up", progress)
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as made:
         file = make_nanoaod(Path(made, "events.root"), events=_EVENTS, seed=1)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.evidence.confirmation import Confirmation, ConfirmedRegion
 from coffea_ddp.evidence.counts_regions import TESTS, counts_region, outcome_of_counts
 from coffea_ddp.evidence.marked import LEVEL, marked
@@ -114,6 +114,7 @@ def confirm(
     >>> len(confirm(report, second, rows=[1], toys=50).regions)
     1
     """
+    check_progress("confirm", progress)
     report = as_report("confirm", report)
     hists = as_histograms("confirm", hists)
     _check(level, toys, seed)

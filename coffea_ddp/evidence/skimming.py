@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp._files import check_input
-from coffea_ddp.errors import FileError, FormatError, InputError, named
+from coffea_ddp.errors import FileError, FormatError, InputError, check_progress, named
 from coffea_ddp.evidence.region_events import RegionEvents
 from coffea_ddp.histograms.stored import IDENTITY_NAMES
 from coffea_ddp.running.skimming import Skim, skim_files
@@ -70,6 +70,7 @@ def skim(
     ...     skim(f"{folder}/events.txt", path, f"{folder}/skims").n_wanted
     1
     """
+    check_progress("skim", progress)
     if isinstance(events, RegionEvents):
         identity = np.stack([events.columns[name].astype(np.uint64) for name in IDENTITY_NAMES], axis=1)
     elif isinstance(events, str | Path):

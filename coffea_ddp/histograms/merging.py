@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from coffea_ddp.errors import InputError, MergeError, named
+from coffea_ddp.errors import InputError, MergeError, check_progress, named
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -187,6 +187,7 @@ def merge_files(
     ...     merge_files([f"{folder}/1.ddp", f"{folder}/2.ddp"]).n_events
     400
     """
+    check_progress("merge_files", progress, "done, total")
     from coffea_ddp.histograms.io import load
 
     if isinstance(paths, str | Path):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import Pages, packed_rows
@@ -106,6 +106,7 @@ def write_report(
     ...     write_report(report, Path(folder, "report")).name
     'index.html'
     """
+    check_progress("write_report", progress)
     if leading < 0:
         raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")
     report = as_report("write_report", report)

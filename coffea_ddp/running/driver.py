@@ -23,7 +23,7 @@ from typing import Any
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp.cluster.workers import check_workers
-from coffea_ddp.errors import InputError, named
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.ledger import Ledger, Missing
 from coffea_ddp.histograms.merging import EVERYTHING
@@ -194,8 +194,8 @@ class _Settings:
         """
         settings = cls(executor, reading_of(reading), checkpoint_of(checkpoint), deduplicate, progress)
         flag(deduplicate, "deduplicate")
-        if not (progress is None or isinstance(progress, bool) or callable(progress)):
-            raise InputError(f"progress: got {named(progress)}; give True, or a function of the events done and in all")
+        if not isinstance(progress, bool):
+            check_progress("run", progress, "events done, events in all", bar=True)
         if isinstance(settings.executor, DaskAwkward) and (
             settings.reading.skip_bad_files or settings.checkpoint is not None
         ):

@@ -29,7 +29,7 @@ import numpy as np
 
 from coffea_ddp._files import SKIM, check_output, write_in_place
 from coffea_ddp._root_files import SKIM_TITLE, is_skim
-from coffea_ddp.errors import FileError, InputError, describe
+from coffea_ddp.errors import FileError, InputError, check_progress, describe
 from coffea_ddp.events.dialects.dialect import NANOAOD
 from coffea_ddp.events.dialects.known import TREES, dialect_of_tree
 from coffea_ddp.histograms.stored import IDENTITY_NAMES, identity_hash
@@ -130,6 +130,7 @@ def skim_files(
         If a file cannot be read, has no run, luminosity block and event numbers, or is no ROOT file; if a small file
         cannot be written, or something else is in its place.
     """
+    check_progress("skim_files", progress)
     wanted = np.unique(np.asarray(identity, dtype=np.uint64).reshape(-1, 3), axis=0)
     if not len(wanted):
         raise InputError("skim: no event is chosen")

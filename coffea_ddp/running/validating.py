@@ -12,6 +12,7 @@ import numpy as np
 from coffea.processor.executor import WorkItem
 
 from coffea_ddp._text_tables import text_table
+from coffea_ddp.errors import check_progress
 from coffea_ddp.histograms.cells import Multiplicity
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import EVERYTHING
@@ -176,6 +177,7 @@ def validate(
     DDPError
         If the plan itself is at fault: it cannot be loaded, its sides overlap, a function of it fails.
     """
+    check_progress("validate", progress, "done, total")
     loaded = plan if isinstance(plan, ScanPlan) else load_plan(plan)
     n_events = whole(events, "validate", "events", 1)
     reading = dataclasses.replace(reading_of(reading), chunksize=n_events, skip_bad_files=True)

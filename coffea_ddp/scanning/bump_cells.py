@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from coffea_ddp.effective import same
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import in_order, ranked
@@ -87,6 +87,7 @@ class Bump:
         progress: Progress | None = None,
     ) -> ScanReport:
         """Return the report on all spectra of an output (:func:`bump_hunt_in_cells`)."""
+        check_progress("Bump.scan", progress)
         return bump_hunt_in_cells(
             hists,
             min_events=self.min_events,

@@ -26,7 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Contents, contents_of
 from coffea_ddp.scanning.bump_found import Found, found_in, in_order
@@ -35,7 +35,7 @@ from coffea_ddp.scanning.bump_rows import lost_row, rows_of
 from coffea_ddp.scanning.bump_search import Settings
 from coffea_ddp.scanning.bump_works import SpectraSearch, SpectraToys, WithToys, searches_of
 from coffea_ddp.scanning.engines import Engine, Threads
-from coffea_ddp.scanning.steps import Progress, check_progress
+from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats.defaults import TOYS
@@ -111,8 +111,8 @@ def bump_hunt(
     >>> bump_hunt(MassSpectrum("2mu", "inclusive", masses, width=3.0), toys=0).rows[0].test
     'bump'
     """
-    options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
     check_progress("bump_hunt", progress)
+    options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
     contents = contents_of(as_spectra("bump_hunt", spectra))
     return hunted(contents, options, seed=seed, finder=finder, backend=backend, progress=progress, title=title)
 

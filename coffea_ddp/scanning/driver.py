@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coffea_ddp.errors import check_progress
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.report.joining import joined
 from coffea_ddp.report.report import ScanReport
@@ -44,7 +45,7 @@ from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spe
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.scanning.scanned import Draw
 from coffea_ddp.scanning.simulation import Simulation
-from coffea_ddp.scanning.steps import Progress, check_progress
+from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.scanning.symmetry_scan import SymmetryTests, scan_symmetries
 from coffea_ddp.stats.defaults import TOYS
 
@@ -160,11 +161,11 @@ def scan(
     >>> scan(hists, toys=20, seed=1).plan
     'dimuon_charge'
     """
+    check_progress("scan", progress)
     chosen = find_tests(tests, hists := as_histograms("scan", hists))
     expectation = Expectation() if expectation is None else expectation
     check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
     check_numbers(min_events, best, toys)
-    check_progress("scan", progress)
     every = channels_of(hists, symmetries, observables)
     channels = [one for one in every if one[0] in hists.symmetries]
     compared = [one for one in every if one[0] not in hists.symmetries]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.layout import EVENTS
@@ -123,6 +123,7 @@ def limits(
     >>> found.rows[0].cell, found.rows[0].low < 0 < found.rows[0].high
     ('inclusive', True)
     """
+    check_progress("limits", progress)
     hists, expectation = as_histograms("limits", hists), expectation or Expectation()
     wanted, all_cells = level_of(level), checks.flag(all_cells, "all_cells")
     every = channels_of(hists, symmetries, [EVENTS])

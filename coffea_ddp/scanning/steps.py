@@ -14,23 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coffea_ddp.errors import InputError
-from coffea_ddp.stats.conversion import shown
-
 Progress = Callable[[int, int, str], None]
 """Called with the steps that are done, the steps in all, and the name of the next one."""
-
-
-def check_progress(what: str, progress: object) -> None:
-    """Stop where progress is given as something that cannot be called.
-
-    Raises
-    ------
-    InputError
-        Naming it.
-    """
-    if progress is not None and not callable(progress):
-        raise InputError(f"{what}(progress={shown(progress)}): give a function of (done, total, what), or None")
 
 
 @dataclass

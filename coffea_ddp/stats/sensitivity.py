@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.likelihood import Kind, asimov_l1, asimov_l2, q0_l1, q0_l2, signal_for_z
 from coffea_ddp.stats.nsigma import n_sigma
@@ -204,6 +204,7 @@ def expected_sensitivity(
     >>> [row.z_injected for row in found.rows]
     [0.0, 3.0]
     """
+    check_progress("expected_sensitivity", progress, "done, total")
     b, shape = checks.finite(background, "background"), checks.finite(template, "template")
     if b.ndim not in (1, 2):
         raise InputError(f"a background of {b.ndim} axes: give a spectrum or a matrix")

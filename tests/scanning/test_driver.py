@@ -370,9 +370,3 @@ def test_inputs_are_told():
 def test_bad_input(options, error, message):
     with pytest.raises(error, match=message):
         scan(Histograms.empty(make_layout()), **options)
-
-
-@pytest.mark.parametrize("progress", [True, False, "bar"])
-def test_progress_that_cannot_be_called_is_an_error(progress):
-    with pytest.raises(InputError, match=r"scan\(progress=.*\): give a function of \(done, total, what\), or None"):
-        scan(make_histograms(make_layout(), 50, seed=1), progress=progress)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import rankdata
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, check_progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.classifier.learners import BoostingLearner, KernelLearner, Learner, NetworkLearner
 from coffea_ddp.stats.conversion import shown
@@ -163,6 +163,7 @@ def classifier_test(
     >>> found.auc > 0.55, found.p_value < 0.02
     (True, True)
     """
+    check_progress("classifier_test", progress, "done, total")
     points = pool(x_a, x_b)
     expected = None if shares is None else checked_shares(shares, points.n_a, points.n_b)
     folds, seed = checks.whole(folds, "folds", least=2), checks.seed(seed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, check_progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.conversion import shown
 from coffea_ddp.stats.defaults import TOYS
@@ -137,6 +137,7 @@ def nplm(
     >>> found.p_value < 0.01, bool(found.log_ratio([4.0])[0] > found.log_ratio([1.0])[0])
     (True, True)
     """
+    check_progress("nplm", progress, "done, total")
     points = pool(x_a, x_b)
     expected = None if shares is None else checked_shares(shares, points.n_a, points.n_b)
     return compare(points, backend, toys=toys, seed=seed, progress=progress, shares=expected)
@@ -174,6 +175,7 @@ def nplm_counts(
     >>> round(found.t, 6), found.p_value
     (0.0, 1.0)
     """
+    check_progress("nplm_counts", progress, "done, total")
     points = pool_counts(centres, a, b)
     return compare(points, backend, toys=toys, seed=seed, progress=progress)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coffea_ddp.errors import check_progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.log_ratio.nplm import Progress, fitter_of, judged, solver_of
 from coffea_ddp.stats.log_ratio.solvers import NetworkSolver
@@ -78,6 +79,7 @@ def nplm_reference(
     >>> found.t > 0, found.t_b, found.method
     (True, 0.0, 'no p-value: no permutations')
     """
+    check_progress("nplm_reference", progress, "done, total")
     expected = None if expected is None else checks.number(expected, "expected", above=0.0)
     if weight_clipping is not None:
         weight_clipping = checks.number(weight_clipping, "weight_clipping", above=0.0)

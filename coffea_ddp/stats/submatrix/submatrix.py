@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, check_progress
 from coffea_ddp.stats import checks
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.conversion import shown
@@ -196,6 +196,7 @@ def scan_submatrices(
     >>> found.region, found.n_rectangles, round(found.p_local, 5), round(found.p_value, 4)
     (((20.0, 40.0),), 10, 0.00068, 0.0068)
     """
+    check_progress("scan_submatrices", progress, "done, total")
     first, second = _counts(a, "a"), _counts(b, "b")
     toys, seed = checks.toys(toys, "toys"), checks.seed(seed)
     _check(first, second, statistic, alternative)
