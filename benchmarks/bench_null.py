@@ -28,7 +28,8 @@ from figures import Figures
 from coffea_ddp import stats
 from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.sparse import SparseCounts
-from coffea_ddp.scanning.driver import MIN_EVENTS, scan
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.options import MIN_EVENTS
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix.binomial import z_table

@@ -29,7 +29,8 @@ from figures import Figures
 from coffea_ddp import load_plan, stats
 from coffea_ddp.filling import fill
 from coffea_ddp.scanning.binned_tests import Submatrix
-from coffea_ddp.scanning.driver import MIN_EVENTS, scan
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.options import MIN_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -48,9 +48,7 @@ if TYPE_CHECKING:
 @click.option(
     "--min-events",
     type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Cells with fewer events are not tested.",
+    help="Cells, and mass spectra, with fewer events are not tested [default: 20, and 100 in spectra].",
 )
 @click.option("--best", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows kept in the report.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows shown.")
@@ -119,7 +117,7 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
     from coffea_ddp.histograms.io import load
     from coffea_ddp.report.finding import untested
     from coffea_ddp.scanning.driver import scan as scan_all
-    from coffea_ddp.scanning.options import find_tests
+    from coffea_ddp.scanning.options import MIN_EVENTS, find_tests
 
     shown = {"n": options.pop("top"), "similar": options.pop("similar")}
     histograms = load(hists)
@@ -142,9 +140,10 @@ def scan(hists: str, output: str | None, csv_file: str | None, tests: str | None
         result(report.to_dict)
     code = tell_missing(histograms)
     if not report.trials:
-        few = f"nothing has {options['min_events']:,} events, which --min-events asks for"
+        fewest = options["min_events"] or MIN_EVENTS
+        few = f"nothing has {fewest:,} events, which --min-events asks for"
         if {test.kind for test in chosen} == {"spectra"}:
-            few = "no spectrum has enough events to be searched"
+            few = "no spectrum has enough events to be searched (--min-events)"
         alert(f"nothing was tested: {'; '.join(untested(report)) or few}")
         code = SOMETHING_MISSING
     return code
@@ -163,7 +162,8 @@ def _check_used(tests: Sequence[ScanTest], options: dict[str, Any], layout: Layo
     either = some or compared, "a test of symmetries or comparisons (--tests)"
     fits, learned = "nplm" in names and options["fits"] > 0, options["expectation"].calibration == "events"
     refuse_unused({
-        **dict.fromkeys(("min_events", "symmetries", "observables"), either),
+        "min_events": (either[0] or "bump" in names, "a test of symmetries, comparisons or spectra (--tests)"),
+        **dict.fromkeys(("symmetries", "observables"), either),
         **dict.fromkeys(NAMES, beside),
         **dict.fromkeys(("kappas", "systematics", "corrections", "calibrate", "calibration"), symmetric),
         "control": (symmetric[0] and learned, "a calibration that is learned here (--calibrate)"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from coffea_ddp.effective import same
-from coffea_ddp.errors import InputError, check_progress
+from coffea_ddp.errors import check_progress
 from coffea_ddp.histograms.lattice import DistinctCells, distinct_cells
 from coffea_ddp.histograms.pairs import as_spectrum
 from coffea_ddp.report.ordering import in_order, ranked
@@ -26,6 +26,7 @@ from coffea_ddp.scanning.bump_range import MIN_EVENTS
 from coffea_ddp.scanning.reflections import with_causes
 from coffea_ddp.scanning.same_objects import with_same_objects
 from coffea_ddp.scanning.steps import Progress
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.grouping import leaders
 from coffea_ddp.stats.status import Status
@@ -51,12 +52,13 @@ class Bump:
     toys_for
         Number of spectra that get them.
     min_events
-        Spectra with fewer entries are counted as ``TOO_FEW_ENTRIES`` and not tested.
+        Spectra with fewer entries are counted as ``TOO_FEW_ENTRIES`` and not tested; by default as the scan says, and
+        100 where it says nothing.
 
     Raises
     ------
     InputError
-        If a number is negative.
+        If a number is none, or negative.
 
     Examples
     --------
@@ -66,15 +68,16 @@ class Bump:
 
     toys: int | None = None
     toys_for: int = TOYS_FOR
-    min_events: int = MIN_EVENTS
+    min_events: int | None = None
     name: ClassVar[str] = "bump"
     kind: ClassVar[str] = "spectra"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name, value in (("toys", self.toys or 0), ("toys_for", self.toys_for), ("min_events", self.min_events)):
-            if value < 0:
-                raise InputError(f"Bump({name}={value}): give 0 or more")
+        for name in ("toys", "toys_for", "min_events"):
+            value = getattr(self, name)
+            if value is not None or name == "toys_for":
+                object.__setattr__(self, name, checks.whole(value, f"Bump, {name}"))
 
     def scan(
         self,
@@ -90,7 +93,7 @@ class Bump:
         check_progress("Bump.scan", progress)
         return bump_hunt_in_cells(
             hists,
-            min_events=self.min_events,
+            min_events=MIN_EVENTS if self.min_events is None else self.min_events,
             best=best,
             toys=toys if self.toys is None else self.toys,
             toys_for=self.toys_for,

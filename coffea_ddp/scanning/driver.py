@@ -35,11 +35,12 @@ from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.options import (
     channels_of,
     check_compared,
-    check_numbers,
     check_used,
     find_tests,
     null_of,
+    numbers,
     shares_of,
+    with_fewest,
 )
 from coffea_ddp.scanning.protocols import is_counts_test, is_events_test, is_spectra_test
 from coffea_ddp.scanning.provenance import inputs
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
     from coffea_ddp.scanning.options import Tests
 
-MIN_EVENTS = 20
-"""Smallest number of entries of a cell: with fewer no matrix reaches 3 sigma, and N_sigma is not normal."""
-
 N_BEST = 1_000
 """Number of rows that a report keeps."""
 
@@ -67,7 +65,7 @@ def scan(
     toys: int = TOYS,
     null: str | None = None,
     seed: int = 0,
-    min_events: int = MIN_EVENTS,
+    min_events: int | None = None,
     best: int = N_BEST,
     symmetries: Sequence[str] | None = None,
     observables: Sequence[str] | None = None,
@@ -106,7 +104,8 @@ def scan(
         Of the pseudo-experiments.
     min_events
         Cells with fewer in-range entries on both sides together are counted as ``TOO_FEW_ENTRIES`` and not
-        tested; with weights, fewer effective entries ``(sum w)^2 / sum w^2``.
+        tested; with weights, fewer effective entries ``(sum w)^2 / sum w^2``. Spectra with fewer entries likewise,
+        where a :class:`~coffea_ddp.scanning.bump_cells.Bump` has no number itself. By default 20, and 100 in spectra.
     best
         How many rows the report keeps; kept besides are the best of every (test, symmetry, observable), of every
         column of the table of symmetries (:mod:`coffea_ddp.report.overview`), and of every spectrum. All tested cells
@@ -141,9 +140,9 @@ def scan(
     UnknownNameError
         If a test, symmetry or observable does not exist.
     InputError
-        If ``min_events`` or ``best`` is below 1, ``toys`` below 0, no test is named, or an option cannot be used or has
-        no effect: it is of a test that is not made, or of a symmetry without any of the observables; if a test of your
-        own cannot be sent to the workers of a cluster.
+        If ``min_events`` or ``best`` is below 1, ``toys`` or ``seed`` below 0, no test is named, or an option cannot be
+        used or has no effect: it is of a test that is not made, or of a symmetry without any of the observables; if a
+        test of your own cannot be sent to the workers of a cluster.
     ClusterError
         If a cluster has no workers or such of other code, or is lost before its work is done.
 
@@ -165,7 +164,8 @@ def scan(
     chosen = find_tests(tests, hists := as_histograms("scan", hists))
     expectation = Expectation() if expectation is None else expectation
     check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
-    check_numbers(min_events, best, toys)
+    best, toys, seed = numbers(best, toys, seed)
+    chosen, min_events = with_fewest(chosen, min_events)
     every = channels_of(hists, symmetries, observables)
     channels = [one for one in every if one[0] in hists.symmetries]
     compared = [one for one in every if one[0] not in hists.symmetries]

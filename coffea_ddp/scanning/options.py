@@ -2,7 +2,6 @@
 
 Examples
 --------
->>> from coffea_ddp.scanning.bump_cells import Bump
 >>> check_used([Bump()], Expectation(kappa=1.1), symmetries=None, observables=None, null=None, toys=10)
 Traceback (most recent call last):
 ...
@@ -11,6 +10,7 @@ coffea_ddp.errors.InputError: kappa has no effect on bump: it needs a test of sy
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,14 @@ from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.report_files import MOST_ROWS
 from coffea_ddp.scanning import registry
+from coffea_ddp.scanning.bump_cells import Bump
 from coffea_ddp.scanning.calibrated_events import CalibratedEvents, calibrated
 from coffea_ddp.scanning.calibrating import ExchangedEvents, calibrate
 from coffea_ddp.scanning.closure import closure
 from coffea_ddp.scanning.expectation import Expectation
 from coffea_ddp.scanning.shares import ScanShares, told
 from coffea_ddp.scanning.simulation import Simulation
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.relabelling import NullKind, check_null
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     """Tests as they are given: names, objects, or one of them; none: those of the plan."""
 
 
+MIN_EVENTS = 20
+"""Smallest number of entries of a cell: with fewer no matrix reaches 3 sigma, and N_sigma is not normal."""
 COMPARED = ("nsigma", "submatrix", "roi")
 """Names of the tests of a comparison of data with simulation."""
 
@@ -151,19 +155,51 @@ def check_compared(
                 )
 
 
-def check_numbers(min_events: int, best: int, toys: int) -> None:
-    """Stop where a number of a scan is too small or too large.
+def numbers(best: int, toys: int, seed: int) -> tuple[int, int, int]:
+    """Return the numbers of a scan, checked: of rows and pseudo-experiments, and the seed.
 
     Raises
     ------
     InputError
-        Naming it.
+        Naming the one that is none, too small or too large.
     """
-    for name, value, least in (("min_events", min_events, 1), ("best", best, 1), ("toys", toys, 0)):
-        if value < least:
-            raise InputError(f"{name}={value}: give {least} or more")
+    best = checks.whole(best, "best", least=1)
     if best > MOST_ROWS:
         raise InputError(f"best={best:,}: a report keeps at most {MOST_ROWS:,} rows")
+    return best, checks.toys(toys, "toys"), checks.seed(seed)
+
+
+def with_fewest(tests: Sequence[ScanTest], fewest: int | None) -> tuple[tuple[ScanTest, ...], int]:
+    """Return tests with the number of events that a cell has at least, and that number for cells of symmetries.
+
+    Parameters
+    ----------
+    tests
+        Of the scan.
+    fewest
+        As it is given; ``None``: the defaults, :data:`MIN_EVENTS` and that of spectra.
+
+    Raises
+    ------
+    InputError
+        If it is no number from 1, or has no effect.
+
+    Examples
+    --------
+    >>> with_fewest([Bump(), Bump(min_events=7)], 30)[0]
+    (Bump(toys=None, toys_for=20, min_events=30), Bump(toys=None, toys_for=20, min_events=7))
+    """
+    if fewest is None:
+        return tuple(tests), MIN_EVENTS
+    fewest = checks.whole(fewest, "min_events", least=1)
+    found = tuple(
+        dataclasses.replace(test, min_events=fewest) if isinstance(test, Bump) and test.min_events is None else test
+        for test in tests
+    )
+    if found == tuple(tests) and all(test.kind == "spectra" for test in tests):
+        which = ", ".join(test.name for test in tests)
+        raise InputError(f"min_events={fewest} has no effect on {which}, which has its own; leave it out")
+    return found, fewest
 
 
 def check_used(

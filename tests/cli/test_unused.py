@@ -5,6 +5,7 @@ An option without a place in :data:`OPTIONS` fails here.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ OPTIONS: dict[str, dict[str, str | list[str]]] = {
         "output": ALWAYS,
         "csv_file": ALWAYS,
         "tests": [SYMMETRIES, "--tests", "bump"],
-        "min_events": [MASSES, "--min-events", "5"],
+        "min_events": ALWAYS,
         "best": ALWAYS,
         "top": ALWAYS,
         "similar": ALWAYS,
@@ -254,6 +255,25 @@ def test_an_option_without_effect_is_an_error(
     words = flag, flag.strip("-").replace("-", "_"), arguments[-1], "histograms of"
     assert any(word in err for word in words)
     assert outputs(places) == before
+
+
+def test_min_events_are_those_of_cells_and_of_spectra(places: dict[str, str], tmp_path: Path) -> None:
+    plan = tmp_path / "both.py"
+    plan.write_text(
+        "from coffea_ddp import ScanPlan, ScanProcessor, load_plan\n"
+        "symmetries, masses = load_plan('dimuon_charge'), load_plan('dimuon_masses')\n"
+        "plan = ScanPlan('both', symmetries=symmetries.symmetries, spectra=masses.spectra[:1],\n"
+        "                cells=symmetries.cells, objects=symmetries.objects)\n"
+        "processor = ScanProcessor(plan)\n"
+    )
+    both, report = tmp_path / "both.ddp", tmp_path / "report.json"
+    assert exit_code("run", plan, places["files"], "-o", both, "--executor", "iterative") == 0
+    for given, cells, spectra in (((), 20, 100), (("--min-events", 40), 40, 40)):
+        for hists, tests in ((both, ()), (both, ("--tests", "nsigma,bump")), (places["masses"], ("--tests", "bump"))):
+            assert exit_code("scan", hists, "-o", report, "--toys", 0, *tests, *given) == 0
+            options = json.loads(report.read_text())["options"]
+            assert options["bump"]["min_events"] == spectra
+            assert options["min_events"] == (cells if hists == both else options["min_events"])
 
 
 def test_defaults_without_effect_are_silent(places: dict[str, str], tmp_path: Path) -> None:

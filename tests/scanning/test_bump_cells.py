@@ -97,6 +97,37 @@ def test_scan_takes_the_tests_that_the_plan_has(hists):
         ddp.scan(none, ["bump"], toys=0)
 
 
+@pytest.mark.parametrize(
+    ("tests", "fewest", "least"),
+    [
+        (None, None, 100), (None, 20_000, 20_000), ("bump", 7, 7), (ddp.Bump(min_events=50), None, 50),
+        (ddp.Bump(), 20_000, 20_000),
+    ],
+)  # fmt: skip
+def test_min_events_of_a_scan_is_that_of_its_spectra(hists, tests, fewest, least):
+    report = ddp.scan(hists, tests, toys=0, min_events=fewest)
+    direct = bump_hunt_in_cells(hists, min_events=least, toys=0)
+    assert report.options["statuses"] == direct.options["statuses"]
+    assert report.options["bump"]["min_events"] == least
+    assert report.trials == direct.trials
+    assert (report.options["statuses"]["TOO_FEW_ENTRIES"] > 3) == (least == 20_000)
+
+
+def test_min_events_without_effect_is_an_error(hists):
+    with pytest.raises(InputError, match="min_events=30 has no effect on bump, which has its own"):
+        ddp.scan(hists, ddp.Bump(min_events=50), min_events=30)
+
+
+@pytest.mark.parametrize("name", ["min_events", "best", "toys", "seed"])
+@pytest.mark.parametrize("value", ["many", 2.5, -1, True, float("nan"), [3]])
+def test_numbers_of_a_scan_that_are_none_are_errors(hists, name, value):
+    with pytest.raises(InputError, match=f"{name}="):
+        ddp.scan(hists, **{name: value})
+    if name in ("toys", "min_events"):
+        with pytest.raises(InputError, match=f"Bump, {name}="):
+            ddp.Bump(**{name: value})
+
+
 def test_symmetries_and_spectra_are_ranked_together():
     axis = hist.axis.Regular(4, 0.0, 100.0, name="met")
     symmetry = SymmetryLayout("e/mu", ("e", "mu"), 1.0, (("met", (axis,)),))

@@ -23,7 +23,8 @@ from coffea_ddp.histograms.walk import Walk
 from coffea_ddp.scanning import cell_matrices, symmetry_scan
 from coffea_ddp.scanning.cell_matrices import CellBlocks
 from coffea_ddp.scanning.data_tests import DataTests
-from coffea_ddp.scanning.driver import MIN_EVENTS, scan
+from coffea_ddp.scanning.driver import scan
+from coffea_ddp.scanning.options import MIN_EVENTS
 from coffea_ddp.stats.submatrix.binomial import binomial_p
 
 
