@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -16,6 +18,10 @@ from coffea_ddp.errors import ClusterError, InputError, named
 
 CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
+REFUSED = 10.0
+"""Seconds in which something must listen at its address: a scheduler that was started beside this needs a few."""
+_AT_ONCE = 2.0
+"""Seconds in which most schedulers greet; of one that does not it is found out what it lacks."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def connect(
     tls
         Certificates for a ``tls://`` address.
     timeout
-        Seconds in which the scheduler must answer.
+        Seconds in which the scheduler must answer. Where nothing listens, :data:`REFUSED` of them are waited for it.
 
     Raises
     ------
@@ -89,16 +95,15 @@ def connect(
         _greet(scheduler, chosen, timeout)
         return start(scheduler, timeout=timeout, security=chosen)
     except Exception as error:
-        hint = (
-            "; a tls:// address needs certificates: --tls-ca-file, --tls-cert and --tls-key, or Dask's configuration"
-            if scheduler.startswith("tls://")
-            else ""
-        )
+        cure = "start one (`dask scheduler`, or as your facility does), and give the address that it shows"
+        if scheduler.startswith("tls://"):
+            options = "--tls-ca-file, --tls-cert and --tls-key"
+            cure += f"; a tls:// address needs certificates: {options}, or Dask's configuration"
         said = str(error) or type(error).__name__
-        raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({said}){hint}") from error
+        raise ClusterError(f"{scheduler}: no Dask scheduler answers there ({said}); {cure}") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _not_interrupted() -> Iterator[None]:
     """Have processes and threads that start meanwhile never see Ctrl-C, which a terminal sends to all: it is ours."""
     resource_tracker.ensure_running()  # it would allow the signal again
@@ -113,14 +118,19 @@ def _greet(scheduler: str, security: Any, timeout: float) -> None:
     """Fail where nothing at an address greets as Dask does: a client would wait for that for ever."""
     from distributed.comm.core import connect as dial
 
-    async def greeted() -> None:
+    async def greeted(patience: float) -> None:
         call: Any = dial
-        comm = await call(scheduler, timeout=timeout, **security.get_connection_args("client"))
+        comm = await call(scheduler, timeout=patience, **security.get_connection_args("client"))
         await comm.close()
 
     async def in_time() -> None:
+        until = time.monotonic() + timeout
         try:
-            await asyncio.wait_for(greeted(), timeout)
+            with contextlib.suppress(OSError):  # a TimeoutError, too: it may be slow, or not be there
+                return await asyncio.wait_for(greeted(min(_AT_ONCE, timeout)), min(_AT_ONCE, timeout) + 0.5)
+            await _listened_to(scheduler, min(REFUSED, timeout) - _AT_ONCE)
+            left = max(until - time.monotonic(), 0.5)
+            await asyncio.wait_for(greeted(left), left)
         except TimeoutError as error:
             raise OSError(f"what listens there has said nothing for {timeout:.0f} s") from error
         except MemoryError as error:  # what it said, taken for the length of a message
@@ -128,6 +138,31 @@ def _greet(scheduler: str, security: Any, timeout: float) -> None:
 
     with ThreadPoolExecutor(1) as pool:  # in a notebook this thread has a loop of its own
         pool.submit(asyncio.run, in_time()).result()
+
+
+async def _listened_to(scheduler: str, patience: float) -> None:
+    """Fail where nothing listens at an address, or no machine has its name, for a number of seconds."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    scheme, place = parse_address(scheduler)
+    if scheme not in ("tcp", "tls"):
+        return
+    host, port = parse_host_port(place)
+    begun = time.monotonic()
+    while True:
+        try:
+            _, found = await asyncio.wait_for(asyncio.open_connection(host, port), max(patience, 0.5))
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            if time.monotonic() - begun > patience:
+                known = isinstance(error, ConnectionRefusedError)
+                problem = "nothing listens there: connection refused" if known else "no machine has that name"
+                raise OSError(problem) from error
+        except OSError:  # a TimeoutError, too: somebody may be there
+            return
+        else:
+            found.close()
+            return
+        await asyncio.sleep(0.2)
 
 
 def at_address(client: Any) -> str:

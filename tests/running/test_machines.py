@@ -21,6 +21,7 @@ from coffea_ddp import testing
 from coffea_ddp._files import check_input
 from coffea_ddp.cli import main
 from coffea_ddp.cli.terminal import said_by_system
+from coffea_ddp.cluster import connecting
 from coffea_ddp.cluster.connecting import connect
 from coffea_ddp.errors import ClusterError, FileError
 from coffea_ddp.plan.plan_files import load_plan
@@ -256,6 +257,49 @@ def test_what_is_no_scheduler_is_not_waited_for(says: bytes) -> None:
         assert time.monotonic() - begun < 60.0
     for one in kept:
         one.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("tcp://127.0.0.1:{port}", "nothing listens there: connection refused"),
+        ("127.0.0.1:{port}", "nothing listens there: connection refused"),
+        ("tcp://no.such.machine.invalid:{port}", "no machine has that name"),
+    ],
+)
+def test_an_address_where_nothing_listens_is_refused_in_seconds(
+    address: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the time that a scheduler has for its start, and not by that of an answer."""
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    monkeypatch.setattr(connecting, "REFUSED", 3.0)
+    place = address.format(port=free_port())
+    begun = time.monotonic()
+    with pytest.raises(ClusterError) as found:
+        connect(place, timeout=600.0)
+    assert time.monotonic() - begun < 300.0
+    assert str(found.value) == (
+        f"{place}: no Dask scheduler answers there ({problem}); start one (`dask scheduler`, or as your facility "
+        "does), and give the address that it shows"
+    )
+
+
+def test_a_scheduler_that_starts_late_is_waited_for() -> None:
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    port = free_port()
+    begin = f"import time; time.sleep(3); from distributed.cli.dask_scheduler import main; main(['--port', '{port}', "
+    begin += "'--host', '127.0.0.1', '--no-dashboard'])"
+    with subprocess.Popen([sys.executable, "-c", begin], stderr=subprocess.DEVNULL) as scheduler:
+        try:
+            with connect(f"tcp://127.0.0.1:{port}") as client:
+                assert client.scheduler_info()["workers"] == {}
+        finally:
+            scheduler.terminate()
 
 
 def test_a_cluster_on_this_machine_listens_to_it_alone() -> None:
