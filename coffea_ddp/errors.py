@@ -156,16 +156,16 @@ def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
     return f". Did you mean {as_written[near[0]]!r}?" if near else ""
 
 
-def some_of(words: Iterable[str], most: int) -> str:
+def some_of(words: Iterable[str], most: int, between: str = ", ") -> str:
     """Return the first words of a list for a message, and how many more there are; empty without any.
 
     Examples
     --------
-    >>> some_of(["'a'", "'b'"], 2), some_of("abcdef", 2)
-    ("'a', 'b'", 'a, b, ... and 4 more')
+    >>> some_of(["'a'", "'b'"], 2), some_of("abcdef", 2), some_of("abc", 1, "; ")
+    ("'a', 'b'", 'a, b, ... and 4 more', 'a; ... and 2 more')
     """
     every = list(words)
-    return ", ".join(every[:most]) + (f", ... and {len(every) - most} more" if len(every) > most else "")
+    return between.join([*every[:most], *([f"... and {len(every) - most:,} more"] if len(every) > most else [])])
 
 
 def check_progress(function: str, progress: object, takes: str = "done, total, what", *, bar: bool = False) -> None:

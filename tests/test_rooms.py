@@ -118,3 +118,33 @@ def test_public_names_stand_once() -> None:
             assert isinstance(value, ModuleType) or not is_module(package.__name__, one.name)
             home = ".".join(filter(None, (package.__name__, module)))
             assert getattr(value, "__module__", home) == home or isinstance(value, ModuleType)
+
+
+CUT_OTHERWISE = {"coffea_ddp.report.dataset_words", "coffea_ddp.cli.calibrating"}
+"""A headline of a few words; the first of the executors, which are those that a command takes."""
+
+
+def cuts(tree: ast.AST) -> list[int]:
+    """Return the lines where the first of a list are joined as in a message, and nothing tells of the others."""
+
+    def first_of(node: ast.AST) -> bool:
+        if isinstance(node, ast.GeneratorExp | ast.ListComp):
+            return first_of(node.generators[0].iter)
+        cut = node.slice if isinstance(node, ast.Subscript) else None
+        return isinstance(cut, ast.Slice) and cut.lower is None and isinstance(cut.upper, ast.Constant | ast.Name)
+
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join"
+        and isinstance(node.func.value, ast.Constant) and node.func.value.value in (", ", "; ") and node.args
+        and any(map(first_of, (node.args[0], *getattr(node.args[0], "args", ()))))
+    ]  # fmt: skip
+
+
+def test_lists_of_messages_are_cut_by_one_function() -> None:
+    """``errors.some_of`` says how many more there are: a list of five among a thousand is no list of five."""
+    for code in ('", ".join(a[:5])', '"; ".join(f(x) for x in a[:_MOST])', '", ".join(map(str, list(a)[:3]))'):
+        assert cuts(ast.parse(code))
+    found = {module_name(path): cuts(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
+    assert {name for name, lines in found.items() if lines} <= CUT_OTHERWISE | {"coffea_ddp.errors"}

@@ -16,7 +16,7 @@ from coffea_ddp.cli.outputs import STDOUT, Command, OutputFile, OutputFolder, de
 from coffea_ddp.cli.telling import is_json, is_quiet, result
 from coffea_ddp.cli.terminal import DONE, SOMETHING_MISSING, alert, note, steps_bar, tell_missing, terminal
 from coffea_ddp.cli.unused import refuse_unused
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, some_of
 
 if TYPE_CHECKING:
     from coffea_ddp.evidence.region_events import RegionEvents
@@ -161,7 +161,7 @@ def skim(events_file: str, fileset: Sequence[str], output: str, tree: str) -> in
     for file in found.files:
         note(f"wrote {file.output}: {file.n_events:,} events of {file.source}")
         if file.left_out:
-            note(f"without {len(file.left_out)} branches that are no numbers: {', '.join(file.left_out[:5])}")
+            note(f"without {len(file.left_out)} branches that are no numbers: {some_of(file.left_out, 5)}")
     missing = len(found.not_found)
     (alert if missing else note)(f"{found.n_found:,} of {found.n_wanted:,} events were found")
     result(lambda: {"files": [str(one.output) for one in found.files], "found": found.n_found, "missing": missing})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coffea_ddp.cluster.connecting import at_address
-from coffea_ddp.errors import ClusterError, FileError, describe
+from coffea_ddp.errors import ClusterError, FileError, describe, some_of
 
 FIRST_WORKER = 300.0
 """Seconds in which a cluster must have a worker."""
@@ -62,7 +62,7 @@ def check_workers(
         raise ClusterError(f"the Dask scheduler{where} was lost while its workers were asked")
     problems = list(unfit(_asker()(work, None), found).values())
     if problems:
-        raise ClusterError("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
+        raise ClusterError(some_of(problems, 5, "; "))
     _LOG.info("%d worker%s, all of this version", len(found), "" if len(found) == 1 else "s")
     return all(one["folder"] for one in found.values())
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
-from coffea_ddp.errors import DDPError, FileError, MissingBranchError, describe
+from coffea_ddp.errors import DDPError, FileError, MissingBranchError, describe, some_of
 from coffea_ddp.events.dialects.known import dialect_of
 from coffea_ddp.events.dialects.translation import Translated, Translation, together
 from coffea_ddp.events.flat import FlatBranch, FlatEvents
@@ -321,8 +321,8 @@ class Columns:
         """Return the collections and single branches of the input, as many as one reads."""
         fields = sorted(self._fields if self._translation is None else self._translation.shown)
         names = list(dict.fromkeys(re.split(r"[_.]", name, maxsplit=1)[0] for name in fields))
-        shown = names[: max(1, min(12, int(np.searchsorted(np.cumsum([len(name) + 2 for name in names]), _SHOWN))))]
-        return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+        fitting = int(np.searchsorted(np.cumsum([len(name) + 2 for name in names]), _SHOWN))
+        return some_of(names, max(1, min(12, fitting)))
 
     def near_names(self, branch: str) -> list[str]:
         """Return branches of the input that resemble ``branch``: the same collection, or a close spelling."""

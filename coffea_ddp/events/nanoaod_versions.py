@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import BranchError
+from coffea_ddp.errors import BranchError, some_of
 
 if TYPE_CHECKING:
     from coffea_ddp.events.branches import Columns
@@ -212,7 +212,7 @@ def encoding_of(columns: Columns, branch: str) -> str:
     found = encoding(values)
     if found is None or (told and found and found != told):
         says = f"its title says {told}" if told and found else "1 to 8, or the lowest bits set, are expected"
-        seen = ", ".join(str(value) for value in np.unique(values)[:12])
+        seen = some_of((str(value) for value in np.unique(values)), 12)
         raise BranchError(f"{columns.source}: {branch} holds {seen}; {says}: what a working point is cannot be told")
     if told or found:
         return told or found

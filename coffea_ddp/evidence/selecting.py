@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, some_of
 from coffea_ddp.evidence.counts_regions import spans_of
 from coffea_ddp.evidence.region_events import RegionEvents, events_of
 from coffea_ddp.histograms.samples import SymmetryEvents
@@ -130,7 +130,7 @@ def _check_one_trigger(row: Row, spectrum: Spectrum, fileset: Any) -> None:
     if triggered:
         raise InputError(
             f"row {row.number}: the spectrum {spectrum.name!r} has a trigger of its own, and so have the datasets "
-            f"({', '.join(triggered[:5])}), of which it takes each event once; give the files without their triggers"
+            f"({some_of(triggered, 5)}), of which it takes each event once; give the files without their triggers"
         )
 
 

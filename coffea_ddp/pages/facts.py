@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from coffea_ddp.errors import some_of
 from coffea_ddp.pages.words import minus, minus_in, percent, z_text
 from coffea_ddp.report.closure import closure_lines
 from coffea_ddp.report.dataset_words import dataset_words, is_about_dataset
@@ -194,7 +195,7 @@ def provenance_tables(report: ScanReport, hists: Histograms | None) -> list[Titl
     told_choices = _mapping(report.inputs.get("choices"))
     roles = {role: used for role, used in told_choices.items() if not is_about_dataset(str(role))}
     choices = [
-        [str(role), ", ".join(map(str, _list(used)[:_MOST_FILES]))]
+        [str(role), some_of(map(str, _list(used)), _MOST_FILES)]
         for role, used in itertools.islice(roles.items(), _MOST_FILES)
     ]
     choices += [[f"and {len(roles) - _MOST_FILES:,} more, not shown", ""]] if len(roles) > _MOST_FILES else []
@@ -240,8 +241,7 @@ def _files(hists: Histograms) -> Titled:
 
 
 def _spans(intervals: Sequence[tuple[int, int]]) -> str:
-    texts = [f"{start:,} to {stop:,}" for start, stop in intervals[:3]]
-    return ", ".join([*texts, *([f"and {len(intervals) - 3} more ranges"] if len(intervals) > 3 else [])])
+    return some_of((f"{start:,} to {stop:,}" for start, stop in intervals), 3)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.errors import MissingBranchError
+from coffea_ddp.errors import MissingBranchError, some_of
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.plan.checks import one_bool_each
@@ -48,10 +48,9 @@ def triggered(plan: ScanPlan, events: SelectedEvents, dataset: Dataset, trigger:
     try:
         return dataset.fired(events, trigger)
     except MissingBranchError as error:
-        (first, *others) = [one.name for one in plan.spectra if one.trigger == trigger]
-        more = f" and {len(others):,} more" if others else ""
+        spectra = some_of((repr(one.name) for one in plan.spectra if one.trigger == trigger), 1)
         whose = f"dataset {dataset.name!r}, " if dataset.name else ""
-        raise MissingBranchError(f"{whose}spectrum {first!r}{more}: {error}") from None
+        raise MissingBranchError(f"{whose}spectrum {spectra}: {error}") from None
 
 
 def count_spectra(

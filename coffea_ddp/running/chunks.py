@@ -126,10 +126,9 @@ def find_chunks(
     pairs = list(zip(wanted, opened, strict=True))
     bad = [(one, told) for one, told in pairs if isinstance(told, Lost)]
     if bad and not reading.skip_bad_files:
-        more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
-        reasons = "; ".join(lost.reason for _, lost in bad[:5])
+        reasons = some_of((lost.reason for _, lost in bad), 5, "; ")
         others = ". To leave such files out and have the output marked PARTIAL: --skip-bad-files"
-        raise FileError(f"{reasons}{more}{others if len(bad) < len(opened) else ''}")
+        raise FileError(f"{reasons}{others if len(bad) < len(opened) else ''}")
     found = [(one, told) for one, told in pairs if isinstance(told, Holding)]
     _check_one_format(found)
     for asked, holding in found:

@@ -23,7 +23,7 @@ from coffea_ddp.cluster.code_digest import call, call_or_pass, here, packed, unp
 from coffea_ddp.cluster.connecting import at_address
 from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code, sending_much
 from coffea_ddp.cluster.workers import FitWorkers
-from coffea_ddp.errors import ClusterError, DDPError, describe
+from coffea_ddp.errors import ClusterError, DDPError, describe, some_of
 from coffea_ddp.histograms.histograms import Histograms
 from coffea_ddp.histograms.merging import Forest, add_all
 from coffea_ddp.running.chunks import Lost, Opened, Opener, Wanted
@@ -174,7 +174,7 @@ class _Pass:
 
     @property
     def _unfit(self) -> str:
-        return "; ".join([*self._team.unfit.values()][:3])
+        return some_of(self._team.unfit.values(), 3, "; ")
 
     def _look(self) -> None:
         """Find out which workers have other code; if all have, for long, the cluster is of no use any more."""

@@ -22,7 +22,7 @@ from coffea_ddp._local_modules import travel_by_value
 from coffea_ddp.cluster.code_digest import call, here, packed, unpacked
 from coffea_ddp.cluster.watching import PATIENCE, Future, SchedulerLostError, Watch, killed, of_other_code, sending_much
 from coffea_ddp.cluster.workers import FitWorkers, check_workers
-from coffea_ddp.errors import ClusterError, DDPError, InputError, describe
+from coffea_ddp.errors import ClusterError, DDPError, InputError, describe, some_of
 from coffea_ddp.scanning.engines import ResultT, Threads
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class _Sending(Generic[ResultT]):
             raise self.watch.understood(error) from error
         if not any_fit:
             raise SchedulerLostError(
-                f"no worker has the code of this scan: {'; '.join([*self._team.unfit.values()][:3])}"
+                f"no worker has the code of this scan: {some_of(self._team.unfit.values(), 3, '; ')}"
             )
 
 

@@ -255,10 +255,9 @@ def _instead(left_out: dict[str, str]) -> str:
             f"; it has trees of events ({some_of(trees, 5)}): count masses with a pass over them, `coffea-ddp run "
             "resonances FILES -o masses.ddp`, then `coffea-ddp scan masses.ddp --tests bump`"
         )
-    shown = "; ".join(f"{name!r}: {reason}" for name, reason in list(left_out.items())[:5])
-    more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    shown = some_of((f"{name!r}: {reason}" for name, reason in left_out.items()), 5, "; ")
     return (
-        f"; not looked at: {shown}{more}"
+        f"; not looked at: {shown}"
         if left_out
         else "; write spectra with `coffea-ddp spectra`, from the output of a pass (`coffea-ddp run`) over events"
     )

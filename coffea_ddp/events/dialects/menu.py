@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import FileError, some_of
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, IntArray
@@ -74,7 +74,7 @@ class Menu:
         return found
 
     def _told(self) -> str:
-        return ", ".join(str(key) for key in list(self.counters)[:5]) or "none"
+        return some_of(map(str, self.counters), 5) or "none"
 
 
 def chains(payload: str) -> dict[str, int]:
