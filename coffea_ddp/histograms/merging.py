@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from coffea_ddp.errors import InputError, MergeError, check_progress, named
+from coffea_ddp.histograms.ledger import Ledger
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -155,6 +156,21 @@ def _path(value: Any) -> Path:
     raise InputError(f"merge_files: got {named(value)}; give the paths of .ddp files (Histograms are added with +)")
 
 
+def _of_two(ledgers: Iterable[tuple[Path, Ledger]]) -> MergeError | None:
+    """Return the error that names two files of which the entries are the same; ``None`` where there are none."""
+    holding: dict[tuple[str, str], list[tuple[Path, Ledger]]] = {}
+    for path, ledger in ledgers:
+        for key, record in ledger.files.items():
+            mine = Ledger({key: record})
+            for before, other in holding.setdefault(key, []):
+                try:
+                    other + mine
+                except MergeError as error:
+                    return MergeError(f"{before} and {path}: {error}; give one of the two")
+            holding[key].append((path, mine))
+    return None
+
+
 def merge_files(
     paths: Iterable[str | Path] | str | Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Histograms:
@@ -199,6 +215,7 @@ def merge_files(
         raise InputError("nothing to merge; give at least one .ddp file")
     tree: Tree[Histograms] = Tree(len(given), add_all)
     first = load(given[0])
+    ledgers: list[tuple[Path, Ledger]] = []
     for number, path in enumerate(given):
         part = load(path) if number else first
         if part.layout.fingerprint != first.layout.fingerprint:
@@ -210,7 +227,11 @@ def merge_files(
             first.layout.check_same(part.layout)
         except MergeError as error:
             raise MergeError(f"{given[0]} and {path}: {error}") from error
-        tree.put(number, part)
+        ledgers.append((path, part.ledger))
+        try:
+            tree.put(number, part)
+        except MergeError as error:
+            raise _of_two(ledgers) or error from error
         if progress is not None:
             progress(number + 1, len(given))
     return tree.total

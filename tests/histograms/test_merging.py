@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,18 @@ def test_files(tmp_path: Path) -> None:
         merge_files([*parts, parts[1]])
     with pytest.raises(InputError, match="nothing to merge"):
         merge_files([])
+
+
+@pytest.mark.parametrize("number", [2, 20])
+def test_files_that_hold_the_same_entries_are_both_named(tmp_path: Path, number: int) -> None:
+    """Whatever the number of files, and of those between the two."""
+    paths = []
+    for seed in range(number):
+        events = testing.make_nanoaod(tmp_path / f"{seed}.root", events=20, seed=seed)
+        paths.append(run("dimuon_charge", events).save(tmp_path / f"{seed}.ddp"))
+    assert merge_files(paths).n_events == 20 * number
+    again = tmp_path / "again.ddp"
+    again.write_bytes(paths[1].read_bytes())
+    named = re.escape(f"{paths[1]} and {again}: entries 0 to 20 of {tmp_path / '1.root'} were counted before")
+    with pytest.raises(MergeError, match=f"^{named}; every entry may be counted once; give one of the two$"):
+        merge_files([*paths, again])
