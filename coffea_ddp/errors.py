@@ -139,20 +139,22 @@ def named(value: Any) -> str:
     return "nothing" if value is None else f"{'an' if kind[0].lower() in 'aeio' else 'a'} {kind}"
 
 
-def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.7) -> str:
+def did_you_mean(given: object, known: Iterable[str], cutoff: float = 0.7) -> str:
     """Return the question whether something else was meant, to stand at the end of a message; empty if nothing is near.
 
     Examples
     --------
     >>> did_you_mean("nsgima", ["nsigma", "submatrix"]), did_you_mean("x", ["nsigma"])
     (". Did you mean 'nsigma'?", '')
+    >>> did_you_mean(3, ["nsigma"])  # something else than a name was given
+    ''
     """
     import difflib  # only for an error message
 
     as_written: dict[str, str] = {}
     for name in known:
         as_written.setdefault(name.lower(), name)
-    near = difflib.get_close_matches(given.lower(), list(as_written), n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(given).lower(), list(as_written), n=1, cutoff=cutoff)
     return f". Did you mean {as_written[near[0]]!r}?" if near else ""
 
 

@@ -38,7 +38,7 @@ from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.report.numbered import refuse_compared
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.report import ScanReport
-from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.expectation import Expectation, as_expectation
 from coffea_ddp.scanning.options import channels_of, shares_of
 from coffea_ddp.scanning.provenance import inputs
 from coffea_ddp.stats import checks
@@ -125,7 +125,7 @@ def confirm(
         "run the plan over the other data with the same simulation, scan that with --symmetry and --observable of the "
         "row, and read the row of the same cell; name rows of symmetries and spectra with --row",
     )
-    given = Expectation() if expectation is None else expectation
+    given = as_expectation("confirm", expectation)
     expected = _Expected.of(hists, chosen, given)
     outcomes = []
     for number, row in enumerate(chosen):

@@ -8,9 +8,10 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from coffea_ddp.errors import InputError, named
 from coffea_ddp.report.common import leading_rows
 from coffea_ddp.report.numbered import numbered_row
 from coffea_ddp.report.report import ScanReport
@@ -38,11 +39,14 @@ def marked(report: ScanReport, rows: Sequence[int] | None = None, *, level: floa
     Raises
     ------
     InputError
-        If the report has no row of a number, or one was not tested.
+        If the report has no row of a number, one was not tested, or the rows are no numbers.
     """
     if rows is None:
         chosen = leading_rows(report.rows, report.common_asymmetries)
         return tuple(
             row for row in chosen if row.statistic is not None and (row.p_global is None or row.p_global <= level)
         )
-    return tuple(numbered_row(report, number) for number in dict.fromkeys(rows))
+    given: Any = rows
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"rows: got {named(given)}; give the numbers of rows, as rows=[1, 2]")
+    return tuple(numbered_row(report, number) for number in dict.fromkeys(given))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from coffea_ddp.errors import InputError, check_progress
+from coffea_ddp.errors import InputError, check_progress, named
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.pages import content
 from coffea_ddp.pages.columns import Pages, packed_rows
@@ -39,6 +39,7 @@ from coffea_ddp.pages.themes import stylesheet
 from coffea_ddp.report.overview import as_report
 from coffea_ddp.report.scanned import check_scanned_data
 from coffea_ddp.scanning.simulation import as_told
+from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
     from coffea_ddp.histograms.histograms import Histograms
@@ -95,7 +96,7 @@ def write_report(
     FileError
         If the folder cannot be written, or holds something else than a report.
     InputError
-        If the histograms are of another plan than the report, or ``leading`` is negative.
+        If the histograms are of another plan than the report, or an option is no number, negative, or no text.
 
     Examples
     --------
@@ -107,8 +108,13 @@ def write_report(
     'index.html'
     """
     check_progress("write_report", progress)
-    if leading < 0:
-        raise InputError(f"leading={leading}: give how many of the strongest rows get a page, 0 or more")
+    leading = checks.whole(leading, "leading")
+    jobs = os.cpu_count() if jobs is None else checks.whole(jobs, "jobs", least=1)
+    for name, given, kinds in (("folder", folder, (str, Path)), ("label", label, (str,))):
+        if not isinstance(given, kinds):
+            raise InputError(
+                f"write_report, {name}: got {named(given)}; give {'text' if name == 'label' else 'a path'}"
+            )
     report = as_report("write_report", report)
     if hists is not None:
         hists = as_histograms("write_report, hists", hists)
@@ -118,7 +124,7 @@ def write_report(
     over = as_text(label) or labelled(report)
     report_progress = progress or _silent
     with new_folder(folder) as place:
-        drawn = draw_rows(rows, hists, label=over, permuting=_permuting(report), jobs=jobs or os.cpu_count() or 1)
+        drawn = draw_rows(rows, hists, label=over, permuting=_permuting(report), jobs=jobs or 1)
         _regions(place, report, rows, drawn, report_progress)
         report_progress(len(rows), len(rows) + 1, "index")
         z_picture = _distribution(report, over)

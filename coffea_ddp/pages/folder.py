@@ -46,6 +46,8 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
         If it cannot be made, holds something else than a report, or has another file where a page belongs.
     """
     target = Path(folder)
+    if "\0" in str(target):
+        raise FileError(f"{str(target)!r}: no file system has such a name; choose another folder with -o")
     try:
         _check(target)
         target.parent.mkdir(parents=True, exist_ok=True)

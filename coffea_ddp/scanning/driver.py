@@ -29,7 +29,7 @@ from coffea_ddp.scanning.cluster_engine import engine_of
 from coffea_ddp.scanning.common_cause import common_asymmetries
 from coffea_ddp.scanning.compared_cells import tests_of
 from coffea_ddp.scanning.comparison_scan import ComparisonTests, scan_comparisons
-from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.expectation import Expectation, as_expectation
 from coffea_ddp.scanning.full_fits import fits_of
 from coffea_ddp.scanning.nplm_cells import NPLM
 from coffea_ddp.scanning.options import (
@@ -162,9 +162,9 @@ def scan(
     """
     check_progress("scan", progress)
     chosen = find_tests(tests, hists := as_histograms("scan", hists))
-    expectation = Expectation() if expectation is None else expectation
+    expectation = as_expectation("scan", expectation)
     check_used(chosen, expectation, symmetries=symmetries, observables=observables, toys=toys, null=null, client=client)
-    best, toys, seed = numbers(best, toys, seed)
+    best, toys, seed, jobs = numbers(best, toys, seed, jobs)
     chosen, min_events = with_fewest(chosen, min_events)
     every = channels_of(hists, symmetries, observables)
     channels = [one for one in every if one[0] in hists.symmetries]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, named
 from coffea_ddp.scanning.bin_shares import BinRatios, kappa_of_totals, shares_of_bins
 from coffea_ddp.scanning.per_symmetry import OTHERS, Channels, check_keys, check_names, given_for, listed
 from coffea_ddp.stats import checks
@@ -285,6 +285,26 @@ def _bins(
     return found.ratio.reshape(-1), np.hypot(spread, (found.error / found.ratio).reshape(-1))
 
 
+def as_expectation(function: str, given: Expectation | None) -> Expectation:
+    """Return what is expected as it was given to a function; without any, what the plan says.
+
+    Raises
+    ------
+    InputError
+        If something else was given.
+
+    Examples
+    --------
+    >>> as_expectation("scan", None).kappa
+    'plan'
+    """
+    if given is None:
+        return Expectation()
+    if not isinstance(given, Expectation):
+        raise InputError(f"{function}, expectation: got {named(given)}; give Expectation(kappa=1.1), or the like")
+    return given
+
+
 def _check_kappa(value: Any, where: str) -> None:
     if isinstance(value, str):
         if value not in KINDS:
@@ -293,7 +313,10 @@ def _check_kappa(value: Any, where: str) -> None:
     try:
         checks.number(value, where, above=0.0)
     except InputError:
-        raise InputError(f"{where}={value!r}: the expected ratio B/A is a positive number") from None
+        raise InputError(
+            f"{where}={value!r}: the expected ratio B/A is a positive number; give one from {checks.LEAST_RATIO:g} to "
+            f"{checks.MOST_RATIO:g}"
+        ) from None
     checks.ratio(value, where)
 
 

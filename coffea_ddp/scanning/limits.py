@@ -19,7 +19,7 @@ from coffea_ddp.histograms.lattice import distinct_cells
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.limits import LimitRow, Limits
 from coffea_ddp.scanning.cell_matrices import CellBlocks
-from coffea_ddp.scanning.expectation import Expectation
+from coffea_ddp.scanning.expectation import Expectation, as_expectation
 from coffea_ddp.scanning.options import channels_of, shares_of
 from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.stats import checks
@@ -124,8 +124,12 @@ def limits(
     ('inclusive', True)
     """
     check_progress("limits", progress)
-    hists, expectation = as_histograms("limits", hists), expectation or Expectation()
+    hists, expectation = as_histograms("limits", hists), as_expectation("limits", expectation)
     wanted, all_cells = level_of(level), checks.flag(all_cells, "all_cells")
+    if not hists.symmetries:
+        raise InputError(
+            f"the plan {hists.layout.plan!r} has no symmetry; limits are those of symmetries, fill with one"
+        )
     every = channels_of(hists, symmetries, [EVENTS])
     channels = [one for one in every if one[0] in hists.symmetries]
     if symmetries is not None and len(channels) < len(every):
@@ -133,10 +137,6 @@ def limits(
         raise InputError(
             f"{named!r} compares data with simulation; limits are those of symmetries: leave it out, or make a model "
             "of its cell for another tool with compared_cell"
-        )
-    if not channels:
-        raise InputError(
-            f"the plan {hists.layout.plan!r} has no symmetry; limits are those of symmetries, fill with one"
         )
     _check(expectation, channels, hists)
     template = None if signal is None else checks.positive(signal, "signal")

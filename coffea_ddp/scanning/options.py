@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffea_ddp.calibration.calibration import Calibration
 from coffea_ddp.cluster.connecting import check_client
-from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
+from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean, named
 from coffea_ddp.histograms.layout import EVENTS
 from coffea_ddp.report.report_files import MOST_ROWS
 from coffea_ddp.scanning import registry
@@ -155,8 +155,8 @@ def check_compared(
                 )
 
 
-def numbers(best: int, toys: int, seed: int) -> tuple[int, int, int]:
-    """Return the numbers of a scan, checked: of rows and pseudo-experiments, and the seed.
+def numbers(best: int, toys: int, seed: int, jobs: int | None) -> tuple[int, int, int, int | None]:
+    """Return the numbers of a scan, checked: of rows and pseudo-experiments, the seed, and the number of threads.
 
     Raises
     ------
@@ -166,7 +166,8 @@ def numbers(best: int, toys: int, seed: int) -> tuple[int, int, int]:
     best = checks.whole(best, "best", least=1)
     if best > MOST_ROWS:
         raise InputError(f"best={best:,}: a report keeps at most {MOST_ROWS:,} rows")
-    return best, checks.toys(toys, "toys"), checks.seed(seed)
+    jobs = None if jobs is None else checks.whole(jobs, "jobs", least=1)
+    return best, checks.toys(toys, "toys"), checks.seed(seed), jobs
 
 
 def with_fewest(tests: Sequence[ScanTest], fewest: int | None) -> tuple[tuple[ScanTest, ...], int]:
@@ -291,9 +292,10 @@ def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables
     Raises
     ------
     UnknownNameError, InputError
-        If a symmetry or an observable does not exist, or a symmetry that is named has none of the observables.
+        If a symmetry or an observable does not exist, none is named, or a symmetry that is named has none of the
+        observables.
     """
-    wanted = _names(symmetries)
+    wanted = _names(symmetries, "symmetries")
     layout = hists.layout
     observed = {one.name: [name for name, _ in one.observables] for one in layout.symmetries}
     observed |= {one.name: [name for name, _ in one.observables] for one in layout.comparisons}
@@ -301,23 +303,38 @@ def channels_of(hists: Histograms, symmetries: Sequence[str] | None, observables
         if name not in observed:
             layout.symmetry_or_comparison(name)
     chosen = [name for name in observed if wanted is None or name in wanted]
-    named = _names(observables)
-    if named is None:
+    asked = _names(observables, "observables")
+    if asked is None:
         return [(name, observed[name]) for name in chosen]
     existing = {symmetry: [EVENTS, *observed[symmetry]] for symmetry in chosen}
     known = dict.fromkeys(observable for names in existing.values() for observable in names)
-    for name in named:
+    for name in asked:
         if name not in known:
             there = ", ".join(map(repr, known)) or "none"
             raise UnknownNameError(f"no observable {name!r}; there are: {there}{did_you_mean(name, known)}")
-    found = [(symmetry, [name for name in names if name in named]) for symmetry, names in existing.items()]
+    found = [(symmetry, [name for name in names if name in asked]) for symmetry, names in existing.items()]
     for symmetry in (symmetry for symmetry, names in found if wanted is not None and not names):
         raise InputError(
-            f"the symmetry {symmetry!r} has none of the observables {', '.join(map(repr, named))}; it has: "
+            f"the symmetry {symmetry!r} has none of the observables {', '.join(map(repr, asked))}; it has: "
             f"{', '.join(map(repr, existing[symmetry]))}"
         )
     return found
 
 
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+def _names(names: Any, what: str) -> tuple[str, ...] | None:
+    """Return the names that were given, or one; ``None`` for all.
+
+    Raises
+    ------
+    InputError
+        If they are something else, or none.
+    """
+    if names is None or isinstance(names, str):
+        return None if names is None else (names,)
+    found = tuple(names) if isinstance(names, Iterable) else (names,)
+    for name in found:
+        if not isinstance(name, str):
+            raise InputError(f"{what}: got {named(name)}; give names, or leave it out for all")
+    if not found:
+        raise InputError(f"{what}: no name is given; give some, or leave it out for all")
+    return found

@@ -189,3 +189,9 @@ def test_files_and_tables(hists, tmp_path):
 def test_what_cannot_be_asked_for(hists, options, error, message):
     with pytest.raises(error, match=message):
         ddp.limits(hists, **options)
+
+
+def test_a_plan_without_symmetries_has_no_limits() -> None:
+    none = ddp.Histograms.empty(replace(make_layout(), plan="masses", symmetries=()))
+    with pytest.raises(InputError, match="the plan 'masses' has no symmetry; limits are those of symmetries"):
+        ddp.limits(none)
