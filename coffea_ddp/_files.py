@@ -25,8 +25,9 @@ import stat
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from coffea_ddp.errors import FileError
+from coffea_ddp.errors import FileError, InputError, named
 
 OUTPUT, REPORT, ROOT = "an output of `coffea-ddp run`", "a report of `coffea-ddp scan`", "a ROOT file"
 BUMP_REPORT = "a report of `coffea-ddp bump`"
@@ -239,10 +240,15 @@ def write_in_place(
 
     Raises
     ------
+    InputError
+        If it is no path of a file.
     FileError
         If it cannot be written, or something else is there.
     """
-    path = Path(path)
+    given: Any = path
+    if not isinstance(given, str | os.PathLike) or not Path(given).name:
+        raise InputError(f"path: got {named(given)}; give the path of the file to write")
+    path = Path(given)
     temporary = path.with_name(f".coffea-ddp-{uuid.uuid4().hex[:12]}.tmp")
     try:
         if kind is not None:

@@ -95,8 +95,8 @@ def read_identity(path: str | Path) -> NDArray[np.uint64]:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise FileError(f"{path}: no such file; `coffea-ddp events REPORT --row N -o {path}` makes a list") from None
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:  # the latter for names that no file can have
+        raise FileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if content[:4] == b"PAR1":
         return _of_columns(path, content, "read_parquet")
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, named
 from coffea_ddp.histograms.descriptions import NO_PHYSICS, clipped, described
 
 if TYPE_CHECKING:
@@ -269,9 +269,7 @@ class CellGrid:
         InputError
             If a question cannot be read, or asks of the inclusive bin what it cannot tell ("=3" of "3+").
         """
-        if isinstance(spec, Cell):
-            return self.cell(str(spec))
-        texts = _texts_of_mapping(spec) if isinstance(spec, Mapping) else re.split(r"[&,]", spec)
+        texts = _texts_of(str(spec) if isinstance(spec, Cell) else spec)
         wanted: dict[str, str] = {}
         for text in (text.strip() for text in texts):
             if text in ("", INCLUSIVE):
@@ -387,13 +385,15 @@ def _check_name(name: str) -> None:
         raise InputError(f"axis name {name!r}: use letters, digits and _, starting with a letter (not {INCLUSIVE!r})")
 
 
-def _texts_of_mapping(spec: Mapping[str, object]) -> list[str]:
+def _texts_of(spec: Any) -> list[str]:
+    if isinstance(spec, str):
+        return re.split(r"[&,]", spec)
+    if not isinstance(spec, Mapping):
+        raise InputError(f"cell: got {named(spec)}; name one, as 'tau>=1 & j=2', or {{'tau': '>=1', 'j': 2}}")
     texts = []
     for name, value in spec.items():
         if isinstance(value, bool | np.bool_):
             texts.append(name if value else f"!{name}")
-        elif isinstance(value, int | np.integer):
-            texts.append(f"{name}={value}")
         else:
-            texts.append(f"{name}{value}")
+            texts.append(f"{name}{'=' if isinstance(value, int | np.integer) else ''}{value}")
     return texts

@@ -223,10 +223,10 @@ class Layout:
         """
         return self.spectrum_channels[self._number("spectrum", name, self.spectra)]
 
-    def _number(self, what: str, name: str, among: Sequence[SpectrumLayout | SymmetryLayout | ComparisonLayout]) -> int:
+    def _number(self, what: str, name: Any, among: Sequence[SpectrumLayout | SymmetryLayout | ComparisonLayout]) -> int:
         """Return the number of the one of a name."""
         known = [one.name for one in among]
-        if name in known:
+        if isinstance(name, str) and name in known:
             return known.index(name)
         there = some_of(map(repr, known), _NAMED) or "none"
         raise UnknownNameError(f"no {what} {name!r} in plan {self.plan!r}; it has: {there}{did_you_mean(name, known)}")
@@ -252,7 +252,7 @@ class Layout:
         both: list[SymmetryLayout | ComparisonLayout] = [*self.symmetries, *self.comparisons]
         return both[self._number("symmetry or comparison" if self.comparisons else "symmetry", name, both)]
 
-    def channel_number(self, symmetry: str, observable: str) -> int:
+    def channel_number(self, symmetry: str, observable: Any) -> int:
         """Return the number of a channel.
 
         Raises
@@ -261,7 +261,7 @@ class Layout:
             If the symmetry, or the observable in it, does not exist.
         """
         found = self.symmetry(symmetry)
-        for number, channel in enumerate(self.channels):
+        for number, channel in enumerate(self.channels if isinstance(observable, str) else ()):
             if channel.symmetry == symmetry and channel.name == observable:
                 return number
         known = ", ".join(repr(name) for name, _ in found.observables)

@@ -19,14 +19,14 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError, UnknownNameError
+from coffea_ddp.errors import InputError, UnknownNameError, named
 from coffea_ddp.histograms.cells import INCLUSIVE, Cell
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.histograms.stored import ALL, IDENTITY_NAMES, opposite_sides
@@ -320,7 +320,10 @@ def sample_pair(
     'mu-/mu+ OS'
     """
     hists = as_histograms("sample_pair", hists)
-    chosen = tuple(features) if features is not None else features_of(hists, symmetry)
+    given: Any = [features] if isinstance(features, str) else features
+    if given is not None and not isinstance(given, Iterable):
+        raise InputError(f"sample_pair, features: got {named(given)}; give the names of stored features")
+    chosen = tuple(given) if given is not None else features_of(hists, symmetry)
     samples = samples_of(hists, symmetry, chosen)
     where = hists.layout.grid.cell(cell)
     inside = hists.layout.grid.contains(where, hists.occupied(symmetry))

@@ -108,7 +108,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         folder: Any = self.folder
-        if not isinstance(folder, str | os.PathLike) or not str(folder):
+        if not isinstance(folder, str | os.PathLike) or not str(folder) or "\0" in str(folder):
             raise InputError(f"Checkpoint(folder): got {named(folder)}; give the path of a folder")
         flag(self.resume, "Checkpoint(resume)")
         flag(self.keep, "Checkpoint(keep)")

@@ -29,7 +29,7 @@ import numpy as np
 
 from coffea_ddp._files import SKIM, check_output, write_in_place
 from coffea_ddp._root_files import SKIM_TITLE, is_skim
-from coffea_ddp.errors import FileError, InputError, check_progress, describe
+from coffea_ddp.errors import FileError, InputError, check_progress, describe, named
 from coffea_ddp.events.dialects.dialect import NANOAOD
 from coffea_ddp.events.dialects.known import TREES, dialect_of_tree
 from coffea_ddp.histograms.stored import IDENTITY_NAMES, identity_hash
@@ -131,6 +131,9 @@ def skim_files(
         cannot be written, or something else is in its place.
     """
     check_progress("skim_files", progress)
+    for name, value, kinds in (("folder", folder, (str, Path)), ("tree", tree, (str,))):
+        if not isinstance(value, kinds):
+            raise InputError(f"skim, {name}: got {named(value)}; give {'a path' if name == 'folder' else 'its name'}")
     wanted = np.unique(np.asarray(identity, dtype=np.uint64).reshape(-1, 3), axis=0)
     if not len(wanted):
         raise InputError("skim: no event is chosen")
@@ -156,8 +159,9 @@ def skim_files(
 def _made(folder: str | Path) -> Path:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be made ({error.strerror or error}); name another") from None
+    except (OSError, ValueError) as error:  # the latter for names that no file can have
+        problem = getattr(error, "strerror", None) or error
+        raise FileError(f"{folder}: the folder cannot be made ({problem}); name another") from None
     return Path(folder)
 
 

@@ -26,7 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coffea_ddp.errors import InputError, check_progress
+from coffea_ddp.errors import InputError, check_progress, named
 from coffea_ddp.report.report import ScanReport
 from coffea_ddp.scanning.bump_contents import Contents, contents_of
 from coffea_ddp.scanning.bump_found import Found, found_in, in_order
@@ -38,6 +38,7 @@ from coffea_ddp.scanning.engines import Engine, Threads
 from coffea_ddp.scanning.steps import Progress
 from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
+from coffea_ddp.stats import checks
 from coffea_ddp.stats.defaults import TOYS
 from coffea_ddp.stats.samples.threads import one_thread
 from coffea_ddp.stats.status import Status
@@ -112,7 +113,18 @@ def bump_hunt(
     'bump'
     """
     check_progress("bump_hunt", progress)
-    options = {"toys": toys, "toys_for": toys_for, "min_events": min_events, "whole": whole}
+    checks.number(min_events, "min_events", low=0.0)
+    options = {
+        "toys": checks.toys(toys, "toys"), "toys_for": checks.whole(toys_for, "toys_for"),
+        "min_events": min_events, "whole": checks.flag(whole, "whole"),
+    }  # fmt: skip
+    seed, backend = checks.seed(seed), checks.choice(backend, "backend", ("numpy", "torch"))
+    if finder is not None and not hasattr(finder, "evaluate"):
+        raise InputError(
+            f"bump_hunt, finder: got {named(finder)}; give a BumpFinder, or None for the one of the package"
+        )
+    if not isinstance(title, str):
+        raise InputError(f"bump_hunt, title: got {named(title)}; give text")
     contents = contents_of(as_spectra("bump_hunt", spectra))
     return hunted(contents, options, seed=seed, finder=finder, backend=backend, progress=progress, title=title)
 

@@ -384,7 +384,7 @@ def count_labels(labels: NDArray[np.uint64], bins: IntArray, n_bins: int, weight
     return result
 
 
-def check_null(null: str) -> NullKind:
+def check_null(null: object) -> NullKind:
     """Return the name of a null, checked.
 
     Raises
@@ -393,7 +393,7 @@ def check_null(null: str) -> NullKind:
         If there is none of that name.
     """
     for known in get_args(NullKind):
-        if null == known:
+        if isinstance(null, str) and null == known:
             return known  # type: ignore[no-any-return]
     raise InputError(
         f"null={shown(null)}: choose 'binomial' (kappa known) or 'fixed' (N_A kept: kappa from the totals)"
