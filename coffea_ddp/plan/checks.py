@@ -15,13 +15,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coffea_ddp.errors import InputError, PlanError
+from coffea_ddp.errors import InputError, PlanError, named
 from coffea_ddp.events.objects import MergedObject, ObjectDefinition
 from coffea_ddp.events.values import check_unmasked
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import BoolArray, FloatArray
     from coffea_ddp.events.selected import SelectedEvents
+
+
+def check_name(what: str, name: Any) -> None:
+    """Stop where a part of a plan is called what no report could show, and no file could hold.
+
+    Raises
+    ------
+    PlanError
+        If the name is no text, empty, or has half of a surrogate pair, as of a file name that is not UTF-8.
+
+    Examples
+    --------
+    >>> check_name("symmetry", "e/mu, μ\u00a0alone")
+    >>> check_name("symmetry", 3)
+    Traceback (most recent call last):
+    ...
+    coffea_ddp.errors.PlanError: symmetry: its name is an int; give text
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise PlanError(f"{what}: its name is {named(name)}; give text")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        lone = ascii(name[error.start])
+        raise PlanError(f"{what} {name!a}: its name has {lone}, which no file can hold; leave it out") from None
 
 
 def check_definitions(definitions: Sequence[ObjectDefinition | MergedObject]) -> None:

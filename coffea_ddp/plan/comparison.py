@@ -25,7 +25,7 @@ from coffea_ddp.errors import InputError, PlanError
 from coffea_ddp.events.values import weights
 from coffea_ddp.histograms.comparison_layout import ComparisonLayout
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.plan.checks import all_of, one_bool_each
+from coffea_ddp.plan.checks import all_of, check_name, one_bool_each
 from coffea_ddp.plan.observables import Observable
 from coffea_ddp.plan.symmetry import Predicate
 
@@ -197,6 +197,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         """Check the parts."""
+        check_name("comparison", self.name)
         what = f"comparison {self.name!r}"
         for which in ("data", "simulation", "weight"):
             function = getattr(self, which)

@@ -24,7 +24,7 @@ import numpy as np
 from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, UnknownNameError, did_you_mean
 from coffea_ddp.events.selected import SelectedEvents, delta_phi, pair_mass, transverse_mass
-from coffea_ddp.plan.checks import one_number_each
+from coffea_ddp.plan.checks import check_name, one_number_each
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import FloatArray
@@ -63,6 +63,9 @@ class Feature:
     low: float
     high: float
     growth: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_name("feature", self.name)
 
     @property
     def title(self) -> str:
@@ -121,6 +124,7 @@ class Observable:
     axes: tuple[Any, ...]
 
     def __post_init__(self) -> None:
+        check_name("observable", self.name)
         if not 1 <= len(self.features) <= 2 or len(self.features) != len(self.axes):
             raise InputError(
                 f"observable {self.name!r}: {len(self.features)} features and {len(self.axes)} axes; "

@@ -35,7 +35,7 @@ from coffea_ddp.histograms.layout import CalibrationLayout, FeatureLayout, Layou
 from coffea_ddp.histograms.spectrum_layout import SpectrumLayout
 from coffea_ddp.histograms.split import EventSplit
 from coffea_ddp.plan.calibration_function import CalibrationFunction, as_calibration
-from coffea_ddp.plan.checks import all_of, check_apart, check_definitions
+from coffea_ddp.plan.checks import all_of, check_apart, check_definitions, check_name
 from coffea_ddp.plan.comparison import Comparison
 from coffea_ddp.plan.fingerprint import digest
 from coffea_ddp.plan.nanoaod import standard_objects
@@ -144,6 +144,7 @@ class ScanPlan:
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
+        check_name("plan", self.name)
         for name, kinds in _PARTS.items():
             object.__setattr__(self, name, all_of(f"plan {self.name!r}", name, getattr(self, name), *kinds))
         check_definitions(self.objects)

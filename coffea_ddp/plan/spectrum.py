@@ -18,7 +18,7 @@ import numpy as np
 
 from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, PlanError
-from coffea_ddp.plan.checks import one_bool_each, one_number_each
+from coffea_ddp.plan.checks import check_name, one_bool_each, one_number_each
 from coffea_ddp.plan.masses.candidates import System
 from coffea_ddp.plan.masses.combinations import Combination
 from coffea_ddp.plan.selections import Trigger
@@ -49,6 +49,9 @@ class KnownResonance:
 
     name: str
     has: Predicate
+
+    def __post_init__(self) -> None:
+        check_name("known resonance", self.name)
 
     def found(self, events: SelectedEvents) -> BoolArray:
         """Return which events have it, shape (n_events,).
@@ -149,6 +152,7 @@ class Spectrum:
     end_points: tuple[tuple[float, str], ...] = ()
 
     def __post_init__(self) -> None:
+        check_name("spectrum", self.name)
         if not isinstance(self.axis, hist.axis.Regular | hist.axis.Variable):
             raise PlanError(f"spectrum {self.name!r}: {self.axis!r} is no Regular or Variable axis of `hist`")
         if not (self.axis.traits.underflow and self.axis.traits.overflow):

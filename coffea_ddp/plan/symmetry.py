@@ -24,7 +24,7 @@ from coffea_ddp._text import printable
 from coffea_ddp.errors import InputError, OverlapError, PlanError
 from coffea_ddp.events.selected import SelectedEvents
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.plan.checks import all_of, one_bool_each
+from coffea_ddp.plan.checks import all_of, check_name, one_bool_each
 from coffea_ddp.plan.exchange import FlavourExchange
 from coffea_ddp.plan.observables import Observable
 
@@ -80,6 +80,7 @@ class Symmetry:
     exchange: FlavourExchange | None = None
 
     def __post_init__(self) -> None:
+        check_name("symmetry", self.name)
         for which, side in (("a", self.a), ("b", self.b)):
             if not callable(side):
                 raise PlanError(

@@ -16,8 +16,10 @@ from coffea_ddp.errors import DDPError, InputError, OverlapError, PlanError
 from coffea_ddp.filling import fill
 from coffea_ddp.histograms.cells import Multiplicity, Topology
 from coffea_ddp.histograms.layout import EVENTS
-from coffea_ddp.plan.observables import Feature, observable
+from coffea_ddp.plan.comparison import Comparison
+from coffea_ddp.plan.observables import Feature, Observable, observable
 from coffea_ddp.plan.plan import RESERVED, ScanPlan
+from coffea_ddp.plan.spectrum import KnownResonance, Spectrum
 from coffea_ddp.plan.symmetry import Symmetry
 
 MET = (observable(obs.met),)
@@ -175,3 +177,25 @@ def test_plans_cannot_be_changed() -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(made, name, "other")
     assert issubclass(PlanError, DDPError)
+
+
+NAMED: dict[str, Callable[[Any], object]] = {
+    "plan": lambda name: ScanPlan(name, (CHARGE,), objects=OBJECTS),
+    "symmetry": lambda name: Symmetry(name, CHARGE.a, CHARGE.b, MET),
+    "spectrum": lambda name: Spectrum(name, lambda ev: ev.met.pt, obs.met.axis()),
+    "feature": lambda name: Feature(name, "something", "", lambda ev: ev.met.pt, 0.0, 1.0),
+    "observable": lambda name: Observable(name, (obs.met,), (obs.met.axis(),)),
+    "comparison": lambda name: Comparison(name, MET),
+    "known resonance": lambda name: KnownResonance(name, lambda ev: ev.met.pt > 0),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_names_are_text_that_every_file_can_hold(what: str) -> None:
+    for name in ("a b", "s/la/sh", "../x", "'\"", "μ → τ", "<b>", "{x}", "[red]", "%s", "-o"):
+        assert NAMED[what](name) is not None
+    for name in (3, None, "", " ", b"x", ("x",)):
+        with pytest.raises(PlanError, match=f"^{what}: its name is .*; give text"):
+            NAMED[what](name)
+    with pytest.raises(PlanError, match=rf"^{what} 'a\\ud800': its name has '\\ud800', which no file can hold"):
+        NAMED[what]("a\ud800")
