@@ -136,7 +136,7 @@ def test_workers_and_clients_belong_to_their_executors(options: dict[str, Any], 
         ("checkpoint", ddp.Reading(), r"got a Reading; give a folder"),
         ("deduplicate", "no", "deduplicate: got the text 'no'; give True or False"),
         ("deduplicate", 1, "deduplicate: got an int"),
-        ("progress", 1, "progress: got an int; give True, or a function"),
+        ("progress", 1, "progress: got an int; give True for a bar, a function"),
         ("progress", "yes", "progress: got the text"),
     ],
 )

@@ -105,7 +105,7 @@ def test_what_is_no_test_is_told(hists, tests, error, message):
     ("make", "message"),
     [
         (lambda: ddp.Submatrix(score="pulls"), "the scores are 'counts' and 'nsigma'"),
-        (lambda: ddp.Bump(toys=-1), "Bump\\(toys=-1\\)"),
+        (lambda: ddp.Bump(toys=-1), "Bump, toys=-1"),
         (lambda: ddp.NPLM(fits=-1), "NPLM\\(fits=-1\\)"),
         (lambda: ddp.CellTest("a b", pulls), "an identifier"),
         (lambda: ddp.CellTest("ab", 3), "needs a function"),
