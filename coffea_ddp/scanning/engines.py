@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 ResultT = TypeVar("ResultT")
@@ -67,15 +68,22 @@ class Threads:
         """Yield the results of all parts of every work; see :meth:`Engine.results`."""
         jobs = self.jobs or os.cpu_count() or 1
         begun: deque[_Begun[ResultT]] = deque()
+        # One token for each part that has ended. `concurrent.futures.wait` would take the locks of all that are going,
+        # each time, and keep those that it has where Ctrl-C or a signal comes meanwhile: threads wait for ever then.
+        tokens: SimpleQueue[Future[Sequence[ResultT]]] = SimpleQueue()
+        going = 0
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 for work in works:
                     begun.append(_Begun(work.name, [pool.submit(work.results, part) for part in work.parts]))
-                    while len(going := _going(begun)) >= jobs or len(begun) > jobs:
-                        wait(going, return_when=FIRST_COMPLETED)
+                    for future in begun[-1].parts:
+                        future.add_done_callback(tokens.put)
+                    going += len(begun[-1].parts)
+                    while going >= jobs or len(begun) > jobs:
+                        going -= _taken(tokens, going)
                         yield from _ended(begun, done)
                 while begun:
-                    wait(_going(begun), return_when=FIRST_COMPLETED)
+                    going -= _taken(tokens, going)
                     yield from _ended(begun, done)
             finally:
                 for future in _going(begun):
@@ -94,6 +102,14 @@ class _Begun(Generic[ResultT]):
 
 def _going(begun: Iterable[_Begun[ResultT]]) -> list[Future[Sequence[ResultT]]]:
     return [future for one in begun for future in one.parts if not future.done()]
+
+
+def _taken(tokens: SimpleQueue[Future[Sequence[ResultT]]], going: int) -> int:
+    """Wait for a part that ends, if any is going, and return the number of those that have."""
+    if not going:
+        return 0
+    tokens.get()
+    return 1
 
 
 def _ended(begun: deque[_Begun[ResultT]], done: Done) -> Iterator[list[ResultT]]:
