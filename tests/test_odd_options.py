@@ -70,6 +70,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Callable[
                  {"symmetry": "mu-/mu+ OS", "observable": "m_ll", "cell": "inclusive"}),
         "to_csv": (report.to_csv, {"path": folder / "rows.csv"}),
         "load_plan": (ddp.load_plan, {"plan": "dimuon_charge"}),
+        "read_spectra": (ddp.read_spectra, {"path": ddp.write_spectra([spectrum], folder / "masses.csv")}),
+        "to_spectrum": (ddp.to_spectrum, {"histogram": contents, "name": "m"}),
+        "write_spectra": (ddp.write_spectra, {"spectra": [spectrum], "path": folder / "other.json"}),
     }  # fmt: skip
 
 
@@ -77,7 +80,7 @@ NAMES = (
     "scan", "limits", "confirm", "bump_hunt", "write_report", "merge_files", "compare_reports", "region_events",
     "export_region", "write_region", "sample_pair", "read_pair", "symmetry_table", "state_table", "run", "validate",
     "load", "load_plan", "run_by_dataset", "skim", "select_events",
-    "save", "cell", "to_csv",
+    "save", "cell", "to_csv", "read_spectra", "to_spectrum", "write_spectra",
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def read_spectra(
     """
     if not isinstance(path, str | Path):
         raise InputError(f"read_spectra: got {named(path)}; give the path of a file of mass spectra")
+    texts = {"column": column, "decimal": decimal}
+    numbers = {"bins": bins, "low": low, "high": high, "scale": scale}
+    _check_options(texts, numbers, density)
+    names = None if names is None else _names_of(names)
     found = read_contents(
         path, names=names, binning=Binning(column, bins, low, high), scale=scale, density=density, decimal=decimal
     )
@@ -123,6 +128,29 @@ def read_spectra(
         if one.spectrum:
             warnings.warn(f"{path}: {one.name!r} is not read: {one.reason}", stacklevel=2)
     return list(found.spectra)
+
+
+def _check_options(texts: Mapping[str, Any], numbers: Mapping[str, Any], density: Any) -> None:
+    """Stop where an option of :func:`read_spectra` is of another kind; ``None`` is an option that is not given."""
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"read_spectra: {name} is {named(value)}; give text, or leave it out")
+    for name, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise InputError(f"read_spectra: {name} is {named(value)}; give a number, or leave it out")
+    if not isinstance(density, bool):
+        raise InputError(f"read_spectra: density is {named(density)}; give True or False")
+
+
+def _names_of(names: Any) -> tuple[str, ...]:
+    """Return the names that were given, or one."""
+    found = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise InputError(
+                f"read_spectra: among the names is {named(name)}; give names of spectra, or leave them out"
+            )
+    return found
 
 
 def read_contents(
@@ -270,6 +298,8 @@ def to_spectrum(histogram: Any, name: str = "", path: Any = "the histogram") -> 
     ------
     FormatError
         If it has not one axis of numbers that increase, or contents that are not finite.
+    InputError
+        If the name is no text.
 
     Examples
     --------
@@ -277,6 +307,8 @@ def to_spectrum(histogram: Any, name: str = "", path: Any = "the histogram") -> 
     >>> to_spectrum(hist.Hist.new.Reg(20, 60.0, 120.0).Int64(), "2mu").combination
     '2mu'
     """
+    if not isinstance(name, str):
+        raise InputError(f"to_spectrum: the name is {named(name)}; give text")
     label = f"{path}: {name!r}" if name else f"{path}"
     try:
         one = histogram.copy() if isinstance(histogram, hist.Hist) else hist.Hist(histogram)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from boost_histogram.serialization import to_uhi
 
 from coffea_ddp._files import SPECTRA, write_in_place
 from coffea_ddp._root_files import SPECTRA_TITLE, is_spectra
-from coffea_ddp.errors import InputError
+from coffea_ddp.errors import InputError, named
 from coffea_ddp.spectra.names import spectrum_name
 from coffea_ddp.spectra.spectrum import MassSpectrum, only_spectra
 
@@ -56,6 +57,8 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
     'masses.csv'
     """
     chosen = only_spectra("write_spectra", spectra)
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"write_spectra: the path is {named(path)}; give that of the file to write")
     path = Path(path)
     writers: dict[str, Callable[[dict[str, MassSpectrum], Path], None]] = {
         ".root": _write_root, ".json": _write_json, ".csv": _write_csv,
@@ -64,12 +67,12 @@ def write_spectra(spectra: Iterable[MassSpectrum], path: str | Path) -> Path:
         raise InputError(f"{path}: spectra are written to {', '.join(writers)}; choose one of these suffixes")
     if not chosen:
         raise InputError(f"{path}: there is no spectrum to write")
-    named = {name_of(spectrum): spectrum for spectrum in chosen}
-    if len(named) < len(chosen):
+    by_name = {name_of(spectrum): spectrum for spectrum in chosen}
+    if len(by_name) < len(chosen):
         names = [name_of(spectrum) for spectrum in chosen]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{path}: two spectra are called {twice!r}; write them to two files")
-    return write_in_place(path, lambda temporary: writers[path.suffix](named, temporary), SPECTRA, is_spectra)
+    return write_in_place(path, lambda temporary: writers[path.suffix](by_name, temporary), SPECTRA, is_spectra)
 
 
 def name_of(spectrum: MassSpectrum) -> str:
