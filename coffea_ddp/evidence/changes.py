@@ -16,12 +16,13 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._files import CHANGES, write_text
+from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.errors import FormatError
 from coffea_ddp.histograms.counted import Counted
@@ -32,7 +33,6 @@ from coffea_ddp.report.report import ScanReport
 from coffea_ddp.stats import checks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Literal
 
     import pandas as pd
@@ -141,6 +141,10 @@ class ReportChanges:
         """The outcome in one line."""
         parts = ", ".join(f"{n} {name}" for name, n in self.counts.items() if n)
         return f"{self.before.plan} and {self.after.plan}: {parts or 'no rows'}"
+
+    def __repr__(self) -> str:
+        """Return the title."""
+        return printable(f"ReportChanges({self.title})")
 
     def leading(self) -> list[RowChange]:
         """Return the changes without rows that hold mostly the events of a stronger one in their own report."""
@@ -304,12 +308,24 @@ def _differences(before: ScanReport, after: ScanReport) -> list[str]:
     if before.fingerprint != after.fingerprint:
         found.append(f"plan: {before.plan} ({before.fingerprint}), then {after.plan} ({after.fingerprint})")
     found += _of_data(before.inputs, after.inputs)
-    for name in dict.fromkeys([*before.options, *after.options]):
-        old, new = before.options.get(name), after.options.get(name)
-        if old != new and name != "statuses":
-            found.append(f"{name}: {_words(old)}, then {_words(new)}")
+    found += _of_options(before.options, after.options)
     if before.seed != after.seed:
         found.append(f"seed: {before.seed}, then {after.seed}")
+    return found
+
+
+def _of_options(before: Mapping[str, Any], after: Mapping[str, Any], of: str = "") -> list[str]:
+    """Return which options differ, in words; those of a test that has its own after the name of the test."""
+    found = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        if old == new or name == "statuses":  # what became of the cells is no option
+            continue
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            first, second = (one if isinstance(one, Mapping) else {} for one in (old, new))
+            found += _of_options(first, second, f"{of}{name} ")
+        else:
+            found.append(f"{of}{name}: {_words(old)}, then {_words(new)}")
     return found
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coffea_ddp._files import CONFIRMATION, write_text
+from coffea_ddp._text import printable
 from coffea_ddp._text_tables import html_table, text_table
 from coffea_ddp.report.display import counted_p, number, probability
 from coffea_ddp.report.parts import SMALLEST_P
@@ -160,6 +161,10 @@ class Confirmation:
             return f"{mark}{self.plan}: nothing was marked, so there is nothing to confirm"
         of = f"{len(self.regions)} marked region{'s' * (len(self.regions) > 1)}"
         return f"{mark}{self.plan}: {self.n_confirmed} of {of} confirmed, at a level of {self.level:g} for all together"
+
+    def __repr__(self) -> str:
+        """Return the title."""
+        return printable(f"Confirmation({self.title})")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the confirmation as JSON-ready data."""

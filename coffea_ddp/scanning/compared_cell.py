@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coffea_ddp._text import printable
 from coffea_ddp.histograms.cells import INCLUSIVE
 from coffea_ddp.histograms.io import as_histograms
 from coffea_ddp.scanning.compared_counts import compared_counts
@@ -60,6 +61,11 @@ class ComparedCell:
     error: FloatArray
     samples: Mapping[str, FloatArray]
     variations: Mapping[str, FloatArray]
+
+    def __repr__(self) -> str:
+        """Return the place, and the events in data and expected."""
+        place = f"{self.comparison} | {self.observable} | {self.cell}"
+        return printable(f"ComparedCell({place}: {self.data.sum():g} events, {self.expected.sum():.4g} expected)")
 
     @property
     def pulls(self) -> FloatArray:

@@ -40,7 +40,9 @@ def report(*rows, **fields):
     ],
 )  # fmt: skip
 def test_changes_are_those_of_the_size_of_z(before, after, change):
-    (found,) = ddp.compare_reports(report(row("j=1", before)), report(row("j=1", after))).rows
+    changes = ddp.compare_reports(report(row("j=1", before)), report(row("j=1", after)))
+    assert repr(changes) == f"ReportChanges({changes.title})"
+    (found,) = changes.rows
     assert found.change == change
 
 
@@ -103,6 +105,16 @@ def test_what_differs_is_named(tmp_path):
     assert list(frame.columns) == list(written["rows"][0])
     assert len(frame) == len(found.rows)
     assert 0 < len(found.leading()) <= len(found.rows)
+
+
+def test_options_of_tests_are_named_one_by_one():
+    bump = {"toys": 100, "min_events": 100, "statuses": {"OK": 3}}
+    one, other = report(options={"tests": ["nsigma"]}), report(options={"tests": ["nsigma", "bump"], "bump": bump})
+    found = ddp.compare_reports(one, other).differences
+    assert found == ("tests: nsigma, then nsigma, bump", "bump toys: none, then 100", "bump min_events: none, then 100")
+    more = report(options={"tests": ["nsigma", "bump"], "bump": bump | {"toys": 10, "statuses": {}}})
+    assert ddp.compare_reports(other, more).differences == ("bump toys: 100, then 10",)
+    assert ddp.compare_reports(other, one).differences[1] == "bump toys: 100, then none"
 
 
 def test_faces(capsys):

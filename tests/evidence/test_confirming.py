@@ -230,6 +230,7 @@ def test_by_default_the_marked_regions_are_confirmed(halves, report):
     ][: len(found.regions)]
     nothing = ddp.confirm(dataclasses.replace(report, rows=()), halves[1])
     assert "nothing was marked" in nothing.title
+    assert repr(nothing) == f"Confirmation({nothing.title})"
     assert nothing.to_dataframe().empty
     assert isinstance(nothing, ddp.Confirmation)
     assert isinstance(report, ScanReport)

@@ -84,6 +84,8 @@ def test_a_signal_in_one_cell_comes_first():
     assert 16 <= stop <= 18
     assert best.n_b >= 40
     inside = compared_cell(hists, NAME, "m", best.cell)
+    assert repr(inside).startswith(f"ComparedCell({NAME} | m | {best.cell}: ")
+    assert len(repr(inside)) < 250
     assert best.n_b == inside.data[first:stop].sum()
     assert best.n_a == pytest.approx(inside.expected[first:stop].sum())
     assert ScanReport.from_dict(report.to_dict()) == report
