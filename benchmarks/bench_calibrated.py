@@ -18,7 +18,7 @@ from coffea_ddp.testing import Detector, make_dataset
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "nanoaod_detector"
 REPEAT = 3
-TOYS = 256
+TOYS = 128
 MOST = {"pass": 1.1, "scan": 1.5}
 
 
