@@ -124,12 +124,12 @@ class Observable:
     axes: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        check_name("observable", self.name)
         if not 1 <= len(self.features) <= 2 or len(self.features) != len(self.axes):
             raise InputError(
                 f"observable {self.name!r}: {len(self.features)} features and {len(self.axes)} axes; "
                 "give one or two of both"
             )
+        check_name("observable", self.name)
         names = [axis.name for axis in self.axes if getattr(axis, "name", "")]
         if len(set(names)) != len(names):
             raise InputError(
