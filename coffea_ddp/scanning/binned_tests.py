@@ -8,7 +8,6 @@ Examples
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -178,7 +177,7 @@ class Submatrix:
         filled = (block.a + block.b if block.variance is None else block.variance) > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             asymmetry = n_b / (block.a * ratio * inside).sum(axis=1) - 1
-        trials = count_rectangles_of_cells(self._whole(filled.astype(np.float64), block), block.shape)
+        trials = count_rectangles_of_cells(block.whole(filled), block.shape)
         n_bins = (filled & inside).sum(axis=1)
         return CellResults(z, bound, nominal, n_a, n_b, n_bins, asymmetry, kappa, np.ones(len(z)), trials, rectangle)
 
@@ -187,19 +186,12 @@ class Submatrix:
         if self._exact(expected):
             kappa = float(ratio[0, 0]) if len(ratio) else 1.0
             table = z_table(kappa, round_up(int(n.sum(axis=1).max(initial=0))))
-            return best_of_cells(self._whole(block.b, block), self._whole(n, block), block.shape, 0, table)
+            return best_of_cells(block.whole(block.b), block.whole(n), block.shape, 0, table)
         v = ratio * (n if block.variance is None else block.variance)
         x = block.b - ratio * block.a
         if self._pulls:
             x, v = x / np.sqrt(np.where(v > 0, v, 1.0)), (v > 0).astype(np.float64)
-        return best_of_cells(self._whole(x, block), self._whole(v, block), block.shape, 0, None)
-
-    @staticmethod
-    def _whole(values: FloatArray, block: Block) -> FloatArray:
-        """Put the bins that are used back in their places."""
-        whole = np.zeros((*values.shape[:-1], math.prod(block.shape)))
-        whole[..., block.used] = values
-        return whole
+        return best_of_cells(block.whole(x), block.whole(v), block.shape, 0, None)
 
     def relabelled(self, toys: RelabelledCounts, cells: Membership, out: MaxScores) -> None:
         """Test all cells in a block of pseudo-experiments."""

@@ -84,6 +84,12 @@ class Block(NamedTuple):
         """The exclusive cells that each cell is made of, as lists (:meth:`DistinctCells.lists`)."""
         return self.lattice.lists(self.cells)
 
+    def whole(self, values: FloatArray | BoolArray) -> FloatArray:
+        """Return values of the used bins, shape (..., bins), with 0 in the other bins of the whole matrix, flat."""
+        found = np.zeros((*values.shape[:-1], self.shape[0] * self.shape[1]))
+        found[..., self.used] = values
+        return found
+
     def take(self, rows: IntArray) -> Block:
         """Return some of the cells."""
         return self._replace(

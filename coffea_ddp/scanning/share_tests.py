@@ -71,9 +71,7 @@ def rectangles_block(block: Block, shares: ChannelShares, nominal: FloatArray, *
         bound = bound if odds is None else np.where(np.abs(bound) < np.abs(z), bound, z)
     kappa, asymmetry = _ratios(n_a, n_b, found.e)
     filled = (block.a + block.b if block.variance is None else block.variance) > 0
-    whole = np.zeros((len(filled), block.shape[0] * block.shape[1]))
-    whole[:, block.used] = filled
-    trials = count_rectangles_of_cells(whole, block.shape)
+    trials = count_rectangles_of_cells(block.whole(filled), block.shape)
     return CellResults(
         z, bound, nominal, n_a, n_b, (filled & inside).sum(axis=1), asymmetry, kappa, np.ones(len(total)), trials,
         found.where,

@@ -179,7 +179,7 @@ def p_from_z(z: ArrayLike, *, two_sided: bool) -> Any:
     """
     values = checks.numbers(z, "z", nan=True, infinite=True)
     tail = 2.0 * special.ndtr(-np.abs(values)) if checks.flag(two_sided, "two_sided") else special.ndtr(-values)
-    return _like(z, np.maximum(tail, P_FLOOR))
+    return _number_or_array(np.maximum(tail, P_FLOOR))
 
 
 @overload
@@ -211,7 +211,7 @@ def z_from_p(p: ArrayLike, *, two_sided: bool) -> Any:
         raise InputError("p=0 has no z; a p-value is never 0: give the smallest one that the method resolves")
     # "+ 0.0" turns the -0.0 of p = 1 into 0.
     half = 0.5 if checks.flag(two_sided, "two_sided") else 1.0
-    return _like(p, -special.ndtri(half * probability) + 0.0)
+    return _number_or_array(-special.ndtri(half * probability) + 0.0)
 
 
 def bound(n: int) -> str:
@@ -251,14 +251,9 @@ def _trials(trials: ArrayLike, local: FloatArray) -> FloatArray:
     return found
 
 
-def _like(given: ArrayLike, values: Any) -> Any:
-    """Return a float for a number, an array for an array."""
-    return float(values) if np.ndim(given) == 0 else values
-
-
 def _number_or_array(values: Any) -> Any:
     """Return a float in place of an array of no dimensions."""
-    return _like(values, values)
+    return float(values) if np.ndim(values) == 0 else values
 
 
 def holm(p: ArrayLike) -> FloatArray:

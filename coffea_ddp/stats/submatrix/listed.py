@@ -124,20 +124,12 @@ def _score_cell(  # noqa: PLR0917 (numba knows no keyword-only arguments)
 ) -> bool:
     """Fill the largest size of a score that the first n rectangles have in one cell; return whether any is beyond.
 
+    Other parameters are those of :func:`score_cells`.
+
     Parameters
     ----------
-    listed, n
-        Rectangles.
-    cluster, size
-        The cluster, and the size of its matrix.
-    entries, labels
-        Of all cells.
     codes
         The exclusive cells of the cell.
-    table
-        z of few events.
-    reach
-        What is to be beyond.
     score
         Shape (LANES,); changed in place. Rectangles that are beyond nowhere are not scored.
     """
