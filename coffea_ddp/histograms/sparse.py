@@ -64,13 +64,17 @@ class SparseCounts:
         """Count keys (in any order); ``weights``, and the shares and their variances, have one entry a key."""
         keys = np.asarray(keys, dtype=np.int64)
         if weights is None and shares is None:
-            ordered = np.sort(keys)
-            starts = _starts(ordered)
-            return cls(ordered[starts], np.diff(np.append(starts, len(ordered))))
+            return cls.from_sorted(np.sort(keys))
         order = np.argsort(keys, kind="stable")
         w = None if weights is None else np.asarray(weights, dtype=np.float64)[order]
         e, v = (None, None) if shares is None else (values[order] for values in shares)
         return cls._grouped(keys[order], np.ones(len(keys), np.int64), w, None if w is None else w**2, e, v)
+
+    @classmethod
+    def from_sorted(cls, keys: IntArray) -> SparseCounts:
+        """Count keys that are sorted."""
+        starts = _starts(keys)
+        return cls(keys[starts], np.diff(np.append(starts, len(keys))))
 
     @classmethod
     def _grouped(cls, keys: IntArray, counts: IntArray, *sums: AnyArray | None) -> SparseCounts:

@@ -65,8 +65,8 @@ def side_bits(sides: NDArray[np.int8]) -> NDArray[np.uint64]:
     """
     word = np.zeros(sides.shape[1], dtype=np.uint64)
     for number, side in enumerate(sides):
-        on = side >= 0
-        word[on] |= np.uint64(1) << (np.uint64(2 * number) + side[on].astype(np.uint64))
+        bits = np.array([1, 2, 0], np.uint64) << np.uint64(2 * number)
+        word |= bits.take(side)  # -1, neither, is the last one
     return word
 
 

@@ -103,7 +103,7 @@ class _Chosen:
                     on, weighted = self.of(comparison, events)
                     cells, bins_of = _binned(self._plan, comparison, events, on)
                     for channel in _channels(self._plan, comparison):
-                        keys, inside = _keys(channel, cells, column, bins_of)
+                        keys, inside = _keys(comparison, channel, (cells, column), bins_of)
                         yield _Counted(keys, weighted[inside])  # type: ignore[index]
 
     def _generated(self, events: SelectedEvents) -> FloatArray:
@@ -136,7 +136,7 @@ def _columns(
                 factors = (factor[on] for factor in one.factors(events))
                 others += [(1 + 2 * number + which, weighted * factor) for which, factor in enumerate(factors)]
     for channel in _channels(plan, comparison):
-        keys, inside = _keys(channel, cells, 0, bins_of)
+        keys, inside = _keys(comparison, channel, (cells, 0), bins_of)
         lost = len(on) - int(np.count_nonzero(inside))
         if lost:
             unfilled[f"{comparison.name}, {channel.name}: missing or not finite"] = lost
@@ -148,16 +148,19 @@ def _columns(
 def _binned(plan: ScanPlan, comparison: Comparison, events: SelectedEvents, on: IntArray) -> tuple[IntArray, Binning]:
     kept = events.take(on)
     features = {one.name: one.values(kept) for of in comparison.observables for one in of.features}
-    return exclusive_cells(plan, kept), Binning(comparison.observables, features, np.arange(len(on)))
+    return exclusive_cells(plan, kept), Binning(features, [(comparison.observables, np.ones(len(on), dtype=bool))])
 
 
 def _channels(plan: ScanPlan, comparison: Comparison) -> list[Channel]:
     return [channel for channel in plan.layout.comparison_channels if channel.symmetry == comparison.name]
 
 
-def _keys(channel: Channel, cells: IntArray, column: int, bins_of: Binning) -> tuple[IntArray, BoolArray]:
-    """Return the keys of the events that have a bin, and which they are."""
-    bins, filled = bins_of(channel.name)
+def _keys(
+    comparison: Comparison, channel: Channel, where: tuple[IntArray, int], bins_of: Binning
+) -> tuple[IntArray, BoolArray]:
+    """Return the keys of the events that have a bin, in their cells and a column, and which they are."""
+    cells, column = where
+    bins, filled = bins_of(comparison.observables, channel.name, np.arange(len(cells)))
     inside = np.ones(len(cells), dtype=bool) if filled is None else filled
     key = channel.key(cells.copy(), column, bins)
     return key[inside], inside

@@ -52,24 +52,29 @@ def count_symmetries(
     rows: list[IntArray] = []
     shares: list[tuple[IntArray, IntArray]] = []
     not_filled = np.zeros((len(layout.channels), 2), dtype=np.int64)
+    asked = zip((symmetry.observables for symmetry in plan.symmetries), sides >= 0, strict=True)
+    bins_of, counted_alone = Binning(features, asked), weighted is None and share is None
     number = 0
     for symmetry, side in zip(plan.symmetries, sides, strict=True):
         on = np.flatnonzero(side >= 0)
         expected = None if share is None else _of_side_b(symmetry, share, side)
-        bins_of = Binning(symmetry.observables, features, on)
         cell_on, side_on = cells.take(on), side.take(on).astype(np.int64)
         for channel in layout.channels[number : number + 1 + len(symmetry.observables)]:
-            bins, filled = bins_of(channel.name)
+            bins, filled = bins_of(symmetry.observables, channel.name, on)
             key, inside = channel.key(cell_on, side_on, bins), on
-            if filled is not None and not filled.all():
+            if filled is not None:
                 not_filled[number] = np.bincount(side_on[~filled], minlength=2)
                 key, inside = key[filled], on[filled]
+            if counted_alone:  # few at a time are sorted faster, and those of the next channel are larger
+                key.sort()
             keys.append(key)
             rows.append(inside)
             if expected is not None:
                 shares.append((expected[0][inside], expected[1][inside]))
             number += 1
     all_keys = np.concatenate(keys) if keys else np.zeros(0, np.int64)
+    if counted_alone:
+        return SparseCounts.from_sorted(all_keys), not_filled
     all_weights = None if weighted is None else weighted[np.concatenate(rows)] if rows else np.zeros(0)
     return SparseCounts.from_keys(all_keys, all_weights, _joined(shares, calibrated=share is not None)), not_filled
 
@@ -92,41 +97,66 @@ def _joined(shares: list[tuple[IntArray, IntArray]], *, calibrated: bool) -> tup
 
 
 class Binning:
-    """The bins of the events of one symmetry or comparison, observable by observable.
+    """The bins of a chunk's events, each feature's made once for all observables that have the same axis of it.
 
     Parameters
     ----------
-    observables
-        What is binned.
     features
         Name -> one number an event.
-    on
-        The events that have bins, by their rows.
+    asked
+        Observables, and which events they are asked of.
     """
 
-    def __init__(self, observables: Iterable[Observable], features: dict[str, FloatArray], on: IntArray) -> None:
-        self._observables = {observable.name: observable for observable in observables}
+    def __init__(
+        self, features: dict[str, FloatArray], asked: Iterable[tuple[Iterable[Observable], BoolArray]]
+    ) -> None:
         self._features = features
-        self._on = on
+        self._asked: dict[tuple[str, int], BoolArray] = {}
+        self._made: dict[tuple[str, int], tuple[IntArray, BoolArray | None]] = {}
+        for observables, on in asked:
+            for observable in observables:
+                for feature, axis in zip(observable.features, observable.axes, strict=True):
+                    key = (feature.name, id(axis))
+                    if key in self._asked:
+                        self._asked[key] |= on
+                    else:
+                        self._asked[key] = on.copy()
 
-    def __call__(self, name: str) -> tuple[IntArray | int, BoolArray | None]:
-        """Return the flat bin, flow bins included, and which events have one; ``None``: all, in bin 0."""
+    def __call__(
+        self, observables: Iterable[Observable], name: str, rows: IntArray
+    ) -> tuple[IntArray | int, BoolArray | None]:
+        """Return the flat bins of some events, flow bins included, and which events have one; ``None``: all.
+
+        Parameters
+        ----------
+        observables, name
+            The observable, among others; :data:`~coffea_ddp.histograms.layout.EVENTS` has one bin, for all.
+        rows
+            The events, some of those that were asked for.
+        """
+        bins: IntArray | int = 0
+        filled: BoolArray | None = None
         if name == EVENTS:
-            return 0, None
-        observable = self._observables[name]
-        (bins, filled), *others = [
-            self._bins_of(feature.name, axis)
-            for feature, axis in zip(observable.features, observable.axes, strict=True)
-        ]
-        for axis, (bins_of_axis, has) in zip(observable.axes[1:], others, strict=True):
-            bins, filled = bins * axis.extent + bins_of_axis, filled & has
-        return bins, filled
+            return bins, filled
+        observable = next(one for one in observables if one.name == name)
+        for feature, axis in zip(observable.features, observable.axes, strict=True):
+            every, finite = self._bins_of(feature.name, axis)
+            bins = bins * axis.extent + every.take(rows)
+            if finite is not None:
+                filled = finite.take(rows) if filled is None else filled & finite.take(rows)
+        return bins, None if filled is None or filled.all() else filled
 
-    def _bins_of(self, feature: str, axis: Any) -> tuple[IntArray, BoolArray]:
-        """Return the bins of one feature, from the underflow bin on, and which events have one."""
-        values = self._features[feature].take(self._on)
-        finite = np.isfinite(values)
-        if isinstance(axis, hist.axis.Integer):  # takes integers only; numbers far outside must not wrap around
-            values = np.clip(np.floor(np.where(finite, values, 0.0)), axis.edges[0] - 1.0, axis.edges[-1])
-        # index() counts the underflow bin as -1; keys start at 0.
-        return np.asarray(axis.index(values), dtype=np.int64) + 1, finite
+    def _bins_of(self, feature: str, axis: Any) -> tuple[IntArray, BoolArray | None]:
+        """Return the bins of one feature, from the underflow bin on, and which events have one; ``None``: all."""
+        key = (feature, id(axis))
+        if key not in self._made:
+            values = self._features[feature]
+            finite = np.isfinite(values)
+            rows = np.flatnonzero(finite & self._asked[key])
+            some = values.take(rows)
+            if isinstance(axis, hist.axis.Integer):  # takes integers only; numbers far outside must not wrap around
+                some = np.clip(np.floor(some), axis.edges[0] - 1.0, axis.edges[-1])
+            bins = np.zeros(len(values), np.int64)
+            bins[rows] = axis.index(some) + 1  # index() counts the underflow bin as -1; keys start at 0
+            self._made[key] = bins, None if finite.all() else finite
+        return self._made[key]
