@@ -199,9 +199,9 @@ def _fill(
         if plan.symmetries
         else np.zeros((0, passed.n_events), np.int8)
     )
-    wanted = np.flatnonzero((sides >= 0).any(axis=0))
-    cutflow |= steps | ({"on a side of a symmetry": len(wanted)} if plan.symmetries else {})
-    kept, sides = passed.take(wanted), sides[:, wanted]
+    wanted: BoolArray = np.any(sides >= 0, axis=0)
+    kept, sides = passed.where(wanted), sides if wanted.all() else sides[:, wanted]
+    cutflow |= steps | ({"on a side of a symmetry": kept.n_events} if plan.symmetries else {})
     cells = exclusive_cells(plan, kept)
     features = {feature.name: feature.values(kept) for feature in plan.all_features}
     cutflow |= kept.odd_met()
@@ -304,7 +304,7 @@ def _selected(events: SelectedEvents, plan: ScanPlan, steps: dict[str, int]) -> 
     if plan.selection is None:
         return events, steps
     keep = one_bool_each(f"plan {plan.name!r}, selection", plan.selection(events), events)
-    passed = events.take(np.flatnonzero(keep))
+    passed = events.where(keep)
     return passed, steps | {"selection": passed.n_events}
 
 

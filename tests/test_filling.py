@@ -104,6 +104,43 @@ def test_matrices_are_those_of_hist(first: str, second: str, each: list[float], 
         assert h.sum(flow=True) + pair.not_filled[side] == len(x[side::2])
 
 
+@given(data=st.data())
+def test_symmetries_that_share_features_are_counted_as_each_alone(data: st.DataObject) -> None:
+    """Bins are made once for all symmetries, of the events that any of them wants; weights do not change the counts."""
+    n = data.draw(st.integers(1, 40))
+    found = [np.array(data.draw(st.lists(st.one_of(odd, st.floats(-5.0, 15.0)), min_size=n, max_size=n))) for _ in "ab"]
+    one, two = (
+        Feature(name, "", "", lambda ev, v=v: v[ev.entries], 0.0, 1.0) for name, v in zip("ab", found, strict=True)
+    )
+    axes = [
+        hist.axis.Regular(7, 0.0, 10.0, name="x"),
+        hist.axis.Variable([0.0, 0.5, 1.0, 5.0, 10.0], name="y"),
+        hist.axis.Integer(0, 10, name="y"),
+    ]
+    observables = (
+        observable(one, two, axes=(axes[0], axes[1]), name="both"),
+        observable(two, axes=(axes[1],), name="same axis"),
+        observable(two, axes=(axes[2],), name="another axis"),
+    )
+    sides = [np.array(data.draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))) for _ in range(3)]
+    several = tuple(
+        Symmetry.from_side(f"A{i}/B{i}", lambda ev, s=side: s[ev.entries], observables[i % 2 :])
+        for i, side in enumerate(sides)
+    )
+    events = ak.Array({"x": np.arange(n)})
+    together = fill(events, ScanPlan("shared", several, objects=()))
+    weighted = fill(events, ScanPlan("shared", several, objects=()), weight=np.ones(n))
+    assert np.array_equal(together.counts.keys, weighted.counts.keys)
+    assert np.array_equal(together.counts.counts, weighted.counts.counts)
+    for mine in several:
+        alone = fill(events, ScanPlan("alone", (mine,), objects=()))
+        for observed in mine.observables:
+            pair, expected = together[mine.name, observed.name], alone[mine.name, observed.name]
+            for side in ("a", "b"):
+                assert np.array_equal(getattr(pair, side).view(flow=True), getattr(expected, side).view(flow=True))
+            assert tuple(pair.not_filled) == tuple(expected.not_filled)
+
+
 def _options(axis: hist.axis.AxesMixin, name: str) -> dict[str, object]:
     if isinstance(axis, hist.axis.Variable):
         return {"edges": axis.edges, "name": name}
@@ -150,6 +187,17 @@ def test_a_broken_missing_momentum_is_not_filled_and_nobody_is_warned() -> None:
     assert not any("missing pT" in step for step in fill(random_events(80, 2), PLAN).cutflow)
     assert sum(hists["e/mu", "m_t x h_t"].not_filled) == np.count_nonzero(bad)
     assert hists["e/mu", "m_t x h_t"].symmetric.sum(flow=True) == np.count_nonzero(on & ~bad)
+
+
+def test_what_is_told_of_missing_momenta_does_not_depend_on_the_chunk() -> None:
+    """A selection that asks for it, and nothing after that: of no chunk, be all of its events on a side or not."""
+    events = with_branches(random_events(40, seed=3), MET_pt=np.where(np.arange(40) % 3, 30.0, np.nan))
+    by_number = Symmetry("A/B", lambda ev: ev.entries % 4 == 0, lambda ev: ev.entries % 4 == 1, ())
+    everywhere = Symmetry("A/B", lambda ev: ev.entries % 2 == 0, lambda ev: ev.entries % 2 == 1, ())
+    for symmetry in (by_number, everywhere):
+        plan = ScanPlan("asks", (symmetry,), objects=OBJECTS, selection=lambda ev: ~(ev.met.pt < 0))
+        hists = fill(events, plan)
+        assert not any("missing pT" in step for step in hists.cutflow)
 
 
 def test_objects_that_are_not_finite_are_counted_in_the_cutflow() -> None:

@@ -69,6 +69,7 @@ class SelectedEvents:
     _columns: Columns
     _index: IntArray | None = None
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _leading: dict[tuple[str, int], Particles] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_columns(cls, columns: Columns, definitions: Sequence[ObjectDefinition | MergedObject]) -> SelectedEvents:
@@ -113,7 +114,7 @@ class SelectedEvents:
     def leading(self, name: str, k: int = 0) -> Particles:
         """Return the object with the k-th largest pT (0 is the leading one) of every event."""
         key = (name, k)
-        if key not in self._cache:
+        if key not in self._leading:
             arrays = self._arrays(name)
             if k < 0:
                 raise InputError(f"leading({name!r}, {k}): objects are counted from 0, the one with the largest pT")
@@ -128,11 +129,10 @@ class SelectedEvents:
                 return values
 
             floats = {part: pick(part, np.nan, np.float64) for part in ("pt", "eta", "phi", "mass")}
-            self._cache[key] = Particles(
+            self._leading[key] = Particles(
                 **floats, charge=pick("charge", 0, np.int8), flavour=pick("flavour", 0, np.int8)
             )
-        found: Particles = self._cache[key]
-        return found
+        return self._leading[key]
 
     def at(self, name: str, k: int, rows: IntArray) -> Particles:
         """Return the object with the k-th largest pT of some events, all of which have it, shape (n_rows,)."""
@@ -266,6 +266,12 @@ class SelectedEvents:
         whole = index if self._index is None else self._index.take(index)
         objects = {name: arrays.take(index) for name, arrays in self._objects.items()}
         return SelectedEvents(len(index), objects, self._columns, whole)
+
+    def where(self, keep: BoolArray) -> SelectedEvents:
+        """Return the events of a mask; where these are all, their leading objects are not picked once more."""
+        if keep.all():
+            return SelectedEvents(self.n_events, self._objects, self._columns, self._index, _leading=self._leading)
+        return self.take(np.flatnonzero(keep))
 
     def odd_met(self) -> dict[str, int]:
         """Return how many events have no missing momentum that can be, where any was asked for: else nothing."""
