@@ -15,6 +15,7 @@ from coffea_ddp.plan.checks import one_bool_each
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
     from coffea_ddp.events.selected import SelectedEvents
+    from coffea_ddp.histograms.channel import Channel
     from coffea_ddp.plan.datasets import Dataset
     from coffea_ddp.plan.plan import ScanPlan
     from coffea_ddp.plan.selections import Trigger
@@ -73,8 +74,9 @@ def count_spectra(
         The events that count, for each trigger that a spectrum has; ``None``: all, whatever the trigger.
     """
     cells, layout = exclusive_cells(plan, events), plan.layout
-    keys: list[IntArray] = [np.zeros(0, np.int64)]
     rows: list[IntArray] = [np.zeros(0, np.int64)]
+    bins: list[IntArray] = [np.zeros(0, np.int64)]
+    channels: list[Channel] = []
     asked = {trigger: has for trigger, has in (fired or {}).items() if not has.all()}
     for spectrum, channel in zip(plan.spectra, layout.spectrum_channels, strict=True):
         inside, masses = spectrum.found(events)
@@ -82,11 +84,11 @@ def count_spectra(
             has = np.flatnonzero(asked[spectrum.trigger].take(inside))
             inside, masses = inside.take(has), masses.take(has)
         if len(inside):
-            # index() counts the underflow bin as -1.
-            bins = np.asarray(spectrum.axis.index(masses), dtype=np.int64) + 1
-            keys.append(channel.key(cells.take(inside), 0, bins))
             rows.append(inside)
-    all_keys, all_rows = np.concatenate(keys), np.concatenate(rows)
+            bins.append(spectrum.axis.index(masses))
+            channels.append(channel)
+    all_rows = np.concatenate(rows)
+    all_keys = _keys(channels, cells.take(all_rows), bins)
     found = [(layout.keys_behind(one.name), one.found(events)) for one in plan.known]
     some = [(behind, np.flatnonzero(has.take(all_rows))) for behind, has in found]
     all_rows = np.concatenate([all_rows, *(all_rows.take(which) for _, which in some)])
@@ -94,3 +96,23 @@ def count_spectra(
     all_weights = None if weighted is None else weighted[all_rows]
     nothing = np.zeros(len(all_keys), np.int64)
     return SparseCounts.from_keys(all_keys, all_weights, None if plan.calibration is None else (nothing, nothing))
+
+
+def _keys(channels: list[Channel], cells: IntArray, bins: list[IntArray]) -> IntArray:
+    """Return the keys of the events of several spectra, one spectrum after the other: of all at once, as most are few.
+
+    Parameters
+    ----------
+    channels
+        The spectra.
+    cells
+        Code of the exclusive cell of every event.
+    bins
+        Nothing, and then the bins of each spectrum's events as ``index()`` counts them: the underflow bin is -1.
+    """
+    sizes = [len(one) for one in bins[1:]]
+    keys = np.repeat(np.array([channel.extent for channel in channels], np.int64), sizes)
+    keys *= cells
+    keys += np.repeat(np.array([channel.base + 1 for channel in channels], np.int64), sizes)
+    keys += np.concatenate(bins)
+    return keys

@@ -289,7 +289,7 @@ def _sum(events: SelectedEvents, parts: Sequence[str | Candidate], taken: Taken,
     total = np.zeros((4, len(rows)))
     for part in parts:
         if isinstance(part, Candidate):
-            total += candidate_momentum(events, part, taken).take(rows, axis=1)
+            total += candidate_momentum(events, part, taken, rows)
             continue
         for name, number in named(part):
             for _ in range(number):
@@ -298,8 +298,8 @@ def _sum(events: SelectedEvents, parts: Sequence[str | Candidate], taken: Taken,
     return total
 
 
-def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Taken) -> FloatArray:
-    """Return E, px, py, pz in GeV of a candidate, shape (4, n_events), NaN where there is none.
+def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Taken, wanted: IntArray) -> FloatArray:
+    """Return E, px, py, pz in GeV of a candidate in some events, shape (4, n_wanted), NaN where there is none.
 
     Computed once for all systems that begin alike.
 
@@ -311,10 +311,12 @@ def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Take
         What is looked for.
     taken
         How many of each object others have taken; what the candidate takes is added.
+    wanted
+        The events.
     """
     before, names = dict(taken), _objects(candidate.parts)
 
-    def compute() -> FloatArray:
+    def compute() -> tuple[IntArray, FloatArray]:
         rows = _rows(events, names, before)
         total = _sum(events, candidate.parts, dict(before), rows)
         if candidate.neutrino:
@@ -324,24 +326,27 @@ def candidate_momentum(events: SelectedEvents, candidate: Candidate, taken: Take
         low, high = candidate.window
         good = (mass > low) & (mass < high)
         if candidate.opposite_sign:
-            good &= _charge(events, names, dict(before))[rows] == 0
+            good &= _charge(events, names, dict(before), rows) == 0
         if candidate.pairs_out is not None:
             good &= ~_in_pairs(events, names, dict(before), candidate.pairs_out)[rows]
-        out = np.full((4, events.n_events), np.nan)
-        out[:, rows[good]] = total[:, good]
-        return out
+        # Few events have one: what all others have is in the last place.
+        rows = rows[good]
+        places = np.full(events.n_events, len(rows), np.int64)
+        places[rows] = np.arange(len(rows))
+        return places, np.concatenate([total[:, good], np.full((4, 1), np.nan)], axis=1)
 
     for name in names:
         taken[name] = taken.get(name, 0) + 1
     first = tuple((name, before.get(name, 0)) for name in dict.fromkeys(names))
-    return events.once(("candidate", candidate, first), compute)
+    places, momenta = events.once(("candidate", candidate, first), compute)
+    return momenta.take(places.take(wanted), axis=1)
 
 
-def _charge(events: SelectedEvents, objects: Sequence[str], taken: Taken) -> FloatArray:
-    total = np.zeros(events.n_events)
+def _charge(events: SelectedEvents, objects: Sequence[str], taken: Taken, rows: IntArray) -> FloatArray:
+    total = np.zeros(len(rows))
     for name in objects:
         k = taken.get(name, 0)
-        total += events.leading(name, k).charge
+        total += events.at(name, k, rows).charge
         taken[name] = k + 1
     return total
 
@@ -352,14 +357,13 @@ def _in_pairs(events: SelectedEvents, objects: Sequence[str], taken: Taken, wind
     for name in objects:
         k = taken.get(name, 0)
         taken[name] = k + 1
-        one = events.leading(name, k)
         for other in range(int(events.count(name).max(initial=0))):
             rows = np.flatnonzero(events.count(name) > max(k, other))
             if other == k or not len(rows):
                 continue
-            two = events.leading(name, other)
+            one, two = events.at(name, k, rows), events.at(name, other, rows)
             mass = mass_of(momenta_of(events, name, k, rows) + momenta_of(events, name, other, rows))
-            pair = ((one.flavour == two.flavour) & (one.charge * two.charge < 0))[rows]
+            pair = (one.flavour == two.flavour) & (one.charge * two.charge < 0)
             found[rows] |= pair & (mass > window[0]) & (mass < window[1])
     return found
 

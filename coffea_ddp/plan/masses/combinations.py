@@ -127,6 +127,8 @@ def having(events: SelectedEvents, parts: tuple[tuple[str, int], ...]) -> IntArr
         if len(parts) == 1:
             return np.flatnonzero(events.count(name) >= number)
         before = having(events, parts[:-1])
+        if not len(before):
+            return before
         return before[events.count(name).take(before) >= number]
 
     return events.once(("having", parts), compute)
@@ -164,6 +166,8 @@ def _summed(events: SelectedEvents, parts: tuple[tuple[str, int], ...]) -> tuple
             rows = having(events, parts)
             return rows, momenta_of(events, name, 0, rows)
         rows, total = _summed(events, before)
+        if not len(rows):
+            return rows, total
         has = np.flatnonzero(events.count(name).take(rows) >= number)
         rows = rows.take(has)
         return rows, total.take(has, axis=1) + momenta_of(events, name, number - 1, rows)

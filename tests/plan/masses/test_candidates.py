@@ -114,7 +114,7 @@ def test_windows_within_windows():
 def test_lepton_and_neutrino_have_the_mass_of_the_w():
     """Where the transverse mass is below the W's there are real solutions; above, the mass is larger."""
     selected = select(random_events(2000, 7))
-    momentum = candidate_momentum(selected, Candidate("W", ("mu",), ANY, neutrino=True), {})
+    momentum = candidate_momentum(selected, Candidate("W", ("mu",), ANY, neutrino=True), {}, selected.entries)
     m_t = transverse_mass(selected.leading("mu"), selected.met)
     has = selected.count("mu") > 0
     masses = mass_of(momentum)
@@ -144,7 +144,7 @@ def test_a_lepton_of_a_pair_is_none_of_a_w(seed, place, window):
     """No lepton that any other of its flavour and the opposite charge makes a Z with, whichever of them leads."""
     selected = select(random_events(150, seed, most=4))
     w = Candidate("W", ("mu",), ANY, neutrino=True, pairs_out=window)
-    found = np.isfinite(candidate_momentum(selected, w, {"mu": place})[0])
+    found = np.isfinite(candidate_momentum(selected, w, {"mu": place}, selected.entries)[0])
     for muons, has_w in zip(selected.collection("mu").to_list(), found.tolist(), strict=True):
         masses = [
             pair_mass_of(muons[place], other)
