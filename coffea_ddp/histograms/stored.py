@@ -261,26 +261,51 @@ class StoredEvents:
         return pd.DataFrame(dict(self.ordered().columns))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel small: integers in the shortest type that holds them."""
-        columns = {
-            name: compact(values) if values.dtype.kind in "ui" else values for name, values in self.columns.items()
-        }
-        dtypes = {name: values.dtype.str for name, values in self.columns.items()}
-        return _restored, (
-            columns, dtypes, self.max_stored, self.n_symmetries, self.n_exclusive, self.groups, self.thresholds
-        )  # fmt: skip
+        """Travel small: integers above their least in the shortest type that holds them, NaNs as bits."""
+        columns = {name: _packed(values) for name, values in self.columns.items()}
+        sizes = self.max_stored, self.n_symmetries, self.n_exclusive
+        return _restored, (columns, len(self), *sizes, self.groups, self.thresholds)
+
+
+_Packed = tuple["AnyArray", Any, "AnyArray | None"]
+"""Integers, and what to add to them; or floating-point numbers, the bits of those that are left out, and where these
+are not. ``None``: nothing."""
+
+
+def _packed(values: AnyArray) -> _Packed:
+    if values.dtype.kind in "ui" and len(values):
+        least = values.min()
+        return compact(values - least), least, None
+    missing = np.isnan(values)
+    if np.count_nonzero(missing) <= len(values) // 8:
+        return values, None, None
+    bits = values.view(f"u{values.itemsize}")
+    nothing = bits[np.argmax(missing)]  # of several kinds of NaN the first one
+    there = bits != nothing
+    return values[there], nothing, np.packbits(there)
+
+
+def _unpacked(packed: _Packed, n_events: int) -> AnyArray:
+    values, known, there = packed
+    if known is None:
+        return values
+    if there is None:
+        return np.asarray(values.astype(known.dtype) + known)
+    bits = np.full(n_events, known)
+    bits[np.unpackbits(there, count=n_events).astype(bool)] = values.view(known.dtype)
+    return bits.view(values.dtype)
 
 
 def _restored(
-    columns: dict[str, AnyArray],
-    dtypes: dict[str, str],
+    columns: dict[str, _Packed],
+    n_events: int,
     max_stored: int,
     n_symmetries: int,
     n_exclusive: int,
     groups: IntArray,
     thresholds: NDArray[np.uint64],
 ) -> StoredEvents:
-    restored = {name: values.astype(dtypes[name]) for name, values in columns.items()}
+    restored = {name: _unpacked(packed, n_events) for name, packed in columns.items()}
     return StoredEvents(restored, max_stored, n_symmetries, n_exclusive, groups, thresholds)
 
 

@@ -55,6 +55,33 @@ def test_any_tree_of_merges_gives_one_sketch(seed: int, k: int, cut: list[int]) 
     assert pickle.loads(pickle.dumps(whole)) == whole
 
 
+@given(seed=seeds, n=st.sampled_from([0, 1, 7, 8, 100]), data=st.data())
+def test_what_travels_comes_back_bit_by_bit(seed: int, n: int, data: st.DataObject) -> None:
+    """The ends of every type, columns of one number, and NaNs of several kinds, however many."""
+    rng = np.random.default_rng(seed)
+    columns = table(n, seed, 4)
+    for name in ("run", "luminosityBlock", "event", "cell"):
+        limits = np.iinfo(columns[name].dtype)
+        known = data.draw(st.lists(st.integers(0, limits.max), min_size=1, max_size=3))
+        columns[name] = rng.choice(np.array([*known, data.draw(st.sampled_from([0, limits.max]))], limits.dtype), n)
+    nans = np.array([0x7FC00000, 0xFFC00000, 0x7F800001, 0x80000000], np.uint32)  # the last one is -0
+    columns["x"][rng.random(n) < data.draw(st.sampled_from([0.0, 0.1, 0.9, 1.0]))] = np.nan
+    columns["x"].view(np.uint32)[rng.random(n) < 0.3] = rng.choice(nans[: data.draw(st.integers(1, 4))])
+    columns["weight"] = np.where(rng.random(n) < 0.5, np.nan, rng.normal(size=n))
+    whole = StoredEvents(columns, 10**9, 2, 4, np.zeros(0, np.int64), np.zeros(0, np.uint64))
+    back = pickle.loads(pickle.dumps(whole))
+    assert list(back.columns) == list(columns)
+    for name, values in columns.items():
+        assert back.columns[name].dtype == values.dtype
+        assert back.columns[name].tobytes() == values.tobytes()
+
+
+def test_what_few_events_have_travels_small() -> None:
+    columns = table(8_000, 1, 4) | {name: np.full(8_000, np.nan, np.float32) for name in "abcd"}
+    whole = sketch(columns, 10**9, 4)
+    assert len(pickle.dumps(whole)) < 0.6 * sum(values.nbytes for name, values in columns.items() if name not in "abcd")
+
+
 @given(seed=seeds, k=st.integers(1, 20))
 def test_what_is_stored_is_what_was_given(seed: int, k: int) -> None:
     """Rows stay rows, in particular the features of an event; and the order of the input does not matter."""
