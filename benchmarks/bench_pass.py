@@ -28,7 +28,8 @@ import coffea_ddp as ddp
 from coffea_ddp import filling
 from coffea_ddp.histograms.sparse import SparseCounts
 from coffea_ddp.plan.plan_files import load_plan
-from coffea_ddp.running import reader
+from coffea_ddp.running import baskets, reader
+from coffea_ddp.running.basket_bytes import basket_of
 from coffea_ddp.running.schema import DDPSchema
 from coffea_ddp.testing import make_dataset
 
@@ -134,15 +135,19 @@ def cpu(function: Callable[[], object]) -> float:
 
 def bench_baskets(files: list[str]) -> None:
     """How often a run decompresses a basket: once."""
-    times: Counter[tuple[str, str, int]] = Counter()
+    times: Counter[tuple[str, int]] = Counter()
     basket = uproot.models.TBasket.Model_TBasket
     original = basket.read_members
 
     def counted(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
-        times[self._parent.file.file_path, self._parent.name, self._basket_num] += 1
+        times[self._parent.file.file_path, self._cursor.index] += 1
 
-    with mock.patch.object(basket, "read_members", counted):
+    def of_bytes(chunk: Any) -> Any:
+        times[chunk.source.file_path, chunk.start] += 1
+        return basket_of(chunk)
+
+    with mock.patch.object(basket, "read_members", counted), mock.patch.object(baskets, "basket_of", of_bytes):
         ddp.run("symmetries", files)
     show(f"times that a run reads each of {len(times):,} baskets", max(times.values()), most=1)
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import uproot
 
 from coffea_ddp.errors import FileError
 from coffea_ddp.events.flat import FlatBranch, FlatEvents
 from coffea_ddp.running.addresses import is_remote
+from coffea_ddp.running.basket_bytes import basket_of
 from coffea_ddp.running.trees import Fetch, Kind, Range, Tree, tree_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _read(tree: Tree, fetch: Fetch, names: Collection[str], start: int, stop: in
         branch = tree.branches[name]
         for number, one in parts[name]:
             first, last = branch.entry_offsets[number : number + 2]
-            basket = _basket(tree, branch, number, chunk_of(_range(one))) if isinstance(one, tuple) else one
+            basket = basket_of(chunk_of(_range(one))) if isinstance(one, tuple) else one
             yield _Part(basket, last - first, max(start - first, 0), min(stop, last) - first)
 
     lengths: dict[str, _Lengths] = {}
@@ -248,9 +248,3 @@ def _shared(branch: FlatBranch, others: Mapping[str, FlatBranch]) -> FlatBranch:
 
 def _range(told: tuple[Any, Any]) -> Range:
     return int(told[0]), int(told[1])  # some servers do not know numpy's integers
-
-
-def _basket(tree: Tree, branch: Any, number: int, chunk: Any) -> Any:
-    file = tree.model.file
-    cursor = uproot.source.cursor.Cursor(chunk.start)
-    return uproot.models.TBasket.Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, branch)

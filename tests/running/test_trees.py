@@ -17,6 +17,7 @@ from coffea_ddp.errors import DDPError
 from coffea_ddp.events.branches import Columns
 from coffea_ddp.plan.plan_files import load_plan
 from coffea_ddp.running import baskets, reader, trees
+from coffea_ddp.running.basket_bytes import basket_of
 from coffea_ddp.testing import make_nanoaod
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -113,12 +114,53 @@ def test_every_basket_is_read_once(tmp_path, monkeypatch):
 
     def counted(self, *given, **options):
         before(self, *given, **options)
-        read[self._parent.name, self._basket_num] += 1
+        read[self._cursor.index] += 1
+
+    def of_bytes(chunk):
+        read[chunk.start] += 1
+        return basket_of(chunk)
 
     monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read_members", counted)
+    monkeypatch.setattr(baskets, "basket_of", of_bytes)
     ddp.run(load_plan("symmetries"), path)
     assert len(read) > 30
     assert set(read.values()) == {1}
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS, ids=str)
+def test_damaged_baskets_are_errors_or_what_uproot_makes_of_them(tmp_path, compression):
+    """Whatever byte of a basket is changed or missing: never other values than uproot's."""
+    rng = np.random.default_rng(3)
+    names = write(tmp_path / "a.root", rng, [40], compression, together=True)
+    with uproot.open(tmp_path / "a.root") as file:
+        source, tried, refused = file.file.source, 0, 0
+        for name in names[::3]:
+            branch = file["Events"][name]
+            ((_, (start, stop)),) = branch.entries_to_ranges_or_baskets(0, 40)
+            good = source.chunk(int(start), int(stop)).raw_data
+            for place in (*range(110), *rng.integers(len(good), size=20)):
+                bad = np.array(good)
+                bad[place % len(bad)] ^= 1 << rng.integers(8)
+                bad = bad[: rng.integers(1, len(bad))] if place % 10 == 9 else bad
+                tried += 1
+                try:
+                    ours = basket_of(uproot.source.chunk.Chunk.wrap(source, bad, int(start)))
+                except Exception:  # noqa: BLE001 (of many libraries)
+                    refused += 1
+                    continue
+                theirs = uproot.models.TBasket.Model_TBasket.read(
+                    uproot.source.chunk.Chunk.wrap(source, bad, int(start)),
+                    uproot.source.cursor.Cursor(int(start)),
+                    {"basket_num": 0},
+                    file.file,
+                    file.file,
+                    branch,
+                )
+                assert np.array_equal(ours.data, theirs.data)
+                assert ours.num_entries == theirs.num_entries
+                assert (ours.byte_offsets is None) == (theirs.byte_offsets is None)
+                assert ours.byte_offsets is None or np.array_equal(ours.byte_offsets, theirs.byte_offsets)
+    assert 0.1 * tried < refused < tried
 
 
 def test_what_is_not_plain_is_left_to_uproot(tmp_path):
