@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coffea_ddp.stats.submatrix.cluster_sums import (
+    EVENTS,
     TOO_NARROW,
     Labels,
     cluster_for,
@@ -21,7 +22,7 @@ from coffea_ddp.stats.submatrix.cluster_sums import (
 )
 from coffea_ddp.stats.submatrix.limits import fewest_of, move_limits, row_of
 from coffea_ddp.stats.submatrix.listed import Listed, score_cells, sum_listed
-from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach, Sums, sift, strip_for
+from coffea_ddp.stats.submatrix.sieve import LANES, Reach, Sums, sift, strip_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,7 +179,7 @@ class Search:
             slack = fill_w(cluster, of.entries, around, labels.most, (n_rows, n_columns), p, room.w)
             if slack != TOO_NARROW:
                 break
-        sums = Sums(room.w, cluster.core, cluster.hull, n_columns, 2.0 * max(p, 1.0 - p), slack)
+        sums = Sums(room.w, cluster.measures, n_columns, slack)
         inner, new = int(cluster.core[n_rows, n_columns, EVENTS]), self._is_new
         state, n, have_core = np.zeros(4, np.int64), self._list_coarse(n_rows, n_columns) if new else 0, False
         while state[0] < n_rows:

@@ -9,19 +9,21 @@ import numpy as np
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW, NO_LIMIT
 from coffea_ddp.stats.submatrix.rectangles import squeeze
-from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES
+from coffea_ddp.stats.submatrix import sieve
+from coffea_ddp.stats.submatrix.sieve import LANES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coffea_ddp._typing import AnyArray, IntArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
 
     Whole = NDArray[np.int32]
 
 
-MEAN, ROUNDED, KNOWN = 1, 2, 3
-"""Whole numbers next to the mean of B, of entries and of bins, among what is known of sums; how much that is."""
+EVENTS, MEAN, ROUNDED, KNOWN = 0, 1, 2, 3
+"""Events, and whole numbers next to the mean of B, of entries and of bins, among what is known of sums; how much that
+is."""
 
 TOO_NARROW = -1
 """No sums: the bits of their type do not suffice."""
@@ -68,6 +70,8 @@ class Cluster(NamedTuple):
     core, hull, cell
         What is known of the sums over the first rows and columns: of the exclusive cells that all cells have, of those
         that any has, and of one cell; shape (n_rows + 1, n_columns + 1, KNOWN) or larger.
+    measures
+        What the sieve knows of them; shape (n_rows + 1, n_columns + 1, sieve.KNOWN) or larger.
     total
         Sums of labels; shape (n_rows + 1, n_columns + 1, LANES) or larger.
     """
@@ -79,6 +83,7 @@ class Cluster(NamedTuple):
     core: IntArray
     hull: IntArray
     cell: IntArray
+    measures: FloatArray
     total: Whole
 
 
@@ -86,9 +91,10 @@ def cluster_for(entries: Entries, shape: tuple[int, int]) -> Cluster:
     """Return room for a cluster."""
     row, column = np.zeros((2, len(entries.bins)), np.int64)
     core, hull, cell = np.zeros((3, shape[0] + 1, shape[1] + 1, KNOWN), np.int64)
+    measures = np.zeros((shape[0] + 1, shape[1] + 1, sieve.KNOWN))
     total = np.zeros((shape[0] + 1, shape[1] + 1, LANES), np.int32)
     n_cells, times = np.zeros(1, np.int64), np.zeros(len(entries.starts) - 1, np.int64)
-    return Cluster(n_cells, times, row, column, core, hull, cell, total)
+    return Cluster(n_cells, times, row, column, core, hull, cell, measures, total)
 
 
 @compiled
@@ -136,6 +142,7 @@ def prepare(
             add_code(cluster.hull, cluster, entries, mean, code)
     add_up_known(cluster.core, size, p)
     add_up_known(cluster.hull, size, p)
+    _measure(cluster, size, 2.0 * max(p, 1.0 - p))
     return size[0], size[1], cluster.hull[size[0], size[1], EVENTS]
 
 
@@ -193,6 +200,17 @@ def add_up_known(known: IntArray, size: tuple[int, int], p: float) -> None:
                 known[row, column, k] += (
                     known[row - 1, column, k] + known[row, column - 1, k] - known[row - 1, column - 1, k]
                 )
+
+
+@compiled
+def _measure(cluster: Cluster, size: tuple[int, int], spread: float) -> None:
+    """Fill what the sieve knows: an event between core and hull changes ``2 w`` by ``spread`` at most."""
+    for row in range(size[0] + 1):
+        for column in range(size[1] + 1):
+            inner, outer = cluster.core[row, column, EVENTS], cluster.hull[row, column, EVENTS]
+            cluster.measures[row, column, sieve.OUTER] = outer
+            cluster.measures[row, column, sieve.INNER] = inner
+            cluster.measures[row, column, sieve.BETWEEN] = spread * (outer - inner)
 
 
 @compiled

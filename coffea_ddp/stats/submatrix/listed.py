@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled, compiled_in_order
-from coffea_ddp.stats.submatrix.cluster_sums import MEAN, ROUNDED, Cluster, Labels, add_code, add_up_known, clear
+from coffea_ddp.stats.submatrix.cluster_sums import (
+    EVENTS,
+    MEAN,
+    ROUNDED,
+    Cluster,
+    Labels,
+    add_code,
+    add_up_known,
+    clear,
+)
 from coffea_ddp.stats.submatrix.limits import row_of
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms
-from coffea_ddp.stats.submatrix.sieve import EVENTS, LANES, Reach
+from coffea_ddp.stats.submatrix.sieve import LANES, Reach
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

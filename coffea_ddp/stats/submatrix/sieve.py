@@ -26,7 +26,7 @@ from coffea_ddp.stats._compiled import TOYS, compiled
 from coffea_ddp.stats.submatrix.limits import row_of
 
 if TYPE_CHECKING:
-    from coffea_ddp._typing import AnyArray, IntArray
+    from coffea_ddp._typing import AnyArray, FloatArray, IntArray
 
 LANES = 2 * TOYS
 """Pseudo-experiments in the innermost loop."""
@@ -34,8 +34,18 @@ LANES = 2 * TOYS
 LEVELS = 3
 """Blocks of 2, 4 ... 2^LEVELS prefix sums."""
 
-EVENTS = 0
-"""Number of events, among what is known of sums."""
+OUTER, INNER, BETWEEN = 0, 1, 2
+"""Measures of a sum over bins: what few events are known by, of the hull; what limits belong to, of the core; what is
+between core and hull can change ``2 w`` by."""
+
+KNOWN = 3
+"""Number of measures."""
+
+ROUNDED = 1e-6
+"""More than rounding changes a sum of measures by."""
+
+NOWHERE = -1
+"""Row of the limits of a rectangle that is beyond none."""
 
 _HALF = 16
 """Bits of a place in a pair of places."""
@@ -50,21 +60,17 @@ class Sums(NamedTuple):
     ----------
     w
         ``w`` of core and hull together, of 16 or 32 bits; shape (n_rows + 1, n_columns + 1, LANES) or larger.
-    core, hull
-        Events, and what else is known; shape (n_rows + 1, n_columns + 1, n) or larger.
+    known
+        Measures: what all pseudo-experiments share; shape (n_rows + 1, n_columns + 1, KNOWN) or larger.
     n_columns
         Of the matrix.
-    spread
-        What an event between core and hull changes ``2 w`` by at most.
     slack
         What rounding changes ``2 w`` by at most.
     """
 
     w: AnyArray
-    core: IntArray
-    hull: IntArray
+    known: FloatArray
     n_columns: int
-    spread: float
     slack: int
 
 
@@ -74,15 +80,15 @@ class Reach(NamedTuple):
     Attributes
     ----------
     limit
-        Of ``2 w``, for rows of events; of the type of sums, shape (n_rows, LANES).
+        Of ``2 w``, for rows of the inner measure; of the type of sums, shape (n_rows, LANES).
     fewest
-        Number of events that are not beyond in any pseudo-experiment.
+        Outer measure that is not beyond in any pseudo-experiment.
     rows
-        The row of few events.
+        The row of small inner measures.
     """
 
     limit: AnyArray
-    fewest: int
+    fewest: float
     rows: IntArray
 
 
@@ -95,8 +101,8 @@ class Strip(NamedTuple):
         Prefix sums, then the largest of blocks of 2, the smallest, the largest of blocks of 4 ...; shape (n, LANES).
     column
         Columns of the strip that are not empty; shape (n_columns + 1,).
-    core, hull
-        Events of core and hull in the columns before; shape (n_columns + 1,).
+    known
+        Measures of the columns before; shape (n_columns + 1, KNOWN).
     pairs
         Pairs of blocks to test, and those of the next level; shape (2, n). What is left of the last level, single
         rectangles, is in the second row.
@@ -106,8 +112,7 @@ class Strip(NamedTuple):
 
     nodes: AnyArray
     column: IntArray
-    core: IntArray
-    hull: IntArray
+    known: FloatArray
     pairs: IntArray
     levels: IntArray
 
@@ -117,10 +122,10 @@ def strip_for(n_columns: int, dtype: Any) -> Strip:
     sizes = [n_columns + 1]
     for _ in range(LEVELS):
         sizes.append((sizes[-1] + 1) // 2)
-    column, core, hull = np.zeros((3, n_columns + 1), np.int64)
+    column, known = np.zeros(n_columns + 1, np.int64), np.zeros((n_columns + 1, KNOWN))
     pairs = np.zeros((2, (n_columns + 2) * (n_columns + 3) // 2 + 4), np.int64)
     nodes, levels = np.zeros((sizes[0] + 2 * sum(sizes[1:]), LANES), dtype), np.zeros((2, LEVELS + 1), np.int64)
-    return Strip(nodes, column, core, hull, pairs, levels)
+    return Strip(nodes, column, known, pairs, levels)
 
 
 @compiled
@@ -164,8 +169,8 @@ def sift(sums: Sums, n_rows: int, reach: Reach, strip: Strip, rectangles: IntArr
 @compiled
 def _sift_strip(sums: Sums, first_row: int, stop_row: int, reach: Reach, strip: Strip) -> int:
     """Return how many rectangles of a strip of rows may be beyond: that many pairs are in the second row then."""
-    events = sums.hull[stop_row, sums.n_columns, EVENTS] - sums.hull[first_row, sums.n_columns, EVENTS]
-    if events <= reach.fewest:
+    outer = sums.known[stop_row, sums.n_columns, OUTER] - sums.known[first_row, sums.n_columns, OUTER]
+    if outer <= reach.fewest:
         return 0
     n_ends = _fill_prefixes(sums, first_row, stop_row, strip)
     _fill_blocks(strip.nodes, strip.levels, n_ends)
@@ -183,18 +188,17 @@ def _sift_strip(sums: Sums, first_row: int, stop_row: int, reach: Reach, strip: 
 def _fill_prefixes(sums: Sums, first_row: int, stop_row: int, strip: Strip) -> int:
     """Fill the prefix sums over the columns of a strip that are not empty; return how many columns these are."""
     whole, n_ends = sums.w.dtype.type, 0
-    strip.core[0] = 0
-    strip.hull[0] = 0
+    strip.known[0] = 0.0
     for t in range(LANES):
         strip.nodes[0, t] = 0
     for stop in range(1, sums.n_columns + 1):
-        hull = sums.hull[stop_row, stop, EVENTS] - sums.hull[first_row, stop, EVENTS]
-        if hull == strip.hull[n_ends]:
+        outer = sums.known[stop_row, stop, OUTER] - sums.known[first_row, stop, OUTER]
+        if outer <= strip.known[n_ends, OUTER]:
             continue
         strip.column[n_ends] = stop - 1
         n_ends += 1
-        strip.hull[n_ends] = hull
-        strip.core[n_ends] = sums.core[stop_row, stop, EVENTS] - sums.core[first_row, stop, EVENTS]
+        for k in range(KNOWN):
+            strip.known[n_ends, k] = sums.known[stop_row, stop, k] - sums.known[first_row, stop, k]
         for t in range(LANES):
             strip.nodes[n_ends, t] = whole(sums.w[stop_row, stop, t] - sums.w[first_row, stop, t])
     return n_ends
@@ -230,13 +234,12 @@ def _sift_level(level: int, n_left: int, n_ends: int, sums: Sums, reach: Reach, 
         first_start, first_stop = np.uint64(start << level), np.uint64(stop << level)
         last_start = np.uint64(((start + 1) << level) - 1)
         last_stop = np.uint64(min(((stop + 1) << level) - 1, n_ends))
-        events = strip.hull[last_stop] - strip.hull[first_start]
-        if events <= reach.fewest:
+        found, changed = bound_of(
+            strip.known[first_start], strip.known[last_start], strip.known[first_stop], strip.known[last_stop], reach
+        )
+        if found == NOWHERE:
             continue
-        between = events - strip.core[last_stop] + strip.core[first_start]
-        inner = strip.core[first_stop] - strip.core[last_start]
-        row = np.uint64(reach.rows[np.uint64(inner)] if inner < len(reach.rows) else row_of(inner))
-        room = int(sums.spread * between) + sums.slack
+        row, room = np.uint64(found), changed + sums.slack
         if level == 0:
             left = _is_one_beyond(strip.nodes, first_start, first_stop, reach.limit, row, room)
             halves[n_next] = pairs[i]
@@ -255,6 +258,22 @@ def _sift_level(level: int, n_left: int, n_ends: int, sums: Sums, reach: Reach, 
         halves[n_next] = (stop - 1) | stop << _HALF
         n_next += 1
     return n_next
+
+
+@compiled
+def bound_of(
+    first_start: FloatArray, last_start: FloatArray, first_stop: FloatArray, last_stop: FloatArray, reach: Reach
+) -> tuple[int, int]:
+    """Return a row of limits for what starts and stops in two blocks, and what is between core and hull at most.
+
+    The row is :data:`NOWHERE` where nothing of it is beyond. Others are measures of the first and last prefix sum of
+    either block.
+    """
+    if last_stop[OUTER] - first_start[OUTER] <= reach.fewest:
+        return NOWHERE, 0
+    inner = int(first_stop[INNER] - last_start[INNER])
+    between = last_stop[BETWEEN] - first_start[BETWEEN]
+    return reach.rows[np.uint64(inner)] if inner < len(reach.rows) else row_of(inner), int(between + ROUNDED)
 
 
 @compiled
