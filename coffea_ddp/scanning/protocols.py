@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.results import CellResults
     from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput, UnbinnedResults
-    from coffea_ddp.stats.submatrix.maxima import BoundedCells
+    from coffea_ddp.stats.submatrix.maxima import Bounded
     from coffea_ddp.stats.submatrix.overlapping import Entries, Labels, MaxScores, Membership
 
     Single = NDArray[np.float32]
@@ -107,7 +107,7 @@ class BoundedTest(Protocol):
     def bounded(
         self, entries: Entries, cells: Membership, shape: tuple[int, int], expected: ChannelExpectation,
         wanted: FloatArray,
-    ) -> BoundedCells | None:  # fmt: skip
+    ) -> Bounded | None:  # fmt: skip
         """Return the cells, ready for their pseudo-experiments; ``None`` where bounds do not hold.
 
         Parameters

@@ -240,7 +240,7 @@ class _Work:
         if bounded is None and not self.members[test][0].held:
             bounded = _bounded(tested, self.entries, cells, self.of)
         if bounded is not None:
-            bounded.take([one.b for one in toys], out)
+            bounded.take([one.labels for one in toys], out)
             return
         for one, scores in zip(toys, out, strict=True):
             tested.test.relabelled(one, cells, scores)

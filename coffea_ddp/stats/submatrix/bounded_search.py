@@ -1,40 +1,29 @@
 """Search of the largest scores of clusters of cells: thresholds are moved on, and what is beyond them is scored.
 
-Each step is compiled for itself: one function of all of them would take longer to compile than most scans do.
+What a score is made of is left to :class:`ClusterScores`: of counts (:mod:`.count_scores`), or of residuals of events
+that have shares (:mod:`.share_scores`).
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.cluster_sums import (
-    EVENTS,
-    TOO_NARROW,
-    Labels,
-    cluster_for,
-    fill_w,
-    prepare,
-    sum_labels,
-)
-from coffea_ddp.stats.submatrix.limits import fewest_of, move_limits, row_of
-from coffea_ddp.stats.submatrix.listed import Listed, score_cells, sum_listed
-from coffea_ddp.stats.submatrix.sieve import LANES, Reach, Sums, sift, strip_for
+from coffea_ddp.stats.submatrix.limits import move_limits
+from coffea_ddp.stats.submatrix.sieve import LANES, Reach, Sums, sift
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
-    from coffea_ddp.stats.submatrix.binomial import ZTable
     from coffea_ddp.stats.submatrix.clusters import Clusters
-    from coffea_ddp.stats.submatrix.limits import ScoreLimits
-    from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
+    from coffea_ddp.stats.submatrix.overlapping import Membership
+    from coffea_ddp.stats.submatrix.sieve import Strip
 
     Single = NDArray[np.float32]
-    Whole = NDArray[np.int32]
 
 SAMPLED = 24
 """Single cells whose scores are taken first, about: large and small ones, so that thresholds of all are high."""
@@ -51,54 +40,61 @@ CLOSED = np.float32(1e9)
 
 @dataclass(frozen=True, eq=False)
 class SearchedCells:
-    """Cells, and what is known of them before any labels are.
+    """Cells, and what is wanted of them.
 
     Attributes
     ----------
-    entries, membership
+    membership
         As of :mod:`coffea_ddp.stats.submatrix.overlapping`.
     clusters
         The cells in clusters.
-    shape
-        Rows and columns of the bins.
-    table, limits
-        z of few events, and what scores cannot exceed.
     wanted
         Of the cells that are kept: the scores that are to be reached; shape (n_kept,).
     """
 
-    entries: Entries
     membership: Membership
     clusters: Clusters
-    shape: tuple[int, int]
-    table: ZTable
-    limits: ScoreLimits
     wanted: FloatArray
 
 
-class Room:
-    """Memory for sums of 16 or 32 bits, and the limits of the thresholds that were last in use.
+class MovedLimits:
+    """Limits of the thresholds that were last in use.
 
     Parameters
     ----------
-    cells
-        What is searched.
-    dtype
-        Of sums of the sieve.
+    of
+        Limits of all tabulated thresholds; shape (n_thresholds, n_rows).
     """
 
-    def __init__(self, cells: SearchedCells, dtype: Any) -> None:
-        shape, limits = cells.shape, cells.limits
-        self.w: AnyArray = np.zeros((shape[0] + 1, shape[1] + 1, LANES), dtype)
-        self.strip = strip_for(shape[1], dtype)
-        self._limits, self._of = limits, limits.narrow if dtype == np.int16 else limits.limit
-        self._limit = np.zeros((self._of.shape[1], LANES), dtype)
+    def __init__(self, of: AnyArray) -> None:
+        self._of = of
+        self._limit = np.zeros((of.shape[1], LANES), of.dtype)
         self._known = np.append(np.full(LANES, -1), 0)
 
-    def reach(self, threshold: Single, events: int) -> Reach:
-        """Return what is to be beyond in cells whose core has a number of events."""
-        move_limits(threshold, self._of, row_of(events) + 1, self._known, self._limit)
-        return Reach(self._limit, fewest_of(threshold, self._limits.fewest), self._limits.rows)
+    def at(self, threshold: Single, n_rows: int) -> AnyArray:
+        """Return the limits of thresholds, of the first rows at least; shape (all rows, LANES)."""
+        move_limits(threshold, self._of, n_rows, self._known, self._limit)
+        return self._limit
+
+
+class ClusterScores(Protocol):
+    """Scores of rectangles of one cluster at a time, in one or more blocks of pseudo-experiments."""
+
+    @property
+    def rectangles(self) -> IntArray:
+        """The list: first and one-past-last row, then column; shape (LISTED, 4)."""
+
+    def begin(self, cells: IntArray, threshold: Single) -> tuple[int, int] | None:
+        """Take up a cluster, by the numbers of its cells; return the size of its matrix, ``None`` for no more to do."""
+
+    def sums(self) -> tuple[Sums, Strip]:
+        """Return what the sieve takes, and its room."""
+
+    def reach(self, threshold: Single, shared: bool) -> Reach:
+        """Return what is to be beyond; thresholds of all cells are shared, those of one kept cell are not."""
+
+    def score(self, cells: IntArray, n: int, reach: Reach, best: Single, kept: Single) -> bool:
+        """Take the scores of the first n rectangles of the list in some cells; return whether any is a new best."""
 
 
 class Search:
@@ -108,7 +104,7 @@ class Search:
     ----------
     cells
         What is searched.
-    labels
+    scores
         Of the pseudo-experiments.
     best
         The largest score so far, changed in place; shape (LANES,).
@@ -116,13 +112,9 @@ class Search:
         Scores of the cells that are kept, changed in place; shape (n_kept, LANES).
     """
 
-    def __init__(self, cells: SearchedCells, labels: Labels, best: Single, kept: Single) -> None:
-        self._cells, self._labels, self._best, self._kept = cells, labels, best, kept
+    def __init__(self, cells: SearchedCells, scores: ClusterScores, best: Single, kept: Single) -> None:
+        self._cells, self._scores, self._best, self._kept = cells, scores, best, kept
         self._reached, self._is_new = best.copy(), True
-        self._cluster = cluster_for(cells.entries, cells.shape)
-        rectangles, found = np.zeros((LISTED, 4), np.int64), np.zeros((LISTED + 1, LANES), np.int32)
-        self._listed = Listed(rectangles, found, np.zeros(len(labels.mean) + 1, np.int64))
-        self._rooms: dict[tuple[Any, bool], Room] = {}
 
     def take_all(self) -> None:
         """Take the scores of all clusters."""
@@ -150,12 +142,6 @@ class Search:
             return self._reached
         return np.where(self._is_open(k, known), np.float32(self._cells.wanted[k]), CLOSED)
 
-    def _room(self, dtype: Any, shared: bool) -> Room:
-        """Return memory, made when it is first wanted: that for thresholds of all cells and of one cell apart."""
-        if (dtype, shared) not in self._rooms:
-            self._rooms[dtype, shared] = Room(self._cells, dtype)
-        return self._rooms[dtype, shared]
-
     def _take(self, cells: IntArray, k: int = -1, known: Single | None = None) -> Single:
         """Take the scores of the cells of a cluster that are beyond thresholds; return those that were last in use.
 
@@ -167,50 +153,29 @@ class Search:
             With these it is the k-th kept cell alone, whose scores beyond ``known`` are known. Thresholds are then the
             score that is wanted of it, else the largest score so far.
         """
-        of, labels, cluster, p = self._cells, self._labels, self._cluster, self._cells.table.p
         threshold = self._threshold(k, known)
-        n_rows, n_columns, outer = prepare(
-            cluster, of.entries, of.membership, cells, of.shape, labels.mean, p
-        )  # fmt: skip
-        if outer <= fewest_of(threshold, of.limits.fewest):
+        size = self._scores.begin(cells, threshold)
+        if size is None:
             return threshold
-        for around in (labels.narrow, labels.around):
-            room = self._room(around.dtype.type, k < 0)
-            slack = fill_w(cluster, of.entries, around, labels.most, (n_rows, n_columns), p, room.w)
-            if slack != TOO_NARROW:
-                break
-        sums = Sums(room.w, cluster.measures, n_columns, slack)
-        inner, new = int(cluster.core[n_rows, n_columns, EVENTS]), self._is_new
-        state, n, have_core = np.zeros(4, np.int64), self._list_coarse(n_rows, n_columns) if new else 0, False
-        while state[0] < n_rows:
-            reach = room.reach(threshold, inner)
+        (sums, strip), rectangles = self._scores.sums(), self._scores.rectangles
+        new, state = self._is_new, np.zeros(4, np.int64)
+        n = _list_coarse(rectangles, *size) if new else 0
+        while state[0] < size[0]:
+            reach = self._scores.reach(threshold, k < 0)
             if not new:
-                n = sift(sums, n_rows, reach, room.strip, self._listed.rectangles, state)
-            if n and not have_core:
-                sum_labels(cluster, of.entries, labels.around, (n_rows, n_columns))
-                have_core = True
-            self._score(cells[:1] if new else cells, n, (n_rows, n_columns), reach)
+                n = sift(sums, size[0], reach, strip, rectangles, state)
+            if n and self._scores.score(cells[:1] if new else cells, n, reach, self._best, self._kept):
+                self._reached = self._best.copy()
             new = self._is_new = False
-            if state[0] < n_rows:
+            if state[0] < size[0]:
                 threshold = self._threshold(k, known)
         return threshold
 
-    def _list_coarse(self, *size: int) -> int:
-        """List some rectangles of all sizes; return how many."""
-        edges = (np.unique(np.linspace(0, n, min(n, COARSE) + 1).astype(np.int64)) for n in size)
-        rows, columns = (np.array(list(itertools.combinations(of, 2))) for of in edges)
-        found = [np.concatenate([row, column]) for row in rows for column in columns]
-        self._listed.rectangles[: len(found)] = found
-        return len(found)
 
-    def _score(self, cells: IntArray, n: int, size: tuple[int, int], reach: Reach) -> None:
-        """Take the scores of the first n rectangles of the list in some cells of a cluster."""
-        if not n:
-            return
-        of = self._cells
-        sum_listed(self._listed, n, self._cluster.total)
-        if score_cells(
-            self._listed, n, self._cluster, size, of.entries, self._labels, of.membership, cells, of.table, reach,
-            self._best, self._kept,
-        ):  # fmt: skip
-            self._reached = self._best.copy()
+def _list_coarse(rectangles: IntArray, *size: int) -> int:
+    """List some rectangles of all sizes; return how many."""
+    edges = (np.unique(np.linspace(0, n, min(n, COARSE) + 1).astype(np.int64)) for n in size)
+    rows, columns = (np.array(list(itertools.combinations(of, 2))) for of in edges)
+    found = [np.concatenate([row, column]) for row in rows for column in columns]
+    rectangles[: len(found)] = found
+    return len(found)

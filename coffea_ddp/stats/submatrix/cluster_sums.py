@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
+from coffea_ddp.stats.submatrix import sieve
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW, NO_LIMIT
 from coffea_ddp.stats.submatrix.rectangles import squeeze
-from coffea_ddp.stats.submatrix import sieve
 from coffea_ddp.stats.submatrix.sieve import LANES
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
     from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
+    from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 
     Whole = NDArray[np.int32]
 
@@ -69,9 +70,10 @@ class Cluster(NamedTuple):
         One more than those of every entry, if any of the cells has it; shape (n_entries,).
     core, hull, cell
         What is known of the sums over the first rows and columns: of the exclusive cells that all cells have, of those
-        that any has, and of one cell; shape (n_rows + 1, n_columns + 1, KNOWN) or larger.
+        that any has, and of one cell; shape (n_rows + 1, n_columns + 1, KNOWN) or larger. Of events whose shares differ
+        only that of one cell, in the columns of :mod:`.share_sums`.
     measures
-        What the sieve knows of them; shape (n_rows + 1, n_columns + 1, sieve.KNOWN) or larger.
+        What the sieve knows of them; shape (n_rows + 1, n_columns + 1, sieve.COUNTED) or larger.
     total
         Sums of labels; shape (n_rows + 1, n_columns + 1, LANES) or larger.
     """
@@ -80,9 +82,9 @@ class Cluster(NamedTuple):
     times: IntArray
     row: IntArray
     column: IntArray
-    core: IntArray
-    hull: IntArray
-    cell: IntArray
+    core: AnyArray
+    hull: AnyArray
+    cell: AnyArray
     measures: FloatArray
     total: Whole
 
@@ -91,7 +93,7 @@ def cluster_for(entries: Entries, shape: tuple[int, int]) -> Cluster:
     """Return room for a cluster."""
     row, column = np.zeros((2, len(entries.bins)), np.int64)
     core, hull, cell = np.zeros((3, shape[0] + 1, shape[1] + 1, KNOWN), np.int64)
-    measures = np.zeros((shape[0] + 1, shape[1] + 1, sieve.KNOWN))
+    measures = np.zeros((shape[0] + 1, shape[1] + 1, sieve.COUNTED))
     total = np.zeros((shape[0] + 1, shape[1] + 1, LANES), np.int32)
     n_cells, times = np.zeros(1, np.int64), np.zeros(len(entries.starts) - 1, np.int64)
     return Cluster(n_cells, times, row, column, core, hull, cell, measures, total)
@@ -132,7 +134,7 @@ def prepare(
         Of the hull.
     """
     cluster.n_cells[0] = len(cells)
-    size = _find_places(cluster, entries, membership, cells, shape)
+    size = find_places(cluster, entries, membership, cells, shape)
     clear(cluster.core, size)
     clear(cluster.hull, size)
     for code in range(len(cluster.times)):
@@ -147,8 +149,8 @@ def prepare(
 
 
 @compiled
-def _find_places(
-    cluster: Cluster, entries: Entries, membership: Membership, cells: IntArray, shape: tuple[int, int]
+def find_places(
+    cluster: Cluster, entries: Entries | ShareEntries, membership: Membership, cells: IntArray, shape: tuple[int, int]
 ) -> tuple[int, int]:
     """Fill how often exclusive cells occur, and rows and columns of entries; return the size of the matrix."""
     for code in range(len(cluster.times)):
@@ -156,7 +158,7 @@ def _find_places(
     for cell in cells:
         for member in range(membership.starts[cell], membership.starts[cell + 1]):
             cluster.times[membership.codes[member]] += 1
-    n = np.zeros(shape[0] * shape[1], np.int64)
+    n = np.zeros(shape[0] * shape[1], entries.n.dtype)
     for code in range(len(cluster.times)):
         if cluster.times[code] > 0:
             for entry in range(entries.starts[code], entries.starts[code + 1]):
@@ -228,11 +230,11 @@ def sum_labels(cluster: Cluster, entries: Entries, around: Whole, size: tuple[in
             row, column = cluster.row[entry], cluster.column[entry]
             for t in range(LANES):
                 total[row, column, t] += around[entry, t]
-    _add_up_labels(total, size)
+    add_up_labels(total, size)
 
 
 @compiled
-def _add_up_labels(total: Whole, size: tuple[int, int]) -> None:
+def add_up_labels(total: Whole, size: tuple[int, int]) -> None:
     """Turn the labels of bins into those of the first rows and columns; in place."""
     for row in range(1, size[0] + 1):
         for column in range(1, size[1] + 1):

@@ -91,7 +91,8 @@ def row_of(n: int) -> int:
 
 
 @compiled
-def _rows_of(n: IntArray) -> IntArray:
+def rows_of(n: IntArray) -> IntArray:
+    """Return the rows of numbers of events."""
     rows = np.empty_like(n)
     for i in range(len(n)):
         rows[i] = row_of(n[i])
@@ -183,7 +184,7 @@ def score_limits(kappa: float, largest: int) -> ScoreLimits:
     up, down = (np.minimum.accumulate(limit[:, ::-1], axis=1)[:, ::-1] for limit in (up, down))
     limit = np.ascontiguousarray(np.minimum(up, down)[:, place], dtype=np.int32)
     narrow = np.minimum(limit, MOST_NARROW).astype(np.int16)
-    return ScoreLimits(limit, _fewest(table, thresholds), narrow, _rows_of(np.arange(min(largest, LOOKED_UP) + 1)))
+    return ScoreLimits(limit, _fewest(table, thresholds), narrow, rows_of(np.arange(min(largest, LOOKED_UP) + 1)))
 
 
 def _limits_of_few(table: ZTable, thresholds: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -56,13 +56,12 @@ class Listed(NamedTuple):
 
 
 @compiled
-def sum_listed(listed: Listed, n: int, total: Whole) -> None:
+def sum_listed(rectangles: IntArray, found: Whole, n: int, total: Whole) -> None:
     """Fill the labels of the first n rectangles, out of the sums over the first rows and columns of the core."""
     for i in range(n):
-        first_row, stop_row = listed.rectangles[i, 0], listed.rectangles[i, 1]
-        start, stop = listed.rectangles[i, 2], listed.rectangles[i, 3]
+        first_row, stop_row, start, stop = rectangles[i, 0], rectangles[i, 1], rectangles[i, 2], rectangles[i, 3]
         for t in range(LANES):
-            listed.found[i, t] = (
+            found[i, t] = (
                 total[stop_row, stop, t] - total[first_row, stop, t] - total[stop_row, start, t]
                 + total[first_row, start, t]
             )  # fmt: skip

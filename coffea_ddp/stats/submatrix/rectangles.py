@@ -205,7 +205,7 @@ def expansion_terms(events: int, p: float, dilution: float) -> tuple[Any, ...]:
 
 
 @compiled
-def squeeze(n: IntArray, shape: tuple[int, int]) -> tuple[IntArray, int, int]:
+def squeeze(n: AnyArray, shape: tuple[int, int]) -> tuple[IntArray, int, int]:
     """Return where each bin goes when the empty rows and columns are left out, and how many are left.
 
     Parameters

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS, compiled
+from coffea_ddp.stats.propensity.projection import LEAST_VARIANCE
 from coffea_ddp.stats.submatrix.limits import row_of
+from coffea_ddp.stats.submatrix.share_sums import MOST_DIRECTIONS, NEGLIGIBLE
 
 if TYPE_CHECKING:
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
@@ -38,14 +40,24 @@ OUTER, INNER, BETWEEN = 0, 1, 2
 """Measures of a sum over bins: what few events are known by, of the hull; what limits belong to, of the core; what is
 between core and hull can change ``2 w`` by."""
 
-KNOWN = 3
-"""Number of measures."""
+COUNTED = 3
+"""Number of measures of counts that have one share; those that follow are of events whose shares differ."""
+
+FITTED, HULL_NORM, CORE_NORM = 3, 4, 5
+"""A bound on the share of the inner measure that a fit takes, of the hull; the sum of the lengths of its vectors, of
+hull and core (from :data:`FIRST` on the sum of its vectors, of the core)."""
+
+EVENTS, SKEW, HULL_SKEW, CORE_SKEW, FIRST = 6, 7, 8, 9, 10
+"""Events of the core, the sum of their ``1 - 2 e``, and the sums of the sizes of these, of hull and core."""
+
+ALL = FIRST + MOST_DIRECTIONS
+"""Number of measures of events whose shares differ."""
 
 ROUNDED = 1e-6
 """More than rounding changes a sum of measures by."""
 
-NOWHERE = -1
-"""Row of the limits of a rectangle that is beyond none."""
+MOST_FITTED = 1.0
+"""Bound on what a fit changes, above which skewness is not counted on."""
 
 _HALF = 16
 """Bits of a place in a pair of places."""
@@ -61,7 +73,7 @@ class Sums(NamedTuple):
     w
         ``w`` of core and hull together, of 16 or 32 bits; shape (n_rows + 1, n_columns + 1, LANES) or larger.
     known
-        Measures: what all pseudo-experiments share; shape (n_rows + 1, n_columns + 1, KNOWN) or larger.
+        Measures: what all pseudo-experiments share; shape (n_rows + 1, n_columns + 1, n_known) or larger.
     n_columns
         Of the matrix.
     slack
@@ -85,11 +97,22 @@ class Reach(NamedTuple):
         Outer measure that is not beyond in any pseudo-experiment.
     rows
         The row of small inner measures.
+    deviation, usual
+        The largest size of ``1 - 2 e``, and that which limits are made for.
+    more, less
+        What a mean of it that is larger, or smaller, changes limits by.
+    of_labels
+        Share of the variance that is of labels, at least, but for what a fit adds.
     """
 
     limit: AnyArray
     fewest: float
     rows: IntArray
+    deviation: float = 0.0
+    usual: float = 0.0
+    more: float = 0.0
+    less: float = 0.0
+    of_labels: float = 0.0
 
 
 class Strip(NamedTuple):
@@ -102,10 +125,12 @@ class Strip(NamedTuple):
     column
         Columns of the strip that are not empty; shape (n_columns + 1,).
     known
-        Measures of the columns before; shape (n_columns + 1, KNOWN).
+        Measures of the columns before; shape (n_columns + 1, n_known).
     pairs
         Pairs of blocks to test, and those of the next level; shape (2, n). What is left of the last level, single
         rectangles, is in the second row.
+    rows, rise, fall
+        The row of limits of pairs, and what is to be added to ``w`` and to ``-w`` of them at most; shape (n,).
     levels
         Where the largest and the smallest of the blocks of every level begin; shape (2, LEVELS + 1).
     """
@@ -114,18 +139,22 @@ class Strip(NamedTuple):
     column: IntArray
     known: FloatArray
     pairs: IntArray
+    rows: IntArray
+    rise: IntArray
+    fall: IntArray
     levels: IntArray
 
 
-def strip_for(n_columns: int, dtype: Any) -> Strip:
+def strip_for(n_columns: int, n_known: int, dtype: Any) -> Strip:
     """Return room for the strips of a matrix with a number of columns."""
     sizes = [n_columns + 1]
     for _ in range(LEVELS):
         sizes.append((sizes[-1] + 1) // 2)
-    column, known = np.zeros(n_columns + 1, np.int64), np.zeros((n_columns + 1, KNOWN))
+    column, known = np.zeros(n_columns + 1, np.int64), np.zeros((n_columns + 1, n_known))
     pairs = np.zeros((2, (n_columns + 2) * (n_columns + 3) // 2 + 4), np.int64)
     nodes, levels = np.zeros((sizes[0] + 2 * sum(sizes[1:]), LANES), dtype), np.zeros((2, LEVELS + 1), np.int64)
-    return Strip(nodes, column, known, pairs, levels)
+    rows, rise, fall = np.zeros((3, pairs.shape[1]), np.int64)
+    return Strip(nodes, column, known, pairs, rows, rise, fall, levels)
 
 
 @compiled
@@ -197,7 +226,7 @@ def _fill_prefixes(sums: Sums, first_row: int, stop_row: int, strip: Strip) -> i
             continue
         strip.column[n_ends] = stop - 1
         n_ends += 1
-        for k in range(KNOWN):
+        for k in range(strip.known.shape[1]):
             strip.known[n_ends, k] = sums.known[stop_row, stop, k] - sums.known[first_row, stop, k]
         for t in range(LANES):
             strip.nodes[n_ends, t] = whole(sums.w[stop_row, stop, t] - sums.w[first_row, stop, t])
@@ -227,27 +256,33 @@ def _sift_level(level: int, n_left: int, n_ends: int, sums: Sums, reach: Reach, 
     Pairs are written whether they are needed or not, and counted if they are: that is faster than to decide. Places
     have no sign: those with one might count from the end, and to ask that takes a seventh of the time.
     """
+    known, with_shares = strip.known, strip.known.shape[1] > COUNTED
+    if with_shares:
+        n_left = _bound_shares(level, n_left, n_ends, reach, strip)
     pairs, halves, n_next = strip.pairs[level % 2], strip.pairs[1 - level % 2], 0
     most, least = strip.levels[0, level], strip.levels[1, level]
     for i in range(n_left):
         start, stop = pairs[i] & _FIRST, pairs[i] >> _HALF
-        first_start, first_stop = np.uint64(start << level), np.uint64(stop << level)
-        last_start = np.uint64(((start + 1) << level) - 1)
-        last_stop = np.uint64(min(((stop + 1) << level) - 1, n_ends))
-        found, changed = bound_of(
-            strip.known[first_start], strip.known[last_start], strip.known[first_stop], strip.known[last_stop], reach
-        )
-        if found == NOWHERE:
-            continue
-        row, room = np.uint64(found), changed + sums.slack
+        if with_shares:
+            row, rise, fall = np.uint64(strip.rows[i]), strip.rise[i] + sums.slack, strip.fall[i] + sums.slack
+        else:
+            first_start, first_stop = np.uint64(start << level), np.uint64(stop << level)
+            last_start = np.uint64(((start + 1) << level) - 1)
+            last_stop = np.uint64(min(((stop + 1) << level) - 1, n_ends))
+            if known[last_stop, OUTER] - known[first_start, OUTER] <= reach.fewest:
+                continue
+            inner = int(known[first_stop, INNER] - known[last_start, INNER])
+            row = np.uint64(reach.rows[np.uint64(inner)] if inner < len(reach.rows) else row_of(inner))
+            rise = int(known[last_stop, BETWEEN] - known[first_start, BETWEEN] + ROUNDED) + sums.slack
+            fall = rise
         if level == 0:
-            left = _is_one_beyond(strip.nodes, first_start, first_stop, reach.limit, row, room)
+            left = _is_one_beyond(strip.nodes, np.uint64(start), np.uint64(stop), reach.limit, row, rise, fall)
             halves[n_next] = pairs[i]
             n_next += int(left)
         else:
             left = _is_beyond(
                 strip.nodes, (np.uint64(most + start), np.uint64(least + start)),
-                (np.uint64(most + stop), np.uint64(least + stop)), reach.limit, row, room,
+                (np.uint64(most + stop), np.uint64(least + stop)), reach.limit, row, rise, fall,
             )  # fmt: skip
             both = 2 * pairs[i]
             halves[n_next], halves[n_next + 1] = both, both + 1
@@ -261,43 +296,105 @@ def _sift_level(level: int, n_left: int, n_ends: int, sums: Sums, reach: Reach, 
 
 
 @compiled
-def bound_of(
-    first_start: FloatArray, last_start: FloatArray, first_stop: FloatArray, last_stop: FloatArray, reach: Reach
-) -> tuple[int, int]:
-    """Return a row of limits for what starts and stops in two blocks, and what is between core and hull at most.
+def _bound_shares(level: int, n_left: int, n_ends: int, reach: Reach, strip: Strip) -> int:
+    """Fill the row of limits of pairs, and what is between core and hull, where shares of events differ.
 
-    The row is :data:`NOWHERE` where nothing of it is beyond. Others are measures of the first and last prefix sum of
-    either block.
+    A fit leaves ``inner - |c|^2`` with the largest possible vector c: the one of the smallest core, and the lengths of
+    whatever there may be besides. The mean of ``1 - 2 e`` is bounded in the same way. Pairs that are too few are left
+    out; return how many remain.
     """
-    if last_stop[OUTER] - first_start[OUTER] <= reach.fewest:
-        return NOWHERE, 0
-    inner = int(first_stop[INNER] - last_start[INNER])
-    between = last_stop[BETWEEN] - first_start[BETWEEN]
-    return reach.rows[np.uint64(inner)] if inner < len(reach.rows) else row_of(inner), int(between + ROUNDED)
+    known, pairs, n = strip.known, strip.pairs[level % 2], 0
+    for i in range(n_left):
+        start, stop = pairs[i] & _FIRST, pairs[i] >> _HALF
+        first_start, first_stop = np.uint64(start << level), np.uint64(stop << level)
+        last_start = np.uint64(((start + 1) << level) - 1)
+        last_stop = np.uint64(min(((stop + 1) << level) - 1, n_ends))
+        left = known[first_stop, INNER] - known[last_start, INNER]
+        fitted = known[last_stop, FITTED] - known[first_start, FITTED]
+        if fitted > NEGLIGIBLE:
+            square = 0.0
+            for k in range(FIRST, ALL):
+                along = known[first_stop, k] - known[last_start, k]
+                square += along * along
+            besides = known[last_stop, HULL_NORM] - known[first_start, HULL_NORM]
+            left = _left_by_fit(left, square, besides - (known[first_stop, CORE_NORM] - known[last_start, CORE_NORM]))
+        elif known[last_stop, OUTER] - known[first_start, OUTER] <= reach.fewest:
+            continue
+        besides = known[last_stop, HULL_SKEW] - known[first_start, HULL_SKEW]
+        rise, fall = _skewed(
+            known[first_stop, EVENTS] - known[last_start, EVENTS], known[first_stop, SKEW] - known[last_start, SKEW],
+            besides - (known[first_stop, CORE_SKEW] - known[last_start, CORE_SKEW]), fitted, reach,
+        )  # fmt: skip
+        inner, between = int(left), known[last_stop, BETWEEN] - known[first_start, BETWEEN]
+        pairs[n], strip.rise[n], strip.fall[n] = pairs[i], int(np.ceil(between + rise)), int(np.ceil(between + fall))
+        strip.rows[n] = reach.rows[np.uint64(inner)] if inner < len(reach.rows) else row_of(inner)
+        n += 1
+    return n
+
+
+@compiled
+def bound_one(known: FloatArray, reach: Reach) -> tuple[int, int, int]:
+    """Return the row of limits of one rectangle of a cluster, by its measures, and what skewness adds to w and -w."""
+    left, square = known[INNER], 0.0
+    if known[FITTED] > NEGLIGIBLE:
+        for k in range(FIRST, ALL):
+            square += known[k] * known[k]
+        left = _left_by_fit(left, square, known[HULL_NORM] - known[CORE_NORM])
+    rise, fall = _skewed(known[EVENTS], known[SKEW], known[HULL_SKEW] - known[CORE_SKEW], known[FITTED], reach)
+    row = reach.rows[int(left)] if left < len(reach.rows) else row_of(int(left))
+    return row, int(np.ceil(rise)), int(np.ceil(fall))
+
+
+@compiled
+def _left_by_fit(inner: float, square: float, besides: float) -> float:
+    """Return what a fit leaves at least: with the square of the vector of the core, and the lengths of others."""
+    size = np.sqrt(square) + max(besides, 0.0)
+    return float(max(inner - size * size, LEAST_VARIANCE * inner))
+
+
+@compiled
+def _skewed(events: float, skew: float, besides: float, fitted: float, reach: Reach) -> tuple[float, float]:
+    """Return what the mean of ``1 - 2 e`` adds to w and to -w at most: that of the core, and the sizes of others.
+
+    A mean above 0 makes the scores of w smaller, and those of -w larger: less so where the variance has more than that
+    of labels, as a bin's own errors or a fit of other events may add to it.
+    """
+    lowest, highest, besides = -reach.deviation, reach.deviation, max(besides, 0.0)
+    if events > 0.0:
+        lowest, highest = max(lowest, (skew - besides) / events), min(highest, (skew + besides) / events)
+    left = 0.0 if fitted > MOST_FITTED else reach.of_labels / (1.0 + fitted)
+    rise = -(lowest if lowest < 0.0 else left * lowest) - reach.usual
+    fall = (highest if highest > 0.0 else left * highest) - reach.usual
+    return rise * (reach.more if rise > 0.0 else reach.less), fall * (reach.more if fall > 0.0 else reach.less)
 
 
 @compiled
 def _is_beyond(
-    nodes: AnyArray, start: tuple[np.uint64, np.uint64], stop: tuple[np.uint64, np.uint64], limit: AnyArray,
-    row: np.uint64, room: int,
-) -> bool:  # fmt: skip
+    nodes: AnyArray,
+    start: tuple[np.uint64, np.uint64],
+    stop: tuple[np.uint64, np.uint64],
+    limit: AnyArray,
+    row: np.uint64,
+    rise: int,
+    fall: int,
+) -> bool:
     """Return whether a rectangle between two blocks, their largest and smallest, may be beyond its limit anywhere."""
     whole, beyond = nodes.dtype.type, False
-    less = whole(room)
+    up, down = whole(rise), whole(fall)
     for t in range(LANES):
-        rise, fall = whole(nodes[stop[0], t] - nodes[start[1], t]), whole(nodes[start[0], t] - nodes[stop[1], t])
-        beyond |= max(rise, fall) > whole(limit[row, t] - less)
+        most, least = whole(nodes[stop[0], t] - nodes[start[1], t]), whole(nodes[start[0], t] - nodes[stop[1], t])
+        beyond |= max(whole(most + up), whole(least + down)) > limit[row, t]
     return beyond
 
 
 @compiled
 def _is_one_beyond(
-    nodes: AnyArray, start: np.uint64, stop: np.uint64, limit: AnyArray, row: np.uint64, room: int
+    nodes: AnyArray, start: np.uint64, stop: np.uint64, limit: AnyArray, row: np.uint64, rise: int, fall: int
 ) -> bool:
     """Return whether the rectangle between two prefix sums may be beyond its limit anywhere."""
     whole, beyond = nodes.dtype.type, False
-    less = whole(room)
+    up, down = whole(rise), whole(fall)
     for t in range(LANES):
-        rise = whole(nodes[stop, t] - nodes[start, t])
-        beyond |= max(rise, whole(-rise)) > whole(limit[row, t] - less)
+        w = whole(nodes[stop, t] - nodes[start, t])
+        beyond |= max(whole(up + w), whole(down - w)) > limit[row, t]
     return beyond

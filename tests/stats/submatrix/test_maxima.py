@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
-from coffea_ddp.stats.submatrix import bounded_search
+from coffea_ddp.stats.submatrix import count_scores
 from coffea_ddp.stats.submatrix.binomial import expansion, z_table
 from coffea_ddp.stats.submatrix.cluster_sums import TOO_NARROW, Labels, cluster_for, fill_w, prepare
 from coffea_ddp.stats.submatrix.clusters import WIDEST, clusters_of
 from coffea_ddp.stats.submatrix.limits import MARGIN, MOST_NARROW, STEP, first_of, limit_index, row_of, score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
 from coffea_ddp.stats.submatrix.maxima import bounded_cells
-from coffea_ddp.stats.submatrix.overlapping import Entries, MaxScores, Membership, exact_cells
+from coffea_ddp.stats.submatrix.overlapping import Entries, KnownKappaLabels, MaxScores, Membership, exact_cells
 from coffea_ddp.stats.submatrix.sieve import LANES
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (9, 12), (2, 37)]
@@ -58,7 +58,7 @@ def assert_same(rng, entries, membership, shape, kappa, n_blocks):
         exact_cells(entries, membership, shape, table, b, out)
     scores = np.concatenate([out.kept for out in every], axis=1)
     wanted = np.array([rng.choice([rng.uniform(0, 6), rng.choice(row)]) for row in scores], dtype=np.float64)
-    bounded_cells(entries, membership, shape, kappa, wanted).take(labels, bounded)
+    bounded_cells(entries, membership, shape, kappa, wanted).take([KnownKappaLabels(b, b) for b in labels], bounded)
     for one, other in zip(every, bounded, strict=True):
         np.testing.assert_array_equal(one.best, other.best)
         reached = one.kept >= wanted[:, None] - 1e-5
@@ -86,12 +86,11 @@ def test_largest_scores_are_those_of_all_rectangles(seed, shape, kappa, mean, n_
 def test_sums_that_take_32_bits(kappa, monkeypatch):
     widths = set()
 
-    class Room(bounded_search.Room):
-        def __init__(self, cells, dtype):
-            widths.add(dtype)
-            super().__init__(cells, dtype)
+    def strip_for(n_columns, n_known, dtype, made=count_scores.strip_for):
+        widths.add(np.dtype(dtype).type)
+        return made(n_columns, n_known, dtype)
 
-    monkeypatch.setattr(bounded_search, "Room", Room)
+    monkeypatch.setattr(count_scores, "strip_for", strip_for)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         entries, membership = lattice(rng, (6, 7), 4e5, 6, 12)
@@ -142,7 +141,7 @@ def test_excess_that_is_far_beyond_all_limits():
     one, other = outcomes(membership.keep, 1), outcomes(membership.keep, 1)
     exact_cells(entries, membership, (9, 9), z_table(1.0, round_up(int(entries.n.sum()))), labels, one[0])
     wanted = one[0].kept.max(axis=1).astype(np.float64)
-    bounded_cells(entries, membership, (9, 9), 1.0, wanted).take([labels], other)
+    bounded_cells(entries, membership, (9, 9), 1.0, wanted).take([KnownKappaLabels(labels, labels)], other)
     np.testing.assert_array_equal(one[0].best, other[0].best)
     assert one[0].best.max() > 20.0
 
@@ -152,7 +151,8 @@ def test_no_score_is_below_that_of_an_even_split():
     ones = np.ones(1)
     membership = Membership(np.array([0, 1]), np.array([0], dtype=np.int32), ones, ones, np.array([0]))
     (out,) = outcomes(membership.keep, 1)
-    bounded_cells(entries, membership, (1, 1), 1.0, np.zeros(1)).take([np.ones((1, TOYS), np.float32)], [out])
+    even = np.ones((1, TOYS), np.float32)
+    bounded_cells(entries, membership, (1, 1), 1.0, np.zeros(1)).take([KnownKappaLabels(even, even)], [out])
     assert (out.best == 0.0).all()
     assert (out.kept == 0.0).all()
 
