@@ -24,6 +24,7 @@ from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
 from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import exact_cells, linear_cells, nsigma_cells
 from coffea_ddp.stats.submatrix.share_entries import nsigma_share_cells
+from coffea_ddp.stats.submatrix.share_maxima import bounded_shares
 from coffea_ddp.stats.submatrix.shares import share_cells
 from coffea_ddp.stats.trials import z_from_p
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.cell_matrices import Block
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import RelabelledCounts
-    from coffea_ddp.stats.submatrix.maxima import BoundedCells
+    from coffea_ddp.stats.submatrix.maxima import Bounded
     from coffea_ddp.stats.submatrix.overlapping import Entries, MaxScores, Membership
 
 
@@ -209,8 +210,11 @@ class Submatrix:
     def bounded(
         self, entries: Entries, cells: Membership, shape: tuple[int, int], expected: ChannelExpectation,
         wanted: FloatArray,
-    ) -> BoundedCells | None:  # fmt: skip
-        """Return the cells, ready for their pseudo-experiments, where scores are exact."""
+    ) -> Bounded | None:  # fmt: skip
+        """Return the cells, ready for their pseudo-experiments, where scores are those of summed counts of events."""
+        shares = expected.shares
+        if shares is not None:
+            return None if self._pulls or shares.own else bounded_shares(shares.entries, cells, shape, wanted)
         return bounded_cells(entries, cells, shape, expected.kappa, wanted) if self._exact(expected) else None
 
     @property

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.engines import Engine
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.scanned import Draw, Family, ScannedCells, ScannedObservable
-    from coffea_ddp.stats.submatrix.maxima import BoundedCells
+    from coffea_ddp.stats.submatrix.maxima import Bounded
 
     Single = NDArray[np.float32]
     BlockScores = list[tuple[Single, Single]]
@@ -136,15 +136,15 @@ class _Channel(NamedTuple):
 class _Work:
     """One observable, ready for its blocks.
 
-    ``members`` are the cells of every test, for every expectation in ``expected`` apart; ``bounded`` those of the tests
-    that know bounds, where all are held.
+    ``members`` are the cells of every test, for every expectation in ``expected`` apart; ``bounded`` the same of the
+    tests that know bounds, where all are held.
     """
 
     of: _Channel
     entries: Entries
     expected: tuple[ChannelExpectation, ...]
     members: tuple[tuple[Memberships, ...], ...]
-    bounded: tuple[BoundedCells | None, ...]
+    bounded: tuple[tuple[Bounded | None, ...], ...]
     weights: FloatArray | None
     events: LabelledEvents | None
     draw: Draw
@@ -171,8 +171,9 @@ class _Work:
         if of.expected.shares is not None:
             shares = (of.expected.shares, *of.expected.shares.without)
             expectations = tuple(dataclasses.replace(of.expected, shares=one) for one in shares)
-            apart, unbounded = _members_apart(of, len(shares)), (None,) * len(of.tested)
-            return cls(_Channel.of(of), _entries_of(of), expectations, apart, unbounded, None, None, draw, 0, 0)
+            apart, entries = _members_apart(of, len(shares)), _entries_of(of)
+            bounded = _all_bounded(of, entries, expectations, apart)
+            return cls(_Channel.of(of), entries, expectations, apart, bounded, None, None, draw, 0, 0)
         expected, contents, squares = of.expected, of.counts.counts, of.counts.squares
         n_codes, _, n_bins = contents.shape
         # kappa of the totals of labels by event is only that of the data where N_A is kept.
@@ -194,17 +195,13 @@ class _Work:
         factor = 1.0 if expected.per_cell else expected.kappa
         starts = np.searchsorted(code, np.arange(n_codes + 1))
         entries = Entries(starts=starts, bins=place, n=n, v=factor * variances)
-        channel, members = _Channel.of(of), [_members(of, tested, tested.cells) for tested in of.tested]
-        bounded = tuple(
-            None if cells.whole is None else _bounded(tested, entries, cells.whole, channel)
-            for tested, cells in zip(of.tested, members, strict=True)
-        )
+        apart = tuple((_members(of, tested, tested.cells),) for tested in of.tested)
+        bounded = _all_bounded(of, entries, (expected,), apart)
         weights = None if squares is None else np.sqrt(variances / n)
         # N_A, or an estimated kappa, is that of all events.
         sides = of.events.entries.sum(axis=(0, 2))
         n_b, n_other = int(sides[1]), int(sides.sum() - n.sum())
-        apart = tuple((cells,) for cells in members)
-        return cls(channel, entries, (expected,), apart, bounded, weights, events, draw, n_b, n_other)
+        return cls(_Channel.of(of), entries, (expected,), apart, bounded, weights, events, draw, n_b, n_other)
 
     @property
     def parts(self) -> list[range]:
@@ -231,14 +228,16 @@ class _Work:
                 toys.append(self._with_shares(drawn, expected))
             for i, members in enumerate(self.members):
                 for cells in members[part]:
-                    self._take(i, cells, toys, [MaxScores(0, *block[i]) for block in found])
+                    self._take(i, part, cells, toys, [MaxScores(0, *block[i]) for block in found])
         return found
 
-    def _take(self, test: int, cells: Membership, toys: Sequence[RelabelledCounts], out: Sequence[MaxScores]) -> None:
-        """Take the scores of some cells by one test, by its number."""
-        tested, bounded = self.of.tested[test], self.bounded[test]
-        if bounded is None and not self.members[test][0].held:
-            bounded = _bounded(tested, self.entries, cells, self.of)
+    def _take(
+        self, test: int, part: int, cells: Membership, toys: Sequence[RelabelledCounts], out: Sequence[MaxScores]
+    ) -> None:
+        """Take the scores of some cells by one test, with one expectation, both by their numbers."""
+        tested, bounded = self.of.tested[test], self.bounded[test][part]
+        if bounded is None and not self.members[test][part].held:
+            bounded = _bounded(tested, self.entries, cells, self.of.shape, self.expected[part])
         if bounded is not None:
             bounded.take([one.labels for one in toys], out)
             return
@@ -310,8 +309,26 @@ def _members(of: ScannedObservable, tested: ScannedCells, cells: IntArray) -> Me
     return Memberships.of(of.cells, tested, cells, per_cell=of.expected.per_cell)
 
 
-def _bounded(tested: ScannedCells, entries: Entries, cells: Membership, of: _Channel) -> BoundedCells | None:
+def _all_bounded(
+    of: ScannedObservable,
+    entries: Entries,
+    expected: tuple[ChannelExpectation, ...],
+    apart: tuple[tuple[Memberships, ...], ...],
+) -> tuple[tuple[Bounded | None, ...], ...]:
+    """Return what is ready of every test and expectation, where all cells are held."""
+    return tuple(
+        tuple(
+            None if cells.whole is None else _bounded(tested, entries, cells.whole, of.counts.shape, one)
+            for cells, one in zip(members, expected, strict=True)
+        )
+        for tested, members in zip(of.tested, apart, strict=True)
+    )
+
+
+def _bounded(
+    tested: ScannedCells, entries: Entries, cells: Membership, shape: tuple[int, int], expected: ChannelExpectation
+) -> Bounded | None:
     """Return cells that are ready for pseudo-experiments by bounds; ``None`` where these do not hold."""
-    if of.expected.shares is not None or not isinstance(tested.test, BoundedTest):
+    if not isinstance(tested.test, BoundedTest):
         return None
-    return tested.test.bounded(entries, cells, of.shape, of.expected, tested.observed)
+    return tested.test.bounded(entries, cells, shape, expected, tested.observed)

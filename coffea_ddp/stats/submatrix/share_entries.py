@@ -100,6 +100,12 @@ def nsigma_of_shares(
     return ShareNSigma(*_nsigma_of_shares(entries, starts, codes, x, own, int(entries.bins.max(initial=0)) + 1))
 
 
+def largest_deviation(entries: ShareEntries) -> float:
+    """Return the largest size of ``1 - 2 e`` of entries of events, e their mean share; 0 without any."""
+    filled = entries.v > 0.0
+    return float(np.abs(1.0 - 2.0 * entries.e[filled] / entries.n[filled]).max(initial=0.0))
+
+
 @compiled
 def share_with_odds(entries: ShareEntries, entry: int, odds: float) -> tuple[float, float]:
     """Return e and v of an entry whose events have other odds of side B by a factor."""

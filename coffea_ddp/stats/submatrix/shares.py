@@ -20,10 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS, compiled
+from coffea_ddp.stats.propensity.projection import LEAST_VARIANCE
+from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership, gather, take
-from coffea_ddp.stats.submatrix.share_entries import ShareEntries
+from coffea_ddp.stats.submatrix.share_entries import ShareEntries, largest_deviation
+from coffea_ddp.stats.submatrix.share_limits import FEW, MOST_SKEWNESS, ROWS, share_limits
 from coffea_ddp.stats.submatrix.share_sums import (
+    BOUND,
     MOST_DIRECTIONS,
+    NEGLIGIBLE,
+    SPREAD,
     E,
     N,
     V,
@@ -44,17 +50,8 @@ if TYPE_CHECKING:
 
     Single = NDArray[np.float32]
 
-WELL_KNOWN = 100.0
-"""Variance above which the skewness is at most 0.1."""
-
-FEW = 4.0
-"""Variance below which the expansion is no approximation, and scores are cut off."""
-
 NO_LIMIT = 1e30
 """Limit of a score that is not cut off."""
-
-MOST_SKEWNESS = 2.0
-"""Skewness that the expansion takes at most: it is no approximation for fewer events, but still rises."""
 
 
 class ShareRectangles(NamedTuple):
@@ -94,11 +91,18 @@ def best_of_shares(
         The score is N_sigma of the rectangle, not the significance of its sum.
     """
     own = np.zeros(0) if odds is None else odds
-    return ShareRectangles(*_best_of_shares(entries, starts, codes, x, shape, own, pulls))
+    if pulls or not entries.skewed:
+        limit, rows = np.zeros((0, 0)), np.zeros(0, np.int64)
+    else:
+        # Odds of a cell may make any share of an event.
+        most = 1.0 if odds is not None else largest_deviation(entries)
+        limits = share_limits(most, most, entries.v.sum() + entries.spread.sum() ** 2)
+        limit, rows = limits.limit, limits.rows
+    return ShareRectangles(*_best_of_shares(entries, starts, codes, x, shape, own, pulls, limit, rows))
 
 
 @compiled
-def _best_of_shares(
+def _best_of_shares(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     entries: ShareEntries,
     starts: IntArray,
     codes: ShortArray,
@@ -106,6 +110,8 @@ def _best_of_shares(
     shape: tuple[int, int],
     own: FloatArray,
     pulls: bool,
+    limit: FloatArray,
+    rows: IntArray,
 ) -> tuple[FloatArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     n_cells, n_directions = len(starts) - 1, min(entries.control.shape[1], MOST_DIRECTIONS)
     n_known = n_directions + (1 if len(own) else 0)
@@ -125,7 +131,7 @@ def _best_of_shares(
         if pulls:
             sums = known.copy()
             to_pulls(sums, nothing, n_known)
-        z[cell], first_row, stop_row, start, stop = _best_in(sums, n_known, linear)
+        z[cell], first_row, stop_row, start, stop = _best_in(sums, n_known, linear, limit, rows)
         where[cell, 0], where[cell, 1] = row_of[first_row], row_of[stop_row - 1] + 1
         where[cell, 2], where[cell, 3] = column_of[start], column_of[stop - 1] + 1
         total = np.zeros((2, sums.shape[2]))
@@ -138,52 +144,67 @@ def _best_of_shares(
 
 
 @compiled
-def _best_in(sums: FloatArray, n_directions: int, linear: bool) -> tuple[float, int, int, int, int]:
-    """Return the largest score in size of one cell, and the first and one-past-last row and column."""
+def _best_in(
+    sums: FloatArray, n_directions: int, linear: bool, limit: FloatArray, rows: IntArray
+) -> tuple[float, int, int, int, int]:
+    """Return the largest score in size of one cell, and the first and one-past-last row and column.
+
+    ``limit`` and ``rows`` are those of :class:`~.share_limits.ShareLimits` for the largest mean of ``1 - 2 e``.
+    """
     n_rows, n_columns, width = sums.shape
     strip, running = np.zeros((n_columns + 1, width)), np.zeros(width)
-    best, ruled_out, where = 0.0, 0.0, (0, 0, 0, 0)
+    best, where = 0.0, (0, 0, 0, 0)
     for first_row in range(n_rows):
         strip[:] = 0.0
         for row in range(first_row, n_rows):
             add_row(sums[row], strip, running)
-            for start in range(n_columns):
-                if strip[start + 1, V] <= strip[start, V]:
-                    continue
-                for stop in range(start + 1, n_columns + 1):
-                    if strip[stop, V] <= strip[stop - 1, V]:
-                        continue
-                    variance = variance_of(strip, start, stop, n_directions)
-                    above = strip[stop, X] - strip[start, X]
-                    # Nearly all rectangles are ruled out without a root or a division.
-                    well_known = strip[stop, V] - strip[start, V] > WELL_KNOWN
-                    if well_known and ruled_out > 0.0 and above * above <= ruled_out * ruled_out * variance:
-                        continue
-                    if not linear and _is_ruled_out(strip, start, stop, variance, abs(best)):
-                        continue
-                    y = above / np.sqrt(variance)
-                    c0, c1, c2, c3, least, most = _score_terms(strip, start, stop, variance, linear)
-                    score = min(max(c0 + y * (c1 + y * (c2 + y * c3)), least), most)
-                    if where[1] == 0 or abs(score) > abs(best) * (1.0 + 1e-12):
-                        best, where = score, (first_row, row + 1, start, stop)
-                        ruled_out = _least_deviation(abs(best))
+            score, start, stop = _best_of_strip(strip, n_directions, linear, limit, rows, best, where[1] == 0)
+            if stop > 0:
+                best, where = score, (first_row, row + 1, start, stop)
     return best, where[0], where[1], where[2], where[3]
 
 
 @compiled
-def _least_deviation(score: float) -> float:
-    """Return a y whose score, of a rectangle with more than :data:`WELL_KNOWN` of variance, is no larger than this.
+def _best_of_strip(
+    strip: FloatArray, n_directions: int, linear: bool, limit: FloatArray, rows: IntArray, best: float, first: bool
+) -> tuple[float, int, int]:
+    """Return the largest score in size of a strip of rows, and its first and one-past-last column.
 
-    With a skewness of at most 0.1 it is at most ``y + (y^2 + 1) / 60 + y^3 / 500``, by the expansion's coefficients.
+    The latter are 0 where no score is larger than the best one so far, if that is not the first. Nearly all rectangles
+    are ruled out without a root or a division, by limits of the variance that a fit leaves at least: ``(sum c)^2 <=
+    sum(v) sum(c^2 / v)``.
     """
-    y = score
-    for _ in range(20):
-        y -= (y + (y * y + 1.0) / 60.0 + y**3 / 500.0 - score) / (1.0 + y / 30.0 + y * y * 0.006)
-    return y - 1e-9
+    place, found, n_rows = limit_index(abs(best)), (0, 0), len(rows)
+    for start in range(len(strip) - 1):
+        if strip[start + 1, V] <= strip[start, V]:
+            continue
+        for stop in range(start + 1, len(strip)):
+            v, above = strip[stop, V] - strip[start, V], strip[stop, X] - strip[start, X]
+            known, bound = v + strip[stop, SPREAD] - strip[start, SPREAD], strip[stop, BOUND] - strip[start, BOUND]
+            left = max(known - v * bound, LEAST_VARIANCE * known) if bound > NEGLIGIBLE else known
+            if linear:
+                below = above * above < best * best * left
+            else:
+                inner = int(ROWS * left)
+                below = 2.0 * abs(above) < limit[place, rows[inner] if inner < n_rows else row_of(inner)]
+            if below or strip[stop, V] <= strip[stop - 1, V]:
+                continue
+            score = _score_of(strip, start, stop, n_directions, linear)
+            if first or abs(score) > abs(best) * (1.0 + 1e-12):
+                best, first, found, place = score, False, (start, stop), limit_index(abs(score))
+    return best, found[0], found[1]
 
 
 @compiled
-def _score_terms(
+def _score_of(strip: FloatArray, start: int, stop: int, n_directions: int, linear: bool) -> float:
+    variance = variance_of(strip, start, stop, n_directions)
+    y = (strip[stop, X] - strip[start, X]) / np.sqrt(variance)
+    c0, c1, c2, c3, least, most = score_terms(strip, start, stop, variance, linear)
+    return float(min(max(c0 + y * (c1 + y * (c2 + y * c3)), least), most))
+
+
+@compiled
+def score_terms(
     strip: FloatArray, start: int, stop: int, variance: float, linear: bool
 ) -> tuple[float, float, float, float, float, float]:
     """Return four coefficients that make a score of y, and the smallest and the largest score."""
@@ -296,7 +317,7 @@ def _extremes(sums: FloatArray, drawn: Single, n_directions: int, linear: bool, 
                     variance = variance_of(shared, start, stop, n_directions)
                     if not linear and _is_ruled_out(shared, start, stop, variance, reached):
                         continue
-                    terms = _score_terms(shared, start, stop, variance, linear)
+                    terms = score_terms(shared, start, stop, variance, linear)
                     _take_scores(prefix[start], prefix[stop], terms, variance, high, low)
 
 
