@@ -35,6 +35,8 @@ from coffea_ddp.stats.submatrix.limits import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from coffea_ddp._typing import AnyArray, FloatArray, IntArray
 
 FEW = 4.0
@@ -90,7 +92,7 @@ class ShareLimits:
         The largest size of ``1 - 2 e``, and the mean that limits are made for.
     """
 
-    limit: FloatArray
+    limit: NDArray[np.float32]
     more: FloatArray
     less: FloatArray
     fewest: FloatArray
@@ -123,15 +125,15 @@ def share_limits(deviation: float, usual: float, variance: float) -> ShareLimits
 def scaled_limits(limits: ShareLimits, digits: int, is_narrow: bool) -> AnyArray:
     """Return limits as whole numbers of 16 or 32 bits in units of 2^-digits; shape (n_thresholds, n_rows)."""
     most, dtype = (MOST_NARROW, np.int16) if is_narrow else (NO_LIMIT, np.int32)
-    return np.clip(limits.limit * 2.0**digits, -most, most).astype(dtype)
+    return np.asarray(np.clip(limits.limit * 2.0**digits, -most, most), dtype)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _limits(deviation: int, usual: int, largest: int) -> ShareLimits:
     thresholds: FloatArray = STEP * np.arange(round(HIGHEST / STEP) + 1, dtype=np.float64)
     v = first_of(np.arange(row_of(largest) + 1)) / ROWS
     known = v >= SMALLEST
-    limit, row = np.full((len(thresholds), len(v)), NO_NEWS), np.flatnonzero(known)
+    limit, row = np.full((len(thresholds), len(v)), NO_NEWS, np.float32), np.flatnonzero(known)
     # A larger variance has a larger y: that of some rows serves those that follow.
     of, place = np.unique(np.where(row < EVERY, row, row - row % FEWER), return_inverse=True)
     mean = np.where(thresholds < SIGNED, deviation, usual)[:, None] / DEVIATIONS

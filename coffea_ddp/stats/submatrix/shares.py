@@ -92,7 +92,7 @@ def best_of_shares(
     """
     own = np.zeros(0) if odds is None else odds
     if pulls or not entries.skewed:
-        limit, rows = np.zeros((0, 0)), np.zeros(0, np.int64)
+        limit, rows = np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
     else:
         # Odds of a cell may make any share of an event.
         most = 1.0 if odds is not None else largest_deviation(entries)
@@ -110,7 +110,7 @@ def _best_of_shares(  # noqa: PLR0917 (numba knows no keyword-only arguments)
     shape: tuple[int, int],
     own: FloatArray,
     pulls: bool,
-    limit: FloatArray,
+    limit: Single,
     rows: IntArray,
 ) -> tuple[FloatArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     n_cells, n_directions = len(starts) - 1, min(entries.control.shape[1], MOST_DIRECTIONS)
@@ -145,7 +145,7 @@ def _best_of_shares(  # noqa: PLR0917 (numba knows no keyword-only arguments)
 
 @compiled
 def _best_in(
-    sums: FloatArray, n_directions: int, linear: bool, limit: FloatArray, rows: IntArray
+    sums: FloatArray, n_directions: int, linear: bool, limit: Single, rows: IntArray
 ) -> tuple[float, int, int, int, int]:
     """Return the largest score in size of one cell, and the first and one-past-last row and column.
 
@@ -166,7 +166,7 @@ def _best_in(
 
 @compiled
 def _best_of_strip(
-    strip: FloatArray, n_directions: int, linear: bool, limit: FloatArray, rows: IntArray, best: float, first: bool
+    strip: FloatArray, n_directions: int, linear: bool, limit: Single, rows: IntArray, best: float, first: bool
 ) -> tuple[float, int, int]:
     """Return the largest score in size of a strip of rows, and its first and one-past-last column.
 
