@@ -111,15 +111,14 @@ class ShareScores:
 
     def sums(self) -> tuple[Sums, Strip]:
         """Return what the sieve takes: of 16 bits where these suffice."""
-        of, w = self._of, self._w
+        of, w, measures = self._of, self._w, self._cluster.measures
         self._less = fill_residuals(self._cluster, of.entries, self._residuals, self._size, of.digits, w, self._narrow)
         is_narrow = self._less >= 0
         if is_narrow not in self._strips:
             dtype = np.int16 if is_narrow else np.int32
             self._strips[is_narrow] = strip_for(of.shape[1], sieve.ALL, dtype)
-        return Sums(self._narrow if is_narrow else w, self._cluster.measures, self._size[1], SLACK), self._strips[
-            is_narrow
-        ]
+        sums = Sums(self._narrow if is_narrow else w, measures, self._size[1], SLACK)
+        return sums, self._strips[is_narrow]
 
     def reach(self, threshold: Single, shared: bool) -> Reach:
         """Return what is to be beyond."""

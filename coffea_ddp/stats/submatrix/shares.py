@@ -94,9 +94,9 @@ def best_of_shares(
     if pulls or not entries.skewed:
         limit, rows = np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
     else:
-        # Odds of a cell may make any share of an event.
-        most = 1.0 if odds is not None else largest_deviation(entries)
-        limits = share_limits(most, most, entries.v.sum() + entries.spread.sum() ** 2)
+        # Odds of a cell may make any share of an event, with the variance of 1/4.
+        most, v = (largest_deviation(entries), entries.v.sum()) if odds is None else (1.0, entries.n.sum() / 4.0)
+        limits = share_limits(most, most, v + entries.spread.sum() ** 2)
         limit, rows = limits.limit, limits.rows
     return ShareRectangles(*_best_of_shares(entries, starts, codes, x, shape, own, pulls, limit, rows))
 

@@ -223,3 +223,16 @@ def test_odds_of_a_cell_are_those_of_its_total(seed: int) -> None:
         if 0.05 < size / n.sum() < 0.9:
             assert best.e[cell] == pytest.approx(q * size)
             assert best.variance[cell] == pytest.approx(q * (1 - q) * size * (1 - size / n.sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.05, 0.001])
+def test_odds_that_make_rare_events_common(p: float) -> None:
+    """The variance is then larger than that of all shares by far: 1/4 of all events."""
+    n, b = np.array([3e5, 5e5]), np.array([1.51e5, 2.49e5])
+    nothing, v = np.zeros((2, 0)), p * (1 - p) * n
+    entries = ShareEntries(np.array([0, 2]), np.arange(2), n, p * n, v, nothing, nothing, np.zeros(2))
+    odds = np.array([(1 - p) / p])  # of one half
+    found = best_of_shares(entries, np.array([0, 1]), np.array([0]), b - p * n, (1, 2), odds=odds)
+    width = np.sqrt(0.25 * n[0] * n[1] / n.sum())
+    assert found.z[0] == pytest.approx((b - n / 2)[0] / width, rel=1e-3)
+    assert found.variance[0] == pytest.approx(width**2)
