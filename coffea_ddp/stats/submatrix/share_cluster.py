@@ -44,6 +44,9 @@ FINEST = 16
 MOST_SKEW = 34.0
 """Skewness changes the limit of ``2 x`` by no more than this."""
 
+_RAREST = 1e-15
+"""Shares are no further from 0 and 1."""
+
 _SIGMAS = 16.0
 """Standard deviations that residuals of whole regions stay below, in all pseudo-experiments there will ever be."""
 
@@ -75,7 +78,9 @@ def known_of_entries(entries: ShareEntries) -> FloatArray:
     known = np.zeros((len(entries.n), FIRST + MOST_DIRECTIONS))
     filled = entries.v > 0.0
     v, control = np.where(filled, entries.v, 1.0), entries.control[:, :n_directions]
-    rare = np.where(filled, np.minimum(entries.e, entries.n - entries.e) / np.where(filled, entries.n, 1.0), 1.0)
+    # Shares of nearly 0 or 1 may add up to none or all events.
+    rare = np.minimum(entries.e, entries.n - entries.e) / np.where(filled, entries.n, 1.0)
+    rare = np.where(filled, np.maximum(rare, _RAREST), 1.0)
     known[:, V], known[:, SPREAD] = entries.v, entries.spread
     known[:, ODD] = entries.n * -np.log(rare)
     known[:, BOUND] = (entries.outside[:, :n_directions] ** 2 + control**2).sum(axis=1) / v

@@ -136,6 +136,16 @@ def test_one_large_bin_beside_many_small_ones():
     assert_same(rng, many._replace(control=0 * entries.control), membership, (6, 6))
 
 
+def test_shares_next_to_0_and_1():
+    rng = np.random.default_rng(7)
+    entries, membership = lattice(rng, (4, 6), 3.0, 20)
+    e, v = entries.e.copy(), entries.v.copy()
+    e[::5], v[::5] = entries.n[::5], 1e-7
+    e[1::5], v[1::5] = 1e-17, 1e-7
+    nothing = 0.0 * entries.control
+    assert_same(rng, entries._replace(e=e, v=v, control=nothing, outside=nothing), membership, (4, 6))
+
+
 def test_blocks_are_the_same_alone_and_together():
     rng = np.random.default_rng(3)
     entries, membership = lattice(rng, (6, 7), 5.0, 30)
