@@ -267,7 +267,7 @@ def fill_w(
     -------
     int
         What rounding changes of ``2 w`` at most; :data:`TOO_NARROW` where the bits of ``w`` do not suffice for all of
-        its differences.
+        its differences, with what is between core and hull.
     """
     limit = MOST_NARROW if w.itemsize == 2 else NO_LIMIT
     whole, slack = _rounded_means(cluster, size, p)
@@ -286,9 +286,11 @@ def fill_w(
         for column in range(size[1] + 1):
             beyond |= largest[row, column] > limit
     events = cluster.hull[size[0], size[1], EVENTS] - cluster.core[size[0], size[1], EVENTS]
-    if beyond or 2.0 * max(p, 1.0 - p) * events + slack > limit:
+    room = 2.0 * max(p, 1.0 - p) * events + slack
+    if beyond or room > limit:
         return TOO_NARROW
-    return slack if 2 * _add_up_w(w, whole, size) <= limit else TOO_NARROW
+    # The sieve adds both.
+    return slack if 2 * _add_up_w(w, whole, size) + room <= limit else TOO_NARROW
 
 
 @compiled

@@ -17,7 +17,7 @@ from coffea_ddp.stats.submatrix.limits import MARGIN, MOST_NARROW, STEP, first_o
 from coffea_ddp.stats.submatrix.matrix import round_up
 from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import Entries, KnownKappaLabels, MaxScores, Membership, exact_cells
-from coffea_ddp.stats.submatrix.sieve import LANES
+from coffea_ddp.stats.submatrix.sieve import BETWEEN, LANES
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (9, 12), (2, 37)]
 KAPPAS = [1.0, 0.8, 3.0, 0.1]
@@ -119,6 +119,8 @@ def test_sums_of_16_bits_are_those_of_32_bits_or_are_not_used():
             assert found == TOO_NARROW
         if found != TOO_NARROW:
             assert found == slack
+            between = np.ptp(expected, axis=(0, 1)).max(initial=0) + cluster.measures[*size, BETWEEN]
+            assert between + slack <= MOST_NARROW
             np.testing.assert_array_equal(sums, expected)
         said.add((found == TOO_NARROW, bool(expected.any())))
     assert said >= {(True, True), (False, True)}
