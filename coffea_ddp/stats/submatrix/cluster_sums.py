@@ -216,8 +216,8 @@ def _measure(cluster: Cluster, size: tuple[int, int], spread: float) -> None:
 
 
 @compiled
-def sum_labels(cluster: Cluster, entries: Entries, around: Whole, size: tuple[int, int]) -> None:
-    """Fill the sums of the labels of the core."""
+def sum_labels(cluster: Cluster, entries: Entries | ShareEntries, around: Whole, size: tuple[int, int]) -> None:
+    """Fill the sums of the labels, or residuals, of the core."""
     total = cluster.total
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
@@ -230,11 +230,11 @@ def sum_labels(cluster: Cluster, entries: Entries, around: Whole, size: tuple[in
             row, column = cluster.row[entry], cluster.column[entry]
             for t in range(LANES):
                 total[row, column, t] += around[entry, t]
-    add_up_labels(total, size)
+    _add_up_labels(total, size)
 
 
 @compiled
-def add_up_labels(total: Whole, size: tuple[int, int]) -> None:
+def _add_up_labels(total: Whole, size: tuple[int, int]) -> None:
     """Turn the labels of bins into those of the first rows and columns; in place."""
     for row in range(1, size[0] + 1):
         for column in range(1, size[1] + 1):

@@ -158,7 +158,7 @@ def _score_cell(  # noqa: PLR0917 (numba knows no keyword-only arguments)
         mean = _inside(cell, listed.rectangles, i, MEAN)
         if events > shared:
             place = last
-            _add_besides(listed, i, cluster, labels.around)
+            add_besides(listed.rectangles, listed.found, listed.besides, i, cluster, labels.around)
             if not _may_be_beyond(listed.found, place, 4.0 * (mean - events * p), reach.limit, row, 1):
                 continue
         beyond = True
@@ -189,18 +189,17 @@ def _know_cell(
 
 
 @compiled
-def _add_besides(listed: Listed, i: int, cluster: Cluster, around: Whole) -> None:
-    """Fill the last place of what is found with the i-th one, and what else its rectangle has."""
-    last = len(listed.found) - 1
-    first_row, stop_row = listed.rectangles[i, 0], listed.rectangles[i, 1]
-    start, stop = listed.rectangles[i, 2], listed.rectangles[i, 3]
+def add_besides(rectangles: IntArray, found: Whole, besides: IntArray, i: int, cluster: Cluster, around: Whole) -> None:
+    """Fill the last place of what is found with the i-th one and what its rectangle has besides (:class:`Listed`)."""
+    last = len(found) - 1
+    first_row, stop_row, start, stop = rectangles[i, 0], rectangles[i, 1], rectangles[i, 2], rectangles[i, 3]
     for t in range(LANES):
-        listed.found[last, t] = listed.found[i, t]
-    for k in range(1, listed.besides[0] + 1):
-        entry = listed.besides[k]
+        found[last, t] = found[i, t]
+    for k in range(1, besides[0] + 1):
+        entry = besides[k]
         if first_row < cluster.row[entry] <= stop_row and start < cluster.column[entry] <= stop:
             for t in range(LANES):
-                listed.found[last, t] += around[entry, t]
+                found[last, t] += around[entry, t]
 
 
 @compiled_in_order

@@ -16,7 +16,7 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix import sieve
-from coffea_ddp.stats.submatrix.cluster_sums import Cluster, add_up_labels, find_places
+from coffea_ddp.stats.submatrix.cluster_sums import Cluster, find_places
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_limits import ROWS
@@ -263,21 +263,3 @@ def _fill_narrow(measures: FloatArray, size: tuple[int, int], less: int, w: Whol
             measures[row, column, sieve.BETWEEN] *= 0.5**less
             for t in range(LANES):
                 narrow[row, column, t] = np.int16(w[row, column, t] >> less)
-
-
-@compiled
-def sum_residuals(cluster: Cluster, entries: ShareEntries, x: Whole, size: tuple[int, int]) -> None:
-    """Fill the sums of the residuals of the core."""
-    total = cluster.total
-    for row in range(size[0] + 1):
-        for column in range(size[1] + 1):
-            for t in range(LANES):
-                total[row, column, t] = 0
-    for code in range(len(cluster.times)):
-        if cluster.times[code] < cluster.n_cells[0]:
-            continue
-        for entry in range(entries.starts[code], entries.starts[code + 1]):
-            row, column = cluster.row[entry], cluster.column[entry]
-            for t in range(LANES):
-                total[row, column, t] += x[entry, t]
-    add_up_labels(total, size)

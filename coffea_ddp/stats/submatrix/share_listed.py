@@ -14,6 +14,7 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.submatrix.cluster_sums import Cluster
+from coffea_ddp.stats.submatrix.listed import add_besides
 from coffea_ddp.stats.submatrix.share_cluster import Residuals, add_up
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_sums import (
@@ -174,7 +175,7 @@ def _score_cell(  # noqa: PLR0917 (numba knows no keyword-only arguments)
         place = i
         if room > 0:
             place = last
-            _add_besides(listed, i, cluster, residuals.x)
+            add_besides(listed.rectangles, listed.found, listed.besides, i, cluster, residuals.x)
             if not _may_be_beyond(listed.found, place, rise, fall, less, reach.limit, listed.rows[i]):
                 continue
         if not beyond:
@@ -215,20 +216,6 @@ def _find_besides(
         for column in range(1, size[1] + 1):
             before = listed.most[row - 1, column] + listed.most[row, column - 1] - listed.most[row - 1, column - 1]
             listed.most[row, column] += before
-
-
-@compiled
-def _add_besides(listed: ShareListed, i: int, cluster: Cluster, x: Whole) -> None:
-    """Fill the last place of what is found with the i-th one, and what else its rectangle has."""
-    last = len(listed.found) - 1
-    first_row, stop_row, start, stop = listed.rectangles[i]
-    for t in range(LANES):
-        listed.found[last, t] = listed.found[i, t]
-    for k in range(1, listed.besides[0] + 1):
-        entry = listed.besides[k]
-        if first_row < cluster.row[entry] <= stop_row and start < cluster.column[entry] <= stop:
-            for t in range(LANES):
-                listed.found[last, t] += x[entry, t]
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 
 from coffea_ddp.stats.submatrix import share_sums, sieve
 from coffea_ddp.stats.submatrix.bounded_search import CLOSED, LISTED, MovedLimits
-from coffea_ddp.stats.submatrix.cluster_sums import Cluster
+from coffea_ddp.stats.submatrix.cluster_sums import Cluster, sum_labels
 from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.listed import sum_listed
 from coffea_ddp.stats.submatrix.share_cluster import (
@@ -16,7 +16,6 @@ from coffea_ddp.stats.submatrix.share_cluster import (
     Residuals,
     fill_residuals,
     prepare_shares,
-    sum_residuals,
 )
 from coffea_ddp.stats.submatrix.share_limits import scaled_limits
 from coffea_ddp.stats.submatrix.share_listed import ShareListed, bound_listed, score_share_cells
@@ -139,7 +138,7 @@ class ShareScores:
         """Take scores."""
         of = self._of
         if not self._is_summed:
-            sum_residuals(self._cluster, of.entries, self._residuals.x, self._size)
+            sum_labels(self._cluster, of.entries, self._residuals.x, self._size)
             self._is_summed = True
         sum_listed(self._listed.rectangles, self._listed.found, n, self._cluster.total)
         bound_listed(self._listed, n, self._cluster.measures, reach)
