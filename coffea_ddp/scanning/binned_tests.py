@@ -20,11 +20,11 @@ from coffea_ddp.stats.nsigma import METHOD, method_text
 from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles_of_cells
 from coffea_ddp.stats.submatrix.binomial import binomial_p, binomial_z, z_table
+from coffea_ddp.stats.submatrix.bounded.maxima import bounded_cells
+from coffea_ddp.stats.submatrix.bounded.share_maxima import bounded_shares
 from coffea_ddp.stats.submatrix.matrix import best_of_cells, round_up
-from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import exact_cells, linear_cells, nsigma_cells
 from coffea_ddp.stats.submatrix.share_entries import nsigma_share_cells
-from coffea_ddp.stats.submatrix.share_maxima import bounded_shares
 from coffea_ddp.stats.submatrix.shares import share_cells
 from coffea_ddp.stats.trials import z_from_p
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.cell_matrices import Block
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.protocols import RelabelledCounts
-    from coffea_ddp.stats.submatrix.maxima import Bounded
+    from coffea_ddp.stats.submatrix.bounded.maxima import Bounded
     from coffea_ddp.stats.submatrix.overlapping import Entries, MaxScores, Membership
 
 

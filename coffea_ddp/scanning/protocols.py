@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.results import CellResults
     from coffea_ddp.scanning.unbinned_input import PseudoExperiments, UnbinnedInput, UnbinnedResults
-    from coffea_ddp.stats.submatrix.maxima import Bounded
+    from coffea_ddp.stats.submatrix.bounded.maxima import Bounded
     from coffea_ddp.stats.submatrix.overlapping import Entries, Labels, MaxScores, Membership
 
     Single = NDArray[np.float32]

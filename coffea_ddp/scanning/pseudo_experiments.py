@@ -28,7 +28,7 @@ from coffea_ddp.scanning.scanned import NullScores
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.side_weights import pooled_variance
-from coffea_ddp.stats.submatrix.maxima import TOGETHER
+from coffea_ddp.stats.submatrix.bounded.maxima import TOGETHER
 from coffea_ddp.stats.submatrix.overlapping import (
     Entries,
     FloatingKappaLabels,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from coffea_ddp.scanning.engines import Engine
     from coffea_ddp.scanning.expectation import ChannelExpectation
     from coffea_ddp.scanning.scanned import Draw, Family, ScannedCells, ScannedObservable
-    from coffea_ddp.stats.submatrix.maxima import Bounded
+    from coffea_ddp.stats.submatrix.bounded.maxima import Bounded
 
     Single = NDArray[np.float32]
     BlockScores = list[tuple[Single, Single]]

@@ -1,7 +1,7 @@
 """A sieve for rectangles: which of them may be beyond a threshold in any pseudo-experiment, in any cell of a cluster.
 
 The score itself is made of those only that are left. With ``w = 2 (B - p n)`` a cell R between the core X and the hull
-U of its cluster (:mod:`coffea_ddp.stats.submatrix.clusters`) has in every rectangle
+U of its cluster (:mod:`coffea_ddp.stats.submatrix.bounded.clusters`) has in every rectangle
 
     ``2 w_R = w_X + w_U + (w of R without X) - (w of U without R)``,
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
-from coffea_ddp.stats.submatrix import count_scores
 from coffea_ddp.stats.submatrix.binomial import expansion, z_table
-from coffea_ddp.stats.submatrix.cluster_sums import TOO_NARROW, Labels, cluster_for, fill_w, prepare
-from coffea_ddp.stats.submatrix.clusters import WIDEST, clusters_of
+from coffea_ddp.stats.submatrix.bounded import count_scores
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import TOO_NARROW, Labels, cluster_for, fill_w, prepare
+from coffea_ddp.stats.submatrix.bounded.clusters import WIDEST, clusters_of
+from coffea_ddp.stats.submatrix.bounded.maxima import bounded_cells
+from coffea_ddp.stats.submatrix.bounded.sieve import BETWEEN, LANES
 from coffea_ddp.stats.submatrix.limits import MARGIN, MOST_NARROW, STEP, first_of, limit_index, row_of, score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
-from coffea_ddp.stats.submatrix.maxima import bounded_cells
 from coffea_ddp.stats.submatrix.overlapping import Entries, KnownKappaLabels, MaxScores, Membership, exact_cells
-from coffea_ddp.stats.submatrix.sieve import BETWEEN, LANES
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (9, 12), (2, 37)]
 KAPPAS = [1.0, 0.8, 3.0, 0.1]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.cluster_sums import Cluster
-from coffea_ddp.stats.submatrix.listed import add_besides
-from coffea_ddp.stats.submatrix.share_cluster import Residuals, add_up
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster
+from coffea_ddp.stats.submatrix.bounded.listed import add_besides
+from coffea_ddp.stats.submatrix.bounded.share_cluster import Residuals, add_up
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, bound_one
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_sums import (
     FIRST,
@@ -28,7 +29,6 @@ from coffea_ddp.stats.submatrix.share_sums import (
     variance_of,
 )
 from coffea_ddp.stats.submatrix.shares import score_terms
-from coffea_ddp.stats.submatrix.sieve import LANES, Reach, bound_one
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -231,7 +231,7 @@ def _may_be_beyond(found: Whole, place: int, rise: int, fall: int, less: int, li
 
 @compiled
 def _fill_cell(cluster: Cluster, entries: ShareEntries, codes: ShortArray, size: tuple[int, int], n: int) -> None:
-    """Fill the sums of a cell over the first rows and columns: columns of :mod:`.share_sums`."""
+    """Fill the sums of a cell over first rows and columns: those of :mod:`coffea_ddp.stats.submatrix.share_sums`."""
     sums = cluster.cell
     sums[: size[0] + 1, : size[1] + 1] = 0.0
     for code in codes:

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffea_ddp.stats._compiled import TOYS
-from coffea_ddp.stats.submatrix import share_scores
+from coffea_ddp.stats.submatrix.bounded import share_scores
+from coffea_ddp.stats.submatrix.bounded.share_cluster import FINEST, MOST_SKEW, digits_of
+from coffea_ddp.stats.submatrix.bounded.share_maxima import bounded_shares
+from coffea_ddp.stats.submatrix.bounded.share_scores import ShareScores
 from coffea_ddp.stats.submatrix.limits import first_of, limit_index, row_of
 from coffea_ddp.stats.submatrix.overlapping import KnownKappaLabels, MaxScores, Membership
-from coffea_ddp.stats.submatrix.share_cluster import FINEST, MOST_SKEW, digits_of
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_limits import (
     DEVIATIONS,
@@ -22,8 +24,6 @@ from coffea_ddp.stats.submatrix.share_limits import (
     scaled_limits,
     share_limits,
 )
-from coffea_ddp.stats.submatrix.share_maxima import bounded_shares
-from coffea_ddp.stats.submatrix.share_scores import ShareScores
 from coffea_ddp.stats.submatrix.shares import share_cells
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (9, 12), (2, 37)]

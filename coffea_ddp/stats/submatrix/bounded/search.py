@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, Sums, sift
 from coffea_ddp.stats.submatrix.limits import move_limits
-from coffea_ddp.stats.submatrix.sieve import LANES, Reach, Sums, sift
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
-    from coffea_ddp.stats.submatrix.clusters import Clusters
+    from coffea_ddp.stats.submatrix.bounded.clusters import Clusters
+    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
     from coffea_ddp.stats.submatrix.overlapping import Membership
-    from coffea_ddp.stats.submatrix.sieve import Strip
 
     Single = NDArray[np.float32]
 

@@ -6,29 +6,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix import share_sums, sieve
-from coffea_ddp.stats.submatrix.bounded_search import CLOSED, LISTED, MovedLimits
-from coffea_ddp.stats.submatrix.cluster_sums import Cluster, sum_labels
-from coffea_ddp.stats.submatrix.limits import limit_index, row_of
-from coffea_ddp.stats.submatrix.listed import sum_listed
-from coffea_ddp.stats.submatrix.share_cluster import (
+from coffea_ddp.stats.submatrix import share_sums
+from coffea_ddp.stats.submatrix.bounded import sieve
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster, sum_labels
+from coffea_ddp.stats.submatrix.bounded.listed import sum_listed
+from coffea_ddp.stats.submatrix.bounded.search import CLOSED, LISTED, MovedLimits
+from coffea_ddp.stats.submatrix.bounded.share_cluster import (
     SLACK,
     Residuals,
     fill_residuals,
     prepare_shares,
 )
+from coffea_ddp.stats.submatrix.bounded.share_listed import ShareListed, bound_listed, score_share_cells
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, Sums, strip_for
+from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.share_limits import scaled_limits
-from coffea_ddp.stats.submatrix.share_listed import ShareListed, bound_listed, score_share_cells
-from coffea_ddp.stats.submatrix.sieve import LANES, Reach, Sums, strip_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray, IntArray
+    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
     from coffea_ddp.stats.submatrix.overlapping import Membership
     from coffea_ddp.stats.submatrix.share_entries import ShareEntries
     from coffea_ddp.stats.submatrix.share_limits import ShareLimits
-    from coffea_ddp.stats.submatrix.sieve import Strip
 
     Single = NDArray[np.float32]
 
@@ -94,7 +95,7 @@ class ShareScores:
 
     @property
     def rectangles(self) -> IntArray:
-        """As of :class:`~.bounded_search.ClusterScores`, as of all that follows."""
+        """As of :class:`~.search.ClusterScores`, as of all that follows."""
         return self._listed.rectangles
 
     def begin(self, cells: IntArray, threshold: Single) -> tuple[int, int] | None:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix import sieve
-from coffea_ddp.stats.submatrix.cluster_sums import Cluster, find_places
+from coffea_ddp.stats.submatrix.bounded import sieve
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster, find_places
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_limits import ROWS
 from coffea_ddp.stats.submatrix.share_sums import MOST_DIRECTIONS
-from coffea_ddp.stats.submatrix.sieve import LANES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled, compiled_in_order
-from coffea_ddp.stats.submatrix.cluster_sums import (
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
     EVENTS,
     MEAN,
     ROUNDED,
@@ -22,9 +22,9 @@ from coffea_ddp.stats.submatrix.cluster_sums import (
     add_up_known,
     clear,
 )
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach
 from coffea_ddp.stats.submatrix.limits import row_of
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms
-from coffea_ddp.stats.submatrix.sieve import LANES, Reach
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

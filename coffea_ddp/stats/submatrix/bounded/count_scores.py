@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.bounded_search import LISTED, MovedLimits
-from coffea_ddp.stats.submatrix.cluster_sums import EVENTS, TOO_NARROW, Labels, cluster_for, fill_w, prepare, sum_labels
+from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
+    EVENTS,
+    TOO_NARROW,
+    Labels,
+    cluster_for,
+    fill_w,
+    prepare,
+    sum_labels,
+)
+from coffea_ddp.stats.submatrix.bounded.listed import Listed, score_cells, sum_listed
+from coffea_ddp.stats.submatrix.bounded.search import LISTED, MovedLimits
+from coffea_ddp.stats.submatrix.bounded.sieve import COUNTED, LANES, Reach, Sums, strip_for
 from coffea_ddp.stats.submatrix.limits import fewest_of, row_of
-from coffea_ddp.stats.submatrix.listed import Listed, score_cells, sum_listed
-from coffea_ddp.stats.submatrix.sieve import COUNTED, LANES, Reach, Sums, strip_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
+    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
     from coffea_ddp.stats.submatrix.limits import ScoreLimits
     from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
-    from coffea_ddp.stats.submatrix.sieve import Strip
 
     Single = NDArray[np.float32]
 
@@ -83,7 +91,7 @@ class CountScores:
 
     @property
     def rectangles(self) -> IntArray:
-        """As of :class:`~.bounded_search.ClusterScores`, as of all that follows."""
+        """As of :class:`~.search.ClusterScores`, as of all that follows."""
         return self._listed.rectangles
 
     def begin(self, cells: IntArray, threshold: Single) -> tuple[int, int] | None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix import sieve
+from coffea_ddp.stats.submatrix.bounded import sieve
+from coffea_ddp.stats.submatrix.bounded.sieve import LANES
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW, NO_LIMIT
 from coffea_ddp.stats.submatrix.rectangles import squeeze
-from coffea_ddp.stats.submatrix.sieve import LANES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class Cluster(NamedTuple):
     core, hull, cell
         What is known of the sums over the first rows and columns: of the exclusive cells that all cells have, of those
         that any has, and of one cell; shape (n_rows + 1, n_columns + 1, KNOWN) or larger. Of events whose shares differ
-        only that of one cell, in the columns of :mod:`.share_sums`.
+        only that of one cell, in the columns of :mod:`coffea_ddp.stats.submatrix.share_sums`.
     measures
         What the sieve knows of them; shape (n_rows + 1, n_columns + 1, sieve.COUNTED) or larger.
     total
