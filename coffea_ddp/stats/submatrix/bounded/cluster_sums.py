@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.bounded import sieve
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES
+from coffea_ddp.stats.submatrix.bounded import measured
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW, NO_LIMIT
 from coffea_ddp.stats.submatrix.rectangles import squeeze
 
@@ -73,7 +73,7 @@ class Cluster(NamedTuple):
         that any has, and of one cell; shape (n_rows + 1, n_columns + 1, KNOWN) or larger. Of events whose shares differ
         only that of one cell, in the columns of :mod:`coffea_ddp.stats.submatrix.share_sums`.
     measures
-        What the sieve knows of them; shape (n_rows + 1, n_columns + 1, sieve.COUNTED) or larger.
+        What the sieve knows of them; shape (n_rows + 1, n_columns + 1, measured.COUNTED) or larger.
     total
         Sums of labels; shape (n_rows + 1, n_columns + 1, LANES) or larger.
     """
@@ -93,7 +93,7 @@ def cluster_for(entries: Entries, shape: tuple[int, int]) -> Cluster:
     """Return room for a cluster."""
     row, column = np.zeros((2, len(entries.bins)), np.int64)
     core, hull, cell = np.zeros((3, shape[0] + 1, shape[1] + 1, KNOWN), np.int64)
-    measures = np.zeros((shape[0] + 1, shape[1] + 1, sieve.COUNTED))
+    measures = np.zeros((shape[0] + 1, shape[1] + 1, measured.COUNTED))
     total = np.zeros((shape[0] + 1, shape[1] + 1, LANES), np.int32)
     n_cells, times = np.zeros(1, np.int64), np.zeros(len(entries.starts) - 1, np.int64)
     return Cluster(n_cells, times, row, column, core, hull, cell, measures, total)
@@ -210,9 +210,9 @@ def _measure(cluster: Cluster, size: tuple[int, int], spread: float) -> None:
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
             inner, outer = cluster.core[row, column, EVENTS], cluster.hull[row, column, EVENTS]
-            cluster.measures[row, column, sieve.OUTER] = outer
-            cluster.measures[row, column, sieve.INNER] = inner
-            cluster.measures[row, column, sieve.BETWEEN] = spread * (outer - inner)
+            cluster.measures[row, column, measured.OUTER] = outer
+            cluster.measures[row, column, measured.INNER] = inner
+            cluster.measures[row, column, measured.BETWEEN] = spread * (outer - inner)
 
 
 @compiled

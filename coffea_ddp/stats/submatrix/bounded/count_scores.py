@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES, Sums, strip_for
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
     EVENTS,
     TOO_NARROW,
@@ -19,8 +20,9 @@ from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
     sum_labels,
 )
 from coffea_ddp.stats.submatrix.bounded.listed import Listed, score_cells, sum_listed
+from coffea_ddp.stats.submatrix.bounded.measured import COUNTED
 from coffea_ddp.stats.submatrix.bounded.search import LISTED, MovedLimits
-from coffea_ddp.stats.submatrix.bounded.sieve import COUNTED, LANES, Reach, Sums, strip_for
+from coffea_ddp.stats.submatrix.bounded.sieve import Reach
 from coffea_ddp.stats.submatrix.limits import fewest_of, row_of
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from coffea_ddp._typing import AnyArray, IntArray
     from coffea_ddp.stats.submatrix.binomial import ZTable
-    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
+    from coffea_ddp.stats.submatrix.bounded.blocks import Strip
     from coffea_ddp.stats.submatrix.limits import ScoreLimits
     from coffea_ddp.stats.submatrix.overlapping import Entries, Membership
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled, compiled_in_order
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
     EVENTS,
     MEAN,
@@ -22,7 +23,7 @@ from coffea_ddp.stats.submatrix.bounded.cluster_sums import (
     add_up_known,
     clear,
 )
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach
+from coffea_ddp.stats.submatrix.bounded.sieve import Reach
 from coffea_ddp.stats.submatrix.limits import row_of
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms
 

@@ -16,11 +16,11 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.submatrix.binomial import z_table
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import Labels as CountLabels
 from coffea_ddp.stats.submatrix.bounded.clusters import clusters_of
 from coffea_ddp.stats.submatrix.bounded.count_scores import CountedCells, CountScores
 from coffea_ddp.stats.submatrix.bounded.search import CLOSED, ClusterScores, Search, SearchedCells
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES
 from coffea_ddp.stats.submatrix.limits import score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, Sums, sift
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES, Sums
+from coffea_ddp.stats.submatrix.bounded.sieve import Reach, sift
 from coffea_ddp.stats.submatrix.limits import move_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import AnyArray, BoolArray, FloatArray, IntArray
+    from coffea_ddp.stats.submatrix.bounded.blocks import Strip
     from coffea_ddp.stats.submatrix.bounded.clusters import Clusters
-    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
     from coffea_ddp.stats.submatrix.overlapping import Membership
 
     Single = NDArray[np.float32]
@@ -163,7 +164,7 @@ class Search:
         while state[0] < size[0]:
             reach = self._scores.reach(threshold, k < 0)
             if not new:
-                n = sift(sums, size[0], reach, strip, rectangles, state)
+                n = sift(sums, size[0], reach, reach.skew, strip, rectangles, state)
             if n and self._scores.score(cells[:1] if new else cells, n, reach, self._best, self._kept):
                 self._reached = self._best.copy()
             new = self._is_new = False

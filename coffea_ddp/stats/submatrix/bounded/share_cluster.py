@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.bounded import sieve
+from coffea_ddp.stats.submatrix.bounded import measured
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster, find_places
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES
 from coffea_ddp.stats.submatrix.limits import MOST_NARROW
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_limits import ROWS
@@ -104,7 +104,7 @@ def prepare_shares(
     cluster: Cluster, entries: ShareEntries, known: FloatArray, membership: Membership, cells: IntArray,
     shape: tuple[int, int],
 ) -> tuple[int, int]:  # fmt: skip
-    """Fill who is in a cluster, and the measures of core and hull but :data:`~.sieve.BETWEEN`.
+    """Fill who is in a cluster, and the measures of core and hull but :data:`~.measured.BETWEEN`.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ def prepare_shares(
     root = np.sqrt(ROWS)
     for row in range(1, size[0] + 1):
         for column in range(1, size[1] + 1):
-            own = measures[row, column, sieve.BETWEEN]
-            measures[row, column, sieve.INNER] = ROWS * (measures[row, column, sieve.INNER] + own * own)
-            measures[row, column, sieve.BETWEEN] = 0.0
-            measures[row, column, sieve.HULL_NORM] *= root
-            measures[row, column, sieve.CORE_NORM] *= root
-            for k in range(sieve.FIRST, sieve.ALL):
+            own = measures[row, column, measured.BETWEEN]
+            measures[row, column, measured.INNER] = ROWS * (measures[row, column, measured.INNER] + own * own)
+            measures[row, column, measured.BETWEEN] = 0.0
+            measures[row, column, measured.HULL_NORM] *= root
+            measures[row, column, measured.CORE_NORM] *= root
+            for k in range(measured.FIRST, measured.ALL):
                 measures[row, column, k] *= root
     add_up(measures, size)
     return size
@@ -151,19 +151,19 @@ def _measure(cluster: Cluster, entries: ShareEntries, known: FloatArray, code: i
     measures, is_core = cluster.measures, cluster.times[code] == cluster.n_cells[0]
     for entry in range(entries.starts[code], entries.starts[code + 1]):
         row, column = cluster.row[entry], cluster.column[entry]
-        measures[row, column, sieve.OUTER] += known[entry, ODD]
-        measures[row, column, sieve.FITTED] += known[entry, BOUND]
-        measures[row, column, sieve.HULL_NORM] += known[entry, NORM]
-        measures[row, column, sieve.HULL_SKEW] += abs(known[entry, SKEW])
+        measures[row, column, measured.OUTER] += known[entry, ODD]
+        measures[row, column, measured.FITTED] += known[entry, BOUND]
+        measures[row, column, measured.HULL_NORM] += known[entry, NORM]
+        measures[row, column, measured.HULL_SKEW] += abs(known[entry, SKEW])
         if is_core:
-            measures[row, column, sieve.INNER] += known[entry, V]
-            measures[row, column, sieve.BETWEEN] += known[entry, SPREAD]
-            measures[row, column, sieve.CORE_NORM] += known[entry, NORM]
-            measures[row, column, sieve.EVENTS] += known[entry, EVENTS]
-            measures[row, column, sieve.SKEW] += known[entry, SKEW]
-            measures[row, column, sieve.CORE_SKEW] += abs(known[entry, SKEW])
+            measures[row, column, measured.INNER] += known[entry, V]
+            measures[row, column, measured.BETWEEN] += known[entry, SPREAD]
+            measures[row, column, measured.CORE_NORM] += known[entry, NORM]
+            measures[row, column, measured.EVENTS] += known[entry, EVENTS]
+            measures[row, column, measured.SKEW] += known[entry, SKEW]
+            measures[row, column, measured.CORE_SKEW] += abs(known[entry, SKEW])
             for k in range(MOST_DIRECTIONS):
-                measures[row, column, sieve.FIRST + k] += known[entry, FIRST + k]
+                measures[row, column, measured.FIRST + k] += known[entry, FIRST + k]
 
 
 @compiled
@@ -206,7 +206,7 @@ def fill_residuals(
         for column in range(size[1] + 1):
             for t in range(LANES):
                 w[row, column, t] = 0
-            cluster.measures[row, column, sieve.BETWEEN] = 0.0
+            cluster.measures[row, column, measured.BETWEEN] = 0.0
     for code in range(len(cluster.times)):
         times = cluster.times[code]
         if times == 0:
@@ -215,7 +215,7 @@ def fill_residuals(
         for entry in range(entries.starts[code], entries.starts[code + 1]):
             row, column = cluster.row[entry], cluster.column[entry]
             if factor == 1:
-                cluster.measures[row, column, sieve.BETWEEN] += residuals.most[entry]
+                cluster.measures[row, column, measured.BETWEEN] += residuals.most[entry]
             for t in range(LANES):
                 w[row, column, t] += factor * residuals.x[entry, t]
     return _narrowed(cluster, size, digits, w, narrow)
@@ -224,7 +224,7 @@ def fill_residuals(
 @compiled
 def _narrowed(cluster: Cluster, size: tuple[int, int], digits: int, w: Whole, narrow: NDArray[np.int16]) -> int:
     """Turn bins into sums over the first rows and columns, in both kinds of numbers."""
-    measures, k = cluster.measures, sieve.BETWEEN
+    measures, k = cluster.measures, measured.BETWEEN
     high, low, strip = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
     for row in range(1, size[0] + 1):
         for t in range(LANES):
@@ -260,6 +260,6 @@ def _fewer_digits(widest: int, digits: int) -> int:
 def _fill_narrow(measures: FloatArray, size: tuple[int, int], less: int, w: Whole, narrow: NDArray[np.int16]) -> None:
     for row in range(size[0] + 1):
         for column in range(size[1] + 1):
-            measures[row, column, sieve.BETWEEN] *= 0.5**less
+            measures[row, column, measured.BETWEEN] *= 0.5**less
             for t in range(LANES):
                 narrow[row, column, t] = np.int16(w[row, column, t] >> less)

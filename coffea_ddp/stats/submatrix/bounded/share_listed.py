@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster
 from coffea_ddp.stats.submatrix.bounded.listed import add_besides
+from coffea_ddp.stats.submatrix.bounded.share_bounds import Skew, bound_one
 from coffea_ddp.stats.submatrix.bounded.share_cluster import Residuals, add_up
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, bound_one
+from coffea_ddp.stats.submatrix.bounded.sieve import Reach
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries
 from coffea_ddp.stats.submatrix.share_sums import (
     FIRST,
@@ -71,7 +73,7 @@ class ShareListed(NamedTuple):
 
 
 @compiled
-def bound_listed(listed: ShareListed, n: int, measures: FloatArray, reach: Reach) -> None:
+def bound_listed(listed: ShareListed, n: int, measures: FloatArray, of: IntArray, skew: Skew) -> None:
     """Fill the rows of limits of the first n rectangles, and what skewness adds."""
     known = np.zeros(measures.shape[2])
     for i in range(n):
@@ -80,7 +82,7 @@ def bound_listed(listed: ShareListed, n: int, measures: FloatArray, reach: Reach
         for k in range(len(known)):
             known[k] = measures[stop_row, stop, k] - measures[first_row, stop, k]
             known[k] -= measures[stop_row, start, k] - measures[first_row, start, k]
-        listed.rows[i], listed.rise[i], listed.fall[i] = bound_one(known, reach)
+        listed.rows[i], listed.rise[i], listed.fall[i] = bound_one(known, of, skew)
 
 
 @compiled

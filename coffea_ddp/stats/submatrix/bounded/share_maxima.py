@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats._compiled import TOYS
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.clusters import clusters_of
 from coffea_ddp.stats.submatrix.bounded.maxima import MOST_COLUMNS, take_together
 from coffea_ddp.stats.submatrix.bounded.search import ClusterScores, SearchedCells
 from coffea_ddp.stats.submatrix.bounded.share_cluster import Residuals, digits_of, known_of_entries
 from coffea_ddp.stats.submatrix.bounded.share_scores import CellsOfShares, ShareScores
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES
 from coffea_ddp.stats.submatrix.overlapping import Entries, KnownKappaLabels
 from coffea_ddp.stats.submatrix.share_entries import largest_deviation
 from coffea_ddp.stats.submatrix.share_limits import share_limits

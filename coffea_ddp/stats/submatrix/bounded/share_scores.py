@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats.submatrix import share_sums
-from coffea_ddp.stats.submatrix.bounded import sieve
+from coffea_ddp.stats.submatrix.bounded import measured
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES, Sums, strip_for
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import Cluster, sum_labels
 from coffea_ddp.stats.submatrix.bounded.listed import sum_listed
 from coffea_ddp.stats.submatrix.bounded.search import CLOSED, LISTED, MovedLimits
+from coffea_ddp.stats.submatrix.bounded.share_bounds import Skew
 from coffea_ddp.stats.submatrix.bounded.share_cluster import (
     SLACK,
     Residuals,
@@ -18,7 +20,7 @@ from coffea_ddp.stats.submatrix.bounded.share_cluster import (
     prepare_shares,
 )
 from coffea_ddp.stats.submatrix.bounded.share_listed import ShareListed, bound_listed, score_share_cells
-from coffea_ddp.stats.submatrix.bounded.sieve import LANES, Reach, Sums, strip_for
+from coffea_ddp.stats.submatrix.bounded.sieve import Reach
 from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.share_limits import scaled_limits
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coffea_ddp._typing import FloatArray, IntArray
-    from coffea_ddp.stats.submatrix.bounded.sieve import Strip
+    from coffea_ddp.stats.submatrix.bounded.blocks import Strip
     from coffea_ddp.stats.submatrix.overlapping import Membership
     from coffea_ddp.stats.submatrix.share_entries import ShareEntries
     from coffea_ddp.stats.submatrix.share_limits import ShareLimits
@@ -78,7 +80,7 @@ class ShareScores:
         nothing, times = np.zeros((0, 0, 0)), np.zeros(len(cells.entries.starts) - 1, np.int64)
         self._cluster = Cluster(
             np.zeros(1, np.int64), times, row, column, nothing, nothing,
-            np.zeros((*shape, share_sums.FIRST + 2 * n_directions)), np.zeros((*shape, sieve.ALL)),
+            np.zeros((*shape, share_sums.FIRST + 2 * n_directions)), np.zeros((*shape, measured.ALL)),
             np.zeros((*shape, LANES), np.int32),
         )  # fmt: skip
         rows, rise, fall = np.zeros((3, LISTED), np.int64)
@@ -92,6 +94,7 @@ class ShareScores:
         self._moved: dict[tuple[int, bool], MovedLimits] = {}
         self._size, self._less, self._is_summed = (0, 0), 0, False
         self._of_labels = 0.0 if cells.entries.spread.any() else 1.0
+        self._skew = Skew(0.0, 0.0, 0.0, 0.0, self._of_labels)
 
     @property
     def rectangles(self) -> IntArray:
@@ -103,8 +106,8 @@ class ShareScores:
         of, measures = self._of, self._cluster.measures
         self._size = prepare_shares(self._cluster, of.entries, of.known, of.membership, cells, of.shape)
         self._is_summed = False
-        few = measures[*self._size, sieve.OUTER] <= self._fewest(threshold)
-        return None if few and measures[*self._size, sieve.FITTED] <= share_sums.NEGLIGIBLE else self._size
+        few = measures[*self._size, measured.OUTER] <= self._fewest(threshold)
+        return None if few and measures[*self._size, measured.FITTED] <= share_sums.NEGLIGIBLE else self._size
 
     def _fewest(self, threshold: Single) -> float:
         return float(self._of.limits.fewest[limit_index(float(threshold.min()))])
@@ -116,13 +119,13 @@ class ShareScores:
         is_narrow = self._less >= 0
         if is_narrow not in self._strips:
             dtype = np.int16 if is_narrow else np.int32
-            self._strips[is_narrow] = strip_for(of.shape[1], sieve.ALL, dtype)
+            self._strips[is_narrow] = strip_for(of.shape[1], measured.ALL, dtype)
         sums = Sums(self._narrow if is_narrow else w, measures, self._size[1], SLACK)
         return sums, self._strips[is_narrow]
 
     def reach(self, threshold: Single, shared: bool) -> Reach:
         """Return what is to be beyond."""
-        limits, inner = self._of.limits, int(self._cluster.measures[*self._size, sieve.INNER])
+        limits, inner = self._of.limits, int(self._cluster.measures[*self._size, measured.INNER])
         if (self._less, shared) not in self._moved:
             digits, is_narrow = self._of.digits - max(self._less, 0), self._less >= 0
             self._moved[self._less, shared] = MovedLimits(scaled_limits(limits, digits, is_narrow))
@@ -131,9 +134,8 @@ class ShareScores:
         unit = 2.0 ** (self._of.digits - max(self._less, 0))
         more = unit * limits.more[min(limit_index(float(most)) + 1, len(limits.more) - 1)]
         less = unit * limits.less[limit_index(float(least))]
-        return Reach(
-            limit, self._fewest(threshold), limits.rows, limits.deviation, limits.usual, more, less, self._of_labels
-        )
+        self._skew = Skew(limits.deviation, limits.usual, more, less, self._of_labels)
+        return Reach(limit, self._fewest(threshold), limits.rows, self._skew)
 
     def score(self, cells: IntArray, n: int, reach: Reach, best: Single, kept: Single) -> bool:
         """Take scores."""
@@ -142,7 +144,7 @@ class ShareScores:
             sum_labels(self._cluster, of.entries, self._residuals.x, self._size)
             self._is_summed = True
         sum_listed(self._listed.rectangles, self._listed.found, n, self._cluster.total)
-        bound_listed(self._listed, n, self._cluster.measures, reach)
+        bound_listed(self._listed, n, self._cluster.measures, reach.rows, self._skew)
         return score_share_cells(
             self._listed, n, self._cluster, self._size, of.entries, self._residuals, of.membership, cells, of.digits,
             max(self._less, 0), reach, best, kept,

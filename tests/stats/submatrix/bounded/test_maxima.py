@@ -11,10 +11,11 @@ from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.relabelling import relabel
 from coffea_ddp.stats.submatrix.binomial import expansion, z_table
 from coffea_ddp.stats.submatrix.bounded import count_scores
+from coffea_ddp.stats.submatrix.bounded.blocks import LANES
 from coffea_ddp.stats.submatrix.bounded.cluster_sums import TOO_NARROW, Labels, cluster_for, fill_w, prepare
 from coffea_ddp.stats.submatrix.bounded.clusters import WIDEST, clusters_of
 from coffea_ddp.stats.submatrix.bounded.maxima import bounded_cells
-from coffea_ddp.stats.submatrix.bounded.sieve import BETWEEN, LANES
+from coffea_ddp.stats.submatrix.bounded.measured import BETWEEN
 from coffea_ddp.stats.submatrix.limits import MARGIN, MOST_NARROW, STEP, first_of, limit_index, row_of, score_limits
 from coffea_ddp.stats.submatrix.matrix import round_up
 from coffea_ddp.stats.submatrix.overlapping import Entries, KnownKappaLabels, MaxScores, Membership, exact_cells
