@@ -15,8 +15,8 @@ from coffea_ddp.stats.pulls import block_n_sigma
 from coffea_ddp.stats.submatrix.best import count_rectangles_of_cells
 from coffea_ddp.stats.submatrix.binomial import binomial_p
 from coffea_ddp.stats.submatrix.overlapping import KnownKappaLabels
+from coffea_ddp.stats.submatrix.share_best import best_of_shares
 from coffea_ddp.stats.submatrix.share_entries import nsigma_of_shares
-from coffea_ddp.stats.submatrix.shares import best_of_shares
 from coffea_ddp.stats.trials import z_from_p
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
+from coffea_ddp.stats.submatrix.groups import GROUP, add_to, next_group, sums_of_rows
+from coffea_ddp.stats.submatrix.limits import limit_index
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms, squeeze
 
 if TYPE_CHECKING:
@@ -36,19 +38,19 @@ def linear_best(x: FloatArray, v: FloatArray, e: FloatArray, sign: int) -> tuple
     """
     n_rows, n_columns = v.shape
     best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
-    strip, strip_v, strip_e = np.zeros(n_columns + 1), np.zeros(n_columns + 1), np.zeros(n_columns + 1)
+    of_x, of_v, of_e = sums_of_rows(x), sums_of_rows(v), sums_of_rows(e)
+    strip, strip_v, strip_e = np.zeros((3, n_columns + GROUP))
     for first_row in range(n_rows):
         strip[:] = 0.0
         strip_v[:] = 0.0
         strip_e[:] = 0.0
         for row in range(first_row, n_rows):
-            strip[1:] += np.cumsum(x[row])
-            strip_v[1:] += np.cumsum(v[row])
-            strip_e[1:] += np.cumsum(e[row])
-            for start in range(n_columns):
-                if strip_v[start + 1] <= strip_v[start]:
-                    continue
-                for stop in range(start + 1, n_columns + 1):
+            add_to(strip, of_x[row])
+            add_to(strip_v, of_v[row])
+            add_to(strip_e, of_e[row])
+            start, first = next_group(strip, strip_v, 0, 1, score * score if score > 0.0 else -1.0)
+            while start < n_columns:
+                for stop in range(first, min(first + GROUP, n_columns + 1)):
                     if strip_v[stop] <= strip_v[stop - 1]:
                         continue
                     above, common = strip[stop] - strip[start], strip_e[stop] - strip_e[start]
@@ -61,6 +63,8 @@ def linear_best(x: FloatArray, v: FloatArray, e: FloatArray, sign: int) -> tuple
                     size = abs(z) if sign == 0 else sign * z
                     if size > score * (1.0 + 1e-12) + 1e-12:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
+                square = score * score if score > 0.0 else -1.0
+                start, first = next_group(strip, strip_v, start, first + GROUP, square)
     return best, where[0], where[1], where[2], where[3]
 
 
@@ -80,20 +84,23 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
     p, most = table.p, table.most
     n_rows, n_columns = n.shape
     best, score, where = np.nan, -np.inf, (0, 0, 0, 0)
-    strip, strip_n = np.zeros(n_columns + 1, np.int64), np.zeros(n_columns + 1, np.int64)
+    of_b, of_n = sums_of_rows(b), sums_of_rows(n)
+    strip, strip_n = np.zeros((2, n_columns + GROUP))
+    around = np.zeros(n_columns + GROUP)
     for first_row in range(n_rows):
-        strip[:] = 0
-        strip_n[:] = 0
+        strip[:] = 0.0
+        strip_n[:] = 0.0
         for row in range(first_row, n_rows):
-            _add_counts(b, row, strip)
-            _add_counts(n, row, strip_n)
-            for start in range(n_columns):
-                if strip_n[start + 1] == strip_n[start]:
-                    continue
-                for stop in range(start + 1, n_columns + 1):
+            add_to(strip, of_b[row])
+            add_to(strip_n, of_n[row])
+            for column in range(len(around)):
+                around[column] = strip[column] - p * strip_n[column]
+            start, first = next_group(around, strip_n, 0, 1, _least_square(score, table))
+            while start < n_columns:
+                for stop in range(first, min(first + GROUP, n_columns + 1)):
                     if strip_n[stop] == strip_n[stop - 1]:
                         continue
-                    found, events = strip[stop] - strip[start], strip_n[stop] - strip_n[start]
+                    found, events = int(strip[stop] - strip[start]), int(strip_n[stop] - strip_n[start])
                     if events > most:
                         # The expansion is dear; nearly all rectangles are ruled out by a bound on it.
                         s = 1.0 / np.sqrt(events * p * (1.0 - p))
@@ -105,16 +112,16 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
                     size = abs(z) if sign == 0 else sign * z
                     if size > score:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
+                start, first = next_group(around, strip_n, start, first + GROUP, _least_square(score, table))
     return best, where[0], where[1], where[2], where[3]
 
 
 @compiled
-def _add_counts(counts: IntArray, row: int, strip: IntArray) -> None:
-    """Add a row of counts to the sums over the first columns of a strip."""
-    total = 0
-    for column in range(counts.shape[1]):
-        total += counts[row, column]
-        strip[column + 1] += total
+def _least_square(score: float, table: ZTable) -> float:
+    """Return the least ``(B - p n)^2 / n`` that is beyond a score; -1 where any is."""
+    if score <= 0.0:
+        return -1.0
+    return float(table.least[limit_index(score)] * table.p * (1.0 - table.p))
 
 
 @compiled

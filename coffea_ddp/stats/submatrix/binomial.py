@@ -30,10 +30,16 @@ from coffea_ddp.stats.trials import P_FLOOR
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from coffea_ddp._typing import FloatArray
+    from coffea_ddp._typing import FloatArray, IntArray
 
 MOST_EXACT = 4096
 """The largest number of events in a table: 4096 rows are 34 MB."""
+
+STEP, HIGHEST = 0.02, 10.0
+"""Distance of tabulated thresholds of z, and the largest one: all that are larger are treated as this one."""
+
+MARGIN = 1e-4
+"""A threshold is lowered by this before it is looked up: more than scores in single precision are off by."""
 
 _INFORMATION = 100.0
 """Above this value of n p (1 - p) the expansion is within 0.05 of the z of the mid-p value for abs(z) < 6."""
@@ -149,6 +155,9 @@ class ZTable(NamedTuple):
         ``n (n + 1) / 2 + n_b``. Shape ((most + 1) (most + 2) / 2,), float32.
     most
         The largest n of the table.
+    least
+        The smallest ``(B - n p)^2 / (n p (1 - p))`` with which z can be beyond a threshold, whatever n is, for
+        thresholds in steps of :data:`STEP`; shape (n_thresholds,).
     dilution
         What an uncertain kappa takes off: z of n events is divided by ``sqrt(1 + dilution n)``, in the table too.
     """
@@ -156,6 +165,7 @@ class ZTable(NamedTuple):
     p: float
     rows: NDArray[np.float32]
     most: int
+    least: FloatArray
     dilution: float = 0.0
 
 
@@ -199,7 +209,25 @@ def z_table(kappa: float, largest: int, kappa_error: float = 0.0) -> ZTable:
     dilution = dilution_of(kappa, kappa_error)
     rows = np.asarray(binomial_z(b, n, p) / np.sqrt(1.0 + dilution * n), dtype=np.float32)
     rows.flags.writeable = False
-    return ZTable(p, rows, most, dilution)
+    return ZTable(p, rows, most, _least(rows, b, n, p), dilution)
+
+
+def _least(rows: NDArray[np.float32], b: IntArray, n: IntArray, p: float) -> FloatArray:
+    """Return the least squared deviations that are beyond thresholds: in the table, or of the expansion behind it."""
+    thresholds: FloatArray = STEP * np.arange(round(HIGHEST / STEP) + 1, dtype=np.float64)
+    least = np.full(len(thresholds), np.inf)
+    above = np.ceil(np.abs(rows) / STEP).astype(np.int64) - 1
+    known = above >= 0
+    square = (b[known] - n[known] * p) ** 2 / (n[known] * p * (1.0 - p))
+    np.minimum.at(least, np.minimum(above[known], len(least) - 1), square)
+    least = np.minimum.accumulate(least[::-1])[::-1]
+    # With y the deviation, z of n events is no further out than y + 0.17 s (y^2 + 1) + 0.3 s^2 y^3.
+    s = 1.0 / np.sqrt((n[-1] + 1.0) * p * (1.0 - p))
+    y: FloatArray = np.zeros_like(thresholds)
+    for step in HIGHEST / 2.0 ** np.arange(1, 31):
+        further = y + step
+        y = np.where(further + 0.17 * s * (further**2 + 1.0) + 0.3 * s**2 * further**3 <= thresholds, further, y)
+    return np.asarray(np.minimum(least, y**2))
 
 
 def expansion(n: ArrayLike, p: float) -> FloatArray:

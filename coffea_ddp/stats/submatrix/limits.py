@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.binomial import ZTable, expansion, z_table
+from coffea_ddp.stats.submatrix.binomial import HIGHEST, MARGIN, STEP, ZTable, expansion, z_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,17 +34,8 @@ if TYPE_CHECKING:
     Single = NDArray[np.float32]
     Whole = NDArray[np.int32]
 
-STEP = 0.02
-"""Distance of tabulated thresholds."""
-
-HIGHEST = 10.0
-"""Largest tabulated threshold: all that are larger have the limits of this one."""
-
 FINE = 512
 """Numbers of events below this have a row each."""
-
-MARGIN = 1e-4
-"""A threshold is lowered by this before it is looked up: more than scores in single precision are off by."""
 
 LOOKED_UP = 1 << 16
 """Numbers of events up to this have their row in a table."""

@@ -23,16 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coffea_ddp.stats.submatrix.limits import (
-    HIGHEST,
-    LOOKED_UP,
-    MOST_NARROW,
-    NO_LIMIT,
-    STEP,
-    first_of,
-    row_of,
-    rows_of,
-)
+from coffea_ddp.stats.submatrix.binomial import HIGHEST, STEP
+from coffea_ddp.stats.submatrix.limits import LOOKED_UP, MOST_NARROW, NO_LIMIT, first_of, row_of, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +48,9 @@ EVERY, FEWER = 128, 8
 
 SMALLEST = 1.0
 """Variance of the smallest rectangles that limits say something of."""
+
+MANY = 16.0
+"""Variance of rectangles in which skewness changes little."""
 
 SIGNED = 3.0
 """Thresholds from here on are not reached with ``|y| < 1.4``."""
@@ -83,6 +78,9 @@ class ShareLimits:
     more, less
         What a mean that is larger lowers it by at most, and one that is smaller raises it by at least, by difference;
         shape (n_thresholds,).
+    least
+        The smallest ``x^2 / V`` which is beyond a threshold, of variances of :data:`SMALLEST` or more, and of
+        :data:`MANY` or more; shape (2, n_thresholds).
     fewest
         The largest ``n ln(n / E)`` of few events which are not beyond a threshold even if all are on one side; shape
         (n_thresholds,).
@@ -95,6 +93,7 @@ class ShareLimits:
     limit: NDArray[np.float32]
     more: FloatArray
     less: FloatArray
+    least: FloatArray
     fewest: FloatArray
     rows: IntArray
     deviation: float
@@ -145,7 +144,12 @@ def _limits(deviation: int, usual: int, largest: int) -> ShareLimits:
     # A variance below this has no more than that of `n ln(n / E)`, as e (1 - e) <= -ln(e) / (4 ln 2) for e < 1/2.
     fewest = np.minimum(thresholds**2 / 2.0, 4.0 * np.log(2.0) * FEW) * (1.0 - _MARGIN)
     rows = rows_of(np.arange(min(largest, LOOKED_UP) + 1))
-    return ShareLimits(limit, more, less, fewest, rows, deviation / DEVIATIONS, usual / DEVIATIONS)
+    # Variances of a row are smaller than that of the next one.
+    next_v = first_of(np.arange(1, len(v) + 1)) / ROWS
+    nearest = limit / (2.0 * np.sqrt(next_v, dtype=np.float32))
+    of_any, of_many = (nearest[:, v >= smallest].min(axis=1, initial=NO_LIMIT) for smallest in (SMALLEST, MANY))
+    least = np.square(np.array([of_any, of_many], dtype=np.float64) * (1.0 - _MARGIN))
+    return ShareLimits(limit, more, less, least, fewest, rows, deviation / DEVIATIONS, usual / DEVIATIONS)
 
 
 def _deviation(

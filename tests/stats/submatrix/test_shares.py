@@ -11,9 +11,10 @@ from coffea_ddp.stats._compiled import TOYS
 from coffea_ddp.stats.propensity.projection import projected_variance
 from coffea_ddp.stats.submatrix.binomial import binomial_z
 from coffea_ddp.stats.submatrix.overlapping import MaxScores, Membership
+from coffea_ddp.stats.submatrix.share_best import best_of_shares
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries, nsigma_of_shares, nsigma_share_cells
 from coffea_ddp.stats.submatrix.share_sums import MOST_DIRECTIONS, NEGLIGIBLE
-from coffea_ddp.stats.submatrix.shares import best_of_shares, share_cells
+from coffea_ddp.stats.submatrix.shares import share_cells
 
 SHAPE = (4, 3)
 MEMBERS = np.array([[1, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
