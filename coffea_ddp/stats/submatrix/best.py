@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.groups import GROUP, add_to, next_group, sums_of_rows
+from coffea_ddp.stats.submatrix.groups import AMOUNT, GROUP, add_to, next_group, sums_of_rows
 from coffea_ddp.stats.submatrix.limits import limit_index
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms, squeeze
 
@@ -95,7 +95,7 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
             add_to(strip_n, of_n[row])
             for column in range(len(around)):
                 around[column] = strip[column] - p * strip_n[column]
-            start, first = next_group(around, strip_n, 0, 1, _least_square(score, table))
+            start, first = next_group(around, strip_n, 0, 1, _least_square(score, table), AMOUNT)
             while start < n_columns:
                 for stop in range(first, min(first + GROUP, n_columns + 1)):
                     if strip_n[stop] == strip_n[stop - 1]:
@@ -112,7 +112,7 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
                     size = abs(z) if sign == 0 else sign * z
                     if size > score:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
-                start, first = next_group(around, strip_n, start, first + GROUP, _least_square(score, table))
+                start, first = next_group(around, strip_n, start, first + GROUP, _least_square(score, table), AMOUNT)
     return best, where[0], where[1], where[2], where[3]
 
 

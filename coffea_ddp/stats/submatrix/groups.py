@@ -19,7 +19,7 @@ GROUP = 16
 """Rectangles of a group: as many as compilers put into vectors in one go."""
 
 SHARE, AMOUNT = 1.0 - 1e-6, 1e-6
-"""Squares are taken for larger than they are by more than rounding can change them."""
+"""Squares are taken for larger than they are by more than rounding can change them; the second one, of events."""
 
 
 @compiled
@@ -53,7 +53,9 @@ def add_to(sums: FloatArray, row: FloatArray) -> None:
 
 
 @compiled
-def next_group(x: FloatArray, v: FloatArray, start: int, first: int, square: float) -> tuple[int, int]:
+def next_group(
+    x: FloatArray, v: FloatArray, start: int, first: int, square: float, amount: float = 0.0
+) -> tuple[int, int]:
     """Return the next group of which ``sum(x)^2 > square sum(v)`` in a rectangle: its first column, and first end.
 
     Parameters
@@ -64,6 +66,8 @@ def next_group(x: FloatArray, v: FloatArray, start: int, first: int, square: flo
         First column and first one-past-last column of the group to begin with.
     square
         0 or more; below 0 each group is returned.
+    amount
+        What rounding changes squares of x by, at most.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def next_group(x: FloatArray, v: FloatArray, start: int, first: int, square: flo
                 for i in range(min(GROUP, len(x) - first)):
                     stop = np.uint64(first) + np.uint64(i)
                     above = x[stop] - before
-                    beyond |= above * above + AMOUNT > less * (v[stop] - before_v)
+                    beyond |= above * above + amount > less * (v[stop] - before_v)
                 if beyond:
                     return start, first
                 first += GROUP

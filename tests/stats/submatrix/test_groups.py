@@ -79,7 +79,7 @@ def test_the_best_of_wide_matrices(kappa, sign):
 
 
 def test_tiny_weights_are_not_neglected():
-    """Squares of weighted sums may be far below the amount that groups are treated with."""
+    """Squares of weighted sums may be far below 1."""
     rng = np.random.default_rng(3)
     x, v = 1e-6 * rng.normal(size=(2, 20)), np.full((2, 20), 1e-12)
     found = linear_best(x, v, np.zeros((2, 20)), 0)
