@@ -181,6 +181,8 @@ class _Reach(NamedTuple):
         ``x^2 / V``; with a variance of :data:`~.share_limits.MANY` or more.
     fourth
         z of few events, to the fourth.
+    amount
+        What rounding changes squares of x by, at most.
     smallest, few
         As of :class:`_Limits`.
     """
@@ -188,6 +190,7 @@ class _Reach(NamedTuple):
     square: float
     square_of_many: float
     fourth: float
+    amount: float
     smallest: float
     few: float
 
@@ -196,12 +199,12 @@ class _Reach(NamedTuple):
 def _reach(best: float, first: bool, limits: _Limits) -> _Reach:
     """Return what to be beyond; anything is beyond the first one."""
     if first:
-        return _Reach(-1.0, -1.0, 0.0, limits.smallest, limits.few)
+        return _Reach(-1.0, -1.0, 0.0, 0.0, limits.smallest, limits.few)
     square = SHARE * best * best
     if limits.few == 0.0:
-        return _Reach(square, square, 0.0, 0.0, 0.0)
+        return _Reach(square, square, 0.0, 0.0, 0.0, 0.0)
     of_any, of_many = limits.least[:, limit_index(abs(best))]
-    return _Reach(SHARE * of_any, SHARE * of_many, square * square, limits.smallest, limits.few)
+    return _Reach(SHARE * of_any, SHARE * of_many, square * square, AMOUNT, limits.smallest, limits.few)
 
 
 @compiled
@@ -240,7 +243,7 @@ def _next_group(ahead: FloatArray, start: int, first: int, reach: _Reach) -> tup
                     most = 2.0 * own * (events - rare)
                     is_cut = (own < reach.few) & (most * most * events <= reach.fourth * rare * left * left)
                     square = reach.square_of_many if left >= MANY else reach.square
-                    is_near = (above * above + AMOUNT <= square * left) & (left >= reach.smallest)
+                    is_near = (above * above + reach.amount <= square * left) & (left >= reach.smallest)
                     beyond |= not (is_cut | is_near)
                 if beyond:
                     return start, first

@@ -117,3 +117,21 @@ def test_least_deviations_of_shares_are_those_of_the_limits():
         assert (limits.least[0, place] * v <= of_rows[place] * (1 + 1e-6)).all()
         assert (limits.least[1, place] * v <= of_rows[place] * (1 + 1e-6))[v >= MANY].all()
         assert 0.2 * (STEP * place) ** 2 < limits.least[0, place] < limits.least[1, place] < (STEP * place) ** 2
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_weighted_shares_of_any_scale_have_the_same_best_rectangle(scale):
+    rng, shape = np.random.default_rng(11), (4, 23)
+    n = rng.uniform(0.1, 3.0, 92)
+    v, nothing = 0.2 * n, np.zeros((92, 0))
+    x = np.sqrt(v) * rng.normal(size=92)
+    found = [
+        best_of_shares(
+            ShareEntries(np.array([0, 92]), np.arange(92), s * n, 0.3 * s * n, s**2 * v, nothing, nothing,
+                         np.zeros(92), False),
+            np.array([0, 1]), np.array([0]), s * x, shape,
+        )
+        for s in (1.0, scale)
+    ]  # fmt: skip
+    assert found[1].z[0] == pytest.approx(found[0].z[0], rel=1e-9)
+    assert (found[1].where == found[0].where).all()
