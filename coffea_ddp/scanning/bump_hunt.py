@@ -40,7 +40,6 @@ from coffea_ddp.spectra.given import as_spectra
 from coffea_ddp.spectra.spectrum import MassSpectrum
 from coffea_ddp.stats import checks
 from coffea_ddp.stats.defaults import TOYS
-from coffea_ddp.stats.samples.threads import one_thread
 from coffea_ddp.stats.status import Status
 
 if TYPE_CHECKING:
@@ -165,14 +164,12 @@ def hunted(
     settings = Settings(finder, backend, toys, seed)
     usable = [one for one in prepared if one.status is Status.OK]
     told = _Told(progress, len(usable))
-    with one_thread():  # each of the engine's threads makes small products
-        found, searches = _all_found(usable, settings, engine, told)
+    found, searches = _all_found(usable, settings, engine, told)
     found = in_order(found, searches)
     checked: Sequence[int] = []
     if toys and toys_for:
         checked = range(len(found)) if choose is None else choose(rows_of(found, searches))
-    with one_thread():
-        found = _with_toys(found, checked[:toys_for], settings, engine, told)
+    found = _with_toys(found, checked[:toys_for], settings, engine, told)
     rows = rows_of(in_order(found, searches), searches)
     rows += [lost_row(one) for one in prepared if one.status is not Status.OK]
     told.end()

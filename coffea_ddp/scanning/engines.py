@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -72,7 +74,8 @@ class Threads:
         # each time, and keep those that it has where Ctrl-C or a signal comes meanwhile: threads wait for ever then.
         tokens: SimpleQueue[Future[Sequence[ResultT]]] = SimpleQueue()
         going = 0
-        with ThreadPoolExecutor(jobs) as pool:
+        # Each thread makes small products of matrices: threads of their library would only get in each other's way.
+        with ThreadPoolExecutor(jobs) as pool, threadpool_limits(1):
             try:
                 for work in works:
                     begun.append(_Begun(work.name, [pool.submit(work.results, part) for part in work.parts]))

@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from threadpoolctl import threadpool_info
 
 from coffea_ddp.scanning.engines import Threads
 
@@ -24,6 +25,23 @@ class Squares:
 
     def results(self, numbers: Sequence[int], /) -> Sequence[int]:
         return [number**2 for number in numbers]
+
+
+@dataclass(frozen=True)
+class ThreadsOfProducts:
+    """A work whose results are the threads that products of matrices may take."""
+
+    name: str = "threads"
+    parts: Sequence[Sequence[int]] = (range(2), range(1))
+
+    def results(self, numbers: Sequence[int], /) -> Sequence[int]:
+        return [max(one["num_threads"] for one in threadpool_info()) for _ in numbers]
+
+
+def test_products_of_matrices_take_one_thread_in_an_engine_and_as_many_as_before_after_it() -> None:
+    before = threadpool_info()
+    assert list(Threads(2).results([ThreadsOfProducts()], lambda _name, _n: None)) == [[1, 1, 1]]
+    assert threadpool_info() == before
 
 
 @settings(max_examples=60, deadline=None)
