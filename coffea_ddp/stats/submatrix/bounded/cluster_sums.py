@@ -289,7 +289,7 @@ def fill_w(
     room = 2.0 * max(p, 1.0 - p) * events + slack
     if beyond or room > limit:
         return TOO_NARROW
-    # The sieve adds both.
+    # Both within the bits: the largest difference of two sums, and what is between core and hull.
     return slack if 2 * _add_up_w(w, whole, size) + room <= limit else TOO_NARROW
 
 
