@@ -208,7 +208,10 @@ def test_it_is_installed_as_a_command(tmp_path: Path) -> None:
     assert done.stdout.startswith("coffea-ddp 0.")
 
 
-def test_scan_with_pseudo_experiments(capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path) -> None:
+def test_scan_with_pseudo_experiments(
+    capfd: pytest.CaptureFixture[str], hists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coffea_ddp.running.progress._SHORT", 0.0)  # it may take less time than is told
     report = tmp_path / "r.json"
     options = (
         "--tests",
