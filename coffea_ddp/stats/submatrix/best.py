@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
-from coffea_ddp.stats.submatrix.groups import AMOUNT, GROUP, add_to, next_group, sums_of_rows
+from coffea_ddp.stats.submatrix.groups import AMOUNT, GROUP, next_group, sums_of_rows
 from coffea_ddp.stats.submatrix.limits import limit_index
 from coffea_ddp.stats.submatrix.rectangles import expansion_terms, squeeze
 
@@ -45,10 +45,10 @@ def linear_best(x: FloatArray, v: FloatArray, e: FloatArray, sign: int) -> tuple
         strip_v[:] = 0.0
         strip_e[:] = 0.0
         for row in range(first_row, n_rows):
-            add_to(strip, of_x[row])
-            add_to(strip_v, of_v[row])
-            add_to(strip_e, of_e[row])
-            start, first = next_group(strip, strip_v, 0, 1, score * score if score > 0.0 else -1.0)
+            strip += of_x[row]
+            strip_v += of_v[row]
+            strip_e += of_e[row]
+            start, first = next_group(strip, strip_v, 0, 1, _square(score))
             while start < n_columns:
                 for stop in range(first, min(first + GROUP, n_columns + 1)):
                     if strip_v[stop] <= strip_v[stop - 1]:
@@ -63,9 +63,14 @@ def linear_best(x: FloatArray, v: FloatArray, e: FloatArray, sign: int) -> tuple
                     size = abs(z) if sign == 0 else sign * z
                     if size > score * (1.0 + 1e-12) + 1e-12:
                         best, score, where = z, size, (first_row, row + 1, start, stop)
-                square = score * score if score > 0.0 else -1.0
-                start, first = next_group(strip, strip_v, start, first + GROUP, square)
+                start, first = next_group(strip, strip_v, start, first + GROUP, _square(score))
     return best, where[0], where[1], where[2], where[3]
+
+
+@compiled
+def _square(score: float) -> float:
+    """Return the square that is beyond a score; -1 where any is."""
+    return score * score if score > 0.0 else -1.0
 
 
 @compiled
@@ -91,10 +96,9 @@ def exact_best(b: IntArray, n: IntArray, table: ZTable, sign: int) -> tuple[floa
         strip[:] = 0.0
         strip_n[:] = 0.0
         for row in range(first_row, n_rows):
-            add_to(strip, of_b[row])
-            add_to(strip_n, of_n[row])
-            for column in range(len(around)):
-                around[column] = strip[column] - p * strip_n[column]
+            strip += of_b[row]
+            strip_n += of_n[row]
+            around[:] = strip - p * strip_n
             start, first = next_group(around, strip_n, 0, 1, _least_square(score, table), AMOUNT)
             while start < n_columns:
                 for stop in range(first, min(first + GROUP, n_columns + 1)):

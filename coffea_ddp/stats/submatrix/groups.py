@@ -46,13 +46,6 @@ def sums_of_rows(values: AnyArray) -> FloatArray:
 
 
 @compiled
-def add_to(sums: FloatArray, row: FloatArray) -> None:
-    """Add the sums of one more row to those of a strip; in place."""
-    for column in range(len(sums)):
-        sums[column] += row[column]
-
-
-@compiled
 def next_group(
     x: FloatArray, v: FloatArray, start: int, first: int, square: float, amount: float = 0.0
 ) -> tuple[int, int]:

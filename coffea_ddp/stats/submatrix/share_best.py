@@ -11,7 +11,7 @@ import numpy as np
 
 from coffea_ddp.stats._compiled import compiled
 from coffea_ddp.stats.propensity.projection import LEAST_VARIANCE
-from coffea_ddp.stats.submatrix.groups import AMOUNT, GROUP, SHARE
+from coffea_ddp.stats.submatrix.groups import AMOUNT, GROUP, SHARE, sums_of_rows
 from coffea_ddp.stats.submatrix.limits import limit_index, row_of
 from coffea_ddp.stats.submatrix.share_entries import ShareEntries, largest_deviation
 from coffea_ddp.stats.submatrix.share_limits import FEW, MANY, ROWS, SMALLEST, share_limits
@@ -210,13 +210,9 @@ def _reach(best: float, first: bool, limits: _Limits) -> _Reach:
 @compiled
 def _sums_of_rows(sums: FloatArray) -> FloatArray:
     """Return sums over the first columns of every row; shape (n_rows, len(_AHEAD), n_columns + GROUP)."""
-    n_rows, n_columns, _ = sums.shape
-    found = np.zeros((n_rows, len(_AHEAD), n_columns + GROUP))
-    for row in range(n_rows):
-        for k in range(len(_AHEAD)):
-            for column in range(n_columns):
-                found[row, k, column + 1] = found[row, k, column] + sums[row, column, _AHEAD[k]]
-            found[row, k, n_columns + 1 :] = found[row, k, n_columns]
+    found = np.zeros((sums.shape[0], len(_AHEAD), sums.shape[1] + GROUP))
+    for k in range(len(_AHEAD)):
+        found[:, k] = sums_of_rows(sums[:, :, _AHEAD[k]])
     return found
 
 
